@@ -1,0 +1,49 @@
+/** What is known of where a bag came from. Absent means unknown, never a guess. */
+export interface BagMetadata {
+  readonly slideId?: string;
+  readonly patientId?: string;
+  /** Name of the tile encoder, e.g. `uni_v2`. */
+  readonly encoder?: string;
+  /** Side of a tile in pixels at the magnification that was encoded. */
+  readonly tilePx?: number;
+  /** Micrometres per pixel at that magnification. */
+  readonly mpp?: number;
+  /** Distance between neighbouring tiles in level-0 pixels. */
+  readonly level0StridePx?: number;
+  /** Label found beside the features (CSV layouts carry one), never used unless a request asks for it. */
+  readonly sourceLabel?: string;
+  /** SHA-256 of the file (or of the rows) the bag was made from, lower-case hex. */
+  readonly sourceDigest?: string;
+  /** Which importer made it, e.g. `trident-h5/1`. */
+  readonly importer?: string;
+}
+
+/**
+ * The set of tile features of one slide. N tiles (1 to 1 000 000), D features (1 to 65 536), all finite.
+ */
+export interface Bag {
+  readonly n: number;
+  readonly d: number;
+  /** `[N, D]` row-major; `F16` as raw half words. */
+  readonly features:
+    | { readonly dtype: "F32"; readonly data: Float32Array }
+    | { readonly dtype: "F16"; readonly data: Uint16Array };
+  /** `[N, 2]` (x, y) level-0 pixels of each tile's top-left corner; absent when the source has none. */
+  readonly coords?: Int32Array;
+  /** `[N]` magnification level of each tile, 0 = finest; absent in bags of one magnification. */
+  readonly level?: Uint8Array;
+  readonly metadata: BagMetadata;
+}
+
+/** A stored bag by reference: what travels between services instead of tensors. */
+export interface BagRef {
+  /** Key in the store, content addressed. */
+  readonly key: string;
+  /** SHA-256 of the stored object, lower-case hex. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly n: number;
+  readonly d: number;
+  readonly dtype: "F16" | "F32";
+  readonly hasCoords: boolean;
+}

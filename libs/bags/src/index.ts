@@ -1,0 +1,1 @@
+export type { Bag, BagMetadata, BagRef } from "./bag.ts";

@@ -1,0 +1,97 @@
+import type { CapturedGraph } from "@parfocal/tensor";
+
+/** Element types that cross the engine's boundary. `f16` and `u16` travel as 2-byte words. */
+export type ElementType = "f32" | "f16" | "i32" | "i64" | "u8" | "u16" | "bool";
+
+/** A dense tensor in this process, row-major, little endian. `data.byteLength` equals the product of the shape × width. */
+export interface HostTensor {
+  readonly dtype: ElementType;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** Where the engine takes an input from. Only small tensors travel inline: the rest the engine fetches by itself. */
+export type TensorSource =
+  /** Bytes in the request. */
+  | { readonly kind: "inline"; readonly tensor: HostTensor }
+  /**
+   * Bytes of an object in the store, read (and kept, within the cache budget) by the engine process. `f16` is widened
+   * to `f32` exactly when the graph asks for `f32`.
+   */
+  | {
+      readonly kind: "object";
+      readonly key: string;
+      /** Version of the object that was validated; another one is `PRECONDITION_FAILED`. */
+      readonly etag: string;
+      readonly offsetBytes: number;
+      readonly dtype: ElementType;
+      readonly shape: readonly number[];
+    }
+  /** A tensor an earlier run left in the engine process. Missing (the process was restarted) is `STATE_LOST`. */
+  | { readonly kind: "resident"; readonly name: string }
+  /**
+   * Uniform 16-bit words from a counter-based generator (AES-128-CTR keyed by `seed`, counter from `stream`): the same
+   * (seed, stream, shape) gives the same words on every machine, whatever ran before.
+   */
+  | { readonly kind: "random"; readonly seed: bigint; readonly stream: bigint; readonly shape: readonly number[] };
+
+/** Where the engine puts an output. Outputs that are not named are not computed further than the graph forces. */
+export type TensorSink =
+  /** Back to the caller. */
+  | { readonly kind: "inline" }
+  /** Kept in the engine process under this name, replacing what was there. */
+  | { readonly kind: "resident"; readonly name: string };
+
+/** One run of one graph. */
+export interface RunRequest {
+  readonly graph: CapturedGraph;
+  readonly feeds: Readonly<Record<string, TensorSource>>;
+  readonly fetches: Readonly<Record<string, TensorSink>>;
+}
+
+/** What came back of one run. */
+export interface RunResult {
+  /** The inline outputs by name. */
+  readonly outputs: Readonly<Record<string, HostTensor>>;
+  /** Time inside the runtime alone, milliseconds. */
+  readonly engineMs: number;
+}
+
+/** Options of a call. */
+export interface EngineCallOptions {
+  /** Firing kills the engine process if the run is in it, and the process comes back within a second. */
+  readonly signal?: AbortSignal;
+}
+
+/** A device of this machine as `doctor` shows it. */
+export interface DeviceInfo {
+  /** `cpu`, `cuda:0`, `webgpu`. */
+  readonly name: string;
+  readonly isAvailable: boolean;
+  /** Why it is not, or what it is (model, memory). */
+  readonly detail: string;
+}
+
+/**
+ * One device, one child process, one queue. The calling process never blocks: its event loop stays free for health,
+ * progress and cancellation while graphs run.
+ *
+ * Failures are typed and belong to one request: `CANCELLED`, `DEADLINE_EXCEEDED`, `OUT_OF_MEMORY`, `ENGINE_CRASHED`,
+ * `STATE_LOST`, `SHAPE_MISMATCH`, `NOT_FOUND` and the store's own. Requests that waited in the queue run on the new process.
+ */
+export interface Engine {
+  readonly device: string;
+  /**
+   * Runs graphs one after the other in one message (a training epoch's steps, say), giving each one's result in order.
+   * The first failure ends the sequence; what ran before it has happened (resident tensors stay replaced).
+   */
+  run(requests: readonly RunRequest[], options?: EngineCallOptions): Promise<readonly RunResult[]>;
+  /** Puts tensors into the engine process under their names. */
+  setResident(tensors: Readonly<Record<string, HostTensor>>, options?: EngineCallOptions): Promise<void>;
+  /** Copies resident tensors out. `STATE_LOST` when one is missing. */
+  getResident(names: readonly string[], options?: EngineCallOptions): Promise<Readonly<Record<string, HostTensor>>>;
+  /** Forgets resident tensors whose names begin with `prefix`. */
+  dropResident(prefix: string): Promise<void>;
+  /** Ends the process, after the run in it if `drain`. */
+  close(options?: { readonly drain?: boolean }): Promise<void>;
+}

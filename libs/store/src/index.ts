@@ -1,0 +1,12 @@
+export type {
+  ByteRange,
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBytes,
+  ObjectInfo,
+  ObjectStore,
+  ObjectStream,
+  PutOptions,
+} from "./object-store.ts";

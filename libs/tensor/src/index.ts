@@ -1,0 +1,1 @@
+export type { CapturedGraph, Dim, GraphPort, GraphType } from "./graph.ts";
