@@ -1,0 +1,62 @@
+import { DomainError } from "@parfocal/errors";
+import type { BagMetadata } from "./bag.ts";
+
+/** Marks a safetensors file as a canonical bag; the number grows when the layout changes. */
+export const BAG_FORMAT = "parfocal-bag/1";
+
+const TEXT_FIELDS = [
+  ["slideId", "slide_id"],
+  ["patientId", "patient_id"],
+  ["encoder", "encoder"],
+  ["sourceLabel", "source_label"],
+  ["sourceDigest", "source_digest"],
+  ["importer", "importer"],
+] as const;
+
+const NUMBER_FIELDS = [
+  ["tilePx", "tile_px"],
+  ["mpp", "mpp"],
+  ["level0StridePx", "level0_stride_px"],
+] as const;
+
+/** Bag metadata as safetensors metadata: snake-case names, numbers in their shortest decimal form, unknown left out. */
+export function encodeBagMetadata(metadata: BagMetadata): Record<string, string> {
+  const encoded: Record<string, string> = { format: BAG_FORMAT };
+  for (const [field, name] of TEXT_FIELDS) {
+    const value = metadata[field];
+    if (value !== undefined) encoded[name] = value;
+  }
+  for (const [field, name] of NUMBER_FIELDS) {
+    const value = metadata[field];
+    if (value !== undefined) encoded[name] = String(assertPositive(name, value, "INVALID_ARGUMENT"));
+  }
+  return encoded;
+}
+
+/**
+ * The inverse of {@link encodeBagMetadata}. Unknown names are ignored: a later writer may know more.
+ *
+ * @throws {DomainError} UNSUPPORTED_FORMAT when the format mark is missing or another one; CORRUPT when a number is not
+ * finite and positive.
+ */
+export function parseBagMetadata(encoded: Readonly<Record<string, string>>): BagMetadata {
+  if (encoded.format !== BAG_FORMAT) {
+    const found = encoded.format === undefined ? "none" : JSON.stringify(encoded.format.slice(0, 40));
+    throw new DomainError("UNSUPPORTED_FORMAT", `a canonical bag has the format mark ${BAG_FORMAT}, found ${found}`);
+  }
+  const metadata: Record<string, string | number> = {};
+  for (const [field, name] of TEXT_FIELDS) {
+    const value = encoded[name];
+    if (value !== undefined) metadata[field] = value;
+  }
+  for (const [field, name] of NUMBER_FIELDS) {
+    const value = encoded[name];
+    if (value !== undefined) metadata[field] = assertPositive(name, Number(value), "CORRUPT");
+  }
+  return metadata;
+}
+
+function assertPositive(name: string, value: number, code: "INVALID_ARGUMENT" | "CORRUPT"): number {
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new DomainError(code, `bag metadata ${name} is ${value}, it must be finite and above 0`);
+}
