@@ -1,1 +1,48 @@
-export {};
+export {
+  buildModel,
+  type DropoutFunction,
+  type Model,
+  type ModelConfig,
+  type ModelInput,
+  type ModelOutput,
+  modelConfigJson,
+  type ParameterTensors,
+  parseModelConfig,
+} from "./build-model.ts";
+export {
+  type ConfigObject,
+  type ConfigReader,
+  type ConfigValue,
+  createConfigReader,
+  type NumberBounds,
+} from "./config-reader.ts";
+export {
+  type DropoutSite,
+  type ForwardContext,
+  type HeadConfig,
+  type HeadDefaults,
+  type HeadDefinition,
+  type HeadOutput,
+  type HeadWidths,
+  type ReembedderConfig,
+  type ReembedderDefinition,
+  type ReembedderInput,
+  type ReembedderOutput,
+  type SideInput,
+  type StageDeclaration,
+  TILES,
+} from "./model.ts";
+export {
+  assertWeightsFit,
+  countParameters,
+  type Initialiser,
+  initialiseParameters,
+  type LinearScheme,
+  linearParameters,
+  type ParameterSpec,
+  type RandomSource,
+  sizeOfShape,
+  type Weights,
+} from "./parameter.ts";
+export { HEAD_KINDS, REEMBEDDER_KINDS } from "./registry.ts";
+export { countLogits, type Link, parseTask, probabilitiesFromLogits, TASK_KINDS, type Task } from "./task.ts";

@@ -1,0 +1,123 @@
+import { softmaxOverTiles } from "@parfocal/tensor";
+import { add, matMul, mul, reshape, sigmoid, sum, type Tensor1D, type Tensor2D, tanh } from "@tensorflow/tfjs";
+import { type ConfigReader, createConfigReader } from "../config-reader.ts";
+import {
+  type DropoutSite,
+  type ForwardContext,
+  type HeadConfig,
+  type HeadDefaults,
+  type HeadOutput,
+  type HeadWidths,
+  type StageDeclaration,
+  TILES,
+} from "../model.ts";
+import { linearParameters } from "../parameter.ts";
+import { applyLinear } from "./linear.ts";
+import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig, trunkWidth } from "./trunk.ts";
+
+/** Configuration of the heads that pool by attention. */
+export interface AttentionConfig<Kind extends string = string> extends HeadConfig, TrunkConfig {
+  readonly kind: Kind;
+  readonly hidden: readonly number[];
+  readonly init: TrunkConfig["init"];
+  /** Width of the attention's hidden layer. */
+  readonly attentionWidth: number;
+  /** Probability of dropping an activation of that layer. */
+  readonly attentionDropout: number;
+  /** `single`: one attention for all classes. `per-class`: each logit pools by an attention of its own. */
+  readonly branches: "single" | "per-class";
+}
+
+/** What distinguishes plain from gated attention. */
+interface AttentionKind {
+  readonly isGated: boolean;
+}
+
+/** Reads the configuration of an attention head; attention is 256 wide with dropout 0.25 unless told. */
+export function parseAttentionConfig<const K extends string>(
+  json: unknown,
+  kind: K,
+  defaults: HeadDefaults,
+): AttentionConfig<K> {
+  const reader: ConfigReader = createConfigReader(json, "head");
+  const config: AttentionConfig<K> = {
+    kind: reader.choice("kind", [kind]),
+    ...readTrunkConfig(reader),
+    attentionWidth: reader.number("attentionWidth", { min: 1, max: MAX_WIDTH, isInteger: true, fallback: 256 }),
+    attentionDropout: reader.number("attentionDropout", { min: 0, max: 0.95, fallback: 0.25 }),
+    branches: reader.choice("branches", ["single", "per-class"], defaults.isMultilabel ? "per-class" : "single"),
+  };
+  reader.assertNoOthers();
+  return config;
+}
+
+/** Number of attention branches: one, or one per logit. */
+export function countAttentionBranches(config: AttentionConfig, { nLogits }: HeadWidths): number {
+  return config.branches === "single" ? 1 : nLogits;
+}
+
+/**
+ * Parameters `trunk.*`, `attention.v`, `attention.u` (gated only), `attention.w` and `classifier`; sites `trunk.<i>`,
+ * `attention.v`, `attention.u`. The scores have no bias: it would cancel in the softmax.
+ */
+export function declareAttentionHead(
+  config: AttentionConfig,
+  widths: HeadWidths,
+  { isGated }: AttentionKind,
+): StageDeclaration {
+  const trunk = declareTrunk(config, widths.dIn);
+  const nIn = trunkWidth(config, widths.dIn);
+  const [scheme, nOut] = [config.init, config.attentionWidth];
+  const gates = isGated ? ["attention.v", "attention.u"] : ["attention.v"];
+  const nBranches = countAttentionBranches(config, widths);
+  return {
+    parameters: [
+      ...trunk.parameters,
+      ...gates.flatMap((name) => linearParameters(name, { nIn, nOut, scheme })),
+      ...linearParameters("attention.w", { nIn: nOut, nOut: nBranches, scheme, hasBias: false }),
+      ...linearParameters("classifier", { nIn, nOut: widths.nLogits, scheme }),
+    ],
+    dropoutSites: [
+      ...trunk.dropoutSites,
+      ...gates.map(
+        (name): DropoutSite => ({ name, shape: [TILES, nOut], probability: config.attentionDropout }),
+      ),
+    ],
+  };
+}
+
+/** The forward function of the heads that pool by attention: `tiles` `[N, D]` -> logits `[K]`, attention `[N, A]`. */
+export function applyAttentionHead(
+  config: AttentionConfig,
+  tiles: Tensor2D,
+  context: ForwardContext,
+  widths: HeadWidths,
+  { isGated }: AttentionKind,
+): HeadOutput {
+  const hidden = applyTrunk(config, tiles, context); // [N, H]
+  const scores = attentionScores(hidden, context, isGated); // [N, A]
+  const attention = softmaxOverTiles(scores); // [N, A]
+  const pooled: Tensor2D = matMul(attention, hidden, true, false); // [A, H]
+  return { logits: classify(pooled, context, config, widths), attention };
+}
+
+/**
+ * `w . tanh(V h + b)`, times `sigmoid(U h + b)` inside when gated: `[N, H]` -> `[N, A]`.
+ *
+ * Source: Ilse et al. 2018 (arXiv:1802.04712), eq. 8 and 9; one row of `w` per branch as in CLAM's multi-branch model.
+ */
+function attentionScores(hidden: Tensor2D, context: ForwardContext, isGated: boolean): Tensor2D {
+  const v = context.dropout<Tensor2D>("attention.v", tanh(applyLinear(context, "attention.v", hidden))); // [N, L]
+  const w = context.parameter<Tensor2D>("attention.w.weight"); // [A, L]
+  if (!isGated) return matMul(v, w, false, true);
+  const u = context.dropout<Tensor2D>("attention.u", sigmoid(applyLinear(context, "attention.u", hidden))); // [N, L]
+  return matMul(mul<Tensor2D>(v, u), w, false, true);
+}
+
+/** `[A, H]` -> `[K]`: one classifier of the single embedding, or row k of the classifier on embedding k. */
+function classify(pooled: Tensor2D, context: ForwardContext, config: AttentionConfig, widths: HeadWidths): Tensor1D {
+  if (config.branches === "single") return reshape(applyLinear(context, "classifier", pooled), [widths.nLogits]);
+  const weight = context.parameter<Tensor2D>("classifier.weight"); // [K, H]
+  const bias = context.parameter<Tensor1D>("classifier.bias"); // [K]
+  return add(sum<Tensor1D>(mul(pooled, weight), 1), bias);
+}

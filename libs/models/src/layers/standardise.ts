@@ -1,0 +1,16 @@
+import { mul, sub, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs";
+import type { ForwardContext } from "../model.ts";
+import type { ParameterSpec } from "../parameter.ts";
+
+/** Parameters `mean` and `scale` `[D]` of the standardisation: fitted on the training split, never trained. */
+export function standardiseParameters(dIn: number): ParameterSpec[] {
+  return [
+    { name: "mean", shape: [dIn], init: { kind: "zeros" }, decay: false, isTrainable: false },
+    { name: "scale", shape: [dIn], init: { kind: "ones" }, decay: false, isTrainable: false },
+  ];
+}
+
+/** `(tiles - mean) * scale`, `[N, D]` -> `[N, D]`. `scale` is one over the standard deviation. */
+export function applyStandardise(tiles: Tensor2D, context: ForwardContext): Tensor2D {
+  return mul(sub(tiles, context.parameter<Tensor1D>("mean")), context.parameter<Tensor1D>("scale"));
+}

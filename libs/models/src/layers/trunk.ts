@@ -1,0 +1,51 @@
+import { relu, type Tensor2D } from "@tensorflow/tfjs";
+import type { ConfigReader } from "../config-reader.ts";
+import { type DropoutSite, type ForwardContext, type StageDeclaration, TILES } from "../model.ts";
+import { LINEAR_SCHEMES, type LinearScheme, linearParameters } from "../parameter.ts";
+import { applyLinear } from "./linear.ts";
+
+/** The fields every head shares: the per-tile layers `Drop(ReLU(x W + b))` before it pools. */
+export interface TrunkConfig {
+  /** Widths of the layers; empty: tiles are pooled as they come. */
+  readonly hidden: readonly number[];
+  /** Probability of dropping an activation after each layer. */
+  readonly dropout: number;
+  /** How the linear layers of the head are filled. */
+  readonly init: LinearScheme;
+}
+
+/** Widest layer accepted: 64 times the usual one, still far below what would exhaust memory by itself. */
+export const MAX_WIDTH = 32_768;
+
+/** Reads the trunk's fields; defaults are one layer of 512 with dropout 0.25, as in the CLAM programs. */
+export function readTrunkConfig(reader: ConfigReader): TrunkConfig {
+  return {
+    hidden: reader.integers("hidden", { min: 1, max: MAX_WIDTH, maxItems: 8 }, [512]),
+    dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: 0.25 }),
+    init: reader.choice("init", LINEAR_SCHEMES, "torch"),
+  };
+}
+
+/** Width of the tiles behind the trunk. */
+export function trunkWidth(config: TrunkConfig, dIn: number): number {
+  return config.hidden.at(-1) ?? dIn;
+}
+
+/** Parameters `trunk.<i>.weight|bias` and sites `trunk.<i>`. */
+export function declareTrunk(config: TrunkConfig, dIn: number): StageDeclaration {
+  const parameters = config.hidden.flatMap((nOut, i) =>
+    linearParameters(`trunk.${i}`, { nIn: config.hidden[i - 1] ?? dIn, nOut, scheme: config.init }),
+  );
+  const dropoutSites = config.hidden.map(
+    (width, i): DropoutSite => ({ name: `trunk.${i}`, shape: [TILES, width], probability: config.dropout }),
+  );
+  return { parameters, dropoutSites };
+}
+
+/** `tiles` `[N, D]` -> `[N, H]`. */
+export function applyTrunk(config: TrunkConfig, tiles: Tensor2D, context: ForwardContext): Tensor2D {
+  return config.hidden.reduce(
+    (x, _, i) => context.dropout(`trunk.${i}`, relu(applyLinear(context, `trunk.${i}`, x))),
+    tiles,
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * The seams of a model. Legend: N tiles of a bag, D features of a tile, A attention branches, K logits.
+ *
+ * A model is `standardise? -> re-embedder [N, D] -> [N, D'] -> head [N, D'] -> logits [K]`, each stage a pure function of
+ * tensors and named parameters. The same function runs eagerly, is captured for serving, and is differentiated and
+ * captured for training; nothing in it may look at the value of a tensor or branch on N.
+ */
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import type { ConfigObject } from "./config-reader.ts";
+import type { ParameterSpec } from "./parameter.ts";
+
+/** The symbolic dimension of the tiles of a bag. */
+export const TILES = "N";
+
+/** A place where training drops activations. */
+export interface DropoutSite {
+  /** Dotted path, unique in the model; the graph's input is `random.<name>`. */
+  readonly name: string;
+  /** Shape of the activation, `"N"` for the number of tiles. */
+  readonly shape: readonly (number | typeof TILES)[];
+  /** Probability of dropping, from 0 to 0.95. */
+  readonly probability: number;
+}
+
+/** What a stage gets beside its tensors. Names are the stage's own; the model puts the stage's prefix before them. */
+export interface ForwardContext {
+  /** The value of a parameter that the stage declared. */
+  parameter<T extends Tensor>(name: string): T;
+  /** `x` with the activations of a declared site dropped in training; `x` itself at inference. */
+  dropout<T extends Tensor>(site: string, x: T): T;
+}
+
+/** What a stage can be asked before any tensor exists. */
+export interface StageDeclaration {
+  readonly parameters: readonly ParameterSpec[];
+  readonly dropoutSites: readonly DropoutSite[];
+}
+
+/** Widths between which a head sits. */
+export interface HeadWidths {
+  /** Features of a tile as the head gets them. */
+  readonly dIn: number;
+  readonly nLogits: number;
+}
+
+/** What a head makes of one bag. */
+export interface HeadOutput {
+  /** `[K]`. */
+  readonly logits: Tensor1D;
+  /** `[N, A]`, each column summing to 1 over the tiles; absent in heads without attention. */
+  readonly attention?: Tensor2D;
+}
+
+/**
+ * A way to aggregate the tiles of a bag. Adding one is one file beside the others and one line in `registry.ts`.
+ */
+export interface HeadDefinition<C extends HeadConfig> {
+  /** Value of `kind` in configurations. */
+  readonly kind: C["kind"];
+  /**
+   * Reads a configuration strictly, giving every default a value.
+   *
+   * @throws {DomainError} `INVALID_ARGUMENT` naming an unknown field, or field, value and bound.
+   */
+  parseConfig(json: unknown, defaults: HeadDefaults): C;
+  /** Parameters and dropout sites. */
+  declare(config: C, widths: HeadWidths): StageDeclaration;
+  /** Number of attention branches A; 0 without attention. */
+  countBranches(config: C, widths: HeadWidths): number;
+  /** `tiles` `[N, D']`, N at least 1. */
+  forward(config: C, tiles: Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
+}
+
+/** What a head's defaults may depend on. */
+export interface HeadDefaults {
+  /** Multi-label tasks default to one attention branch per class. */
+  readonly isMultilabel: boolean;
+}
+
+/** A head's configuration: JSON with a kind. */
+export interface HeadConfig extends ConfigObject {
+  readonly kind: string;
+}
+
+/** Inputs of a bag beyond its features. `coords` is `[N, 2]` i32, level-0 pixels of the tiles' corners. */
+export type SideInput = "coords";
+
+/** What a re-embedder gets. */
+export interface ReembedderInput {
+  /** `[N, D]`. */
+  readonly tiles: Tensor2D;
+  /** `[N, 2]` i32, present when the definition asks for it. */
+  readonly coords?: Tensor2D;
+}
+
+/** What a re-embedder makes of one bag. */
+export interface ReembedderOutput {
+  /** `[N, D']`. */
+  readonly tiles: Tensor2D;
+  /** Scalars added to the training loss as they are (auxiliary objectives), by name. */
+  readonly lossTerms?: Readonly<Record<string, Scalar>>;
+}
+
+/** A re-embedder's configuration: JSON with a kind. */
+export interface ReembedderConfig extends ConfigObject {
+  readonly kind: string;
+}
+
+/**
+ * A way to re-embed the tiles of a bag in the light of each other. Adding one is one file and one line in `registry.ts`.
+ */
+export interface ReembedderDefinition<C extends ReembedderConfig> {
+  readonly kind: C["kind"];
+  /** @throws {DomainError} `INVALID_ARGUMENT` naming an unknown field, or field, value and bound. */
+  parseConfig(json: unknown): C;
+  /** D' for D. */
+  outputWidth(config: C, dIn: number): number;
+  /** Which inputs it needs beyond the features; bags without them are refused before any run. */
+  sideInputs(config: C): readonly SideInput[];
+  /** Parameters and dropout sites. */
+  declare(config: C, dIn: number): StageDeclaration;
+  forward(config: C, input: ReembedderInput, context: ForwardContext): ReembedderOutput;
+}

@@ -1,0 +1,123 @@
+import { DomainError } from "@parfocal/errors";
+import type { Tensor2D } from "@tensorflow/tfjs";
+import { abmilHead } from "./heads/abmil.ts";
+import { gatedAbmilHead } from "./heads/gated-abmil.ts";
+import { maxHead } from "./heads/max.ts";
+import { meanHead } from "./heads/mean.ts";
+import type {
+  ForwardContext,
+  HeadConfig,
+  HeadDefaults,
+  HeadDefinition,
+  HeadOutput,
+  HeadWidths,
+  ReembedderConfig,
+  ReembedderDefinition,
+  ReembedderInput,
+  ReembedderOutput,
+  SideInput,
+  StageDeclaration,
+} from "./model.ts";
+import { noReembedder } from "./reembedders/none.ts";
+
+/** Every head. Adding one: its file in `heads/` and its line here. */
+const HEADS: readonly HeadEntry[] = [
+  headEntry(meanHead),
+  headEntry(maxHead),
+  headEntry(abmilHead),
+  headEntry(gatedAbmilHead),
+];
+
+/** Every re-embedder. Adding one: its file in `reembedders/` and its line here. */
+const REEMBEDDERS: readonly ReembedderEntry[] = [reembedderEntry(noReembedder)];
+
+/** A head whose configuration has been read: what is left are questions about widths and tensors. */
+export interface Head {
+  readonly config: HeadConfig;
+  declare(widths: HeadWidths): StageDeclaration;
+  countBranches(widths: HeadWidths): number;
+  forward(tiles: Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
+}
+
+/** A re-embedder whose configuration has been read. */
+export interface Reembedder {
+  readonly config: ReembedderConfig;
+  readonly sideInputs: readonly SideInput[];
+  outputWidth(dIn: number): number;
+  declare(dIn: number): StageDeclaration;
+  forward(input: ReembedderInput, context: ForwardContext): ReembedderOutput;
+}
+
+interface HeadEntry {
+  readonly kind: string;
+  parse(json: unknown, defaults: HeadDefaults): Head;
+}
+
+interface ReembedderEntry {
+  readonly kind: string;
+  parse(json: unknown): Reembedder;
+}
+
+/** The kinds of heads, for messages and help texts. */
+export const HEAD_KINDS: readonly string[] = HEADS.map((entry) => entry.kind);
+
+/** The kinds of re-embedders. */
+export const REEMBEDDER_KINDS: readonly string[] = REEMBEDDERS.map((entry) => entry.kind);
+
+/**
+ * The head that `json` configures.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for an unknown kind (naming the known ones) or a bad field.
+ */
+export function parseHead(json: unknown, defaults: HeadDefaults): Head {
+  return entryOf(HEADS, json, "head").parse(json, defaults);
+}
+
+/**
+ * The re-embedder that `json` configures.
+ *
+ * @throws {DomainError} As {@link parseHead}.
+ */
+export function parseReembedder(json: unknown): Reembedder {
+  return entryOf(REEMBEDDERS, json, "reembed").parse(json);
+}
+
+function entryOf<T extends { readonly kind: string }>(entries: readonly T[], json: unknown, where: string): T {
+  const kind: unknown = typeof json === "object" && json !== null && "kind" in json ? json.kind : undefined;
+  const entry = entries.find((candidate) => candidate.kind === kind);
+  if (entry !== undefined) return entry;
+  const known = entries.map((candidate) => candidate.kind).join(", ");
+  const shown = kind === undefined ? "absent" : JSON.stringify(kind);
+  throw new DomainError("INVALID_ARGUMENT", `${where}.kind is ${shown}; it must be one of ${known}`);
+}
+
+function headEntry<C extends HeadConfig>(definition: HeadDefinition<C>): HeadEntry {
+  return {
+    kind: definition.kind,
+    parse(json, defaults) {
+      const config = definition.parseConfig(json, defaults);
+      return {
+        config,
+        declare: (widths) => definition.declare(config, widths),
+        countBranches: (widths) => definition.countBranches(config, widths),
+        forward: (tiles, context, widths) => definition.forward(config, tiles, context, widths),
+      };
+    },
+  };
+}
+
+function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefinition<C>): ReembedderEntry {
+  return {
+    kind: definition.kind,
+    parse(json) {
+      const config = definition.parseConfig(json);
+      return {
+        config,
+        sideInputs: definition.sideInputs(config),
+        outputWidth: (dIn) => definition.outputWidth(config, dIn),
+        declare: (dIn) => definition.declare(config, dIn),
+        forward: (input, context) => definition.forward(config, input, context),
+      };
+    },
+  };
+}
