@@ -1,0 +1,6 @@
+/** The package `parfocal.gateway.v1`. */
+export * from "../gen/parfocal/gateway/v1/bag.ts";
+export * from "../gen/parfocal/gateway/v1/model.ts";
+export * from "../gen/parfocal/gateway/v1/operation.ts";
+export * from "../gen/parfocal/gateway/v1/prediction.ts";
+export * from "../gen/parfocal/gateway/v1/training.ts";
