@@ -1,3 +1,4 @@
+export { createMemoryStore } from "./memory/memory-store.ts";
 export type {
   ByteRange,
   CallOptions,
@@ -10,3 +11,6 @@ export type {
   ObjectStream,
   PutOptions,
 } from "./object-store.ts";
+export { openStore } from "./open-store.ts";
+export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
+export { storeOptionsFromEnv } from "./store-options-from-env.ts";

@@ -1,0 +1,62 @@
+import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+
+/** What a put takes. */
+export type PutBody = Uint8Array | AsyncIterable<Uint8Array>;
+
+/**
+ * The chunks of a body, ending at once when `signal` fires even while the source is silent. The source is told to stop.
+ *
+ * @throws {DomainError} CANCELLED or DEADLINE_EXCEEDED when the signal fires; whatever the source throws, unchanged.
+ */
+export async function* chunksOfBody(body: PutBody, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  assertNotAborted(signal);
+  if (body instanceof Uint8Array) {
+    if (body.length > 0) yield body;
+    return;
+  }
+  const source = body[Symbol.asyncIterator]();
+  let isDone = false;
+  try {
+    for (;;) {
+      const next = await orAborted(source.next(), signal);
+      isDone = next.done === true;
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // A source that never answers must not hold the caller: it is told, not waited for.
+    if (!isDone) void source.return?.().then(undefined, () => undefined);
+  }
+}
+
+/**
+ * Waits for `work`, or for the signal, whichever comes first. The work itself goes on: use it only where it is harmless.
+ *
+ * @throws {DomainError} CANCELLED or DEADLINE_EXCEEDED when the signal fires first.
+ */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(abortErrorFromSignal(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    // Either may still fail with nobody listening.
+    work.catch(() => undefined);
+    promise.catch(() => undefined);
+  }
+}
+
+/** Resolves after `ms`, or rejects as soon as the signal fires. */
+export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    await orAborted(promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,120 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { assertNotAborted, DomainError } from "@parfocal/errors";
+import { objectNotFound, versionChanged } from "../conditions.ts";
+import type { ByteRange, GetOptions, ObjectBytes, ObjectInfo, ObjectStream } from "../object-store.ts";
+import { resolveRange } from "../range.ts";
+import { fileError, isMissing } from "./file-error.ts";
+import { infoFromStats, pathsOfKey } from "./file-info.ts";
+
+/** Large enough that system calls cost nothing, small enough that a signal is noticed soon. */
+const READ_BYTES = 16 * 1024 * 1024;
+
+/** Chunks of a stream: what a consumer is likely to hold at once. */
+const CHUNK_BYTES = 1024 * 1024;
+
+interface OpenObject {
+  readonly handle: FileHandle;
+  readonly info: ObjectInfo;
+  readonly range: ByteRange;
+}
+
+/** Reads an object or a range of it. An overwrite meanwhile goes unnoticed: the old file lives until it is closed. */
+export async function readObject(root: string, key: string, options: GetOptions): Promise<ObjectBytes> {
+  const { handle, info, range } = await openObject(root, key, options);
+  try {
+    const bytes = new Uint8Array(range.end - range.start);
+    for (let at = 0; at < bytes.length; at += READ_BYTES) {
+      assertNotAborted(options.signal);
+      await fill(handle, bytes.subarray(at, at + READ_BYTES), range.start + at);
+    }
+    return { ...info, bytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads an object or a range of it as chunks of up to 1 MiB. The file closes when the chunks end or are returned. */
+export async function streamObject(root: string, key: string, options: GetOptions): Promise<ObjectStream> {
+  const { handle, info, range } = await openObject(root, key, options);
+  return { ...info, chunks: chunksOf(handle, range, options.signal) };
+}
+
+/** Closes the file even when nobody ever asks for a chunk: a generator that has not begun runs no `finally`. */
+function chunksOf(handle: FileHandle, range: ByteRange, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  let isBegun = false;
+  const read = readChunks(handle, range, signal);
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: () => {
+      isBegun = true;
+      return read.next();
+    },
+    return: async () => {
+      if (!isBegun) await handle.close();
+      return read.return(undefined);
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}
+
+async function* readChunks(
+  handle: FileHandle,
+  { start, end }: ByteRange,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, undefined> {
+  try {
+    for (let at = start; at < end; at += CHUNK_BYTES) {
+      assertNotAborted(signal);
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
+      await fill(handle, chunk, at);
+      yield chunk;
+    }
+    assertNotAborted(signal);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openObject(root: string, key: string, options: GetOptions): Promise<OpenObject> {
+  assertNotAborted(options.signal);
+  const found = await openFile(root, key);
+  try {
+    if (options.ifMatch !== undefined && options.ifMatch !== found.info.etag) {
+      throw versionChanged(options.ifMatch, found.info.etag);
+    }
+    return { ...found, range: resolveRange(options.range, found.info.sizeBytes) };
+  } catch (error) {
+    await found.handle.close();
+    throw error;
+  }
+}
+
+async function openFile(root: string, key: string): Promise<{ handle: FileHandle; info: ObjectInfo }> {
+  for (const path of pathsOfKey(root, key)) {
+    const handle = await openIfThere(path);
+    const stats = await handle?.stat({ bigint: true });
+    if (handle !== undefined && stats?.isFile()) return { handle, info: infoFromStats(key, stats) };
+    await handle?.close();
+  }
+  throw objectNotFound();
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw fileError(error, "open the object");
+  }
+}
+
+async function fill(handle: FileHandle, into: Uint8Array, position: number): Promise<void> {
+  let nRead = 0;
+  while (nRead < into.length) {
+    const { bytesRead } = await handle.read(into, nRead, into.length - nRead, position + nRead);
+    if (bytesRead === 0) {
+      const expected = position + into.length;
+      throw new DomainError("TRUNCATED", `the file ends at byte ${position + nRead}, expected at least ${expected}`);
+    }
+    nRead += bytesRead;
+  }
+}
