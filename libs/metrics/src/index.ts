@@ -1,1 +1,56 @@
-export {};
+export { auroc, multiclassAuroc, rankedAuroc } from "./auroc.ts";
+export { averagePrecision, multiclassAveragePrecision, rankedAveragePrecision } from "./average-precision.ts";
+export type { BinaryLabels } from "./binary-input.ts";
+export { type BootstrapOptions, type BootstrapResult, bootstrapIntervals, DEFAULT_RESAMPLES } from "./bootstrap.ts";
+export {
+  brierScore,
+  type CalibrationBin,
+  calibrationBins,
+  DEFAULT_CALIBRATION_BINS,
+  expectedCalibrationError,
+  logLoss,
+  multiclassBrierScore,
+  multiclassLogLoss,
+  topLabelCalibrationBins,
+} from "./calibration.ts";
+export {
+  accuracy,
+  argmax,
+  balancedAccuracy,
+  type ConfusionMatrix,
+  cohenKappa,
+  confusionMatrix,
+  type F1Scores,
+  f1Scores,
+  precisions,
+  recalls,
+} from "./confusion.ts";
+export { type OperatingPoint, operatingPoints, type PrPoint, prCurve, type RocPoint, rocCurve } from "./curves.ts";
+export {
+  type DelongComponents,
+  type DelongTest,
+  delongComponents,
+  delongCovariance,
+  delongInterval,
+  delongTest,
+  delongVariance,
+  delongWaldInterval,
+} from "./delong.ts";
+export { evaluate } from "./evaluate.ts";
+export type {
+  CasePrediction,
+  ClassReport,
+  EvaluationOptions,
+  EvaluationReport,
+  EvaluationTask,
+  MetricName,
+  MetricTable,
+} from "./evaluation-types.ts";
+export { type Estimate, type Interval, type IntervalMethod, wilsonInterval } from "./interval.ts";
+export { twoSidedP, Z_95 } from "./normal-distribution.ts";
+export type { PerClass } from "./one-vs-rest.ts";
+export { quantileSorted } from "./quantile.ts";
+export { midRanks, type Ranking, rankScores } from "./ranking.ts";
+export { createRng, type Rng, type RngSnapshot, restoreRng, type Shuffleable } from "./rng.ts";
+export { assertNoLeakage, type Split, type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
+export { type ChosenThreshold, chooseThreshold, type ThresholdRule } from "./threshold.ts";
