@@ -72,6 +72,25 @@ export interface DeviceInfo {
   readonly detail: string;
 }
 
+/** Counters of an engine, for metrics. Those of the process are as of its last answer. */
+export interface EngineStats {
+  /** Requests waiting behind the one in the process. */
+  readonly queued: number;
+  readonly isBusy: boolean;
+  /** Runs finished since the engine was created. */
+  readonly runs: number;
+  /** Time inside the runtime of those runs, milliseconds. */
+  readonly engineMs: number;
+  /** Processes that were started because the one before was killed or ended. */
+  readonly respawns: number;
+  /** Processes that were replaced because of their age. */
+  readonly recycles: number;
+  readonly sessions: number;
+  readonly cachedBytes: number;
+  readonly residentTensors: number;
+  readonly residentBytes: number;
+}
+
 /**
  * One device, one child process, one queue. The calling process never blocks: its event loop stays free for health,
  * progress and cancellation while graphs run.
@@ -80,7 +99,17 @@ export interface DeviceInfo {
  * `STATE_LOST`, `SHAPE_MISMATCH`, `NOT_FOUND` and the store's own. Requests that waited in the queue run on the new process.
  */
 export interface Engine {
+  /** The device it runs on. Until {@link Engine.ready}, `auto` stands for the one yet to be found. */
   readonly device: string;
+  /**
+   * Waits until the process can run graphs. Runs wait by themselves: this is for finding out at start.
+   *
+   * @throws {DomainError} DEVICE_MISSING when the device asked for cannot run here
+   * @throws {DomainError} ENGINE_CRASHED when the process ended instead
+   */
+  ready(options?: EngineCallOptions): Promise<void>;
+  /** Counters as they are now. */
+  stats(): EngineStats;
   /**
    * Runs graphs one after the other in one message (a training epoch's steps, say), giving each one's result in order.
    * The first failure ends the sequence; what ran before it has happened (resident tensors stay replaced).

@@ -1,11 +1,15 @@
+export { createEngine } from "./create-engine.ts";
+export type { EngineOptions, StoreConfig } from "./engine-options.ts";
 export type {
   DeviceInfo,
   ElementType,
   Engine,
   EngineCallOptions,
+  EngineStats,
   HostTensor,
   RunRequest,
   RunResult,
   TensorSink,
   TensorSource,
 } from "./engine-port.ts";
+export { createRandomWords, type RandomWordsOptions } from "./random-words.ts";

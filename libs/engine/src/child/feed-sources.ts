@@ -1,0 +1,71 @@
+import { DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
+import type { GraphPort, GraphType } from "@parfocal/tensor";
+import { tensorBytes } from "../element-types.ts";
+import type { TensorSource } from "../engine-port.ts";
+import { createRandomWords } from "../random-words.ts";
+import type { Tensor } from "./onnxruntime.ts";
+import type { Residents } from "./residents.ts";
+import type { TensorCache } from "./tensor-cache.ts";
+import { tensorFromBytes, tensorFromHost, widenHalves } from "./tensors.ts";
+
+/** Where feeds come from. */
+export interface FeedContext {
+  readonly residents: Residents;
+  readonly cache: TensorCache;
+  /** Opens the store at the first use. */
+  openStore(): Promise<ObjectStore>;
+}
+
+type ObjectSource = Extract<TensorSource, { kind: "object" }>;
+
+/** Makes the tensor of one source ready to feed into `port`. */
+export async function readFeed(
+  source: TensorSource,
+  port: GraphPort | undefined,
+  context: FeedContext,
+  signal: AbortSignal,
+): Promise<Tensor> {
+  switch (source.kind) {
+    case "inline":
+      return tensorFromHost(source.tensor);
+    case "resident":
+      return context.residents.get(source.name);
+    case "random":
+      return tensorFromBytes("u16", source.shape, createRandomWords(source).buffer);
+    case "object":
+      return readObject(source, port?.dtype, context, signal);
+  }
+}
+
+async function readObject(
+  source: ObjectSource,
+  wanted: GraphType | undefined,
+  context: FeedContext,
+  signal: AbortSignal,
+): Promise<Tensor> {
+  const isWidened = source.dtype === "f16" && wanted === "f32";
+  const { key, etag, offsetBytes, dtype, shape } = source;
+  const cacheKey = JSON.stringify([key, etag, offsetBytes, dtype, shape, isWidened]);
+  const cached = context.cache.get(cacheKey);
+  if (cached !== undefined) return cached;
+  const bytes = await readRange(source, await context.openStore(), signal);
+  const tensor = isWidened ? widenHalves(bytes, shape) : tensorFromBytes(dtype, shape, bytes);
+  context.cache.put(cacheKey, tensor, tensorBytes(isWidened ? "f32" : dtype, shape));
+  return tensor;
+}
+
+async function readRange(source: ObjectSource, store: ObjectStore, signal: AbortSignal): Promise<ArrayBuffer> {
+  const start = source.offsetBytes;
+  const needed = tensorBytes(source.dtype, source.shape);
+  if (needed === 0) return new ArrayBuffer(0);
+  const range = { start, end: start + needed };
+  const { bytes } = await store.get(source.key, { range, ifMatch: source.etag, signal });
+  if (bytes.byteLength !== needed) {
+    throw new DomainError("TRUNCATED", `a range of ${needed} bytes came back with ${bytes.byteLength}`);
+  }
+  // Stores may hand out a view into a pool; the runtime wants its own, aligned buffer.
+  const { buffer } = bytes;
+  const isWhole = bytes.byteOffset === 0 && buffer.byteLength === needed && buffer instanceof ArrayBuffer;
+  return isWhole ? buffer : new Uint8Array(bytes).buffer;
+}

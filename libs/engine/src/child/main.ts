@@ -1,0 +1,106 @@
+import type { ObjectStore } from "@parfocal/store";
+import type { ChildOptions } from "../engine-options.ts";
+import { type ChildReply, type ParentMessage, type Work, type WorkResult, wireFromError } from "../wire.ts";
+import { openConfiguredStore } from "./open-configured-store.ts";
+import { createResidents } from "./residents.ts";
+import { type RunContext, runSequence } from "./run-sequence.ts";
+import { errorFromRuntime } from "./runtime-errors.ts";
+import { createSessionCache } from "./session-cache.ts";
+import { startDevice } from "./start-device.ts";
+import { createTensorCache } from "./tensor-cache.ts";
+import { hostFromTensor, tensorFromHost } from "./tensors.ts";
+import { watchParent } from "./watch-parent.ts";
+
+// The engine process: one device, one piece of work at a time, asked and answered over the IPC channel.
+
+const NOTHING: WorkResult = { runs: [], tensors: {} };
+
+let context: RunContext | undefined;
+let current: { readonly id: number; readonly controller: AbortController } | undefined;
+
+function send(reply: ChildReply): void {
+  process.send?.(reply);
+}
+
+async function start(options: ChildOptions): Promise<void> {
+  try {
+    const device = await startDevice(options.device);
+    context = createContext(options, device);
+    watchParent();
+    send({ kind: "ready", device });
+  } catch (error) {
+    send({ kind: "startFailed", error: wireFromError(errorFromRuntime(error)) });
+  }
+}
+
+function createContext(options: ChildOptions, device: string): RunContext {
+  let store: Promise<ObjectStore> | undefined;
+  return {
+    residents: createResidents(),
+    cache: createTensorCache(options.cacheBytes),
+    sessions: createSessionCache(device, options.intraOpThreads, options.maxSessions),
+    openStore() {
+      store ??= openConfiguredStore(options.store);
+      return store;
+    },
+  };
+}
+
+async function work(id: number, task: Work, ready: RunContext): Promise<void> {
+  const controller = new AbortController();
+  current = { id, controller };
+  try {
+    const result = await perform(task, ready, controller.signal);
+    send({ kind: "done", id, result, stats: statsOf(ready) });
+  } catch (error) {
+    send({ kind: "failed", id, error: wireFromError(errorFromRuntime(error)), stats: statsOf(ready) });
+  } finally {
+    current = undefined;
+  }
+}
+
+async function perform(task: Work, ready: RunContext, signal: AbortSignal): Promise<WorkResult> {
+  switch (task.kind) {
+    case "run":
+      return { runs: await runSequence(task.graphs, task.runs, ready, signal), tensors: {} };
+    case "set":
+      for (const [name, tensor] of Object.entries(task.tensors)) ready.residents.set(name, tensorFromHost(tensor));
+      return NOTHING;
+    case "get": {
+      const found = task.names.map((name) => [name, hostFromTensor(ready.residents.get(name))] as const);
+      return { runs: [], tensors: Object.fromEntries(found) };
+    }
+    case "drop":
+      ready.residents.drop(task.prefix);
+      return NOTHING;
+  }
+}
+
+function statsOf({ sessions, cache, residents }: RunContext) {
+  return {
+    sessions: sessions.size,
+    sessionsCreated: sessions.created,
+    cachedBytes: cache.bytes,
+    residentTensors: residents.size,
+    residentBytes: residents.bytes,
+  };
+}
+
+function receive(message: ParentMessage): void {
+  switch (message.kind) {
+    case "start":
+      void start(message.options);
+      return;
+    case "work":
+      if (context !== undefined) void work(message.id, message.work, context);
+      return;
+    case "cancel":
+      if (current?.id === message.id) current.controller.abort();
+  }
+}
+
+// The parent owns this process's life: a Ctrl-C that reaches the whole group must not end a draining run.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+process.on("disconnect", () => process.exit(0));
+process.on("message", receive);

@@ -1,0 +1,90 @@
+import { DomainError } from "@parfocal/errors";
+import { assertFeeds, type FeedShape } from "../check-feeds.ts";
+import type { HostTensor, RunResult } from "../engine-port.ts";
+import type { WireGraph, WireRun } from "../wire.ts";
+import { type FeedContext, readFeed } from "./feed-sources.ts";
+import type { Tensor } from "./onnxruntime.ts";
+import { errorFromRuntime } from "./runtime-errors.ts";
+import type { SessionCache } from "./session-cache.ts";
+import { elementOf, hostFromTensor } from "./tensors.ts";
+
+/** What runs need. */
+export interface RunContext extends FeedContext {
+  readonly sessions: SessionCache;
+}
+
+/**
+ * Runs one after the other. Each run of the runtime begins in a turn of the event loop of its own, so a cancel that
+ * came meanwhile is seen between two runs.
+ *
+ * @throws {DomainError} whatever the first failing run did, with its index as the detail `run`
+ */
+export async function runSequence(
+  graphs: readonly WireGraph[],
+  runs: readonly WireRun[],
+  context: RunContext,
+  signal: AbortSignal,
+): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (const [index, run] of runs.entries()) {
+    try {
+      results.push(await runOne(graphAt(graphs, run.graph), run, context, signal));
+    } catch (error) {
+      const known = errorFromRuntime(error);
+      throw new DomainError(known.code, known.message, {
+        details: { ...known.details, run: String(index) },
+        cause: error,
+      });
+    }
+  }
+  return results;
+}
+
+async function runOne(graph: WireGraph, run: WireRun, context: RunContext, signal: AbortSignal): Promise<RunResult> {
+  const session = await context.sessions.get(graph);
+  const feeds = await readFeeds(graph, run, context, signal);
+  if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
+  const startMs = performance.now();
+  const fetched = (await session.run(feeds, Object.keys(run.fetches))) as Record<string, Tensor>;
+  const engineMs = performance.now() - startMs;
+  return { outputs: deliver(run, fetched, context), engineMs };
+}
+
+async function readFeeds(
+  graph: WireGraph,
+  run: WireRun,
+  context: RunContext,
+  signal: AbortSignal,
+): Promise<Record<string, Tensor>> {
+  const ports = new Map(graph.inputs.map((input) => [input.name, input]));
+  const feeds: Record<string, Tensor> = {};
+  const shapes = new Map<string, FeedShape>();
+  for (const [name, source] of Object.entries(run.feeds)) {
+    const tensor = await readFeed(source, ports.get(name), context, signal);
+    feeds[name] = tensor;
+    shapes.set(name, { dtype: elementOf(tensor), shape: tensor.dims });
+  }
+  assertFeeds(graph.inputs, shapes);
+  return feeds;
+}
+
+function deliver(
+  run: WireRun,
+  fetched: Readonly<Record<string, Tensor>>,
+  context: RunContext,
+): Record<string, HostTensor> {
+  const outputs: Record<string, HostTensor> = {};
+  for (const [name, sink] of Object.entries(run.fetches)) {
+    const tensor = fetched[name];
+    if (tensor === undefined) throw new DomainError("INTERNAL", `the runtime gave no output "${name}"`);
+    if (sink.kind === "inline") outputs[name] = hostFromTensor(tensor);
+    else context.residents.set(sink.name, tensor);
+  }
+  return outputs;
+}
+
+function graphAt(graphs: readonly WireGraph[], index: number): WireGraph {
+  const graph = graphs[index];
+  if (graph === undefined) throw new DomainError("INTERNAL", `run names graph ${index} of ${graphs.length}`);
+  return graph;
+}

@@ -1,0 +1,17 @@
+import { DomainError, isDomainError } from "@parfocal/errors";
+
+// The runtime reports everything as text: these are its words for the two failures a caller can act on.
+const MEMORY =
+  /bad_alloc|failed to allocate memory|out of memory|array buffer allocation failed|CUDA_ERROR_OUT_OF_MEMORY/i;
+const SHAPE =
+  /invalid dimensions|invalid rank|shape mismatch|unexpected input data type|cannot be broadcast|dimension mismatch/i;
+
+/** The typed error that a failure inside the engine process stands for. */
+export function errorFromRuntime(error: unknown): DomainError {
+  if (isDomainError(error)) return error;
+  const text = (error instanceof Error ? error.message : String(error)).trim();
+  if (MEMORY.test(text))
+    return new DomainError("OUT_OF_MEMORY", `the run needs more memory than there is: ${text}`, { cause: error });
+  if (SHAPE.test(text)) return new DomainError("SHAPE_MISMATCH", text, { cause: error });
+  return new DomainError("INTERNAL", `the runtime failed: ${text}`, { cause: error });
+}

@@ -1,0 +1,131 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { DomainError } from "@parfocal/errors";
+import type { ChildOptions } from "./engine-options.ts";
+import { errorFromExit, readOutOfMemoryKills } from "./exit-error.ts";
+import { type ChildReply, errorFromWire, type ParentMessage, type Work } from "./wire.ts";
+
+/** The answer to a piece of work. */
+export type WorkReply = Extract<ChildReply, { kind: "done" | "failed" }>;
+
+/** One engine process. It is used for one piece of work at a time. */
+export interface EngineProcess {
+  readonly pid: number | undefined;
+  /** The device it runs on, once it is ready. @throws {DomainError} DEVICE_MISSING, ENGINE_CRASHED */
+  readonly ready: Promise<string>;
+  /** Fires once, when the process has ended. */
+  readonly ended: Promise<void>;
+  readonly isAlive: boolean;
+  /** Hands work over. @throws {DomainError} the reason given to `kill`, else ENGINE_CRASHED or OUT_OF_MEMORY */
+  perform(work: Work): Promise<WorkReply>;
+  /** Asks the work in the process to stop between two runs. */
+  cancel(): void;
+  /** Ends the process at once; work in it fails with `reason`. */
+  kill(reason: DomainError): void;
+  /** Lets the process end by itself: nothing is in it. */
+  leave(): void;
+}
+
+const ENTRY = fileURLToPath(new URL("./child/main.ts", import.meta.url));
+const STDERR_TAIL = 4000;
+
+interface Waiter {
+  resolve(reply: WorkReply): void;
+  reject(error: DomainError): void;
+}
+
+/** Starts an engine process. */
+export function createEngineProcess(options: ChildOptions, startTimeoutMs: number): EngineProcess {
+  const killsBefore = readOutOfMemoryKills();
+  const child = forkEntry();
+  const tail = keepTail(child);
+  const ready = Promise.withResolvers<string>();
+  const ended = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined);
+  let waiter: Waiter | undefined;
+  let killReason: DomainError | undefined;
+  let isAlive = true;
+  let lastId = 0;
+
+  function send(message: ParentMessage): void {
+    // Failing to send means that the process is gone, which its end reports.
+    if (child.connected) child.send(message, () => undefined);
+  }
+  function kill(reason: DomainError): void {
+    killReason ??= reason;
+    child.kill("SIGKILL");
+  }
+  function end(code: number | null, signal: NodeJS.Signals | null): void {
+    if (!isAlive) return;
+    isAlive = false;
+    clearTimeout(startTimer);
+    const killsAfter = readOutOfMemoryKills();
+    const sawOutOfMemoryKill =
+      killsBefore === undefined || killsAfter === undefined ? undefined : killsAfter > killsBefore;
+    const error = killReason ?? errorFromExit({ code, signal, stderrTail: tail(), sawOutOfMemoryKill });
+    ready.reject(error);
+    waiter?.reject(error);
+    waiter = undefined;
+    ended.resolve();
+  }
+  function receive(reply: ChildReply): void {
+    if (reply.kind === "ready") ready.resolve(reply.device);
+    else if (reply.kind === "startFailed") ready.reject(errorFromWire(reply.error));
+    else if (reply.id === lastId) {
+      waiter?.resolve(reply);
+      waiter = undefined;
+    }
+    if (reply.kind === "ready" || reply.kind === "startFailed") clearTimeout(startTimer);
+  }
+
+  const startTimer = setTimeout(() => {
+    kill(new DomainError("ENGINE_CRASHED", `the engine process was not ready within ${startTimeoutMs} ms`));
+  }, startTimeoutMs);
+  child.on("message", (message) => receive(message as ChildReply));
+  // `exit` may come before the last bytes of the standard error, `close` after them; a failed fork gives `error` alone.
+  child.once("close", end);
+  child.once("error", () => end(null, null));
+  send({ kind: "start", options });
+
+  return {
+    pid: child.pid,
+    ready: ready.promise,
+    ended: ended.promise,
+    get isAlive() {
+      return isAlive;
+    },
+    perform(work) {
+      if (!isAlive)
+        return Promise.reject(killReason ?? new DomainError("ENGINE_CRASHED", "the engine process is gone"));
+      return new Promise((resolve, reject) => {
+        waiter = { resolve, reject };
+        lastId += 1;
+        send({ kind: "work", id: lastId, work });
+      });
+    },
+    cancel: () => send({ kind: "cancel", id: lastId }),
+    kill,
+    leave: () => {
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+function forkEntry(): ChildProcess {
+  return fork(ENTRY, [], {
+    serialization: "advanced",
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    // TensorFloat-32 keeps 10 bits of a factor's mantissa: CUDA's libraries must not use it where a graph says f32.
+    env: { ...process.env, NVIDIA_TF32_OVERRIDE: "0" },
+  });
+}
+
+/** Gives the last characters that the process wrote to its standard error. */
+function keepTail(child: ChildProcess): () => string {
+  let text = "";
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    text = (text + chunk).slice(-STDERR_TAIL);
+  });
+  return () => text.trim();
+}

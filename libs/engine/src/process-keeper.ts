@@ -1,0 +1,86 @@
+import { type DomainError, isDomainError } from "@parfocal/errors";
+import type { ChildOptions, ResolvedEngineOptions } from "./engine-options.ts";
+import { createEngineProcess, type EngineProcess } from "./engine-process.ts";
+
+/** Keeps one engine process alive. */
+export interface ProcessKeeper {
+  readonly device: string;
+  readonly respawns: number;
+  readonly recycles: number;
+  /** The process, once it is ready. @throws {DomainError} DEVICE_MISSING, ENGINE_CRASHED, OUT_OF_MEMORY */
+  current(): Promise<EngineProcess>;
+  /** Replaces the process, in which nothing is. */
+  recycle(): void;
+  /** Ends the process; with a reason at once. */
+  close(reason?: DomainError): Promise<void>;
+}
+
+/**
+ * Starts an engine process and another one whenever it ends. One that ends before it was ready is started again only
+ * when it is asked for, so that a broken installation does not spin; a missing device stays missing.
+ */
+export function createProcessKeeper(options: ResolvedEngineOptions): ProcessKeeper {
+  let device = options.device;
+  let respawns = 0;
+  let recycles = 0;
+  let isClosed = false;
+  let missing: DomainError | undefined;
+  let process = spawn();
+
+  function spawn(): EngineProcess {
+    const started = createEngineProcess(childOptions(options, device), options.startTimeoutMs);
+    void follow(started);
+    return started;
+  }
+  async function follow(started: EngineProcess): Promise<void> {
+    try {
+      device = await started.ready;
+    } catch (error) {
+      if (isDomainError(error, "DEVICE_MISSING")) missing = error;
+      started.leave();
+      return;
+    }
+    await started.ended;
+    if (started === process && !isClosed) replace();
+  }
+  function replace(): void {
+    respawns += 1;
+    process = spawn();
+  }
+
+  return {
+    get device() {
+      return device;
+    },
+    get respawns() {
+      return respawns;
+    },
+    get recycles() {
+      return recycles;
+    },
+    async current() {
+      if (missing !== undefined) throw missing;
+      if (!process.isAlive) replace();
+      const asked = process;
+      await asked.ready;
+      return asked;
+    },
+    recycle() {
+      recycles += 1;
+      const old = process;
+      process = spawn();
+      old.leave();
+    },
+    async close(reason) {
+      isClosed = true;
+      if (reason === undefined) process.leave();
+      else process.kill(reason);
+      await process.ended;
+    },
+  };
+}
+
+function childOptions(options: ResolvedEngineOptions, device: string): ChildOptions {
+  const { intraOpThreads, cacheBytes, maxSessions, store } = options;
+  return { device, intraOpThreads, cacheBytes, maxSessions, ...(store === undefined ? {} : { store }) };
+}

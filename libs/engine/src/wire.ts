@@ -1,0 +1,73 @@
+import { DomainError, type DomainErrorCode } from "@parfocal/errors";
+import type { GraphPort } from "@parfocal/tensor";
+import type { ChildOptions } from "./engine-options.ts";
+import type { HostTensor, RunResult, TensorSink, TensorSource } from "./engine-port.ts";
+
+/** A graph as the engine process gets it: the model by file, its ports for checks and widening. */
+export interface WireGraph {
+  readonly digest: string;
+  readonly modelPath: string;
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+}
+
+/** One run; `graph` is an index into the message's graphs, so that a thousand runs carry a graph's ports once. */
+export interface WireRun {
+  readonly graph: number;
+  readonly feeds: Readonly<Record<string, TensorSource>>;
+  readonly fetches: Readonly<Record<string, TensorSink>>;
+}
+
+/** Work for the engine process: answered by exactly one {@link ChildReply} of the same id. */
+export type Work =
+  | { readonly kind: "run"; readonly graphs: readonly WireGraph[]; readonly runs: readonly WireRun[] }
+  | { readonly kind: "set"; readonly tensors: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: "get"; readonly names: readonly string[] }
+  | { readonly kind: "drop"; readonly prefix: string };
+
+/** Parent to child. */
+export type ParentMessage =
+  | { readonly kind: "start"; readonly options: ChildOptions }
+  | { readonly kind: "work"; readonly id: number; readonly work: Work }
+  /** Stop between two runs, or while waiting for the store. */
+  | { readonly kind: "cancel"; readonly id: number };
+
+/** What a piece of work gives; the empty list for `set` and `drop`. */
+export interface WorkResult {
+  readonly runs: readonly RunResult[];
+  readonly tensors: Readonly<Record<string, HostTensor>>;
+}
+
+/** Counters of the engine process, sent with each reply. */
+export interface ChildStats {
+  readonly sessions: number;
+  /** Sessions created since the process began. */
+  readonly sessionsCreated: number;
+  readonly cachedBytes: number;
+  readonly residentTensors: number;
+  readonly residentBytes: number;
+}
+
+/** A {@link DomainError} as data. */
+export interface WireError {
+  readonly code: DomainErrorCode;
+  readonly message: string;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** Child to parent. */
+export type ChildReply =
+  | { readonly kind: "ready"; readonly device: string }
+  | { readonly kind: "startFailed"; readonly error: WireError }
+  | { readonly kind: "done"; readonly id: number; readonly result: WorkResult; readonly stats: ChildStats }
+  | { readonly kind: "failed"; readonly id: number; readonly error: WireError; readonly stats: ChildStats };
+
+/** The error as data. */
+export function wireFromError(error: DomainError): WireError {
+  return { code: error.code, message: error.message, details: error.details };
+}
+
+/** The error that the data stand for. */
+export function errorFromWire(error: WireError): DomainError {
+  return new DomainError(error.code, error.message, { details: error.details });
+}
