@@ -1,3 +1,7 @@
+export { type Clock, createSystemClock } from "./clock.ts";
+export { createEmbeddedDriver, type EmbeddedDriver, type EmbeddedDriverOptions } from "./embedded-driver.ts";
+export type { WorkflowLogger } from "./failure.ts";
+export { waitForOperation } from "./wait-for-operation.ts";
 export type {
   Json,
   OperationState,

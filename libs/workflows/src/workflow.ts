@@ -78,7 +78,10 @@ export interface StartRequest {
 export interface WorkflowDriver {
   start(request: StartRequest): Promise<OperationState>;
   get(name: string): Promise<OperationState>;
-  list(project: string, page: { readonly pageSize: number; readonly pageToken?: string; readonly kind?: string; readonly isDone?: boolean }): Promise<{
+  list(
+    project: string,
+    page: { readonly pageSize: number; readonly pageToken?: string; readonly kind?: string; readonly isDone?: boolean },
+  ): Promise<{
     readonly operations: readonly OperationState[];
     readonly nextPageToken?: string;
   }>;

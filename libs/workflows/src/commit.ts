@@ -1,0 +1,38 @@
+import { isDomainError } from "@parfocal/errors";
+import type { DriverEnvironment } from "./driver-environment.ts";
+import { isLostRace } from "./json-object.ts";
+
+/** Longest pause between two tries of a commit: a store that is back is noticed within this. */
+const MAX_PAUSE_MS = 10_000;
+
+/** How to repeat a commit. */
+export interface CommitOptions {
+  /** Also repeat what looks permanent (`FORBIDDEN`): for what must be written in the end, whatever the cause. */
+  readonly isUnconditional?: boolean;
+}
+
+/**
+ * Runs `write` as the owner of the store, again and again while the store is throttled or out of reach: what a step
+ * has computed must not be lost because the journal could not be written at once.
+ *
+ * @throws {DomainError} the ownership's error when it is lost; the driver's when it stops; any other store error.
+ */
+export async function commit(
+  env: DriverEnvironment,
+  write: () => Promise<void>,
+  options: CommitOptions = {},
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await env.ownership.assertHeld();
+      return await write();
+    } catch (error) {
+      if (env.ownership.lost.aborted || isLostRace(error)) throw error;
+      const isTransient = isDomainError(error, "THROTTLED") || isDomainError(error, "UNREACHABLE");
+      if (!isTransient && options.isUnconditional !== true) throw error;
+      env.logger.warn({ attempt, err: error }, "the journal could not be written; trying again");
+      const pauseMs = Math.min(MAX_PAUSE_MS, env.retryBaseDelayMs * 2 ** Math.min(attempt, 10));
+      await env.clock.delay(env.random() * pauseMs, env.stopped);
+    }
+  }
+}

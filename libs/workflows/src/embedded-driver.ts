@@ -1,0 +1,168 @@
+import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
+import { type Clock, createSystemClock, randomHex, randomUniform } from "./clock.ts";
+import type { DriverEnvironment } from "./driver-environment.ts";
+import { SILENT_LOGGER, type WorkflowLogger } from "./failure.ts";
+import { deleteOperation, expireDone } from "./operation-deletion.ts";
+import { createOperationIndex, refKey } from "./operation-index.ts";
+import { parseOperationName } from "./operation-keys.ts";
+import { listOperations } from "./operation-listing.ts";
+import { createOperationPool } from "./operation-pool.ts";
+import { recoverOperations } from "./operation-recovery.ts";
+import { createKeyedLocks } from "./operation-scope.ts";
+import { startOperation } from "./operation-start.ts";
+import { acquireOwnership, type Ownership } from "./ownership.ts";
+import { isDone, readStoredState } from "./stored-state.ts";
+import type { OperationState, WorkflowDriver, WorkflowRegistry } from "./workflow.ts";
+
+/** What {@link createEmbeddedDriver} needs; times in ms. */
+export interface EmbeddedDriverOptions {
+  readonly store: ObjectStore;
+  readonly registry: WorkflowRegistry;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1), for the jitter of retries. */
+  readonly random?: () => number;
+  /** `nBytes` unguessable bytes as hex, for ids. */
+  readonly randomHex?: (nBytes: number) => string;
+  readonly logger?: WorkflowLogger;
+  /** Operations that run at once; default 4. The others wait in the order of their creation. */
+  readonly maxConcurrent?: number;
+  /** Least time between two writes of one operation's progress; default 1 000. */
+  readonly progressIntervalMs?: number;
+  /** How long a cancelled operation waits for its steps; default 1 500, so that its outcome is there within 2 s. */
+  readonly cancelGraceMs?: number;
+  /** How long `close` waits for the running steps; default 5 000. */
+  readonly closeGraceMs?: number;
+  /** Silence after which a holder on another machine counts as dead; default 20 000. */
+  readonly leaseTtlMs?: number;
+  /** Upper bound of the first retry's pause; default 1 000. It doubles with every retry. */
+  readonly retryBaseDelayMs?: number;
+  /** Upper bound of any retry's pause; default 30 000. */
+  readonly retryMaxDelayMs?: number;
+  /** Told once when another process took the store over: the gateway should stop serving and exit. */
+  readonly onOwnershipLost?: (error: DomainError) => void;
+  /** Ends the start, which may wait `leaseTtlMs` for a dead owner on another machine. */
+  readonly signal?: AbortSignal;
+}
+
+/** The embedded driver and what only it offers. */
+export interface EmbeddedDriver extends WorkflowDriver {
+  /** Deletes operations that ended more than `olderThanMs` ago; gives their number. */
+  expireOperations(options: { readonly olderThanMs: number }): Promise<number>;
+}
+
+/**
+ * The default driver: runs workflows in this process and keeps their journals in the store. Operations that an earlier
+ * process left are resumed before it returns.
+ *
+ * @throws {DomainError} `CONFLICT` when another process runs the operations of this store; whatever the store throws.
+ */
+export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Promise<EmbeddedDriver> {
+  const clock = options.clock ?? createSystemClock();
+  const nonce = (options.randomHex ?? randomHex)(16);
+  const { store, leaseTtlMs: ttlMs = 20_000, signal } = options;
+  const ownership = await acquireOwnership({ store, clock, nonce, ttlMs, signal });
+  try {
+    return await runDriver(options, clock, ownership);
+  } catch (error) {
+    await ownership.release();
+    throw error;
+  }
+}
+
+async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership: Ownership): Promise<EmbeddedDriver> {
+  const stopping = new AbortController();
+  const env = createEnvironment(options, { clock, ownership, stopped: stopping.signal });
+  const index = createOperationIndex();
+  const pool = createOperationPool(env, options.registry, options.maxConcurrent ?? 4);
+  const scope = { env, index, pool, registry: options.registry, locks: createKeyedLocks() };
+  const stop = (error: DomainError): void => {
+    stopping.abort(error);
+    pool.wakeWatchers();
+  };
+  ownership.lost.addEventListener("abort", () => {
+    const error = abortErrorFromSignal(ownership.lost);
+    stop(error);
+    options.onOwnershipLost?.(error);
+  });
+  await recoverOperations(scope);
+
+  const assertOpen = (): void => {
+    if (stopping.signal.aborted) throw abortErrorFromSignal(stopping.signal);
+  };
+  const get = async (name: string): Promise<OperationState> => {
+    assertOpen();
+    const ref = parseOperationName(name);
+    const state = pool.find(ref)?.record.state ?? (await readStoredState(env.store, ref))?.stored.state;
+    if (state === undefined) throw new DomainError("NOT_FOUND", `there is no operation ${refKey(ref)}`);
+    return state;
+  };
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    stop(new DomainError("UNREACHABLE", "this gateway is stopping"));
+    await pool.drain(options.closeGraceMs ?? 5_000);
+    await ownership.release();
+  };
+
+  return {
+    get,
+    async start(request) {
+      assertOpen();
+      return await startOperation(scope, request);
+    },
+    async list(project, page) {
+      assertOpen();
+      return await listOperations(scope, project, page);
+    },
+    async cancel(name) {
+      if (isDone(await get(name))) return;
+      await pool.cancel(parseOperationName(name));
+    },
+    async delete(name) {
+      assertOpen();
+      await deleteOperation(scope, parseOperationName(name));
+    },
+    async *watch(name, afterSequence, signal) {
+      const first = await get(name);
+      const record = pool.find(parseOperationName(name))?.record;
+      let seen = afterSequence;
+      for (;;) {
+        if (signal.aborted) throw abortErrorFromSignal(signal);
+        const state = record?.state ?? first;
+        if (isDone(state)) {
+          yield state;
+          return;
+        }
+        assertOpen();
+        if (state.sequence > seen) {
+          seen = state.sequence;
+          yield state;
+        } else if (record !== undefined) {
+          await record.events.next(signal);
+        }
+      }
+    },
+    async expireOperations({ olderThanMs }) {
+      assertOpen();
+      return await expireDone(scope, olderThanMs);
+    },
+    close: () => (closed ??= close()),
+  };
+}
+
+function createEnvironment(
+  options: EmbeddedDriverOptions,
+  parts: Pick<DriverEnvironment, "clock" | "ownership" | "stopped">,
+): DriverEnvironment {
+  return {
+    ...parts,
+    store: options.store,
+    logger: options.logger ?? SILENT_LOGGER,
+    random: options.random ?? randomUniform,
+    randomHex: options.randomHex ?? randomHex,
+    progressIntervalMs: options.progressIntervalMs ?? 1_000,
+    cancelGraceMs: options.cancelGraceMs ?? 1_500,
+    retryBaseDelayMs: options.retryBaseDelayMs ?? 1_000,
+    retryMaxDelayMs: options.retryMaxDelayMs ?? 30_000,
+  };
+}

@@ -1,0 +1,73 @@
+import type { ObjectStore } from "@parfocal/store";
+import {
+  INDEX_PREFIX,
+  type IndexEntry,
+  indexKey,
+  OPEN_PREFIX,
+  type OperationRef,
+  openKey,
+  parseIndexKey,
+  parseOpenKey,
+  sortKey,
+} from "./operation-keys.ts";
+import { findRequest } from "./operation-request.ts";
+import { forEachLimited, type OperationScope } from "./operation-scope.ts";
+import { type FoundState, isDone, readStoredState } from "./stored-state.ts";
+
+/**
+ * Fills the index from the store and takes every operation that is not done into the pool, oldest first. Costs one
+ * listing of the index and two reads for each operation that is not done.
+ */
+export async function recoverOperations(scope: OperationScope): Promise<void> {
+  const { store } = scope.env;
+  for await (const key of keysUnder(store, INDEX_PREFIX)) {
+    const entry = parseIndexKey(key);
+    if (entry !== undefined) scope.index.add(entry);
+  }
+  const open: { readonly entry: IndexEntry; readonly found: FoundState | undefined }[] = [];
+  const refs = (await Array.fromAsync(keysUnder(store, OPEN_PREFIX))).map(parseOpenKey);
+  await forEachLimited(
+    refs.filter((ref) => ref !== undefined),
+    async (ref) => {
+      const found = await readStoredState(store, ref);
+      const entry = await resumableEntry(scope, ref, found);
+      if (entry !== undefined) open.push({ entry, found });
+    },
+  );
+  open.sort((a, b) => (sortKey(a.entry) < sortKey(b.entry) ? 1 : -1));
+  for (const { entry, found } of open) scope.pool.add(entry, found);
+}
+
+/** The entry of an operation to resume; undefined, its markers put right, when there is nothing to resume. */
+async function resumableEntry(
+  scope: OperationScope,
+  ref: OperationRef,
+  found: FoundState | undefined,
+): Promise<IndexEntry | undefined> {
+  const { store } = scope.env;
+  const request = await findRequest(store, ref);
+  const indexed = scope.index.find(ref);
+  if (request === undefined) {
+    // Its creation was cut off before the request was written: it never was.
+    scope.index.remove(ref);
+    if (indexed !== undefined) await store.delete(indexKey(indexed));
+  }
+  if (request === undefined || (found !== undefined && isDone(found.stored.state))) {
+    await store.delete(openKey(ref));
+    return undefined;
+  }
+  const entry = { ...ref, kind: request.kind, createTimeMs: request.createTimeMs };
+  if (indexed === undefined) await store.put(indexKey(entry), new Uint8Array());
+  scope.index.add(entry);
+  return entry;
+}
+
+/** Every key that begins with `prefix`, page by page. */
+export async function* keysUnder(store: ObjectStore, prefix: string): AsyncGenerator<string> {
+  let pageToken: string | undefined;
+  do {
+    const page = await store.list(prefix, pageToken === undefined ? {} : { pageToken });
+    for (const { key } of page.objects) yield key;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+}
