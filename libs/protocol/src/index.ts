@@ -1,4 +1,5 @@
 export { type AnyCodec, packAny, unpackAny } from "./any.ts";
+export { createDescriptorIndex, type DescriptorIndex, type IndexedFile } from "./descriptor-index.ts";
 export { readDescriptorSet } from "./descriptor-set.ts";
 export * as googleLongrunning from "./gen/google/longrunning/operations.ts";
 export * as grpcHealthV1 from "./gen/grpc/health/v1/health.ts";

@@ -1,1 +1,48 @@
-export {};
+export { type CommonConfig, commonSettings } from "./config/common-settings.ts";
+export {
+  type ConfigLine,
+  type ConfigOf,
+  describeConfig,
+  parseEnv,
+  type Settings,
+  settingsTable,
+} from "./config/parse-env.ts";
+export {
+  choiceSetting,
+  flagSetting,
+  integerSetting,
+  optionalIntegerSetting,
+  type Setting,
+  type SettingOptions,
+  textSetting,
+} from "./config/setting.ts";
+export { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, toRpcError } from "./error-map.ts";
+export { domainErrorFromRpc } from "./errors/domain-error-from-rpc.ts";
+export { ERROR_DOMAIN, RETRY_AFTER_KEY } from "./errors/rpc-details.ts";
+export type { LimitsByMethod, MethodLimits } from "./server/admit.ts";
+export {
+  type Authorizer,
+  type CallToAuthorize,
+  createLoopbackAuthorizer,
+  createOpenAuthorizer,
+  isLoopbackHost,
+  type Principal,
+} from "./server/authorizer.ts";
+export type { CallScope, HandlerContext } from "./server/call-scope.ts";
+export { defineService, type GeneratedDefinition, type ServerService } from "./server/define-service.ts";
+export type { Health } from "./server/health.ts";
+export { REQUEST_ID_KEY } from "./server/identify.ts";
+export { type RunUntilSignalOptions, runUntilSignal } from "./server/run-until-signal.ts";
+export type { StopOptions, StopReport } from "./server/shutdown.ts";
+export { type RunningServer, type ServerConfig, type ServerOptions, startServer } from "./server/start-server.ts";
+export type { Validators } from "./server/validate.ts";
+export {
+  createLogger,
+  createSilentLogger,
+  LOG_LEVELS,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+} from "./telemetry/logger.ts";
+export { createServerMetrics, type ServerMetrics } from "./telemetry/metrics.ts";

@@ -1,0 +1,92 @@
+import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
+import type { CallContext, MethodDescriptor, ServerMiddleware } from "nice-grpc-common";
+import type { LimitsByMethod } from "./admit.ts";
+import type { CallScope } from "./call-scope.ts";
+import { deadlineOf } from "./deadline-interceptor.ts";
+import { isAbort } from "./recover.ts";
+
+/** Longest wait of a Node timer, ms; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** gRPC ends a call by its own timer a moment before or after ours: an abort this close to the deadline is the deadline. */
+const TIMER_SLACK_MS = 5;
+
+/** Options of {@link createBoundTime}. */
+export interface BoundTimeOptions {
+  /** Deadline of unary calls without one, ms. */
+  readonly defaultDeadlineMs: number;
+  /** Longest deadline that a unary call may ask for, ms. */
+  readonly maxDeadlineMs: number;
+  readonly limits: LimitsByMethod;
+  /** Fires when the server begins to stop. */
+  readonly draining: AbortSignal;
+  /** Fires when calls that still run must end; its reason is what they are told. */
+  readonly ending: AbortSignal;
+}
+
+/**
+ * Gives every call one signal that fires on cancel, deadline and the end of the drain, with a DomainError as reason.
+ *
+ * A unary call without a deadline gets the default one; a unary call that asks for more than the longest is refused with
+ * INVALID_ARGUMENT naming the bound, because a silently shorter deadline would look like a slow server. Streams may run
+ * as long as their caller waits.
+ *
+ * The call's slot is free only when its handler has ended, so handlers must honour the signal.
+ */
+export function createBoundTime(
+  options: BoundTimeOptions,
+): ServerMiddleware<Pick<CallScope, "deadlineMs" | "draining">> {
+  return async function* boundTime(call, context) {
+    const deadlineMs = chooseDeadline(options, call.method, deadlineOf(context.metadata));
+    const { signal, release } = watch(context, options.ending, deadlineMs);
+    try {
+      return yield* call.next(call.request, { ...context, signal, deadlineMs, draining: options.draining });
+    } catch (error) {
+      throw isAbort(error) && signal.aborted ? abortErrorFromSignal(signal) : error;
+    } finally {
+      release();
+    }
+  };
+}
+
+function chooseDeadline(
+  options: BoundTimeOptions,
+  method: MethodDescriptor,
+  asked: number | undefined,
+): number | undefined {
+  if (method.requestStream || method.responseStream) return asked;
+  const own = options.limits[method.path.slice(1)];
+  const nowMs = Date.now();
+  if (asked === undefined) return nowMs + (own?.defaultDeadlineMs ?? options.defaultDeadlineMs);
+  const boundMs = own?.maxDeadlineMs ?? options.maxDeadlineMs;
+  if (asked - nowMs <= boundMs) return asked;
+  const value = Math.round(asked - nowMs);
+  throw new DomainError("INVALID_ARGUMENT", `grpc-timeout: a deadline ${value} ms away, the bound is ${boundMs} ms`, {
+    details: { field: "grpc-timeout", value: String(value), bound: String(boundMs), unit: "ms" },
+  });
+}
+
+function watch(context: CallContext, ending: AbortSignal, deadlineMs = Number.POSITIVE_INFINITY) {
+  const controller = new AbortController();
+  const pass = () => {
+    const isLate = Date.now() >= deadlineMs - TIMER_SLACK_MS;
+    controller.abort(isLate ? late() : new DomainError("CANCELLED", "the caller cancelled the call"));
+  };
+  const end = () => controller.abort(ending.reason);
+  const leftMs = deadlineMs - Date.now();
+  const timer = leftMs < MAX_TIMER_MS ? setTimeout(() => controller.abort(late()), Math.max(0, leftMs)) : undefined;
+  if (context.signal.aborted) pass();
+  else context.signal.addEventListener("abort", pass, { once: true });
+  if (ending.aborted) end();
+  else ending.addEventListener("abort", end, { once: true });
+  const release = () => {
+    clearTimeout(timer);
+    context.signal.removeEventListener("abort", pass);
+    ending.removeEventListener("abort", end);
+  };
+  return { signal: controller.signal, release };
+}
+
+function late(): DomainError {
+  return new DomainError("DEADLINE_EXCEEDED", "the deadline passed before the call was done");
+}

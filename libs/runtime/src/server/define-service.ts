@@ -1,0 +1,58 @@
+import { DomainError } from "@parfocal/errors";
+import type { CompatServiceDefinition, ServiceImplementation } from "nice-grpc";
+import type { CallScope } from "./call-scope.ts";
+
+/** A service and what answers for it. Made by {@link defineService}. */
+export interface ServerService {
+  /** Full name, e.g. `parfocal.reembed.v1.ReembedService`. */
+  readonly name: string;
+  readonly definition: CompatServiceDefinition;
+  readonly implementation: ServiceImplementation<CompatServiceDefinition, CallScope>;
+}
+
+/** The generated definitions: what ts-proto writes with `outputServices=generic-definitions`. */
+export interface GeneratedDefinition {
+  readonly name: string;
+  readonly fullName: string;
+  readonly methods: Readonly<Record<string, GeneratedMethod>>;
+}
+
+interface GeneratedMethod {
+  readonly name: string;
+  readonly requestType: unknown;
+  readonly requestStream: boolean;
+  readonly responseType: unknown;
+  readonly responseStream: boolean;
+  readonly options: object;
+}
+
+/**
+ * Binds handlers to a generated service definition. Methods without a handler answer UNIMPLEMENTED naming the method.
+ */
+export function defineService<Definition extends GeneratedDefinition & CompatServiceDefinition>(
+  definition: Definition,
+  handlers: Partial<ServiceImplementation<Definition, CallScope>>,
+): ServerService {
+  const implementation: Record<string, unknown> = {};
+  for (const [key, method] of Object.entries(definition.methods)) {
+    const handler: unknown = (handlers as Readonly<Record<string, unknown>>)[key];
+    implementation[key] = handler ?? unimplemented(`${definition.fullName}/${method.name}`, method.responseStream);
+  }
+  return {
+    name: definition.fullName,
+    definition,
+    implementation: implementation as ServerService["implementation"],
+  };
+}
+
+function unimplemented(method: string, isStream: boolean) {
+  const refuse = (): never => {
+    throw new DomainError("UNIMPLEMENTED", `${method} is part of the contract and not implemented yet`);
+  };
+  // biome-ignore lint/correctness/useYield: a stream that is refused has no first message
+  return isStream
+    ? async function* () {
+        refuse();
+      }
+    : async () => refuse();
+}

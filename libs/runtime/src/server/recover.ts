@@ -1,0 +1,63 @@
+import { abortErrorFromSignal } from "@parfocal/errors";
+import { STATUS_DETAILS_KEY } from "@parfocal/protocol";
+import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
+import { type RpcError, toRpcError } from "../error-map.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { ServerMetrics } from "../telemetry/metrics.ts";
+import { REQUEST_ID_KEY } from "./identify.ts";
+
+/** Statuses that are the server's fault, for the log. */
+const faults: ReadonlySet<Status> = new Set([Status.INTERNAL, Status.UNKNOWN, Status.DATA_LOSS, Status.UNAVAILABLE]);
+
+/** Options of {@link createRecover}. */
+export interface RecoverOptions {
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+}
+
+/**
+ * The outermost step: whatever is thrown inside becomes a rich gRPC error by the one error map, and every call is
+ * counted and timed. What nobody foresaw goes to the log under its incident number.
+ */
+export function createRecover({ logger, metrics }: RecoverOptions): ServerMiddleware {
+  return async function* recover(call, context) {
+    const startedMs = performance.now();
+    const end = metrics.callStarted(call.method);
+    // A caller that leaves a stream ends this generator from outside: neither OK nor an error is then seen here.
+    let status = Status.CANCELLED;
+    try {
+      const response = yield* call.next(call.request, context);
+      status = Status.OK;
+      return response;
+    } catch (error) {
+      const rpcError = toRpcError(
+        isAbort(error) && context.signal.aborted ? abortErrorFromSignal(context.signal) : error,
+      );
+      status = rpcError.status;
+      report(logger, call.method.path.slice(1), context, rpcError, error);
+      context.trailer.set(STATUS_DETAILS_KEY, rpcError.statusDetails);
+      throw new ServerError(rpcError.status, rpcError.message);
+    } finally {
+      const durationMs = performance.now() - startedMs;
+      end(status, durationMs / 1000);
+      logger.debug("call ended", { ...about(call.method.path.slice(1), context), code: Status[status], durationMs });
+    }
+  };
+}
+
+/** Whether `error` is what an aborted wait throws: DOM's AbortError or the one of nice-grpc's own helpers. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
+}
+
+function about(method: string, context: CallContext) {
+  const requestId = context.header.get(REQUEST_ID_KEY);
+  return requestId === undefined ? { method } : { method, requestId };
+}
+
+function report(logger: Logger, method: string, context: CallContext, rpcError: RpcError, error: unknown): void {
+  if (!faults.has(rpcError.status)) return;
+  const fields = { ...about(method, context), code: rpcError.code, error };
+  if (rpcError.incidentId === undefined) logger.warn("call failed", fields);
+  else logger.error("call failed in a way nobody foresaw", { ...fields, incidentId: rpcError.incidentId });
+}

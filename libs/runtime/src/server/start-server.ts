@@ -1,0 +1,150 @@
+import { ServerCredentials } from "@grpc/grpc-js";
+import { DomainError } from "@parfocal/errors";
+import { createDescriptorIndex, readDescriptorSet } from "@parfocal/protocol";
+import { createServer } from "nice-grpc";
+import type { CommonConfig } from "../config/common-settings.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { createServerMetrics, type ServerMetrics } from "../telemetry/metrics.ts";
+import { type MetricsServer, startMetricsServer } from "../telemetry/metrics-server.ts";
+import { createAdmit, type LimitsByMethod } from "./admit.ts";
+import { createAuthorize } from "./authorize.ts";
+import { type Authorizer, createLoopbackAuthorizer, createOpenAuthorizer, isLoopbackHost } from "./authorizer.ts";
+import { createBoundTime } from "./bound-time.ts";
+import { channelOptions } from "./channel-options.ts";
+import type { ServerService } from "./define-service.ts";
+import { createHealth, type Health } from "./health.ts";
+import { createIdentify } from "./identify.ts";
+import { createRecover } from "./recover.ts";
+import { createReflection } from "./reflection.ts";
+import { createShutdown, type Shutdown, type StopOptions, type StopReport } from "./shutdown.ts";
+import { createValidate, type Validators } from "./validate.ts";
+
+/** The settings a server needs, of the ones every service has. */
+export type ServerConfig = Omit<CommonConfig, "storeUri" | "device" | "threads" | "logLevel">;
+
+/** Options of {@link startServer}. */
+export interface ServerOptions {
+  readonly services: readonly ServerService[];
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  /** Who may call what. Default: this machine, or with `allowRemote` everybody. */
+  readonly authorizer?: Authorizer;
+  /** Bounds of single methods. */
+  readonly limits?: LimitsByMethod;
+  /** Checks of requests. */
+  readonly validators?: Validators;
+  /** Plain text when absent. */
+  readonly credentials?: ServerCredentials;
+  /** Whether health says SERVING at once (default) or waits for `health.setServing`, after a warm-up say. */
+  readonly isReady?: boolean;
+  /** Where calls are counted; a registry of its own when absent. */
+  readonly metrics?: ServerMetrics;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** `host:port` to give to clients, with the port that was bound. */
+  readonly address: string;
+  readonly port: number;
+  readonly health: Health;
+  readonly metrics: ServerMetrics;
+  /** Port of `/metrics`, when configured. */
+  readonly metricsPort: number | undefined;
+  /**
+   * NOT_SERVING, a lame-duck pause, no new calls, `drainMs` for the running ones, then their signals fire and what is
+   * left is cut. Later calls give the same promise; `drainMs: 0` in one of them cuts the drain short.
+   */
+  stop(options?: StopOptions): Promise<StopReport>;
+}
+
+/**
+ * Listens with the whole chain (recover and count, identify, authorize, admit, bound the time, validate, handle), health,
+ * and reflection when configured.
+ *
+ * @throws {DomainError} PRECONDITION_FAILED when the host is not loopback and `allowRemote` is false; UNREACHABLE when
+ * the port cannot be had.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, logger } = options;
+  assertMayListen(config);
+  const metrics = options.metrics ?? createServerMetrics();
+  const names = options.services.map((service) => service.name);
+  const { health, service: healthService } = createHealth(names, options.isReady ?? true);
+  const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
+  const server = createChain(options, metrics, shutdown);
+  const services = withReflection([...options.services, healthService], config, shutdown);
+  for (const { definition, implementation } of services) server.add(definition, implementation);
+  const port = await listen(server, options);
+  const http = await startHttp(config, metrics, health).catch((error: unknown) => {
+    server.forceShutdown();
+    throw unreachable(`${config.metricsHost}:${config.metricsPort}`, error);
+  });
+  shutdown.attach(server, http);
+  logger.info("listening", { host: config.host, port });
+  return {
+    address: `${hostForUrl(config.host)}:${port}`,
+    port,
+    health,
+    metrics,
+    metricsPort: http?.port,
+    stop: (stopOptions) => shutdown.stop(stopOptions),
+  };
+}
+
+function assertMayListen({ host, allowRemote }: ServerConfig): void {
+  if (allowRemote || isLoopbackHost(host)) return;
+  throw new DomainError(
+    "PRECONDITION_FAILED",
+    `HOST is "${host}", which other machines reach, and PARFOCAL_ALLOW_REMOTE is false: set it to true to serve them`,
+  );
+}
+
+function createChain({ config, logger, ...options }: ServerOptions, metrics: ServerMetrics, shutdown: Shutdown) {
+  const limits = options.limits ?? {};
+  const authorizer = options.authorizer ?? (config.allowRemote ? createOpenAuthorizer() : createLoopbackAuthorizer());
+  const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
+  const { draining, closing, ending } = shutdown;
+  return createServer(channelOptions(config))
+    .use(createRecover({ logger, metrics }))
+    .use(createIdentify(logger))
+    .use(createAuthorize(authorizer))
+    .use(createAdmit({ maxConcurrentPerMethod, limits, closing }))
+    .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
+    .use(createValidate(options.validators ?? {}));
+}
+
+function withReflection(services: readonly ServerService[], config: ServerConfig, shutdown: Shutdown) {
+  if (!config.reflection) return services;
+  const names = services.map((service) => service.name);
+  const own = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+  const index = createDescriptorIndex(readDescriptorSet());
+  return [...services, ...createReflection(index, [...names, ...own], shutdown.draining)];
+}
+
+function hostForUrl(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+async function listen(server: ReturnType<typeof createChain>, { config, credentials }: ServerOptions): Promise<number> {
+  const address = `${hostForUrl(config.host)}:${config.port}`;
+  try {
+    return await server.listen(address, credentials ?? ServerCredentials.createInsecure());
+  } catch (error) {
+    throw unreachable(address, error);
+  }
+}
+
+function unreachable(address: string, cause: unknown): DomainError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new DomainError("UNREACHABLE", `cannot listen on ${address}: ${reason}`, { cause });
+}
+
+async function startHttp(
+  config: ServerConfig,
+  metrics: ServerMetrics,
+  health: Health,
+): Promise<MetricsServer | undefined> {
+  if (config.metricsPort === undefined) return undefined;
+  const { metricsHost: host, metricsPort: port } = config;
+  return startMetricsServer({ registry: metrics.registry, host, port, isHealthy: () => health.isServing() });
+}

@@ -1,0 +1,51 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Registry } from "prom-client";
+
+/** Options of {@link startMetricsServer}. */
+export interface MetricsServerOptions {
+  readonly registry: Registry;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** What `/healthz` answers: 200 when true, 503 when not. */
+  isHealthy(): boolean;
+}
+
+/** The HTTP side of a server. */
+export interface MetricsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves `/metrics` in Prometheus' text format and `/healthz`; rejects when the port cannot be had. */
+export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    answer(options, request.url ?? "/").then(
+      ({ status, type, body }) => response.writeHead(status, { "content-type": type }).end(body),
+      () => response.writeHead(500).end(),
+    );
+  });
+  // What asks here is a scraper: nothing of it may hold a socket for long.
+  server.requestTimeout = 10_000;
+  server.headersTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function answer({ registry, isHealthy }: MetricsServerOptions, url: string) {
+  const plain = "text/plain; charset=utf-8";
+  if (url === "/metrics") return { status: 200, type: registry.contentType, body: await registry.metrics() };
+  if (url !== "/healthz") return { status: 404, type: plain, body: "here are /metrics and /healthz\n" };
+  return isHealthy()
+    ? { status: 200, type: plain, body: "serving\n" }
+    : { status: 503, type: plain, body: "not serving\n" };
+}
