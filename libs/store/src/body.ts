@@ -60,3 +60,25 @@ export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
     clearTimeout(timer);
   }
 }
+
+/**
+ * The chunks of a generator that holds something open. A generator that was never asked for a chunk runs no `finally`,
+ * so returning such a one calls `close` instead.
+ */
+export function closeableIterable(
+  chunks: AsyncGenerator<Uint8Array, undefined>,
+  close: () => Promise<void>,
+): AsyncIterable<Uint8Array> {
+  let isBegun = false;
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: () => {
+      isBegun = true;
+      return chunks.next();
+    },
+    return: async () => {
+      if (!isBegun) await close();
+      return chunks.return(undefined);
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}

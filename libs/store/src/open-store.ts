@@ -1,6 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { createFileStore } from "./file/file-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { createS3Store } from "./s3/s3-store.ts";
 import type { StoreOptions } from "./store-options.ts";
 
 /**
@@ -9,8 +10,9 @@ import type { StoreOptions } from "./store-options.ts";
  *
  * @throws {DomainError} INVALID_ARGUMENT when the URI is of another kind or an option is out of its bounds.
  */
-export function openStore(uri: string, _options: StoreOptions = {}): ObjectStore {
+export function openStore(uri: string, options: StoreOptions = {}): ObjectStore {
   if (uri.startsWith("file:")) return createFileStore(uri);
+  if (uri.startsWith("s3:")) return createS3Store(uri, options);
   throw new DomainError(
     "INVALID_ARGUMENT",
     `a store is s3://bucket[/prefix] or file:///folder, not "${schemeOf(uri)}"`,

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
+import { closeableIterable } from "../body.ts";
 import { objectNotFound, versionChanged } from "../conditions.ts";
 import type { ByteRange, GetOptions, ObjectBytes, ObjectInfo, ObjectStream } from "../object-store.ts";
 import { resolveRange } from "../range.ts";
@@ -36,24 +37,7 @@ export async function readObject(root: string, key: string, options: GetOptions)
 /** Reads an object or a range of it as chunks of up to 1 MiB. The file closes when the chunks end or are returned. */
 export async function streamObject(root: string, key: string, options: GetOptions): Promise<ObjectStream> {
   const { handle, info, range } = await openObject(root, key, options);
-  return { ...info, chunks: chunksOf(handle, range, options.signal) };
-}
-
-/** Closes the file even when nobody ever asks for a chunk: a generator that has not begun runs no `finally`. */
-function chunksOf(handle: FileHandle, range: ByteRange, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
-  let isBegun = false;
-  const read = readChunks(handle, range, signal);
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: () => {
-      isBegun = true;
-      return read.next();
-    },
-    return: async () => {
-      if (!isBegun) await handle.close();
-      return read.return(undefined);
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return { ...info, chunks: closeableIterable(readChunks(handle, range, options.signal), () => handle.close()) };
 }
 
 async function* readChunks(

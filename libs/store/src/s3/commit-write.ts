@@ -1,0 +1,98 @@
+import { HeadObjectCommand, type PutObjectCommandInput } from "@aws-sdk/client-s3";
+import { DomainError, isDomainError } from "@parfocal/errors";
+import { objectExists, versionChanged } from "../conditions.ts";
+import type { ObjectInfo, PutOptions } from "../object-store.ts";
+import { infoFrom } from "./get-object.ts";
+import { requestOptions, retried, type S3Context } from "./s3-context.ts";
+import { statusOf } from "./s3-error.ts";
+
+/**
+ * The metadata entry that names one write. When the answer to a conditional write is lost and the next try finds its
+ * condition broken, the entry tells whether the object there is that very write.
+ */
+const WRITE_ID = "parfocal-write";
+
+/** One write, over all its tries. */
+export interface Write {
+  readonly address: { readonly Bucket: string; readonly Key: string };
+  readonly key: string;
+  readonly options: PutOptions;
+  readonly writeId: string;
+}
+
+/** The headers that a write adds: condition, type and name. */
+export function writeInput({ options, writeId }: Write): Partial<PutObjectCommandInput> {
+  return {
+    Metadata: { [WRITE_ID]: writeId },
+    ...(options.contentType === undefined ? {} : { ContentType: options.contentType }),
+  };
+}
+
+/** The headers of a write's condition. */
+export function conditionInput({ options }: Write): { IfNoneMatch?: string; IfMatch?: string } {
+  return {
+    ...(options.ifNoneMatch === undefined ? {} : { IfNoneMatch: options.ifNoneMatch }),
+    ...(options.ifMatch === undefined ? {} : { IfMatch: options.ifMatch }),
+  };
+}
+
+/**
+ * Runs the request that makes a write visible. A try after a lost answer may find that the write is already there.
+ *
+ * @param send one try; gives the object's info.
+ */
+export function commit(context: S3Context, write: Write, send: () => Promise<ObjectInfo>): Promise<ObjectInfo> {
+  let isRepeated = false;
+  return retried(context, write.options.signal, async () => {
+    try {
+      return await send();
+    } catch (error) {
+      const own = isRepeated && isSettled(error) ? await findOwnWrite(context, write) : undefined;
+      isRepeated = true;
+      if (own !== undefined) return own;
+      throw conditionError(write.options, error);
+    }
+  });
+}
+
+/** Answers to a write carry no time: the caller's clock stands in for the server's. */
+export function writtenInfo(key: string, etag: string | undefined, sizeBytes: number): ObjectInfo {
+  return infoFrom(key, { ETag: etag, LastModified: new Date() }, sizeBytes);
+}
+
+/** 412: the condition is broken. 404: there is no object to match, or the finished upload is gone. */
+function isSettled(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 412 || status === 404;
+}
+
+async function findOwnWrite(context: S3Context, write: Write): Promise<ObjectInfo | undefined> {
+  try {
+    const output = await context.client.send(
+      new HeadObjectCommand(write.address),
+      requestOptions(write.options.signal),
+    );
+    const isOwn = output.Metadata?.[WRITE_ID] === write.writeId;
+    return isOwn ? infoFrom(write.key, output, output.ContentLength ?? 0) : undefined;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+function conditionError(options: PutOptions, error: unknown): unknown {
+  if (isDomainError(error)) return error;
+  const status = statusOf(error);
+  if (options.ifNoneMatch === "*" && status === 412) return objectExists(error);
+  // Replacing what is not there: S3 says 404, the port says that the version is another one.
+  if (options.ifMatch !== undefined && status === 404 && nameOf(error) === "NoSuchKey") {
+    return versionChanged(options.ifMatch, undefined, error);
+  }
+  if (options.ifMatch !== undefined && status === 412) return versionChanged(options.ifMatch, "another", error);
+  if (status === 412) return new DomainError("PRECONDITION_FAILED", "the store refused an unconditional write: 412");
+  return error;
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}

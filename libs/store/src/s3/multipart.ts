@@ -1,0 +1,169 @@
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
+import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
+import { orAborted } from "../body.ts";
+import type { ObjectInfo } from "../object-store.ts";
+import { commit, conditionInput, type Write, writeInput, writtenInfo } from "./commit-write.ts";
+import { MAX_PARTS } from "./part-source.ts";
+import { requestOptions, retried, type S3Context } from "./s3-context.ts";
+
+interface Upload {
+  readonly write: Write;
+  readonly uploadId: string;
+}
+
+/**
+ * Writes an object in parts, `maxConcurrency` at a time, each one tried again from its own bytes. On the first failure
+ * the others are stopped and waited for, and the upload is aborted: the server keeps nothing.
+ *
+ * @param first the parts that are already known; at least two parts follow in all.
+ */
+export async function uploadParts(
+  context: S3Context,
+  write: Write,
+  first: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): Promise<ObjectInfo> {
+  const upload = { write, uploadId: await createUpload(context, write) };
+  try {
+    const { parts, sizeBytes } = await sendParts(context, upload, chain(first, rest));
+    return await completeUpload(context, upload, parts, sizeBytes);
+  } catch (error) {
+    await abortUpload(context, upload);
+    throw error;
+  }
+}
+
+async function createUpload(context: S3Context, write: Write): Promise<string> {
+  const command = new CreateMultipartUploadCommand({ ...write.address, ...writeInput(write) });
+  const { UploadId: uploadId } = await retried(context, write.options.signal, () =>
+    context.client.send(command, requestOptions(write.options.signal)),
+  );
+  if (uploadId === undefined) throw new DomainError("INTERNAL", "the store opened an upload without an id");
+  return uploadId;
+}
+
+/** What the parts of one upload share while they are sent. */
+interface Sending {
+  readonly parts: CompletedPart[];
+  readonly inFlight: Set<Promise<void>>;
+  sizeBytes: number;
+}
+
+async function sendParts(
+  context: S3Context,
+  upload: Upload,
+  source: AsyncIterator<Uint8Array>,
+): Promise<{ parts: CompletedPart[]; sizeBytes: number }> {
+  const failure = new AbortController();
+  const outer = upload.write.options.signal;
+  const signal = outer === undefined ? failure.signal : AbortSignal.any([outer, failure.signal]);
+  const sending: Sending = { parts: [], inFlight: new Set(), sizeBytes: 0 };
+  try {
+    for (;;) {
+      const next = await orAborted(source.next(), signal);
+      if (next.done === true) break;
+      startPart(context, upload, sending, next.value, { signal, onError: (error) => failure.abort(asError(error)) });
+      while (sending.inFlight.size >= context.options.maxConcurrency) await Promise.race(sending.inFlight);
+    }
+  } catch (error) {
+    failure.abort(asError(error));
+  }
+  await Promise.all(sending.inFlight);
+  // `reason` is that of the first failure: later calls of `abort` change nothing.
+  if (signal.aborted) throw outer?.aborted ? abortErrorFromSignal(outer) : failure.signal.reason;
+  return sending;
+}
+
+function startPart(
+  context: S3Context,
+  upload: Upload,
+  sending: Sending,
+  bytes: Uint8Array,
+  { signal, onError }: { signal: AbortSignal; onError: (error: unknown) => void },
+): void {
+  const partNumber = sending.parts.push({});
+  if (partNumber > MAX_PARTS) throw tooManyParts(context.options.partSizeBytes);
+  sending.sizeBytes += bytes.length;
+  const work = sendPart(context, upload, partNumber, bytes, signal)
+    .then((part) => {
+      sending.parts[partNumber - 1] = part;
+    }, onError)
+    .finally(() => sending.inFlight.delete(work));
+  sending.inFlight.add(work);
+}
+
+/** An abort without a reason gets one of its own: the reason must be what failed. */
+function asError(error: unknown): unknown {
+  return error ?? new DomainError("INTERNAL", "the body failed without an error");
+}
+
+function sendPart(
+  context: S3Context,
+  { write, uploadId }: Upload,
+  partNumber: number,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<CompletedPart> {
+  const input = { ...write.address, UploadId: uploadId, PartNumber: partNumber, Body: bytes };
+  return retried(context, signal, async () => {
+    const output = await context.client.send(new UploadPartCommand(input), requestOptions(signal));
+    return {
+      PartNumber: partNumber,
+      ETag: output.ETag,
+      // Whichever checksum the client added must be repeated when the upload is completed.
+      ChecksumCRC32: output.ChecksumCRC32,
+      ChecksumCRC32C: output.ChecksumCRC32C,
+      ChecksumCRC64NVME: output.ChecksumCRC64NVME,
+      ChecksumSHA1: output.ChecksumSHA1,
+      ChecksumSHA256: output.ChecksumSHA256,
+    };
+  });
+}
+
+function completeUpload(
+  context: S3Context,
+  { write, uploadId }: Upload,
+  parts: readonly CompletedPart[],
+  sizeBytes: number,
+): Promise<ObjectInfo> {
+  const command = new CompleteMultipartUploadCommand({
+    ...write.address,
+    ...conditionInput(write),
+    UploadId: uploadId,
+    MultipartUpload: { Parts: [...parts] },
+  });
+  return commit(context, write, async () => {
+    const output = await context.client.send(command, requestOptions(write.options.signal));
+    return writtenInfo(write.key, output.ETag, sizeBytes);
+  });
+}
+
+/** Best effort, without the caller's signal: the usual reason for it is that this signal fired. */
+async function abortUpload(context: S3Context, { write, uploadId }: Upload): Promise<void> {
+  const signal = AbortSignal.timeout(context.options.idleTimeoutMs);
+  const command = new AbortMultipartUploadCommand({ ...write.address, UploadId: uploadId });
+  try {
+    await retried(context, signal, () => context.client.send(command, requestOptions(signal)));
+  } catch {
+    // The failure that led here is the one to report; a lifecycle rule of the bucket removes what stays.
+  }
+}
+
+async function* chain(first: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+function tooManyParts(partSizeBytes: number): DomainError {
+  const maxBytes = MAX_PARTS * partSizeBytes;
+  return new DomainError(
+    "RESOURCE_EXHAUSTED",
+    `the stream is longer than ${maxBytes} bytes, the bound of ${MAX_PARTS} parts of ${partSizeBytes} bytes`,
+  );
+}

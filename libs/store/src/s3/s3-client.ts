@@ -1,0 +1,34 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { S3Client } from "@aws-sdk/client-s3";
+import type { ChecksumMode, ResolvedStoreOptions } from "../store-options.ts";
+
+const CHECKSUMS = { when_supported: "WHEN_SUPPORTED", when_required: "WHEN_REQUIRED" } as const;
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/**
+ * The SDK's client: no retries of its own (ours know what can be repeated), bounded sockets, time limits on connecting
+ * and on silence.
+ */
+export function createS3Client(options: ResolvedStoreOptions, checksumMode: ChecksumMode): S3Client {
+  const agentOptions = { keepAlive: true, maxSockets: options.maxSockets, scheduling: "fifo" as const };
+  return new S3Client({
+    region: options.region,
+    forcePathStyle: options.forcePathStyle,
+    maxAttempts: 1,
+    requestChecksumCalculation: CHECKSUMS[checksumMode],
+    responseChecksumValidation: CHECKSUMS[checksumMode],
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    requestHandler: {
+      // Agents of our own: the handler would open one without bounds for every request that expects 100-continue.
+      httpAgent: new HttpAgent(agentOptions),
+      httpsAgent: new HttpsAgent(agentOptions),
+      connectionTimeout: options.connectTimeoutMs,
+      socketTimeout: options.idleTimeoutMs,
+      // Waiting for a socket is how the bound works, nothing to warn of.
+      logger: silent,
+    },
+  });
+}
