@@ -1,6 +1,13 @@
-export { captureGraph, type CaptureOptions, type ConstantTensor } from "./capture/capture.ts";
+export { type CaptureOptions, type ConstantTensor, captureGraph } from "./capture/capture.ts";
+export { type ConstantSummary, describeGraph, formatGraph, type GraphSummary } from "./describe.ts";
 export type { CapturedGraph, Dim, GraphPort, GraphType } from "./graph.ts";
+export { dropout } from "./operations/dropout.ts";
 export { expandTo } from "./operations/expand.ts";
-export { sizeOf } from "./operations/size-of.ts";
-export { tf } from "./tf.ts";
+export { type GeluOptions, gelu } from "./operations/gelu.ts";
+export { layerNorm } from "./operations/layer-norm.ts";
 export { linear } from "./operations/linear.ts";
+export { logSoftmax, sigmoidCrossEntropy, softmaxCrossEntropy } from "./operations/losses.ts";
+export { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "./operations/pooling.ts";
+export { sizeOf } from "./operations/size-of.ts";
+export { runEagerly } from "./run-eagerly.ts";
+export { tf } from "./tf.ts";

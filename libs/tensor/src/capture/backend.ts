@@ -30,7 +30,10 @@ class CaptureBackend extends tf.KernelBackend {
     const value = (dataId as ValueHandle).value;
     const data = requireRecorder().constantOf(value);
     if (data === undefined || data instanceof BigInt64Array) {
-      throw new DomainError("UNSUPPORTED_OPERATION", "dataSync: the values of a tensor are not known while its graph is captured");
+      throw new DomainError(
+        "UNSUPPORTED_OPERATION",
+        "dataSync: the values of a tensor are not known while its graph is captured",
+      );
     }
     return data;
   }
@@ -93,5 +96,6 @@ function switchBackend(name: string): void {
 
 /** Registers the backend (once) at the lowest priority, so that it is never anyone's default. */
 export function registerCaptureBackend(): void {
-  if (tf.findBackendFactory(CAPTURE_BACKEND) === null) tf.registerBackend(CAPTURE_BACKEND, () => new CaptureBackend(), -1);
+  if (tf.findBackendFactory(CAPTURE_BACKEND) === null)
+    tf.registerBackend(CAPTURE_BACKEND, () => new CaptureBackend(), -1);
 }

@@ -52,7 +52,9 @@ export function captureGraph(options: CaptureOptions): CapturedGraph {
   registerCaptureBackend();
   registerKernels();
   const sentinels = createSentinels(symbolsOf(options.inputs));
-  const program = simplifyProgram(proveProgram(record(options, sentinels, 0), record(options, sentinels, 1), sentinels));
+  const program = simplifyProgram(
+    proveProgram(record(options, sentinels, 0), record(options, sentinels, 1), sentinels),
+  );
   const outputs = [...program.outputs].map(([name, id]): GraphPort => {
     const { dtype, shape } = typeOf(program.types, id);
     return { name, dtype, shape: shape.map(formatDimension) };
@@ -65,7 +67,8 @@ export function captureGraph(options: CaptureOptions): CapturedGraph {
 function assertNames({ inputs, constants = {} }: CaptureOptions): void {
   const names = [...inputs.map(({ name }) => name), ...Object.keys(constants)];
   const twice = names.find((name, i) => name === "" || names.indexOf(name) !== i);
-  if (twice !== undefined) throw new DomainError("INVALID_ARGUMENT", `the name "${twice}" is empty or given to two inputs or constants`);
+  if (twice !== undefined)
+    throw new DomainError("INVALID_ARGUMENT", `the name "${twice}" is empty or given to two inputs or constants`);
 }
 
 function symbolsOf(inputs: readonly GraphPort[]): string[] {
@@ -76,7 +79,9 @@ function symbolsOf(inputs: readonly GraphPort[]): string[] {
 function record(options: CaptureOptions, sentinels: readonly Sentinel[], which: 0 | 1): Recording {
   const recorder = createRecorder();
   const sizes = new Map(sentinels.map(({ symbol, values }) => [symbol, values[which]]));
-  const inputs = options.inputs.map((port) => recorder.input({ dtype: port.dtype, shape: port.shape.map((dim) => sizeOfDim(dim, sizes)) }));
+  const inputs = options.inputs.map((port) =>
+    recorder.input({ dtype: port.dtype, shape: port.shape.map((dim) => sizeOfDim(dim, sizes)) }),
+  );
   const outputs = withRecorder(recorder, () =>
     withBackend(CAPTURE_BACKEND, () => withCaptureGradients(() => runBuild(options, recorder, inputs))),
   );
@@ -86,12 +91,19 @@ function record(options: CaptureOptions, sentinels: readonly Sentinel[], which: 
 function sizeOfDim(dim: Dim, sizes: ReadonlyMap<string, number>): number {
   const size = typeof dim === "number" ? dim : sizes.get(dim);
   if (size === undefined || !Number.isInteger(size) || size < 0) {
-    throw new DomainError("INVALID_ARGUMENT", `a dimension is ${dim}; it must be a whole number of at least 0 or a name`);
+    throw new DomainError(
+      "INVALID_ARGUMENT",
+      `a dimension is ${dim}; it must be a whole number of at least 0 or a name`,
+    );
   }
   return size;
 }
 
-function runBuild(options: CaptureOptions, recorder: Recorder, inputs: readonly RecordedValue[]): Map<string, RecordedValue> {
+function runBuild(
+  options: CaptureOptions,
+  recorder: Recorder,
+  inputs: readonly RecordedValue[],
+): Map<string, RecordedValue> {
   const outputs = new Map<string, RecordedValue>();
   try {
     tf.tidy(() => {
@@ -107,7 +119,11 @@ function runBuild(options: CaptureOptions, recorder: Recorder, inputs: readonly 
   return outputs;
 }
 
-function inputTensors(ports: readonly GraphPort[], values: readonly RecordedValue[], recorder: Recorder): Record<string, Tensor> {
+function inputTensors(
+  ports: readonly GraphPort[],
+  values: readonly RecordedValue[],
+  recorder: Recorder,
+): Record<string, Tensor> {
   return Object.fromEntries(values.map((value, i) => [ports[i]?.name ?? "", tensorOf(widen(value, recorder))]));
 }
 
@@ -122,7 +138,10 @@ function constantTensors({ constants = {} }: CaptureOptions, recorder: Recorder)
     Object.entries(constants).map(([name, { data, dtype, shape }]) => {
       const size = shape.reduce((product, dim) => product * dim, 1);
       if (size !== data.length) {
-        throw new DomainError("SHAPE_MISMATCH", `constant ${name} has ${data.length} elements where its shape [${shape.join(", ")}] has ${size}`);
+        throw new DomainError(
+          "SHAPE_MISMATCH",
+          `constant ${name} has ${data.length} elements where its shape [${shape.join(", ")}] has ${size}`,
+        );
       }
       return [name, tensorOf(recorder.constant(data, { dtype, shape }, name))];
     }),

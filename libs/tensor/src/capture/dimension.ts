@@ -33,7 +33,10 @@ export function createSentinels(symbols: readonly string[]): Sentinel[] {
     const first = FIRST_VALUES[i];
     const distance = DISTANCES[i];
     if (first === undefined || distance === undefined) {
-      throw new DomainError("INVALID_ARGUMENT", `${symbols.length} symbolic dimensions; at most ${FIRST_VALUES.length} are supported`);
+      throw new DomainError(
+        "INVALID_ARGUMENT",
+        `${symbols.length} symbolic dimensions; at most ${FIRST_VALUES.length} are supported`,
+      );
     }
     return { symbol, values: [first, first + distance] };
   });
@@ -48,7 +51,11 @@ export function staticDimension(constant: number): Dimension {
  * The dimension that takes `first` in one recording and `second` in the other, or `undefined` when no polynomial of the
  * forms c, k·S + c, k·S·T + c, k·S + l·T + c explains both.
  */
-export function dimensionFromPair(first: number, second: number, sentinels: readonly Sentinel[]): Dimension | undefined {
+export function dimensionFromPair(
+  first: number,
+  second: number,
+  sentinels: readonly Sentinel[],
+): Dimension | undefined {
   if (first === second) return staticDimension(first);
   const symbols = sentinels.map((sentinel) => [sentinel]);
   const products = sentinels.flatMap((a, i) => sentinels.slice(i).map((b) => [a, b]));
@@ -79,7 +86,8 @@ function fitSum(first: number, second: number, sentinels: readonly Sentinel[]): 
     for (const b of sentinels.slice(i + 1)) {
       for (let factor = 1; factor <= 8; factor++) {
         const rest = fitMonomial(first - factor * a.values[0], second - factor * a.values[1], [b]);
-        if (rest !== undefined) return { constant: rest.constant, terms: [{ factor, symbols: [a.symbol] }, ...rest.terms] };
+        if (rest !== undefined)
+          return { constant: rest.constant, terms: [{ factor, symbols: [a.symbol] }, ...rest.terms] };
       }
     }
   }

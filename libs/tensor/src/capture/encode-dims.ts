@@ -1,8 +1,12 @@
 import { DomainError } from "@parfocal/errors";
-import { AttributeProto_AttributeType, type NodeProto, type TensorProto, TensorProto_DataType } from "../gen/onnx/onnx.ts";
+import {
+  AttributeProto_AttributeType,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+} from "../gen/onnx/onnx.ts";
 import type { GraphPort } from "../graph.ts";
 import { type Dimension, type DimTerm, formatDimension } from "./dimension.ts";
-import type { Program } from "./program.ts";
 
 /** Writes dimension vectors: constants where they are static, else shape arithmetic on the graph's inputs. */
 export interface DimsEncoder {
@@ -14,7 +18,7 @@ export interface DimsEncoder {
 }
 
 /** An encoder whose symbols are read off the shapes of `inputs`. Equal vectors are written once. */
-export function createDimsEncoder(_program: Program, inputs: readonly GraphPort[]): DimsEncoder {
+export function createDimsEncoder(inputs: readonly GraphPort[]): DimsEncoder {
   const nodes: NodeProto[] = [];
   const initializers: TensorProto[] = [];
   const known = new Map<string, string>();

@@ -1,4 +1,12 @@
-import { type AttributeProto, AttributeProto_AttributeType, ModelProto, type NodeProto, type TensorProto, TensorProto_DataType, type ValueInfoProto } from "../gen/onnx/onnx.ts";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  ModelProto,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+  type ValueInfoProto,
+} from "../gen/onnx/onnx.ts";
 import type { GraphPort, GraphType } from "../graph.ts";
 import { createDimsEncoder } from "./encode-dims.ts";
 import { type Program, type ProgramNode, typeOf } from "./program.ts";
@@ -37,7 +45,7 @@ export interface GraphSignature {
 export function encodeProgram(program: Program, signature: GraphSignature): Uint8Array {
   const names = nameValues(program, signature);
   const nameOf = (id: number): string => names.get(id) ?? `v${id < 0 ? `c${-id}` : id}`;
-  const dims = createDimsEncoder(program, signature.inputs);
+  const dims = createDimsEncoder(signature.inputs);
   const nodes = program.nodes.map((node, i) => encodeNode(node, i, program, nameOf, dims.encode));
   const initializer = [...program.constants].map(([id, { data }]) => encodeConstant(nameOf(id), program, id, data));
   return ModelProto.encode({
@@ -64,12 +72,17 @@ function nameValues(program: Program, { inputs }: GraphSignature): Map<number, s
   for (const [id, { name }] of program.constants) if (name !== undefined) names.set(id, name);
   const produced = new Set(program.nodes.flatMap(({ outputs }) => outputs));
   const taken = new Set(names.values());
-  for (const [name, id] of program.outputs) if (produced.has(id) && !names.has(id) && !taken.has(name)) names.set(id, name);
+  for (const [name, id] of program.outputs)
+    if (produced.has(id) && !names.has(id) && !taken.has(name)) names.set(id, name);
   return names;
 }
 
 /** An output that is an input, a constant or another output under a second name is a copy of it. */
-function copyOutputs(program: Program, names: ReadonlyMap<number, string>, nameOf: (id: number) => string): NodeProto[] {
+function copyOutputs(
+  program: Program,
+  names: ReadonlyMap<number, string>,
+  nameOf: (id: number) => string,
+): NodeProto[] {
   return [...program.outputs]
     .filter(([name, id]) => names.get(id) !== name)
     .map(([name, id]) => ({ opType: "Identity", name: `output/${name}`, input: [nameOf(id)], output: [name] }));
@@ -77,13 +90,26 @@ function copyOutputs(program: Program, names: ReadonlyMap<number, string>, nameO
 
 type DimsEncode = ReturnType<typeof createDimsEncoder>["encode"];
 
-function encodeNode(node: ProgramNode, index: number, program: Program, nameOf: (id: number) => string, encodeDims: DimsEncode): NodeProto {
+function encodeNode(
+  node: ProgramNode,
+  index: number,
+  program: Program,
+  nameOf: (id: number) => string,
+  encodeDims: DimsEncode,
+): NodeProto {
   const input = node.operands.map((operand) => {
     if (operand.kind === "none") return "";
     return operand.kind === "value" ? nameOf(operand.id) : encodeDims(operand.dims, node.op === "Reshape");
   });
   const attribute = Object.entries(withCastTarget(node, program)).map(([name, value]) => encodeAttribute(name, value));
-  return { opType: node.op, domain: node.domain, name: `${node.source}/${index}`, input, output: node.outputs.map(nameOf), attribute };
+  return {
+    opType: node.op,
+    domain: node.domain,
+    name: `${node.source}/${index}`,
+    input,
+    output: node.outputs.map(nameOf),
+    attribute,
+  };
 }
 
 /** A Cast says its target as an attribute; in a program it is the type of the output. */

@@ -12,7 +12,7 @@ const CAPTURE_GRADIENTS: readonly GradConfig[] = [
   {
     kernelName: "Sum",
     inputsToSave: ["x"],
-    gradFunc: (dy, saved, attrs) => ({ x: () => spread(one(dy), first(saved), attrs["axis"]) }),
+    gradFunc: (dy, saved, attrs) => ({ x: () => spread(one(dy), first(saved), attrs.axis) }),
   },
   {
     kernelName: "Mean",
@@ -20,9 +20,9 @@ const CAPTURE_GRADIENTS: readonly GradConfig[] = [
     gradFunc: (dy, saved, attrs) => ({
       x: () => {
         const x = first(saved);
-        const count = tf.util.parseAxisParam(attrs["axis"] as number[], x.shape).map((axis) => sizeOf(x, axis));
+        const count = tf.util.parseAxisParam(attrs.axis as number[], x.shape).map((axis) => sizeOf(x, axis));
         const share = count.reduce((quotient, size) => tf.div(quotient, size), one(dy));
-        return spread(share, x, attrs["axis"]);
+        return spread(share, x, attrs.axis);
       },
     }),
   },
@@ -35,12 +35,12 @@ const CAPTURE_GRADIENTS: readonly GradConfig[] = [
   {
     kernelName: "Tile",
     inputsToSave: ["x"],
-    gradFunc: (dy, saved, attrs) => ({ x: () => foldTiles(one(dy), first(saved), attrs["reps"] as number[]) }),
+    gradFunc: (dy, saved, attrs) => ({ x: () => foldTiles(one(dy), first(saved), attrs.reps as number[]) }),
   },
   {
     kernelName: "Cumsum",
     gradFunc: (dy, _saved, attrs) => ({
-      x: () => tf.cumsum(one(dy), attrs["axis"] as number, attrs["exclusive"] as boolean, !(attrs["reverse"] as boolean)),
+      x: () => tf.cumsum(one(dy), attrs.axis as number, attrs.exclusive as boolean, !(attrs.reverse as boolean)),
     }),
   },
 ];
@@ -70,7 +70,13 @@ function foldTiles(dy: Tensor, x: Tensor, reps: readonly number[]): Tensor {
     return axes.length === 0 ? dy.clone() : tf.sum(dy, axes, true);
   }
   const split = x.shape.flatMap((size, i) => [reps[i] ?? 1, size]);
-  return tf.reshape(tf.sum(tf.reshape(dy, split), x.shape.map((_, i) => 2 * i)), x.shape);
+  return tf.reshape(
+    tf.sum(
+      tf.reshape(dy, split),
+      x.shape.map((_, i) => 2 * i),
+    ),
+    x.shape,
+  );
 }
 
 function one(dy: Tensor | Tensor[]): Tensor {

@@ -23,7 +23,9 @@ export function proveProgram(first: Recording, second: Recording, sentinels: rea
   const merger = createMerger(sentinels);
   zip(first.inputs, second.inputs, "graph inputs").forEach(([a, b]) => void merger.mergeType(a, b, "graph input"));
   zip(first.constants, second.constants, "constants").forEach(([a, b]) => void merger.mergeConstant(a, b));
-  zip(first.nodes, second.nodes, partingSource(first.nodes, second.nodes)).forEach(([a, b]) => void merger.mergeNode(a, b));
+  zip(first.nodes, second.nodes, partingSource(first.nodes, second.nodes)).forEach(
+    ([a, b]) => void merger.mergeNode(a, b),
+  );
   const outputs = new Map([...first.outputs].map(([name, value]) => [name, value.id]));
   return { ...merger.program, inputs: first.inputs.map(({ id }) => id), outputs };
 }
@@ -46,7 +48,8 @@ function createMerger(sentinels: readonly Sentinel[]) {
   function mergeShape(a: readonly number[], b: readonly number[], source: string): Dimension[] {
     return zip(a, b, source).map(([x, y]) => {
       const dimension = dimensionFromPair(x, y, sentinels);
-      if (dimension === undefined) throw unexplained(source, `a dimension is ${x} where ${describe(0)} and ${y} where ${describe(1)}`);
+      if (dimension === undefined)
+        throw unexplained(source, `a dimension is ${x} where ${describe(0)} and ${y} where ${describe(1)}`);
       return dimension;
     });
   }
@@ -56,7 +59,8 @@ function createMerger(sentinels: readonly Sentinel[]) {
   }
 
   function mergeType(a: RecordedValue, b: RecordedValue, source: string): ProgramType {
-    if (a.dtype !== b.dtype || a.id !== b.id) throw unexplained(source, "its values differ in type or order between two captures");
+    if (a.dtype !== b.dtype || a.id !== b.id)
+      throw unexplained(source, "its values differ in type or order between two captures");
     const type = { dtype: a.dtype, shape: mergeShape(a.shape, b.shape, source) };
     types.set(a.id, type);
     return type;
@@ -84,7 +88,10 @@ function createMerger(sentinels: readonly Sentinel[]) {
     } else if (!isDynamic && isSameData(a.data, b.data)) {
       constants.set(a.value.id, { data: a.data, name: a.name });
     } else {
-      throw unexplained(a.source, `a constant of ${a.data.length} elements, first ${String(a.data[0])}, follows from a symbolic dimension (${String(b.data[0])} in another capture)`);
+      throw unexplained(
+        a.source,
+        `a constant of ${a.data.length} elements, first ${String(a.data[0])}, follows from a symbolic dimension (${String(b.data[0])} in another capture)`,
+      );
     }
   }
 
@@ -102,7 +109,10 @@ function createMerger(sentinels: readonly Sentinel[]) {
       throw unexplained(a.source, `another capture has ${b.source} in its place`);
     }
     if (JSON.stringify(a.attributes) !== JSON.stringify(b.attributes)) {
-      throw unexplained(a.source, `attributes ${JSON.stringify(a.attributes)} become ${JSON.stringify(b.attributes)} in another capture`);
+      throw unexplained(
+        a.source,
+        `attributes ${JSON.stringify(a.attributes)} become ${JSON.stringify(b.attributes)} in another capture`,
+      );
     }
     zip(a.outputs, b.outputs, a.source).forEach(([x, y]) => void mergeType(x, y, a.source));
     const operands = zip(a.operands, b.operands, a.source).map(([x, y]) => mergeOperand(x, y, a.source));
@@ -132,7 +142,8 @@ function partingSource(a: readonly RecordedNode[], b: readonly RecordedNode[]): 
 }
 
 function zip<T>(a: readonly T[], b: readonly T[], source: string): [T, T][] {
-  if (a.length !== b.length) throw unexplained(source, `it takes ${a.length} parts in one capture and ${b.length} in another`);
+  if (a.length !== b.length)
+    throw unexplained(source, `it takes ${a.length} parts in one capture and ${b.length} in another`);
   return a.map((x, i) => [x, b[i] as T]);
 }
 

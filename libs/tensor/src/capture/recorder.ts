@@ -2,7 +2,14 @@ import { DomainError } from "@parfocal/errors";
 import type { DataType, TensorInfo } from "@tensorflow/tfjs";
 import type { GraphType } from "../graph.ts";
 import { tf } from "../tf.ts";
-import type { Attributes, ConstantData, RecordedConstant, RecordedNode, RecordedOperand, RecordedValue } from "./recording.ts";
+import type {
+  Attributes,
+  ConstantData,
+  RecordedConstant,
+  RecordedNode,
+  RecordedOperand,
+  RecordedValue,
+} from "./recording.ts";
 
 /** Shape and type of a value to be emitted. */
 export interface ValueType {
@@ -27,7 +34,12 @@ export interface Recorder {
   /** Adds a node with one output. */
   emit(op: string, operands: readonly RecordedOperand[], type: ValueType, options?: NodeOptions): RecordedValue;
   /** Adds a node with several outputs. */
-  emitMany(op: string, operands: readonly RecordedOperand[], types: readonly ValueType[], options?: NodeOptions): RecordedValue[];
+  emitMany(
+    op: string,
+    operands: readonly RecordedOperand[],
+    types: readonly ValueType[],
+    options?: NodeOptions,
+  ): RecordedValue[];
   /** The value behind a tensor. A tensor of another backend becomes a constant. */
   valueOf(info: TensorInfo): RecordedValue;
   /** The node that produced a value, if one did. */
@@ -64,7 +76,10 @@ export function graphTypeOf(dtype: string): "f32" | "i32" | "bool" {
   if (dtype === "float32") return "f32";
   if (dtype === "int32") return "i32";
   if (dtype === "bool") return "bool";
-  throw new DomainError("UNSUPPORTED_OPERATION", `tensors of dtype ${dtype} cannot be captured, only float32, int32 and bool`);
+  throw new DomainError(
+    "UNSUPPORTED_OPERATION",
+    `tensors of dtype ${dtype} cannot be captured, only float32, int32 and bool`,
+  );
 }
 
 /** A new, empty recorder. */

@@ -74,7 +74,7 @@ function composeReshape(node: ProgramNode, rewriter: Rewriter): ProgramNode | un
 }
 
 function permutationOf(node: ProgramNode): readonly number[] {
-  const perm = node.attributes["perm"];
+  const perm = node.attributes.perm;
   return perm?.kind === "ints" ? perm.value : [];
 }
 
@@ -93,7 +93,10 @@ function skipIdentityTranspose(node: ProgramNode): number | undefined {
 /** A transposed factor of a Gemm is a flag of the Gemm. */
 function foldTransposes(node: ProgramNode, rewriter: Rewriter): ProgramNode {
   let current = node;
-  for (const [position, flag] of [[0, "transA"], [1, "transB"]] as const) {
+  for (const [position, flag] of [
+    [0, "transA"],
+    [1, "transB"],
+  ] as const) {
     const inner = producedBy(current.operands[position], "Transpose", rewriter);
     const source = inner?.operands[0];
     if (source === undefined) continue;
@@ -135,7 +138,10 @@ function isScalar(operand: ProgramOperand | undefined, value: number, { constant
 function skipNeutral(neutral: number): Rewrite {
   return (node, rewriter) => {
     const [left, right] = node.operands;
-    return skipIf(isScalar(right, neutral, rewriter), left, node, rewriter) ?? skipIf(isScalar(left, neutral, rewriter), right, node, rewriter);
+    return (
+      skipIf(isScalar(right, neutral, rewriter), left, node, rewriter) ??
+      skipIf(isScalar(left, neutral, rewriter), right, node, rewriter)
+    );
   };
 }
 
@@ -143,7 +149,12 @@ function skipNeutralRight(neutral: number): Rewrite {
   return (node, rewriter) => skipIf(isScalar(node.operands[1], neutral, rewriter), node.operands[0], node, rewriter);
 }
 
-function skipIf(isNeutral: boolean, other: ProgramOperand | undefined, node: ProgramNode, rewriter: Rewriter): number | undefined {
+function skipIf(
+  isNeutral: boolean,
+  other: ProgramOperand | undefined,
+  node: ProgramNode,
+  rewriter: Rewriter,
+): number | undefined {
   const id = operandId(other);
   if (!isNeutral || id === undefined) return undefined;
   return isSameShape(typeOf(rewriter.types, id).shape, outputType(node, rewriter).shape) ? id : undefined;

@@ -1,6 +1,6 @@
-import { rewriteNode, type Rewriter } from "./rewrites.ts";
 import type { Program, ProgramNode, ProgramOperand } from "./program.ts";
 import { valueOperand } from "./program.ts";
+import { type Rewriter, rewriteNode } from "./rewrites.ts";
 
 /**
  * The same program with fewer nodes: local rewrites, equal nodes and equal constants merged, and whatever no output needs
@@ -20,7 +20,10 @@ function mergeEqual(program: Program): Program {
   mergeConstants(program, aliases);
   const rewriter: Rewriter = { types, constants: program.constants, producerOf: (id) => producers.get(id) };
   for (const recorded of program.nodes) {
-    const node = rewriteNode({ ...recorded, operands: recorded.operands.map((operand) => resolveOperand(operand, resolve)) }, rewriter);
+    const node = rewriteNode(
+      { ...recorded, operands: recorded.operands.map((operand) => resolveOperand(operand, resolve)) },
+      rewriter,
+    );
     if (typeof node === "number") {
       for (const output of recorded.outputs) aliases.set(output, node);
       continue;

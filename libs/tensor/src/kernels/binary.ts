@@ -14,13 +14,25 @@ const COMPARISONS: Readonly<Record<string, string>> = {
 };
 
 /** Emits a broadcasting operator over two values; its type is that of `a` unless given. */
-export function emitBinary(recorder: Recorder, op: string, a: RecordedValue, b: RecordedValue, dtype = a.dtype): RecordedValue {
+export function emitBinary(
+  recorder: Recorder,
+  op: string,
+  a: RecordedValue,
+  b: RecordedValue,
+  dtype = a.dtype,
+): RecordedValue {
   const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
   return recorder.emit(op, [a, b], { dtype, shape });
 }
 
-const arithmetic = (op: string): Kernel => ({ recorder, input }) => emitBinary(recorder, op, input("a"), input("b"));
-const comparison = (op: string): Kernel => ({ recorder, input }) => emitBinary(recorder, op, input("a"), input("b"), "bool");
+const arithmetic =
+  (op: string): Kernel =>
+  ({ recorder, input }) =>
+    emitBinary(recorder, op, input("a"), input("b"));
+const comparison =
+  (op: string): Kernel =>
+  ({ recorder, input }) =>
+    emitBinary(recorder, op, input("a"), input("b"), "bool");
 
 const mapValues = (table: Readonly<Record<string, string>>, toKernel: (op: string) => Kernel): KernelTable =>
   Object.fromEntries(Object.entries(table).map(([name, op]) => [name, toKernel(op)]));
@@ -37,7 +49,8 @@ export const binaryKernels: KernelTable = {
 
   Prelu: ({ recorder, input }) => emitBinary(recorder, "PRelu", input("x"), input("alpha")),
 
-  NotEqual: ({ recorder, input }) => like(recorder, "Not", [emitBinary(recorder, "Equal", input("a"), input("b"), "bool")]),
+  NotEqual: ({ recorder, input }) =>
+    like(recorder, "Not", [emitBinary(recorder, "Equal", input("a"), input("b"), "bool")]),
 
   SquaredDifference({ recorder, input }) {
     const difference = emitBinary(recorder, "Sub", input("a"), input("b"));

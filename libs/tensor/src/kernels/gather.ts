@@ -24,7 +24,8 @@ export const gatherKernels: KernelTable = {
   GatherV2({ recorder, input, attrs }) {
     const [x, indices] = [input("x"), input("indices")];
     const { axis, batchDims } = attrs as { axis: number; batchDims: number };
-    if (batchDims !== 0) throw new DomainError("UNSUPPORTED_OPERATION", `GatherV2 with batchDims ${batchDims} cannot be captured, only 0`);
+    if (batchDims !== 0)
+      throw new DomainError("UNSUPPORTED_OPERATION", `GatherV2 with batchDims ${batchDims} cannot be captured, only 0`);
     const along = axis < 0 ? axis + x.shape.length : axis;
     const shape = [...x.shape.slice(0, along), ...indices.shape, ...x.shape.slice(along + 1)];
     return recorder.emit("Gather", [x, indices], { dtype: x.dtype, shape }, { attributes: { axis: int(along) } });
@@ -48,7 +49,10 @@ export const gatherKernels: KernelTable = {
   /** Sums the rows of `x` that share a segment. Segments must be 0 to numSegments - 1. */
   UnsortedSegmentSum({ recorder, input, attrs }) {
     const [x, segments] = [input("x"), input("segmentIds")];
-    const zeros = fill(recorder, 0, numericType(x.dtype), [(attrs as { numSegments: number }).numSegments, ...x.shape.slice(segments.shape.length)]);
+    const zeros = fill(recorder, 0, numericType(x.dtype), [
+      (attrs as { numSegments: number }).numSegments,
+      ...x.shape.slice(segments.shape.length),
+    ]);
     return emitScatter(recorder, zeros, reshape(recorder, segments, [...segments.shape, 1]), x, "add");
   },
 
@@ -56,13 +60,19 @@ export const gatherKernels: KernelTable = {
   OneHot({ recorder, input, attrs }) {
     const indices = input("indices");
     const { depth, onValue, offValue } = attrs as { depth: number; onValue: number; offValue: number };
-    const classes = recorder.constant(Int32Array.from({ length: depth }, (_, i) => i), { dtype: "i32", shape: [depth] });
+    const classes = recorder.constant(
+      Int32Array.from({ length: depth }, (_, i) => i),
+      { dtype: "i32", shape: [depth] },
+    );
     const shape = [...indices.shape, depth];
     const column = reshape(recorder, indices, [...indices.shape, 1]);
     const isHot = recorder.emit("Equal", [column, classes], { dtype: "bool", shape });
     const dtype = (attrs as { dtype?: string }).dtype === "float32" ? "f32" : "i32";
     if (onValue === 1 && offValue === 0) return cast(recorder, isHot, dtype);
-    return recorder.emit("Where", [isHot, recorder.scalar(onValue, dtype), recorder.scalar(offValue, dtype)], { dtype, shape });
+    return recorder.emit("Where", [isHot, recorder.scalar(onValue, dtype), recorder.scalar(offValue, dtype)], {
+      dtype,
+      shape,
+    });
   },
 };
 
@@ -85,9 +95,15 @@ export const creationKernels: KernelTable = {
   Range({ recorder, attrs }) {
     const { start, stop, step, dtype } = attrs as { start: number; stop: number; step: number; dtype: string };
     const length = Math.max(0, Math.ceil((stop - start) / step));
-    if (start !== 0 || step !== 1) throw new DomainError("UNSUPPORTED_OPERATION", `Range from ${start} by ${step}; captured ranges start at 0 with step 1`);
+    if (start !== 0 || step !== 1)
+      throw new DomainError(
+        "UNSUPPORTED_OPERATION",
+        `Range from ${start} by ${step}; captured ranges start at 0 with step 1`,
+      );
     const end = recorder.emit("Reshape", [dims([length]), dims([])], { dtype: "i64", shape: [] });
-    const [zero, one] = [0n, 1n].map((value) => recorder.constant(BigInt64Array.of(value), { dtype: "i64", shape: [] }));
+    const [zero, one] = [0n, 1n].map((value) =>
+      recorder.constant(BigInt64Array.of(value), { dtype: "i64", shape: [] }),
+    );
     const counted = recorder.emit("Range", [zero, end, one], { dtype: "i64", shape: [length] });
     return cast(recorder, counted, dtype === "float32" ? "f32" : "i32");
   },

@@ -2,6 +2,7 @@ import type { NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs";
 import { CAPTURE_BACKEND, requireRecorder } from "../capture/backend.ts";
 import { tf } from "../tf.ts";
 import { binaryKernels } from "./binary.ts";
+import { convKernels } from "./conv.ts";
 import { creationKernels, gatherKernels } from "./gather.ts";
 import { infosOf, type Kernel, type KernelTable } from "./kernel.ts";
 import { matmulKernels } from "./matmul.ts";
@@ -15,6 +16,7 @@ export const KERNELS: KernelTable = {
   ...binaryKernels,
   ...reduceKernels,
   ...matmulKernels,
+  ...convKernels,
   ...shapeKernels,
   ...gatherKernels,
   ...creationKernels,
@@ -35,10 +37,17 @@ export function registerKernels(): void {
   }
 }
 
-function runKernel(name: string, kernel: Kernel, inputs: NamedTensorInfoMap, attrs: unknown): TensorInfo | TensorInfo[] {
+function runKernel(
+  name: string,
+  kernel: Kernel,
+  inputs: NamedTensorInfoMap,
+  attrs: unknown,
+): TensorInfo | TensorInfo[] {
   const recorder = requireRecorder();
   return recorder.as(name, () => {
-    const list = Object.values(inputs).flatMap((info) => (info === null || info === undefined ? [] : [recorder.valueOf(info)]));
+    const list = Object.values(inputs).flatMap((info) =>
+      info === null || info === undefined ? [] : [recorder.valueOf(info)],
+    );
     const input = (key: string) => recorder.valueOf(inputs[key] as TensorInfo);
     return infosOf(kernel({ recorder, input, list, attrs }));
   });

@@ -49,11 +49,21 @@ export function reshape(recorder: Recorder, x: RecordedValue, shape: readonly nu
 export function transpose(recorder: Recorder, x: RecordedValue, perm: readonly number[]): RecordedValue {
   if (perm.every((axis, i) => axis === i)) return x;
   const shape = perm.map((axis) => x.shape[axis] ?? 1);
-  return recorder.emit("Transpose", [x], { dtype: x.dtype, shape }, { attributes: { perm: { kind: "ints", value: perm } } });
+  return recorder.emit(
+    "Transpose",
+    [x],
+    { dtype: x.dtype, shape },
+    { attributes: { perm: { kind: "ints", value: perm } } },
+  );
 }
 
 /** A tensor of one value; the size of its dimensions may be symbolic. */
-export function fill(recorder: Recorder, value: number, dtype: "f32" | "i32" | "bool", shape: readonly number[]): RecordedValue {
+export function fill(
+  recorder: Recorder,
+  value: number,
+  dtype: "f32" | "i32" | "bool",
+  shape: readonly number[],
+): RecordedValue {
   const scalar =
     dtype === "bool" ? recorder.constant(Uint8Array.of(value), { dtype, shape: [] }) : recorder.scalar(value, dtype);
   return shape.length === 0 ? scalar : recorder.emit("Expand", [scalar, { dims: shape }], { dtype, shape });

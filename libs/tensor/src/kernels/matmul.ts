@@ -1,5 +1,5 @@
-import { float, int, type RecordedValue } from "../capture/recording.ts";
 import type { Recorder } from "../capture/recorder.ts";
+import { float, int, type RecordedValue } from "../capture/recording.ts";
 import { tf } from "../tf.ts";
 import { type KernelTable, transpose } from "./kernel.ts";
 

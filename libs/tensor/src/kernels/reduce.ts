@@ -14,25 +14,37 @@ function reduce({ recorder, attrs }: KernelCall, op: string, x: RecordedValue): 
   const axes = tf.util.parseAxisParam((axis ?? reductionIndices) as number[], [...x.shape]);
   if (axes.length === 0) return x;
   const shape = x.shape.flatMap((size, i) => (axes.includes(i) ? (keepDims ? [1] : []) : [size]));
-  return recorder.emit(op, [x, dims(axes)], { dtype: x.dtype, shape }, { attributes: { keepdims: int(keepDims ? 1 : 0) } });
+  return recorder.emit(
+    op,
+    [x, dims(axes)],
+    { dtype: x.dtype, shape },
+    { attributes: { keepdims: int(keepDims ? 1 : 0) } },
+  );
 }
 
-const numbers = (op: string): Kernel => (call) => reduce(call, op, call.input("x"));
+const numbers =
+  (op: string): Kernel =>
+  (call) =>
+    reduce(call, op, call.input("x"));
 
 /** ONNX reduces no booleans: as integers, the smallest says "all" and the largest "any". */
-const booleans = (op: string): Kernel => (call) => {
-  const x = cast(call.recorder, call.input("x"), "i32");
-  return cast(call.recorder, reduce(call, op, x), "bool");
-};
+const booleans =
+  (op: string): Kernel =>
+  (call) => {
+    const x = cast(call.recorder, call.input("x"), "i32");
+    return cast(call.recorder, reduce(call, op, x), "bool");
+  };
 
 /** The first index of the extreme along one axis. */
-const extreme = (op: string): Kernel => ({ recorder, input, attrs }) => {
-  const x = input("x");
-  const [axis = 0] = tf.util.parseAxisParam((attrs as ReduceAttrs).axis as number, [...x.shape]);
-  const shape = x.shape.filter((_, i) => i !== axis);
-  const attributes = { axis: int(axis), keepdims: int(0) };
-  return cast(recorder, recorder.emit(op, [x], { dtype: "i64", shape }, { attributes }), "i32");
-};
+const extreme =
+  (op: string): Kernel =>
+  ({ recorder, input, attrs }) => {
+    const x = input("x");
+    const [axis = 0] = tf.util.parseAxisParam((attrs as ReduceAttrs).axis as number, [...x.shape]);
+    const shape = x.shape.filter((_, i) => i !== axis);
+    const attributes = { axis: int(axis), keepdims: int(0) };
+    return cast(recorder, recorder.emit(op, [x], { dtype: "i64", shape }, { attributes }), "i32");
+  };
 
 const cumulative: Kernel = ({ recorder, input, attrs }) => {
   const x = input("x");
@@ -64,7 +76,10 @@ export const reduceKernels: KernelTable = {
     const { k, sorted } = attrs as { k: number; sorted: boolean };
     const shape = [...x.shape.slice(0, -1), k];
     const attributes = { axis: int(-1), largest: int(1), sorted: int(sorted ? 1 : 0) };
-    const types = [{ dtype: x.dtype, shape }, { dtype: "i64" as const, shape }];
+    const types = [
+      { dtype: x.dtype, shape },
+      { dtype: "i64" as const, shape },
+    ];
     const [values, indices] = recorder.emitMany("TopK", [x, dims([k])], types, { attributes });
     return [values!, cast(recorder, indices!, "i32")];
   },

@@ -9,7 +9,12 @@ const TO_THE_END = 2 ** 31 - 1;
 const TO_THE_START = -(2 ** 31 - 1);
 
 /** A part of a value. Only axes that are cut appear, so that whole symbolic axes need no arithmetic. */
-export function emitSlice(recorder: Recorder, x: RecordedValue, begin: readonly number[], size: readonly number[]): RecordedValue {
+export function emitSlice(
+  recorder: Recorder,
+  x: RecordedValue,
+  begin: readonly number[],
+  size: readonly number[],
+): RecordedValue {
   const axes = x.shape.flatMap((length, i) => (begin[i] === 0 && size[i] === length ? [] : [i]));
   if (axes.length === 0) return x;
   const starts = axes.map((i) => begin[i]!);
@@ -17,7 +22,13 @@ export function emitSlice(recorder: Recorder, x: RecordedValue, begin: readonly 
   return recorder.emit("Slice", [x, dims(starts), dims(ends), dims(axes)], { dtype: x.dtype, shape: size });
 }
 
-function pad(recorder: Recorder, x: RecordedValue, paddings: readonly (readonly number[])[], mode: string, value?: RecordedValue): RecordedValue {
+function pad(
+  recorder: Recorder,
+  x: RecordedValue,
+  paddings: readonly (readonly number[])[],
+  mode: string,
+  value?: RecordedValue,
+): RecordedValue {
   const before = paddings.map(([count = 0]) => count);
   const after = paddings.map(([, count = 0]) => count);
   const shape = x.shape.map((length, i) => length + before[i]! + after[i]!);
@@ -34,7 +45,12 @@ function concat(recorder: Recorder, values: readonly RecordedValue[], axis: numb
   const [first] = values;
   if (first === undefined) throw new DomainError("INVALID_ARGUMENT", "concat needs at least one tensor, got 0");
   const total = values.reduce((sum, { shape }) => sum + shape[axis]!, 0);
-  return recorder.emit("Concat", values, { dtype: first.dtype, shape: first.shape.with(axis, total) }, { attributes: { axis: int(axis) } });
+  return recorder.emit(
+    "Concat",
+    values,
+    { dtype: first.dtype, shape: first.shape.with(axis, total) },
+    { attributes: { axis: int(axis) } },
+  );
 }
 
 function axisOf(axis: number, rank: number): number {
@@ -63,7 +79,11 @@ export const shapeKernels: KernelTable = {
 
   Pack({ recorder, list, attrs }) {
     const axis = axisOf((attrs as { axis: number }).axis, (list[0]?.shape.length ?? 0) + 1);
-    return concat(recorder, list.map((x) => reshape(recorder, x, x.shape.toSpliced(axis, 0, 1))), axis);
+    return concat(
+      recorder,
+      list.map((x) => reshape(recorder, x, x.shape.toSpliced(axis, 0, 1))),
+      axis,
+    );
   },
 
   Unpack({ recorder, input, attrs }) {
@@ -77,7 +97,12 @@ export const shapeKernels: KernelTable = {
     const x = input("x");
     const { numOrSizeSplits, axis } = attrs as { numOrSizeSplits: number | number[]; axis: number };
     const along = axisOf(axis, x.shape.length);
-    return emitSplit(recorder, x, tf.backend_util.prepareSplitSize({ shape: [...x.shape] } as never, numOrSizeSplits, along), along);
+    return emitSplit(
+      recorder,
+      x,
+      tf.backend_util.prepareSplitSize({ shape: [...x.shape] } as never, numOrSizeSplits, along),
+      along,
+    );
   },
 
   Slice({ recorder, input, attrs }) {
@@ -89,8 +114,19 @@ export const shapeKernels: KernelTable = {
 
   StridedSlice({ recorder, input, attrs }) {
     const x = input("x");
-    const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } = attrs as tf.StridedSliceAttrs;
-    const info = tf.slice_util.sliceInfo([...x.shape], begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask);
+    const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } =
+      attrs as tf.StridedSliceAttrs;
+    const info = tf.slice_util.sliceInfo(
+      [...x.shape],
+      begin,
+      end,
+      strides,
+      beginMask,
+      endMask,
+      ellipsisMask,
+      newAxisMask,
+      shrinkAxisMask,
+    );
     const backwards = info.strides.map((stride, i) => (stride < 0 && info.end[i]! < 0 ? TO_THE_START : info.end[i]!));
     const all = x.shape.map((_, i) => i);
     const operands = [x, dims(info.begin), dims(backwards), dims(all), dims(info.strides)];
@@ -108,12 +144,19 @@ export const shapeKernels: KernelTable = {
   PadV2({ recorder, input, attrs }) {
     const x = input("x");
     const { paddings, constantValue } = attrs as { paddings: number[][]; constantValue: number };
-    return pad(recorder, x, paddings, "constant", x.dtype === "bool" ? undefined : recorder.scalar(constantValue, x.dtype === "i32" ? "i32" : "f32"));
+    return pad(
+      recorder,
+      x,
+      paddings,
+      "constant",
+      x.dtype === "bool" ? undefined : recorder.scalar(constantValue, x.dtype === "i32" ? "i32" : "f32"),
+    );
   },
 
   MirrorPad({ recorder, input, attrs }) {
     const { paddings, mode } = attrs as { paddings: number[][]; mode: "reflect" | "symmetric" };
-    if (mode !== "reflect") throw new DomainError("UNSUPPORTED_OPERATION", `MirrorPad in mode ${mode} has no ONNX form, only reflect`);
+    if (mode !== "reflect")
+      throw new DomainError("UNSUPPORTED_OPERATION", `MirrorPad in mode ${mode} has no ONNX form, only reflect`);
     return pad(recorder, input("x"), paddings, "reflect");
   },
 

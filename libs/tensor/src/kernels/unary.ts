@@ -12,8 +12,14 @@ const DIRECT: Readonly<Record<string, string>> = {
 /** Kernels that ONNX defines on floats only and that leave integers as they are. */
 const ROUNDING: Readonly<Record<string, string>> = { Ceil: "Ceil", Floor: "Floor", Round: "Round" };
 
-const direct = (op: string): Kernel => ({ recorder, input }) => like(recorder, op, [input("x")]);
-const onFloats = (op: string): Kernel => ({ recorder, input }) => (input("x").dtype === "f32" ? like(recorder, op, [input("x")]) : input("x"));
+const direct =
+  (op: string): Kernel =>
+  ({ recorder, input }) =>
+    like(recorder, op, [input("x")]);
+const onFloats =
+  (op: string): Kernel =>
+  ({ recorder, input }) =>
+    input("x").dtype === "f32" ? like(recorder, op, [input("x")]) : input("x");
 
 const mapValues = (table: Readonly<Record<string, string>>, toKernel: (op: string) => Kernel): KernelTable =>
   Object.fromEntries(Object.entries(table).map(([name, op]) => [name, toKernel(op)]));
@@ -49,7 +55,11 @@ export const unaryKernels: KernelTable = {
   ClipByValue({ recorder, input, attrs }) {
     const { clipValueMin, clipValueMax } = attrs as { clipValueMin: number; clipValueMax: number };
     const dtype = input("x").dtype === "i32" ? "i32" : "f32";
-    return like(recorder, "Clip", [input("x"), recorder.scalar(clipValueMin, dtype), recorder.scalar(clipValueMax, dtype)]);
+    return like(recorder, "Clip", [
+      input("x"),
+      recorder.scalar(clipValueMin, dtype),
+      recorder.scalar(clipValueMax, dtype),
+    ]);
   },
 
   LeakyRelu: ({ recorder, input, attrs }) =>
@@ -59,9 +69,15 @@ export const unaryKernels: KernelTable = {
   Step({ recorder, input, attrs }) {
     const x = input("x");
     const { alpha } = attrs as { alpha: number };
-    const isPositive = recorder.emit("Greater", [x, recorder.scalar(0, x.dtype === "i32" ? "i32" : "f32")], { dtype: "bool", shape: x.shape });
+    const isPositive = recorder.emit("Greater", [x, recorder.scalar(0, x.dtype === "i32" ? "i32" : "f32")], {
+      dtype: "bool",
+      shape: x.shape,
+    });
     if (alpha === 0) return cast(recorder, isPositive, "f32");
-    return recorder.emit("Where", [isPositive, recorder.scalar(1), recorder.scalar(alpha)], { dtype: "f32", shape: x.shape });
+    return recorder.emit("Where", [isPositive, recorder.scalar(1), recorder.scalar(alpha)], {
+      dtype: "f32",
+      shape: x.shape,
+    });
   },
 
   LogicalNot: ({ recorder, input }) => like(recorder, "Not", [input("x")]),

@@ -36,7 +36,8 @@ export function defineOperation<Inputs extends readonly Tensor[], Options>(
       save([...tensors, value]);
       const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
         const output = saved.at(-1) as Tensor;
-        const backward = () => definition.gradient(dy, { inputs: saved.slice(0, -1) as unknown as Inputs, output }, options);
+        const backward = () =>
+          definition.gradient(dy, { inputs: saved.slice(0, -1) as unknown as Inputs, output }, options);
         return activeRecorder()?.as(`${definition.name}.gradient`, backward) ?? backward();
       };
       return { value, gradFunc };

@@ -14,7 +14,8 @@ const biased = defineOperation<readonly [Tensor, Tensor, Tensor], undefined>({
 
 const unbiased = defineOperation<readonly [Tensor, Tensor], undefined>({
   name: "linear",
-  emit: (recorder, [x, weight]) => emitGemm(recorder, { value: x, isTransposed: false }, { value: weight, isTransposed: true }),
+  emit: (recorder, [x, weight]) =>
+    emitGemm(recorder, { value: x, isTransposed: false }, { value: weight, isTransposed: true }),
   eager: ([x, weight]) => tf.matMul(x, weight, false, true),
   gradient: (dy, { inputs: [x, weight] }) => productGradients(dy, x, weight),
 });
@@ -34,7 +35,10 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [nOut = 0, nIn] = weight.shape;
   const isBiasFit = bias === undefined || (bias.rank === 1 && bias.shape[0] === nOut);
   if (weight.rank !== 2 || width !== nIn || !isBiasFit) {
-    throw new DomainError("SHAPE_MISMATCH", `linear: x ends in ${width}, weight is [${weight.shape.join(", ")}], bias [${bias?.shape.join(", ") ?? ""}]`);
+    throw new DomainError(
+      "SHAPE_MISMATCH",
+      `linear: x ends in ${width}, weight is [${weight.shape.join(", ")}], bias [${bias?.shape.join(", ") ?? ""}]`,
+    );
   }
   const rows = x.rank === 2 ? x : tf.reshape(x, [-1, width ?? 0]); // [rows, I]
   const product = bias === undefined ? unbiased([rows, weight], undefined) : biased([rows, weight, bias], undefined); // [rows, O]
