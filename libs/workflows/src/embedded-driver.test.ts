@@ -1,6 +1,6 @@
 import { createMemoryStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
-import { createGate, openTestDriver, untilDone } from "./testing.ts";
+import { createGate, openTestDriver, untilDone } from "./testing/test-driver.ts";
 import type { Json, WorkflowContext } from "./workflow.ts";
 
 const addUp = async (context: WorkflowContext, input: { readonly values: readonly number[] }): Promise<Json> => {

@@ -1,8 +1,8 @@
 import { createMemoryStore, type ObjectStore } from "@parfocal/store";
-import { createEmbeddedDriver, type EmbeddedDriver, type EmbeddedDriverOptions } from "./embedded-driver.ts";
-import { isDone } from "./stored-state.ts";
-import { waitForOperation } from "./wait-for-operation.ts";
-import type { OperationState, WorkflowDriver, WorkflowRegistry } from "./workflow.ts";
+import { createEmbeddedDriver, type EmbeddedDriver, type EmbeddedDriverOptions } from "../embedded-driver.ts";
+import { isDone } from "../stored-state.ts";
+import { waitForOperation } from "../wait-for-operation.ts";
+import type { OperationState, WorkflowDriver, WorkflowRegistry } from "../workflow.ts";
 
 /** A signal that never fires. */
 export const NEVER = new AbortController().signal;
