@@ -1,14 +1,15 @@
 import { abortErrorFromSignal, assertNotAborted, DomainError } from "@parfocal/errors";
-import { assertHostTensor, copyHostTensor } from "./element-types.ts";
+import { assertHostTensor } from "./element-types.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./engine-options.ts";
-import type { Engine, EngineStats, HostTensor, RunResult } from "./engine-port.ts";
+import type { Engine, EngineStats, RunResult } from "./engine-port.ts";
 import type { EngineProcess, WorkReply } from "./engine-process.ts";
-import { createJobQueue, type Job } from "./job-queue.ts";
-import { watchMemory } from "./memory-watch.ts";
-import { createModelFiles } from "./model-files.ts";
+import { createJobQueue, type Job, type Prepare } from "./job-queue.ts";
+import { limitMemory, watchMemory } from "./memory-limit.ts";
 import { assertRuns, workFromRuns } from "./prepare-runs.ts";
 import { createProcessKeeper } from "./process-keeper.ts";
-import { type ChildStats, errorFromWire, type Work } from "./wire.ts";
+import { createScratchFolder } from "./scratch-folder.ts";
+import { type ChildStats, errorFromWire, type WireRunResult, type Work } from "./wire.ts";
+import { createTensorPacker, packTensors, takeTensors } from "./wire-tensor.ts";
 
 const NO_STATS: ChildStats = { sessions: 0, sessionsCreated: 0, cachedBytes: 0, residentTensors: 0, residentBytes: 0 };
 
@@ -20,31 +21,33 @@ const NO_STATS: ChildStats = { sessions: 0, sessionsCreated: 0, cachedBytes: 0, 
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   const settings = resolveEngineOptions(options);
-  const files = createModelFiles(settings.scratchDir);
-  const keeper = createProcessKeeper(settings);
-  let serving: Promise<void> | undefined;
-  const queue = createJobQueue(settings.maxQueue, () => serving !== undefined);
+  const scratch = createScratchFolder(settings.scratchDir);
+  const keeper = createProcessKeeper(settings, scratch.transferDir);
+  let isServing = false;
+  let served: Promise<void> = Promise.resolve();
+  const queue = createJobQueue(settings.maxQueue, () => isServing);
   const totals = { runs: 0, engineMs: 0 };
   let childStats = NO_STATS;
+  let limited: { readonly process?: EngineProcess; readonly sessionsCreated: number } = { sessionsCreated: 0 };
   let isClosed = false;
 
-  async function submit(prepare: () => Promise<Work>, signal?: AbortSignal) {
+  async function submit(prepare: Prepare, signal?: AbortSignal) {
     if (isClosed) throw closedError();
     const result = queue.add(prepare, signal);
-    serving ??= serve().finally(() => {
-      serving = undefined;
-    });
+    if (!isServing) served = serve();
     return result;
   }
   async function serve(): Promise<void> {
+    isServing = true;
     for (let job = queue.take(); job !== undefined; job = queue.take()) await serveOne(job);
+    isServing = false;
   }
   async function serveOne(job: Job): Promise<void> {
+    const packer = createTensorPacker(scratch.transferDir);
     try {
-      const work = await job.prepare();
+      const work = await job.prepare(packer);
       const process = await orAborted(keeper.current(), job.signal);
-      const reply = await performUnder(process, work, job.signal, settings);
-      childStats = reply.stats;
+      const reply = await performLimited(process, work, job.signal);
       if (job.signal?.aborted) throw abortErrorFromSignal(job.signal);
       if (reply.kind === "failed") throw errorFromWire(reply.error);
       count(reply.result.runs);
@@ -52,18 +55,33 @@ export function createEngine(options: EngineOptions = {}): Engine {
     } catch (error) {
       job.reject(error);
     }
+    await packer.dispose();
     if (childStats.sessionsCreated < settings.recycleAfterSessions || childStats.residentTensors > 0) return;
     childStats = NO_STATS;
     keeper.recycle();
   }
-  function count(runs: readonly RunResult[]): void {
+  async function performLimited(process: EngineProcess, work: Work, signal: AbortSignal | undefined) {
+    const isNew = process !== limited.process || childStats.sessionsCreated !== limited.sessionsCreated;
+    if (isLimited(settings) && isNew && process.pid !== undefined) {
+      await limitMemory(process.pid, settings.memoryLimitBytes);
+      limited = { process, sessionsCreated: childStats.sessionsCreated };
+    }
+    try {
+      const reply = await performUnder(process, work, signal, settings);
+      childStats = reply.stats;
+      return reply;
+    } finally {
+      if (!process.isAlive) childStats = NO_STATS;
+    }
+  }
+  function count(runs: readonly WireRunResult[]): void {
     totals.runs += runs.length;
     for (const run of runs) totals.engineMs += run.engineMs;
   }
   function stats(): EngineStats {
     const { sessionsCreated: _, ...ofChild } = childStats;
     const { respawns, recycles } = keeper;
-    return { queued: queue.length, isBusy: serving !== undefined, ...totals, respawns, recycles, ...ofChild };
+    return { queued: queue.length, isBusy: isServing, ...totals, respawns, recycles, ...ofChild };
   }
 
   return {
@@ -77,15 +95,15 @@ export function createEngine(options: EngineOptions = {}): Engine {
     async run(requests, { signal } = {}) {
       if (requests.length === 0) return [];
       assertRuns(requests);
-      const { runs } = await submit(() => workFromRuns(requests, files), signal);
-      return runs.map((run) => ({ outputs: copyAll(run.outputs), engineMs: run.engineMs }));
+      const { runs } = await submit((packer) => workFromRuns(requests, scratch, packer), signal);
+      return takeRuns(runs);
     },
     async setResident(tensors, { signal } = {}) {
       for (const [name, tensor] of Object.entries(tensors)) assertHostTensor(name, tensor);
-      await submit(async () => ({ kind: "set", tensors }), signal);
+      await submit(async (packer) => ({ kind: "set", tensors: await packTensors(tensors, packer) }), signal);
     },
     async getResident(names, { signal } = {}) {
-      return copyAll((await submit(async () => ({ kind: "get", names }), signal)).tensors);
+      return takeTensors((await submit(async () => ({ kind: "get", names }), signal)).tensors);
     },
     async dropResident(prefix) {
       await submit(async () => ({ kind: "drop", prefix }));
@@ -93,10 +111,10 @@ export function createEngine(options: EngineOptions = {}): Engine {
     async close({ drain = false } = {}) {
       isClosed = true;
       queue.rejectAll(closedError());
-      if (drain) await serving;
+      if (drain) await served;
       await keeper.close(drain ? undefined : closedError());
-      await serving;
-      await files.close();
+      await served;
+      await scratch.close();
     },
   };
 }
@@ -116,7 +134,7 @@ async function performUnder(
       grace = setTimeout(() => process.kill(abortErrorFromSignal(signal)), settings.cancelGraceMs);
   };
   signal?.addEventListener("abort", onAbort, { once: true });
-  const stopWatching = watchLimit(process, settings.memoryLimitBytes);
+  const stopWatching = watchLimit(process, settings);
   try {
     return await process.perform(work);
   } finally {
@@ -126,8 +144,13 @@ async function performUnder(
   }
 }
 
-function watchLimit(process: EngineProcess, limit: number): () => void {
-  if (limit === Number.MAX_SAFE_INTEGER || process.pid === undefined) return () => undefined;
+function isLimited(settings: ResolvedEngineOptions): boolean {
+  return settings.memoryLimitBytes < Number.MAX_SAFE_INTEGER;
+}
+
+function watchLimit(process: EngineProcess, settings: ResolvedEngineOptions): () => void {
+  if (!isLimited(settings) || process.pid === undefined) return () => undefined;
+  const limit = settings.memoryLimitBytes;
   return watchMemory(process.pid, limit, (bytes) => {
     process.kill(new DomainError("OUT_OF_MEMORY", `the engine process held ${bytes} bytes, its limit is ${limit}`));
   });
@@ -147,8 +170,10 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined
   }
 }
 
-function copyAll(tensors: Readonly<Record<string, HostTensor>>): Record<string, HostTensor> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, copyHostTensor(tensor)]));
+async function takeRuns(runs: readonly WireRunResult[]): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (const { outputs, engineMs } of runs) results.push({ outputs: await takeTensors(outputs), engineMs });
+  return results;
 }
 
 function closedError(): DomainError {

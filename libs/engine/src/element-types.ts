@@ -46,11 +46,3 @@ export function assertHostTensor(name: string, tensor: HostTensor): void {
     `tensor "${name}" carries ${tensor.data.byteLength} bytes; ${tensor.dtype} [${tensor.shape.join(", ")}] needs ${expected}`,
   );
 }
-
-/**
- * A copy of the tensor whose bytes begin a buffer of their own. Typed arrays need aligned offsets, runtimes peel loops
- * by address, and a view would keep the whole message it came in alive.
- */
-export function copyHostTensor(tensor: HostTensor): HostTensor {
-  return { dtype: tensor.dtype, shape: tensor.shape, data: new Uint8Array(tensor.data) };
-}

@@ -29,6 +29,9 @@ export interface EngineProcess {
 const ENTRY = fileURLToPath(new URL("./child/main.ts", import.meta.url));
 const STDERR_TAIL = 4000;
 
+/** How long the standard error of a process that ended is read on. */
+const LAST_WORDS_MS = 200;
+
 interface Waiter {
   resolve(reply: WorkReply): void;
   reject(error: DomainError): void;
@@ -82,8 +85,12 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
     kill(new DomainError("ENGINE_CRASHED", `the engine process was not ready within ${startTimeoutMs} ms`));
   }, startTimeoutMs);
   child.on("message", (message) => receive(message as ChildReply));
-  // `exit` may come before the last bytes of the standard error, `close` after them; a failed fork gives `error` alone.
-  child.once("close", end);
+  // The exit may be known before the last words are read. (The `close` event would wait for them, but it never comes
+  // after a disconnect from this side.) A failed fork gives `error` alone.
+  child.once("exit", (code, signal) => {
+    child.stderr?.once("close", () => end(code, signal));
+    setTimeout(() => end(code, signal), LAST_WORDS_MS);
+  });
   child.once("error", () => end(null, null));
   send({ kind: "start", options });
 

@@ -12,4 +12,5 @@ export type {
   TensorSink,
   TensorSource,
 } from "./engine-port.ts";
+export { listDevices } from "./list-devices.ts";
 export { createRandomWords, type RandomWordsOptions } from "./random-words.ts";

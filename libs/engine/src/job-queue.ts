@@ -1,10 +1,14 @@
 import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { Work, WorkResult } from "./wire.ts";
+import type { TensorPacker } from "./wire-tensor.ts";
+
+/** Makes the message of a piece of work, with large tensors through the packer. */
+export type Prepare = (packer: TensorPacker) => Promise<Work>;
 
 /** Work with the caller who waits for it. */
 export interface Job {
   /** Makes the message; called when the job's turn has come. */
-  prepare(): Promise<Work>;
+  readonly prepare: Prepare;
   readonly signal: AbortSignal | undefined;
   resolve(result: WorkResult): void;
   reject(error: unknown): void;
@@ -13,7 +17,7 @@ export interface Job {
 /** Jobs that wait for the engine process, first come first served. */
 export interface JobQueue {
   /** Adds work and gives its result. @throws {DomainError} RESOURCE_EXHAUSTED, CANCELLED, DEADLINE_EXCEEDED */
-  add(prepare: () => Promise<Work>, signal: AbortSignal | undefined): Promise<WorkResult>;
+  add(prepare: Prepare, signal: AbortSignal | undefined): Promise<WorkResult>;
   take(): Job | undefined;
   rejectAll(error: DomainError): void;
   readonly length: number;

@@ -3,8 +3,9 @@ import type { CapturedGraph } from "@parfocal/tensor";
 import { assertFeeds, type FeedShape } from "./check-feeds.ts";
 import { assertHostTensor } from "./element-types.ts";
 import type { RunRequest, TensorSource } from "./engine-port.ts";
-import type { ModelFiles } from "./model-files.ts";
-import type { WireGraph, WireRun, Work } from "./wire.ts";
+import type { ScratchFolder } from "./scratch-folder.ts";
+import type { WireGraph, WireRun, WireSource, Work } from "./wire.ts";
+import type { TensorPacker } from "./wire-tensor.ts";
 
 /**
  * Checks what can be known of the requests before they are queued.
@@ -20,7 +21,11 @@ export function assertRuns(requests: readonly RunRequest[]): void {
 }
 
 /** The requests as work for the engine process: each graph once, its model in a file. */
-export async function workFromRuns(requests: readonly RunRequest[], files: ModelFiles): Promise<Work> {
+export async function workFromRuns(
+  requests: readonly RunRequest[],
+  scratch: ScratchFolder,
+  packer: TensorPacker,
+): Promise<Work> {
   const indices = new Map<string, number>();
   const graphs: WireGraph[] = [];
   const runs: WireRun[] = [];
@@ -28,16 +33,24 @@ export async function workFromRuns(requests: readonly RunRequest[], files: Model
     const known = indices.get(graph.digest) ?? graphs.length;
     if (known === graphs.length) {
       indices.set(graph.digest, known);
-      graphs.push(await wireGraph(graph, files));
+      graphs.push(await wireGraph(graph, scratch));
     }
-    runs.push({ graph: known, feeds, fetches });
+    runs.push({ graph: known, feeds: await wireFeeds(feeds, packer), fetches });
   }
   return { kind: "run", graphs, runs };
 }
 
-async function wireGraph(graph: CapturedGraph, files: ModelFiles): Promise<WireGraph> {
-  const modelPath = await files.pathOf(graph);
+async function wireGraph(graph: CapturedGraph, scratch: ScratchFolder): Promise<WireGraph> {
+  const modelPath = await scratch.modelPathOf(graph);
   return { digest: graph.digest, modelPath, inputs: graph.inputs, outputs: graph.outputs };
+}
+
+async function wireFeeds(feeds: RunRequest["feeds"], packer: TensorPacker): Promise<WireRun["feeds"]> {
+  const wired: Record<string, WireSource> = {};
+  for (const [name, source] of Object.entries(feeds)) {
+    wired[name] = source.kind === "inline" ? { kind: "inline", tensor: await packer.pack(source.tensor) } : source;
+  }
+  return wired;
 }
 
 function feedShapes(request: RunRequest): Map<string, FeedShape | undefined> {

@@ -1,6 +1,9 @@
-import { type DomainError, isDomainError } from "@parfocal/errors";
+import { DomainError, isDomainError } from "@parfocal/errors";
 import type { ChildOptions, ResolvedEngineOptions } from "./engine-options.ts";
 import { createEngineProcess, type EngineProcess } from "./engine-process.ts";
+
+/** How long an idle process may take to leave by itself. */
+const LEAVE_MS = 2000;
 
 /** Keeps one engine process alive. */
 export interface ProcessKeeper {
@@ -19,7 +22,7 @@ export interface ProcessKeeper {
  * Starts an engine process and another one whenever it ends. One that ends before it was ready is started again only
  * when it is asked for, so that a broken installation does not spin; a missing device stays missing.
  */
-export function createProcessKeeper(options: ResolvedEngineOptions): ProcessKeeper {
+export function createProcessKeeper(options: ResolvedEngineOptions, transferDir: string): ProcessKeeper {
   let device = options.device;
   let respawns = 0;
   let recycles = 0;
@@ -28,7 +31,7 @@ export function createProcessKeeper(options: ResolvedEngineOptions): ProcessKeep
   let process = spawn();
 
   function spawn(): EngineProcess {
-    const started = createEngineProcess(childOptions(options, device), options.startTimeoutMs);
+    const started = createEngineProcess({ ...childOptions(options), device, transferDir }, options.startTimeoutMs);
     void follow(started);
     return started;
   }
@@ -75,12 +78,18 @@ export function createProcessKeeper(options: ResolvedEngineOptions): ProcessKeep
       isClosed = true;
       if (reason === undefined) process.leave();
       else process.kill(reason);
+      const timer = setTimeout(() => process.kill(closingTooLong()), LEAVE_MS);
       await process.ended;
+      clearTimeout(timer);
     },
   };
 }
 
-function childOptions(options: ResolvedEngineOptions, device: string): ChildOptions {
-  const { intraOpThreads, cacheBytes, maxSessions, store } = options;
-  return { device, intraOpThreads, cacheBytes, maxSessions, ...(store === undefined ? {} : { store }) };
+function closingTooLong(): DomainError {
+  return new DomainError("ENGINE_CRASHED", `the engine process did not leave within ${LEAVE_MS} ms`);
+}
+
+function childOptions(options: ResolvedEngineOptions): Omit<ChildOptions, "device" | "transferDir"> {
+  const { intraOpThreads, cacheBytes, maxSessions, allowSpinning, store } = options;
+  return { intraOpThreads, cacheBytes, maxSessions, allowSpinning, ...(store === undefined ? {} : { store }) };
 }

@@ -1,7 +1,8 @@
 import { DomainError, type DomainErrorCode } from "@parfocal/errors";
 import type { GraphPort } from "@parfocal/tensor";
 import type { ChildOptions } from "./engine-options.ts";
-import type { HostTensor, RunResult, TensorSink, TensorSource } from "./engine-port.ts";
+import type { TensorSink, TensorSource } from "./engine-port.ts";
+import type { WireTensor } from "./wire-tensor.ts";
 
 /** A graph as the engine process gets it: the model by file, its ports for checks and widening. */
 export interface WireGraph {
@@ -11,17 +12,22 @@ export interface WireGraph {
   readonly outputs: readonly GraphPort[];
 }
 
+/** Where an input comes from, as the engine process gets it. */
+export type WireSource =
+  | Exclude<TensorSource, { kind: "inline" }>
+  | { readonly kind: "inline"; readonly tensor: WireTensor };
+
 /** One run; `graph` is an index into the message's graphs, so that a thousand runs carry a graph's ports once. */
 export interface WireRun {
   readonly graph: number;
-  readonly feeds: Readonly<Record<string, TensorSource>>;
+  readonly feeds: Readonly<Record<string, WireSource>>;
   readonly fetches: Readonly<Record<string, TensorSink>>;
 }
 
 /** Work for the engine process: answered by exactly one {@link ChildReply} of the same id. */
 export type Work =
   | { readonly kind: "run"; readonly graphs: readonly WireGraph[]; readonly runs: readonly WireRun[] }
-  | { readonly kind: "set"; readonly tensors: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: "set"; readonly tensors: Readonly<Record<string, WireTensor>> }
   | { readonly kind: "get"; readonly names: readonly string[] }
   | { readonly kind: "drop"; readonly prefix: string };
 
@@ -32,10 +38,16 @@ export type ParentMessage =
   /** Stop between two runs, or while waiting for the store. */
   | { readonly kind: "cancel"; readonly id: number };
 
+/** What came back of one run; `outputs` holds the inline ones. */
+export interface WireRunResult {
+  readonly outputs: Readonly<Record<string, WireTensor>>;
+  readonly engineMs: number;
+}
+
 /** What a piece of work gives; the empty list for `set` and `drop`. */
 export interface WorkResult {
-  readonly runs: readonly RunResult[];
-  readonly tensors: Readonly<Record<string, HostTensor>>;
+  readonly runs: readonly WireRunResult[];
+  readonly tensors: Readonly<Record<string, WireTensor>>;
 }
 
 /** Counters of the engine process, sent with each reply. */

@@ -4,10 +4,11 @@ import type { GraphPort, GraphType } from "@parfocal/tensor";
 import { tensorBytes } from "../element-types.ts";
 import type { TensorSource } from "../engine-port.ts";
 import { createRandomWords } from "../random-words.ts";
+import type { WireSource } from "../wire.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import type { Residents } from "./residents.ts";
 import type { TensorCache } from "./tensor-cache.ts";
-import { tensorFromBytes, tensorFromHost, widenHalves } from "./tensors.ts";
+import { tensorFromBytes, tensorFromWire, widenHalves } from "./tensors.ts";
 
 /** Where feeds come from. */
 export interface FeedContext {
@@ -21,14 +22,14 @@ type ObjectSource = Extract<TensorSource, { kind: "object" }>;
 
 /** Makes the tensor of one source ready to feed into `port`. */
 export async function readFeed(
-  source: TensorSource,
+  source: WireSource,
   port: GraphPort | undefined,
   context: FeedContext,
   signal: AbortSignal,
 ): Promise<Tensor> {
   switch (source.kind) {
     case "inline":
-      return tensorFromHost(source.tensor);
+      return tensorFromWire(source.tensor);
     case "resident":
       return context.residents.get(source.name);
     case "random":

@@ -1,6 +1,7 @@
 import type { ObjectStore } from "@parfocal/store";
 import type { ChildOptions } from "../engine-options.ts";
 import { type ChildReply, type ParentMessage, type Work, type WorkResult, wireFromError } from "../wire.ts";
+import { createTensorPacker, packTensors } from "../wire-tensor.ts";
 import { openConfiguredStore } from "./open-configured-store.ts";
 import { createResidents } from "./residents.ts";
 import { type RunContext, runSequence } from "./run-sequence.ts";
@@ -8,7 +9,7 @@ import { errorFromRuntime } from "./runtime-errors.ts";
 import { createSessionCache } from "./session-cache.ts";
 import { startDevice } from "./start-device.ts";
 import { createTensorCache } from "./tensor-cache.ts";
-import { hostFromTensor, tensorFromHost } from "./tensors.ts";
+import { hostFromTensor, tensorFromWire } from "./tensors.ts";
 import { watchParent } from "./watch-parent.ts";
 
 // The engine process: one device, one piece of work at a time, asked and answered over the IPC channel.
@@ -38,7 +39,8 @@ function createContext(options: ChildOptions, device: string): RunContext {
   return {
     residents: createResidents(),
     cache: createTensorCache(options.cacheBytes),
-    sessions: createSessionCache(device, options.intraOpThreads, options.maxSessions),
+    sessions: createSessionCache({ ...options, device }, options.maxSessions),
+    transferDir: options.transferDir,
     openStore() {
       store ??= openConfiguredStore(options.store);
       return store;
@@ -64,11 +66,13 @@ async function perform(task: Work, ready: RunContext, signal: AbortSignal): Prom
     case "run":
       return { runs: await runSequence(task.graphs, task.runs, ready, signal), tensors: {} };
     case "set":
-      for (const [name, tensor] of Object.entries(task.tensors)) ready.residents.set(name, tensorFromHost(tensor));
+      for (const [name, tensor] of Object.entries(task.tensors))
+        ready.residents.set(name, await tensorFromWire(tensor));
       return NOTHING;
     case "get": {
       const found = task.names.map((name) => [name, hostFromTensor(ready.residents.get(name))] as const);
-      return { runs: [], tensors: Object.fromEntries(found) };
+      const packer = createTensorPacker(ready.transferDir);
+      return { runs: [], tensors: await packTensors(Object.fromEntries(found), packer) };
     }
     case "drop":
       ready.residents.drop(task.prefix);

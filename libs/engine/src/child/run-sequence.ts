@@ -1,7 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import { assertFeeds, type FeedShape } from "../check-feeds.ts";
-import type { HostTensor, RunResult } from "../engine-port.ts";
-import type { WireGraph, WireRun } from "../wire.ts";
+import type { HostTensor } from "../engine-port.ts";
+import type { WireGraph, WireRun, WireRunResult } from "../wire.ts";
+import { createTensorPacker, packTensors } from "../wire-tensor.ts";
 import { type FeedContext, readFeed } from "./feed-sources.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
@@ -11,6 +12,8 @@ import { elementOf, hostFromTensor } from "./tensors.ts";
 /** What runs need. */
 export interface RunContext extends FeedContext {
   readonly sessions: SessionCache;
+  /** Where outputs too large for a message pass through. */
+  readonly transferDir: string;
 }
 
 /**
@@ -24,8 +27,8 @@ export async function runSequence(
   runs: readonly WireRun[],
   context: RunContext,
   signal: AbortSignal,
-): Promise<RunResult[]> {
-  const results: RunResult[] = [];
+): Promise<WireRunResult[]> {
+  const results: WireRunResult[] = [];
   for (const [index, run] of runs.entries()) {
     try {
       results.push(await runOne(graphAt(graphs, run.graph), run, context, signal));
@@ -40,14 +43,19 @@ export async function runSequence(
   return results;
 }
 
-async function runOne(graph: WireGraph, run: WireRun, context: RunContext, signal: AbortSignal): Promise<RunResult> {
+async function runOne(
+  graph: WireGraph,
+  run: WireRun,
+  context: RunContext,
+  signal: AbortSignal,
+): Promise<WireRunResult> {
   const session = await context.sessions.get(graph);
   const feeds = await readFeeds(graph, run, context, signal);
   if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
   const startMs = performance.now();
   const fetched = (await session.run(feeds, Object.keys(run.fetches))) as Record<string, Tensor>;
   const engineMs = performance.now() - startMs;
-  return { outputs: deliver(run, fetched, context), engineMs };
+  return { outputs: await deliver(run, fetched, context), engineMs };
 }
 
 async function readFeeds(
@@ -68,11 +76,11 @@ async function readFeeds(
   return feeds;
 }
 
-function deliver(
+async function deliver(
   run: WireRun,
   fetched: Readonly<Record<string, Tensor>>,
   context: RunContext,
-): Record<string, HostTensor> {
+): Promise<WireRunResult["outputs"]> {
   const outputs: Record<string, HostTensor> = {};
   for (const [name, sink] of Object.entries(run.fetches)) {
     const tensor = fetched[name];
@@ -80,7 +88,8 @@ function deliver(
     if (sink.kind === "inline") outputs[name] = hostFromTensor(tensor);
     else context.residents.set(sink.name, tensor);
   }
-  return outputs;
+  // The parent takes the files away when it has read them.
+  return packTensors(outputs, createTensorPacker(context.transferDir));
 }
 
 function graphAt(graphs: readonly WireGraph[], index: number): WireGraph {

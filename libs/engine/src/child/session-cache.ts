@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import type { ChildOptions } from "../engine-options.ts";
 import type { WireGraph } from "../wire.ts";
 import { InferenceSession } from "./onnxruntime.ts";
 
@@ -9,19 +10,23 @@ export interface SessionCache {
   readonly created: number;
 }
 
+/** What sessions are made with. */
+export type SessionSettings = Pick<ChildOptions, "device" | "intraOpThreads" | "allowSpinning">;
+
 /** Options that never change: results must not depend on when a session was made. */
-export function sessionOptions(device: string, intraOpThreads: number): InferenceSession.SessionOptions {
+export function sessionOptions(settings: SessionSettings): InferenceSession.SessionOptions {
   return {
-    executionProviders: [providerOf(device)],
+    executionProviders: [providerOf(settings.device)],
     graphOptimizationLevel: "all",
     executionMode: "sequential",
-    intraOpNumThreads: intraOpThreads,
+    intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
     extra: {
       session: {
-        // Spinning threads of an idle engine would burn the cores its neighbours compute on.
-        intra_op: { allow_spinning: "0" },
+        intra_op: { allow_spinning: settings.allowSpinning ? "1" : "0" },
+        // Threads that spin on after a run would burn the cores that the neighbours compute on.
+        force_spinning_stop: "1",
         set_denormal_as_zero: "0",
       },
     },
@@ -29,13 +34,13 @@ export function sessionOptions(device: string, intraOpThreads: number): Inferenc
 }
 
 /** Creates a session for each digest once and keeps the last `maxSessions`. */
-export function createSessionCache(device: string, intraOpThreads: number, maxSessions: number): SessionCache {
+export function createSessionCache(settings: SessionSettings, maxSessions: number): SessionCache {
   const sessions = new Map<string, InferenceSession>();
   let created = 0;
   return {
     async get(graph) {
       const known = sessions.get(graph.digest);
-      const session = known ?? (await InferenceSession.create(graph.modelPath, sessionOptions(device, intraOpThreads)));
+      const session = known ?? (await InferenceSession.create(graph.modelPath, sessionOptions(settings)));
       if (known === undefined) created += 1;
       // A map iterates in order of insertion: taking out and putting back makes it the youngest.
       sessions.delete(graph.digest);

@@ -23,7 +23,10 @@ export async function startDevice(device: string): Promise<string> {
 
 async function tryDevice(device: string): Promise<string> {
   try {
-    const session = await InferenceSession.create(Buffer.from(DOUBLING_MODEL, "base64"), sessionOptions(device, 1));
+    const session = await InferenceSession.create(
+      Buffer.from(DOUBLING_MODEL, "base64"),
+      sessionOptions({ device, intraOpThreads: 1, allowSpinning: false }),
+    );
     const { y } = await session.run({ x: new Tensor("float32", new Float32Array([1.5, -2]), [2]) });
     await session.release();
     const values = [...((y?.data ?? []) as Float32Array)];

@@ -1,6 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { elementCount } from "../element-types.ts";
 import type { ElementType, HostTensor } from "../engine-port.ts";
+import { unpackTensor, type WireTensor } from "../wire-tensor.ts";
 import { Tensor } from "./onnxruntime.ts";
 
 const TYPE_OF: Readonly<Record<ElementType, Tensor.Type>> = {
@@ -38,9 +39,10 @@ export function tensorFromBytes(dtype: ElementType, shape: readonly number[], by
   }
 }
 
-/** A runtime tensor over a copy of the tensor's bytes. */
-export function tensorFromHost(tensor: HostTensor): Tensor {
-  return tensorFromBytes(tensor.dtype, tensor.shape, new Uint8Array(tensor.data).buffer);
+/** A runtime tensor over a copy of the bytes that came. */
+export async function tensorFromWire(wire: WireTensor): Promise<Tensor> {
+  const { dtype, shape, data } = await unpackTensor(wire);
+  return tensorFromBytes(dtype, shape, data.buffer);
 }
 
 /** The tensor as bytes; a view of the runtime tensor's memory. */
