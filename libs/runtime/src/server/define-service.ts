@@ -26,6 +26,8 @@ interface GeneratedMethod {
   readonly options: object;
 }
 
+type Handler = (...args: never) => unknown;
+
 /**
  * Binds handlers to a generated service definition. Methods without a handler answer UNIMPLEMENTED naming the method.
  */
@@ -35,8 +37,9 @@ export function defineService<Definition extends GeneratedDefinition & CompatSer
 ): ServerService {
   const implementation: Record<string, unknown> = {};
   for (const [key, method] of Object.entries(definition.methods)) {
-    const handler: unknown = (handlers as Readonly<Record<string, unknown>>)[key];
-    implementation[key] = handler ?? unimplemented(`${definition.fullName}/${method.name}`, method.responseStream);
+    const handler = (handlers as Readonly<Record<string, Handler | undefined>>)[key];
+    implementation[key] =
+      handler?.bind(handlers) ?? unimplemented(`${definition.fullName}/${method.name}`, method.responseStream);
   }
   return {
     name: definition.fullName,
@@ -46,13 +49,7 @@ export function defineService<Definition extends GeneratedDefinition & CompatSer
 }
 
 function unimplemented(method: string, isStream: boolean) {
-  const refuse = (): never => {
-    throw new DomainError("UNIMPLEMENTED", `${method} is part of the contract and not implemented yet`);
-  };
-  // biome-ignore lint/correctness/useYield: a stream that is refused has no first message
-  return isStream
-    ? async function* () {
-        refuse();
-      }
-    : async () => refuse();
+  const error = () => new DomainError("UNIMPLEMENTED", `${method} is part of the contract and not implemented yet`);
+  if (!isStream) return () => Promise.reject(error());
+  return () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error()) }) });
 }

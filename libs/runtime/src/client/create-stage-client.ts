@@ -1,0 +1,53 @@
+import { type Client, type CompatServiceDefinition, createClientFactory } from "nice-grpc";
+import { type Channel, type ChannelToOptions, createChannelTo } from "./create-channel-to.ts";
+import { createRetryPolicy, type RetryOptions } from "./retry.ts";
+import { createStageMiddleware, type StageCallOptions } from "./stage-middleware.ts";
+
+/** Options of {@link createStageClient}. */
+export interface StageClientOptions {
+  /** Longest wait of a unary call that says nothing itself, ms; default 60 s. */
+  readonly defaultTimeoutMs?: number;
+  /** Kept back of the parent's deadline, so that there is time to answer it, ms; default 20. */
+  readonly marginMs?: number;
+  readonly retry?: RetryOptions;
+  /** Names of idempotent unary methods, e.g. `["Predict"]`: only these are tried again. */
+  readonly idempotentMethods?: readonly string[];
+  /** Of the channel, when it is made here. */
+  readonly channel?: ChannelToOptions;
+}
+
+/** A client of one service. */
+export interface StageClient<Definition extends CompatServiceDefinition> {
+  /** The methods. They throw the `DomainError` that the server threw, code and details included. */
+  readonly calls: Client<Definition, StageCallOptions>;
+  /** Closes the channel if it was made here. */
+  close(): void;
+}
+
+/**
+ * A client of the service `definition` at `target`, an address (`host:port`) or a channel to share.
+ *
+ * Calls made for a call (`{ parent: context }`) carry its deadline less a margin, its cancellation, its request id and
+ * its trace. Errors come back as `DomainError`s; UNREACHABLE ones of idempotent unary methods are retried within the
+ * deadline.
+ */
+export function createStageClient<Definition extends CompatServiceDefinition>(
+  definition: Definition,
+  target: string | Channel,
+  options: StageClientOptions = {},
+): StageClient<Definition> {
+  const isOwn = typeof target === "string";
+  const channel = isOwn ? createChannelTo(target, options.channel) : target;
+  const middleware = createStageMiddleware({
+    defaultTimeoutMs: options.defaultTimeoutMs ?? 60_000,
+    marginMs: options.marginMs ?? 20,
+    retry: createRetryPolicy(options.retry),
+    idempotentMethods: new Set(options.idempotentMethods),
+  });
+  return {
+    calls: createClientFactory().use(middleware).create(definition, channel) as Client<Definition, StageCallOptions>,
+    close: () => {
+      if (isOwn) channel.close();
+    },
+  };
+}

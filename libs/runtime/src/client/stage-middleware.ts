@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+import { type CallOptions, type ClientMiddleware, Metadata, type MethodDescriptor } from "nice-grpc-common";
+import { domainErrorFromRpc } from "../errors/domain-error-from-rpc.ts";
+import type { HandlerContext } from "../server/call-scope.ts";
+import { REQUEST_ID_KEY } from "../server/identify.ts";
+import { injectContext } from "../telemetry/trace-context.ts";
+import { grpcTimeout, linkSignals } from "./call-deadline.ts";
+import type { RetryPolicy } from "./retry.ts";
+
+/** What of a handler's context its own calls carry on. */
+export type ParentCall = Pick<HandlerContext, "requestId" | "otelContext" | "deadlineMs" | "signal">;
+
+/** Options of every call of a stage client, beside gRPC's `signal` and `metadata`. */
+export interface StageCallOptions {
+  /** The call being handled: its signal, what is left of its deadline, its request id and its trace go with this one. */
+  readonly parent?: ParentCall;
+  /** Longest wait for this call, ms. */
+  readonly timeoutMs?: number;
+  /** Whether sending it twice does no more than sending it once. */
+  readonly isIdempotent?: boolean;
+}
+
+/** Options of {@link createStageMiddleware}. */
+export interface StageMiddlewareOptions {
+  readonly defaultTimeoutMs: number;
+  readonly marginMs: number;
+  readonly retry: RetryPolicy;
+  /** Names of methods that are idempotent, beside those whose contract says so. */
+  readonly idempotentMethods: ReadonlySet<string>;
+}
+
+const tracer = trace.getTracer("parfocal");
+
+/** Deadline, signal, headers, span, retries and errors of every call of a stage client. */
+export function createStageMiddleware(options: StageMiddlewareOptions): ClientMiddleware<StageCallOptions> {
+  return async function* stage(call, callOptions) {
+    const { parent } = callOptions;
+    const deadlineMs = chooseDeadline(options, call.method, callOptions);
+    const link = linkSignals([callOptions.signal, parent?.signal], deadlineMs);
+    const span = startSpan(call.method, parent?.otelContext);
+    const next = () => {
+      const attempt = attemptOptions(callOptions, link.signal, deadlineMs, span.context);
+      return { attempt, answer: call.next(call.request, attempt.options) };
+    };
+    try {
+      for (let n = 1; ; n += 1) {
+        assertNotAborted(link.signal);
+        const { attempt, answer } = next();
+        try {
+          const response = yield* answer;
+          options.retry.succeeded();
+          return response;
+        } catch (error) {
+          await retryOrThrow(options, call.method, callOptions, {
+            error: attempt.errorOf(error),
+            n,
+            deadlineMs,
+            signal: link.signal,
+          });
+        }
+      }
+    } catch (error) {
+      span.span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.span.end();
+      link.release();
+    }
+  };
+}
+
+/** The parent's deadline less the margin, or the call's own timeout, whichever is sooner; streams may have none. */
+function chooseDeadline(
+  options: StageMiddlewareOptions,
+  method: MethodDescriptor,
+  call: StageCallOptions,
+): number | undefined {
+  const isStream = method.requestStream || method.responseStream;
+  const timeoutMs = call.timeoutMs ?? (isStream ? undefined : options.defaultTimeoutMs);
+  const own = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  const inherited =
+    call.parent?.deadlineMs === undefined ? Number.POSITIVE_INFINITY : call.parent.deadlineMs - options.marginMs;
+  const deadlineMs = Math.min(own, inherited);
+  return Number.isFinite(deadlineMs) ? deadlineMs : undefined;
+}
+
+function startSpan(method: MethodDescriptor, parent: Context = ROOT_CONTEXT) {
+  const [service = "", name = ""] = method.path.slice(1).split("/");
+  const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": name };
+  const span = tracer.startSpan(method.path.slice(1), { kind: SpanKind.CLIENT, attributes }, parent);
+  return { span, context: trace.setSpan(parent, span) };
+}
+
+/** gRPC's options of one attempt, and the domain error of what it throws. */
+function attemptOptions(
+  { parent, isIdempotent: _, timeoutMs: __, ...options }: CallOptions & StageCallOptions,
+  signal: AbortSignal,
+  deadlineMs: number | undefined,
+  otelContext: Context,
+) {
+  const metadata = Metadata(options.metadata);
+  if (parent !== undefined) metadata.set(REQUEST_ID_KEY, parent.requestId);
+  // nice-grpc knows no deadlines: the header tells the server, the signal ends the wait here.
+  if (deadlineMs !== undefined) metadata.set("grpc-timeout", grpcTimeout(deadlineMs - Date.now()));
+  injectContext(otelContext, metadata);
+  let trailer: Metadata | undefined;
+  const onTrailer = (received: Metadata) => {
+    trailer = received;
+    options.onTrailer?.(received);
+  };
+  const errorOf = (error: unknown) =>
+    signal.aborted ? abortErrorFromSignal(signal) : domainErrorFromRpc(error, trailer);
+  return { options: { ...options, metadata, signal, onTrailer } satisfies CallOptions, errorOf };
+}
+
+interface FailedAttempt {
+  readonly error: unknown;
+  /** Which attempt failed, from 1. */
+  readonly n: number;
+  readonly deadlineMs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Waits until the next attempt may start, or throws the error when there must be none. */
+async function retryOrThrow(
+  { retry, idempotentMethods }: StageMiddlewareOptions,
+  method: MethodDescriptor,
+  { isIdempotent }: StageCallOptions,
+  { error, n, deadlineMs, signal }: FailedAttempt,
+): Promise<void> {
+  const name = method.path.slice(method.path.lastIndexOf("/") + 1);
+  const mayRepeat = isIdempotent ?? (method.options.idempotencyLevel !== undefined || idempotentMethods.has(name));
+  const delayMs = mayRepeat && !method.requestStream && !method.responseStream ? retry.delayAfter(error, n) : undefined;
+  if (delayMs === undefined || Date.now() + delayMs >= (deadlineMs ?? Number.POSITIVE_INFINITY)) throw error;
+  await sleep(delayMs, undefined, { signal }).catch(() => assertNotAborted(signal));
+}
