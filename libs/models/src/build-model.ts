@@ -1,9 +1,16 @@
 import { DomainError } from "@parfocal/errors";
-import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import type { tf } from "@parfocal/tensor";
 import { type ConfigObject, createConfigReader } from "./config-reader.ts";
 import { applyStandardise, standardiseParameters } from "./layers/standardise.ts";
 import { MAX_WIDTH } from "./layers/trunk.ts";
-import type { DropoutSite, ForwardContext, HeadConfig, ReembedderConfig, SideInput, StageDeclaration } from "./model.ts";
+import type {
+  DropoutSite,
+  ForwardContext,
+  HeadConfig,
+  ReembedderConfig,
+  SideInput,
+  StageDeclaration,
+} from "./model.ts";
 import type { ParameterSpec } from "./parameter.ts";
 import { type Head, parseHead, parseReembedder, type Reembedder } from "./registry.ts";
 import { countLogits, parseTask, type Task } from "./task.ts";
@@ -22,26 +29,26 @@ export interface ModelConfig {
 /** Tensors of one bag. */
 export interface ModelInput {
   /** `[N, D]` f32. */
-  readonly features: Tensor2D;
+  readonly features: tf.Tensor2D;
   /** `[N, 2]` i32, present when `sideInputs` names it. */
-  readonly coords?: Tensor2D;
+  readonly coords?: tf.Tensor2D;
 }
 
 /** What a model makes of one bag. */
 export interface ModelOutput {
   /** `[K]`. */
-  readonly logits: Tensor1D;
+  readonly logits: tf.Tensor1D;
   /** `[N, A]`, columns summing to 1; absent in heads without attention. */
-  readonly attention?: Tensor2D;
+  readonly attention?: tf.Tensor2D;
   /** Auxiliary objectives of the re-embedder, added to the training loss. */
-  readonly lossTerms: Readonly<Record<string, Scalar>>;
+  readonly lossTerms: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** Tensors of a model's parameters by name. */
-export type ParameterTensors = Readonly<Record<string, Tensor>>;
+export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;
 
 /** Drops activations of a site; identity at inference. */
-export type DropoutFunction = <T extends Tensor>(site: DropoutSite, x: T) => T;
+export type DropoutFunction = <T extends tf.Tensor>(site: DropoutSite, x: T) => T;
 
 /** A model: an architecture without values. */
 export interface Model {
@@ -73,7 +80,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
  */
 export function buildModel(config: unknown): Model {
   const { config: parsed, head, reembedder } = readModel(config);
-  const widths = { dIn: reembedder.outputWidth(parsed.dIn), nLogits: countLogits(parsed.task) };
+  const widths = { dIn: reembedder.outputWidth(parsed.dIn), nLogits: countLogits(parsed.task), link: parsed.task.link };
   const standardise: StageDeclaration = {
     parameters: parsed.standardise ? standardiseParameters(parsed.dIn) : [],
     dropoutSites: [],
@@ -125,12 +132,12 @@ interface ContextParts {
 
 function createContext(prefix: string, { parameters, sites, dropout }: ContextParts): ForwardContext {
   return {
-    parameter<T extends Tensor>(name: string): T {
+    parameter<T extends tf.Tensor>(name: string): T {
       const value = parameters[`${prefix}.${name}`];
       if (value === undefined) throw new DomainError("INTERNAL", `no value for parameter ${prefix}.${name}`);
       return value as T;
     },
-    dropout<T extends Tensor>(name: string, x: T): T {
+    dropout<T extends tf.Tensor>(name: string, x: T): T {
       const site = sites.get(`${prefix}.${name}`);
       if (site === undefined) throw new DomainError("INTERNAL", `dropout site ${prefix}.${name} is not declared`);
       return site.probability > 0 ? dropout(site, x) : x;

@@ -28,10 +28,14 @@ export interface ConfigReader {
   boolean(name: string, fallback?: boolean): boolean;
   /** The field as one of the given words. */
   choice<const T extends string>(name: string, options: readonly T[], fallback?: T): T;
+  /** The field as text or number. */
+  scalar(name: string, fallback?: string | number): string | number;
   /** The field as a list of distinct, non-empty strings. */
   names(name: string, bounds: { readonly minItems: number; readonly maxItems: number }): string[];
   /** The field as any JSON object, or `fallback` when it is absent. */
   object(name: string, fallback?: ConfigObject): ConfigObject;
+  /** The field as any JSON object; absent and null give nothing. */
+  optionalObject(name: string): ConfigObject | undefined;
   /** Refuses fields that nobody asked for. Call it last. */
   assertNoOthers(): void;
 }
@@ -63,13 +67,25 @@ export function createConfigReader(json: unknown, where: string): ConfigReader {
       if (found !== undefined) return found;
       throw invalid(`${where}.${name}`, value, `one of ${options.join(", ")}`);
     },
+    scalar(name, fallback) {
+      const value = take(name) ?? fallback;
+      if (typeof value === "string" || typeof value === "number") return value;
+      throw invalid(`${where}.${name}`, value, "text or a number");
+    },
     names: (name, bounds) => checkNames(take(name), `${where}.${name}`, bounds),
     object: (name, fallback) => assertObject(take(name) ?? fallback, `${where}.${name}`),
+    optionalObject(name) {
+      const value = take(name) ?? undefined;
+      return value === undefined ? undefined : assertObject(value, `${where}.${name}`);
+    },
     assertNoOthers() {
       const other = Object.keys(source).find((key) => !asked.has(key));
       if (other === undefined) return;
       const known = [...asked].sort().join(", ");
-      throw new DomainError("INVALID_ARGUMENT", `${where} has an unknown field ${JSON.stringify(other)}; it has ${known}`);
+      throw new DomainError(
+        "INVALID_ARGUMENT",
+        `${where} has an unknown field ${JSON.stringify(other)}; it has ${known}`,
+      );
     },
   };
 }
@@ -108,5 +124,7 @@ function checkNames(value: unknown, where: string, bounds: { minItems: number; m
 
 function invalid(where: string, value: unknown, expected: string): DomainError {
   const shown = value === undefined ? "absent" : (JSON.stringify(value) ?? String(value)).slice(0, 80);
-  return new DomainError("INVALID_ARGUMENT", `${where} is ${shown}; it must be ${expected}`, { details: { field: where } });
+  return new DomainError("INVALID_ARGUMENT", `${where} is ${shown}; it must be ${expected}`, {
+    details: { field: where },
+  });
 }

@@ -10,6 +10,13 @@ export {
   parseModelConfig,
 } from "./build-model.ts";
 export {
+  bagPorts,
+  captureAggregate,
+  modelInputFromPorts,
+  probabilityTensor,
+  type ServingOptions,
+} from "./capture-aggregate.ts";
+export {
   type ConfigObject,
   type ConfigReader,
   type ConfigValue,

@@ -5,9 +5,10 @@
  * tensors and named parameters. The same function runs eagerly, is captured for serving, and is differentiated and
  * captured for training; nothing in it may look at the value of a tensor or branch on N.
  */
-import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import type { tf } from "@parfocal/tensor";
 import type { ConfigObject } from "./config-reader.ts";
 import type { ParameterSpec } from "./parameter.ts";
+import type { Link } from "./task.ts";
 
 /** The symbolic dimension of the tiles of a bag. */
 export const TILES = "N";
@@ -25,9 +26,9 @@ export interface DropoutSite {
 /** What a stage gets beside its tensors. Names are the stage's own; the model puts the stage's prefix before them. */
 export interface ForwardContext {
   /** The value of a parameter that the stage declared. */
-  parameter<T extends Tensor>(name: string): T;
+  parameter<T extends tf.Tensor>(name: string): T;
   /** `x` with the activations of a declared site dropped in training; `x` itself at inference. */
-  dropout<T extends Tensor>(site: string, x: T): T;
+  dropout<T extends tf.Tensor>(site: string, x: T): T;
 }
 
 /** What a stage can be asked before any tensor exists. */
@@ -36,19 +37,21 @@ export interface StageDeclaration {
   readonly dropoutSites: readonly DropoutSite[];
 }
 
-/** Widths between which a head sits. */
+/** What a head sits between. */
 export interface HeadWidths {
   /** Features of a tile as the head gets them. */
   readonly dIn: number;
   readonly nLogits: number;
+  /** How the logits become probabilities. */
+  readonly link: Link;
 }
 
 /** What a head makes of one bag. */
 export interface HeadOutput {
   /** `[K]`. */
-  readonly logits: Tensor1D;
+  readonly logits: tf.Tensor1D;
   /** `[N, A]`, each column summing to 1 over the tiles; absent in heads without attention. */
-  readonly attention?: Tensor2D;
+  readonly attention?: tf.Tensor2D;
 }
 
 /**
@@ -68,7 +71,7 @@ export interface HeadDefinition<C extends HeadConfig> {
   /** Number of attention branches A; 0 without attention. */
   countBranches(config: C, widths: HeadWidths): number;
   /** `tiles` `[N, D']`, N at least 1. */
-  forward(config: C, tiles: Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
+  forward(config: C, tiles: tf.Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
 }
 
 /** What a head's defaults may depend on. */
@@ -88,17 +91,17 @@ export type SideInput = "coords";
 /** What a re-embedder gets. */
 export interface ReembedderInput {
   /** `[N, D]`. */
-  readonly tiles: Tensor2D;
+  readonly tiles: tf.Tensor2D;
   /** `[N, 2]` i32, present when the definition asks for it. */
-  readonly coords?: Tensor2D;
+  readonly coords?: tf.Tensor2D;
 }
 
 /** What a re-embedder makes of one bag. */
 export interface ReembedderOutput {
   /** `[N, D']`. */
-  readonly tiles: Tensor2D;
+  readonly tiles: tf.Tensor2D;
   /** Scalars added to the training loss as they are (auxiliary objectives), by name. */
-  readonly lossTerms?: Readonly<Record<string, Scalar>>;
+  readonly lossTerms?: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** A re-embedder's configuration: JSON with a kind. */

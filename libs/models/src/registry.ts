@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import type { Tensor2D } from "@tensorflow/tfjs";
+import type { tf } from "@parfocal/tensor";
 import { abmilHead } from "./heads/abmil.ts";
 import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
@@ -36,7 +36,7 @@ export interface Head {
   readonly config: HeadConfig;
   declare(widths: HeadWidths): StageDeclaration;
   countBranches(widths: HeadWidths): number;
-  forward(tiles: Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
+  forward(tiles: tf.Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;
 }
 
 /** A re-embedder whose configuration has been read. */

@@ -1,5 +1,4 @@
-import { meanOverTiles } from "@parfocal/tensor";
-import { reshape, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs";
+import { meanOverTiles, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import { applyLinear } from "../layers/linear.ts";
 import { applyTrunk, declareTrunk, readTrunkConfig, type TrunkConfig, trunkWidth } from "../layers/trunk.ts";
@@ -10,6 +9,7 @@ import { linearParameters } from "../parameter.ts";
 export interface MeanConfig extends HeadConfig, TrunkConfig {
   readonly kind: "mean";
   readonly hidden: readonly number[];
+  readonly activation: TrunkConfig["activation"];
   readonly init: TrunkConfig["init"];
 }
 
@@ -39,8 +39,8 @@ export const meanHead: HeadDefinition<MeanConfig> = {
   forward(config, tiles, context, { nLogits }) {
     const hidden = applyTrunk(config, tiles, context); // [N, H]
     const width = hidden.shape[1];
-    const pooled: Tensor2D = reshape(meanOverTiles(hidden), [1, width]);
-    const logits: Tensor1D = reshape(applyLinear(context, "classifier", pooled), [nLogits]);
+    const pooled: tf.Tensor2D = tf.reshape(meanOverTiles(hidden), [1, width]);
+    const logits: tf.Tensor1D = tf.reshape(applyLinear(context, "classifier", pooled), [nLogits]);
     return { logits };
   },
 };

@@ -1,5 +1,4 @@
-import { softmaxOverTiles } from "@parfocal/tensor";
-import { add, matMul, mul, reshape, sigmoid, sum, type Tensor1D, type Tensor2D, tanh } from "@tensorflow/tfjs";
+import { softmaxOverTiles, tf } from "@parfocal/tensor";
 import { type ConfigReader, createConfigReader } from "../config-reader.ts";
 import {
   type DropoutSite,
@@ -19,6 +18,7 @@ import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig,
 export interface AttentionConfig<Kind extends string = string> extends HeadConfig, TrunkConfig {
   readonly kind: Kind;
   readonly hidden: readonly number[];
+  readonly activation: TrunkConfig["activation"];
   readonly init: TrunkConfig["init"];
   /** Width of the attention's hidden layer. */
   readonly attentionWidth: number;
@@ -79,9 +79,7 @@ export function declareAttentionHead(
     ],
     dropoutSites: [
       ...trunk.dropoutSites,
-      ...gates.map(
-        (name): DropoutSite => ({ name, shape: [TILES, nOut], probability: config.attentionDropout }),
-      ),
+      ...gates.map((name): DropoutSite => ({ name, shape: [TILES, nOut], probability: config.attentionDropout })),
     ],
   };
 }
@@ -89,15 +87,15 @@ export function declareAttentionHead(
 /** The forward function of the heads that pool by attention: `tiles` `[N, D]` -> logits `[K]`, attention `[N, A]`. */
 export function applyAttentionHead(
   config: AttentionConfig,
-  tiles: Tensor2D,
+  tiles: tf.Tensor2D,
   context: ForwardContext,
   widths: HeadWidths,
   { isGated }: AttentionKind,
 ): HeadOutput {
   const hidden = applyTrunk(config, tiles, context); // [N, H]
   const scores = attentionScores(hidden, context, isGated); // [N, A]
-  const attention = softmaxOverTiles(scores); // [N, A]
-  const pooled: Tensor2D = matMul(attention, hidden, true, false); // [A, H]
+  const attention = softmaxOverTiles(scores) as tf.Tensor2D; // [N, A]
+  const pooled: tf.Tensor2D = tf.matMul(attention, hidden, true, false); // [A, H]
   return { logits: classify(pooled, context, config, widths), attention };
 }
 
@@ -106,18 +104,23 @@ export function applyAttentionHead(
  *
  * Source: Ilse et al. 2018 (arXiv:1802.04712), eq. 8 and 9; one row of `w` per branch as in CLAM's multi-branch model.
  */
-function attentionScores(hidden: Tensor2D, context: ForwardContext, isGated: boolean): Tensor2D {
-  const v = context.dropout<Tensor2D>("attention.v", tanh(applyLinear(context, "attention.v", hidden))); // [N, L]
-  const w = context.parameter<Tensor2D>("attention.w.weight"); // [A, L]
-  if (!isGated) return matMul(v, w, false, true);
-  const u = context.dropout<Tensor2D>("attention.u", sigmoid(applyLinear(context, "attention.u", hidden))); // [N, L]
-  return matMul(mul<Tensor2D>(v, u), w, false, true);
+function attentionScores(hidden: tf.Tensor2D, context: ForwardContext, isGated: boolean): tf.Tensor2D {
+  const v = context.dropout<tf.Tensor2D>("attention.v", tf.tanh(applyLinear(context, "attention.v", hidden))); // [N, L]
+  const w = context.parameter<tf.Tensor2D>("attention.w.weight"); // [A, L]
+  if (!isGated) return tf.matMul(v, w, false, true);
+  const u = context.dropout<tf.Tensor2D>("attention.u", tf.sigmoid(applyLinear(context, "attention.u", hidden))); // [N, L]
+  return tf.matMul(tf.mul<tf.Tensor2D>(v, u), w, false, true);
 }
 
 /** `[A, H]` -> `[K]`: one classifier of the single embedding, or row k of the classifier on embedding k. */
-function classify(pooled: Tensor2D, context: ForwardContext, config: AttentionConfig, widths: HeadWidths): Tensor1D {
-  if (config.branches === "single") return reshape(applyLinear(context, "classifier", pooled), [widths.nLogits]);
-  const weight = context.parameter<Tensor2D>("classifier.weight"); // [K, H]
-  const bias = context.parameter<Tensor1D>("classifier.bias"); // [K]
-  return add(sum<Tensor1D>(mul(pooled, weight), 1), bias);
+function classify(
+  pooled: tf.Tensor2D,
+  context: ForwardContext,
+  config: AttentionConfig,
+  widths: HeadWidths,
+): tf.Tensor1D {
+  if (config.branches === "single") return tf.reshape(applyLinear(context, "classifier", pooled), [widths.nLogits]);
+  const weight = context.parameter<tf.Tensor2D>("classifier.weight"); // [K, H]
+  const bias = context.parameter<tf.Tensor1D>("classifier.bias"); // [K]
+  return tf.add(tf.sum<tf.Tensor1D>(tf.mul(pooled, weight), 1), bias);
 }

@@ -1,4 +1,4 @@
-import { mul, sub, type Tensor1D, type Tensor2D } from "@tensorflow/tfjs";
+import { tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import type { ParameterSpec } from "../parameter.ts";
 
@@ -11,6 +11,6 @@ export function standardiseParameters(dIn: number): ParameterSpec[] {
 }
 
 /** `(tiles - mean) * scale`, `[N, D]` -> `[N, D]`. `scale` is one over the standard deviation. */
-export function applyStandardise(tiles: Tensor2D, context: ForwardContext): Tensor2D {
-  return mul(sub(tiles, context.parameter<Tensor1D>("mean")), context.parameter<Tensor1D>("scale"));
+export function applyStandardise(tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
+  return tf.mul(tf.sub(tiles, context.parameter<tf.Tensor1D>("mean")), context.parameter<tf.Tensor1D>("scale"));
 }

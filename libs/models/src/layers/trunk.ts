@@ -1,13 +1,18 @@
-import { relu, type Tensor2D } from "@tensorflow/tfjs";
+import { gelu, tf } from "@parfocal/tensor";
 import type { ConfigReader } from "../config-reader.ts";
 import { type DropoutSite, type ForwardContext, type StageDeclaration, TILES } from "../model.ts";
 import { LINEAR_SCHEMES, type LinearScheme, linearParameters } from "../parameter.ts";
 import { applyLinear } from "./linear.ts";
 
-/** The fields every head shares: the per-tile layers `Drop(ReLU(x W + b))` before it pools. */
+/** Non-linear functions between layers; `gelu` is the exact form. */
+const ACTIVATIONS = ["relu", "gelu", "tanh"] as const;
+
+/** The fields every head shares: the per-tile layers `Drop(activation(x W + b))` before it pools. */
 export interface TrunkConfig {
   /** Widths of the layers; empty: tiles are pooled as they come. */
   readonly hidden: readonly number[];
+  /** Between the layers. */
+  readonly activation: (typeof ACTIVATIONS)[number];
   /** Probability of dropping an activation after each layer. */
   readonly dropout: number;
   /** How the linear layers of the head are filled. */
@@ -17,10 +22,11 @@ export interface TrunkConfig {
 /** Widest layer accepted: 64 times the usual one, still far below what would exhaust memory by itself. */
 export const MAX_WIDTH = 32_768;
 
-/** Reads the trunk's fields; defaults are one layer of 512 with dropout 0.25, as in the CLAM programs. */
+/** Reads the trunk's fields; defaults are one layer of 512 with ReLU and dropout 0.25, as in the CLAM programs. */
 export function readTrunkConfig(reader: ConfigReader): TrunkConfig {
   return {
     hidden: reader.integers("hidden", { min: 1, max: MAX_WIDTH, maxItems: 8 }, [512]),
+    activation: reader.choice("activation", ACTIVATIONS, "relu"),
     dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: 0.25 }),
     init: reader.choice("init", LINEAR_SCHEMES, "torch"),
   };
@@ -43,9 +49,20 @@ export function declareTrunk(config: TrunkConfig, dIn: number): StageDeclaration
 }
 
 /** `tiles` `[N, D]` -> `[N, H]`. */
-export function applyTrunk(config: TrunkConfig, tiles: Tensor2D, context: ForwardContext): Tensor2D {
-  return config.hidden.reduce(
-    (x, _, i) => context.dropout(`trunk.${i}`, relu(applyLinear(context, `trunk.${i}`, x))),
-    tiles,
-  );
+export function applyTrunk(config: TrunkConfig, tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
+  return config.hidden.reduce((x, _, i) => {
+    const layer = applyLinear(context, `trunk.${i}`, x); // [N, hidden[i]]
+    return context.dropout(`trunk.${i}`, activate(config.activation, layer));
+  }, tiles);
+}
+
+function activate(activation: TrunkConfig["activation"], x: tf.Tensor2D): tf.Tensor2D {
+  switch (activation) {
+    case "relu":
+      return tf.relu(x);
+    case "gelu":
+      return gelu(x) as tf.Tensor2D;
+    case "tanh":
+      return tf.tanh(x);
+  }
 }

@@ -1,0 +1,57 @@
+import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
+import type { Model, ModelInput } from "./build-model.ts";
+import { TILES } from "./model.ts";
+import { assertWeightsFit, type Weights } from "./parameter.ts";
+import type { Task } from "./task.ts";
+
+/** Options of {@link captureAggregate}. */
+export interface ServingOptions {
+  /** Element type in which features arrive; `f16` is widened exactly inside the graph. Default `f32`. */
+  readonly featureType?: "f32" | "f16";
+}
+
+/** The graph's inputs that carry a bag: `features` `[N, D]`, and `coords` `[N, 2]` i32 where the model asks for it. */
+export function bagPorts(model: Model, featureType: "f32" | "f16" = "f32"): GraphPort[] {
+  const features: GraphPort = { name: "features", dtype: featureType, shape: [TILES, model.config.dIn] };
+  const sides = model.sideInputs.map((name): GraphPort => ({ name, dtype: "i32", shape: [TILES, 2] }));
+  return [features, ...sides];
+}
+
+/** The model's input from the tensors of a graph with {@link bagPorts}. */
+export function modelInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): ModelInput {
+  const features = tensors.features as tf.Tensor2D;
+  return tensors.coords === undefined ? { features } : { features, coords: tensors.coords as tf.Tensor2D };
+}
+
+/**
+ * The serving graph of a model: inputs as {@link bagPorts} with any N, outputs `logits` `[K]`, `probabilities` `[C]` and,
+ * for heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
+ *
+ * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's.
+ */
+export function captureAggregate(model: Model, weights: Weights, options: ServingOptions = {}): CapturedGraph {
+  assertWeightsFit(model.parameters, weights);
+  const constants = Object.fromEntries(
+    model.parameters.map(({ name, shape }) => [
+      name,
+      { dtype: "f32" as const, shape, data: weights[name] ?? new Float32Array() },
+    ]),
+  );
+  return captureGraph({
+    name: "aggregate",
+    inputs: bagPorts(model, options.featureType),
+    constants,
+    build(tensors) {
+      const { logits, attention } = model.forward(modelInputFromPorts(tensors), tensors);
+      const probabilities = probabilityTensor(model.config.task, logits);
+      return attention === undefined ? { logits, probabilities } : { logits, probabilities, attention };
+    },
+  });
+}
+
+/** Probabilities `[C]` from logits `[K]`; the same function as `probabilitiesFromLogits`, in f32. */
+export function probabilityTensor(task: Task, logits: tf.Tensor1D): tf.Tensor1D {
+  if (task.link === "softmax") return tf.softmax(logits);
+  const positive = tf.sigmoid(logits);
+  return task.kind === "binary" ? tf.concat1d([tf.sigmoid(tf.neg(logits)), positive]) : positive;
+}

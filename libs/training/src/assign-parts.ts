@@ -1,0 +1,44 @@
+import { DomainError } from "@parfocal/errors";
+import { assertNoLeakage, type Split, splitPatients } from "@parfocal/metrics";
+import type { LabelledBag, Part } from "./job.ts";
+import type { TrainSpec } from "./train-spec.ts";
+
+/**
+ * The part of every bag, as row indices: as given when the bags carry parts, else by patient, stratified by label.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` when only some bags carry a part; `LABEL_LEAKAGE` when a patient is in two
+ * parts; `PRECONDITION_FAILED` when no bag trains or a part that should hold patients stays empty.
+ */
+export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec): Split {
+  const patients = patientsOf(bags);
+  const nFixed = bags.filter((bag) => bag.part !== undefined).length;
+  if (nFixed > 0 && nFixed < bags.length) {
+    throw new DomainError("INVALID_ARGUMENT", `${nFixed} of ${bags.length} bags carry a part; either all do or none`);
+  }
+  const split = nFixed > 0 ? explicitSplit(bags) : drawnSplit(bags, patients, spec);
+  assertNoLeakage(patients, split);
+  if (split.train.length > 0) return split;
+  throw new DomainError(
+    "PRECONDITION_FAILED",
+    `none of ${bags.length} bags is in the training part; at least 1 must be`,
+  );
+}
+
+/** The patient of every bag; bags without one are patients of their own, under names no caller can give. */
+export function patientsOf(bags: readonly LabelledBag[]): string[] {
+  return bags.map(({ patient }, i) => (patient === undefined || patient === "" ? `\u0000${i}` : patient));
+}
+
+function explicitSplit(bags: readonly LabelledBag[]): Split {
+  const rows = (part: Part): number[] => bags.flatMap((bag, row) => (bag.part === part ? [row] : []));
+  return { train: rows("train"), validation: rows("validation"), test: rows("test") };
+}
+
+function drawnSplit(bags: readonly LabelledBag[], patients: readonly string[], spec: TrainSpec): Split {
+  const { validationFraction: validation, testFraction: test } = spec.split;
+  const fractions = { train: 1 - validation - test, validation, test };
+  const labels = bags.map((bag) => bag.label);
+  const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions }, seed: spec.seed });
+  if (split === undefined) throw new DomainError("INTERNAL", "the split gave no part");
+  return split;
+}

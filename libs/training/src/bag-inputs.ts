@@ -1,0 +1,88 @@
+import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@parfocal/bags";
+import type { TensorSource } from "@parfocal/engine";
+import { assertNotAborted, DomainError } from "@parfocal/errors";
+import type { Model, SideInput } from "@parfocal/models";
+import type { ObjectStore } from "@parfocal/store";
+
+/** A bag as the engine takes it: where its tensors lie, not their bytes. */
+export interface BagInput {
+  readonly n: number;
+  /** Feeds by the names of `bagPorts`. */
+  readonly feeds: Readonly<Record<string, TensorSource>>;
+  readonly metadata: BagMetadata;
+}
+
+/** Headers read at the same time: enough to hide a store's latency, few enough for its rate limits. */
+const MAX_CONCURRENT_HEADERS = 16;
+
+/**
+ * Reads where the tensors of `ref` lie and checks that `model` can take them.
+ *
+ * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or when the model needs coordinates that the bag has not;
+ * what the store throws.
+ */
+export async function readBagInput(
+  store: ObjectStore,
+  ref: BagRef,
+  model: Model,
+  signal?: AbortSignal,
+): Promise<BagInput> {
+  assertBagFits(model, ref);
+  const header = await readBagHeader(store, ref, signal ? { signal } : {});
+  const sides = model.sideInputs.map((name): [string, TensorSource] => [name, sideSource(ref.key, header, name)]);
+  return {
+    n: header.n,
+    feeds: { features: featureSource(ref.key, header), ...Object.fromEntries(sides) },
+    metadata: header.metadata,
+  };
+}
+
+/** {@link readBagInput} of many bags in their order, a bounded number at a time. The first failure ends it. */
+export async function readBagInputs(
+  store: ObjectStore,
+  refs: readonly BagRef[],
+  model: Model,
+  signal?: AbortSignal,
+): Promise<BagInput[]> {
+  const inputs = new Array<BagInput>(refs.length);
+  const queue = refs.entries();
+  let hasFailed = false;
+  const work = async (): Promise<void> => {
+    try {
+      for (const [i, ref] of queue) {
+        if (hasFailed) return;
+        assertNotAborted(signal);
+        inputs[i] = await readBagInput(store, ref, model, signal);
+      }
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
+  };
+  const workers = Array.from({ length: Math.min(MAX_CONCURRENT_HEADERS, refs.length) }, work);
+  const outcomes = await Promise.allSettled(workers);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  return inputs;
+}
+
+/** @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or missing coordinates. */
+function assertBagFits(model: Model, ref: BagRef): void {
+  if (ref.d !== model.config.dIn) {
+    throw new DomainError(
+      "GEOMETRY_MISMATCH",
+      `the bag has ${ref.d} features per tile; the model takes ${model.config.dIn}`,
+    );
+  }
+  if (!model.sideInputs.includes("coords") || ref.hasCoords) return;
+  throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
+}
+
+function featureSource(key: string, { etag, features }: BagHeader): TensorSource {
+  const dtype = features.dtype === "F16" ? "f16" : "f32";
+  return { kind: "object", key, etag, offsetBytes: features.offsetBytes, dtype, shape: features.shape };
+}
+
+function sideSource(key: string, { etag, coords }: BagHeader, name: SideInput): TensorSource {
+  if (coords === undefined) throw new DomainError("GEOMETRY_MISMATCH", `the bag has no ${name}; the model needs them`);
+  return { kind: "object", key, etag, offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape };
+}

@@ -1,0 +1,150 @@
+import type { RunRequest } from "@parfocal/engine";
+import {
+  type CasePrediction,
+  chooseThreshold,
+  createRng,
+  type EvaluationReport,
+  type EvaluationTask,
+  evaluate,
+  type ThresholdRule,
+} from "@parfocal/metrics";
+import { captureAggregate, type Task, type Weights } from "@parfocal/models";
+import { patientsOf } from "./assign-parts.ts";
+import { unflattenWeights } from "./flat-layout.ts";
+import { floatsFromHostTensor } from "./host-tensor.ts";
+import type { ScoredBag, TrainedModel } from "./job.ts";
+import type { TrainPlan } from "./plan.ts";
+import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import type { Label } from "./target.ts";
+import type { TrainingState } from "./training-state.ts";
+
+/**
+ * What a finished training leaves: the selected weights; thresholds chosen on the validation part; validation and test
+ * part scored by the serving graph, so that what is reported is what will be served. The test part is looked at here for
+ * the first and only time.
+ *
+ * @throws {DomainError} What the engine throws.
+ */
+export async function finishTraining(
+  plan: TrainPlan,
+  state: TrainingState,
+  options: ChunkOptions,
+): Promise<TrainedModel> {
+  const { model, layout, spec, split } = plan;
+  const isBest = spec.selection === "best" && state.bestWeights !== null;
+  const flat = isBest && state.bestWeights !== null ? state.bestWeights : state.weights;
+  const weights = { ...unflattenWeights(layout.trainable, flat), ...unflattenWeights(layout.fixed, state.fixed) };
+  const validation = await scoreRows(plan, weights, split.validation, options);
+  const test = await scoreRows(plan, weights, split.test, options);
+  const { thresholds, isFitted } = fitThresholds(model.config.task, casesOf(plan, validation), spec.threshold);
+  const report = (scored: readonly ScoredBag[]): EvaluationReport | null =>
+    scored.length === 0 ? null : reportOn(model.config.task, casesOf(plan, scored), thresholds, spec.seed);
+  return {
+    model,
+    spec,
+    jobDigest: plan.jobDigest,
+    weights,
+    epoch: isBest ? state.selection.bestEpoch : state.epoch,
+    history: state.history,
+    thresholds,
+    areThresholdsFitted: isFitted,
+    validation: report(validation),
+    test: report(test),
+    testPredictions: test,
+    source: plan.source,
+  };
+}
+
+/** All metrics of cases with intervals; the bootstrap is drawn from `seed`. */
+export function reportOn(
+  task: Task,
+  cases: readonly CasePrediction[],
+  thresholds: readonly number[],
+  seed: bigint,
+): EvaluationReport {
+  return evaluate(evaluationTask(task), cases, { rng: createRng(seed).fork("bootstrap"), thresholds });
+}
+
+/** The task in the words of the metrics. */
+function evaluationTask({ kind, classes }: Task): EvaluationTask {
+  if (kind === "binary") return { kind, classes: [classes[0] ?? "", classes[1] ?? ""] };
+  return { kind: kind === "multiclass" ? "multi-class" : "multi-label", classes };
+}
+
+async function scoreRows(
+  plan: TrainPlan,
+  weights: Weights,
+  rows: readonly number[],
+  options: ChunkOptions,
+): Promise<ScoredBag[]> {
+  const scored: ScoredBag[] = [];
+  for await (const { results, first } of runInChunks(probabilityRuns(plan, weights, rows), options)) {
+    for (const [i, { outputs }] of results.entries()) {
+      const probabilities = Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities"));
+      scored.push({ index: rows[first + i] ?? -1, probabilities });
+    }
+  }
+  return scored;
+}
+
+function* probabilityRuns(
+  plan: TrainPlan,
+  weights: Weights,
+  rows: readonly number[],
+): Generator<RunRequest, void, undefined> {
+  const graph = captureAggregate(plan.model, weights);
+  for (const row of rows) {
+    yield { graph, feeds: plan.inputs[row]?.feeds ?? {}, fetches: { probabilities: { kind: "inline" } } };
+  }
+}
+
+function casesOf({ job }: TrainPlan, scored: readonly ScoredBag[]): CasePrediction[] {
+  const patients = patientsOf(job.bags);
+  return scored.map(({ index, probabilities }) => ({
+    patient: patients[index] ?? "",
+    label: job.bags[index]?.label ?? null,
+    probabilities,
+  }));
+}
+
+/** What decides when the validation part cannot choose. */
+const DEFAULT_THRESHOLD = 0.5;
+
+/**
+ * One threshold for binary, one per class for multi-label, none for multi-class tasks, chosen by `rule` on validation
+ * cases. A class whose validation cases cannot choose (one side missing, or none at all) keeps 0.5.
+ */
+export function fitThresholds(
+  task: Task,
+  cases: readonly CasePrediction[],
+  rule: ThresholdRule,
+): { readonly thresholds: readonly number[]; readonly isFitted: boolean } {
+  if (task.kind === "multiclass") return { thresholds: [], isFitted: false };
+  const columns = task.kind === "binary" ? [1] : task.classes.map((_, k) => k);
+  const fitted = columns.map((column) => fitThreshold(cases, column, rule));
+  return {
+    thresholds: fitted.map((value) => value ?? DEFAULT_THRESHOLD),
+    isFitted: fitted.every((value) => value !== null),
+  };
+}
+
+function fitThreshold(cases: readonly CasePrediction[], column: number, rule: ThresholdRule): number | null {
+  if (rule.kind === "fixed") return rule.value;
+  const known = cases.flatMap(({ label, probabilities }) => {
+    const truth = truthOf(label, column);
+    const score = probabilities?.[column];
+    return truth === null || score === undefined ? [] : [{ truth, score }];
+  });
+  const nPositives = known.filter(({ truth }) => truth === 1).length;
+  if (nPositives === 0 || nPositives === known.length) return null;
+  return chooseThreshold(
+    known.map(({ truth }) => truth),
+    known.map(({ score }) => score),
+    rule,
+  ).threshold;
+}
+
+function truthOf(label: Label | null, column: number): number | null {
+  if (label === null) return null;
+  return typeof label === "number" ? Number(label === column) : (label[column] ?? null);
+}

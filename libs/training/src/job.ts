@@ -1,0 +1,109 @@
+import type { BagRef } from "@parfocal/bags";
+import type { Engine } from "@parfocal/engine";
+import type { EvaluationReport } from "@parfocal/metrics";
+import type { Model, Weights } from "@parfocal/models";
+import type { ObjectStore } from "@parfocal/store";
+import type { Label } from "./target.ts";
+import type { TrainSpec } from "./train-spec.ts";
+
+/** What a bag is used for. */
+export type Part = "train" | "validation" | "test";
+
+/** A bag with what is known of it. */
+export interface LabelledBag {
+  readonly bag: BagRef;
+  readonly label: Label;
+  /** Opaque key of the patient: bags that share it stay in one part. Absent: a patient of its own. Never printed. */
+  readonly patient?: string;
+  /** Fixes the part. Either every bag has one or none has. */
+  readonly part?: Part;
+}
+
+/** A training. The same job gives the same weights on the same machine. */
+export interface TrainJob {
+  readonly spec: TrainSpec;
+  readonly bags: readonly LabelledBag[];
+  /** Where checkpoints go; a checkpoint of the same job found there is continued. Absent: none are written. */
+  readonly checkpointKey?: string;
+}
+
+/** What a training runs on. */
+export interface TrainDeps {
+  readonly engine: Engine;
+  /** The store that the bags' keys and the checkpoint belong to; the engine reads the same one. */
+  readonly store: ObjectStore;
+  /** A clock in milliseconds for rates and the estimate; decides nothing else than how many steps travel together. */
+  nowMs(): number;
+  /** Unique among trainings that share the engine; keeps their state apart. */
+  readonly name: string;
+}
+
+/** How an epoch went. */
+export interface EpochReport {
+  /** From 1. */
+  readonly epoch: number;
+  readonly nEpochs: number;
+  /** Mean over bags of the loss with dropout, smoothing and class weights. */
+  readonly trainLoss: number;
+  /** Mean over bags of the plain loss; null without a validation part. */
+  readonly validationLoss: number | null;
+  /** Macro over classes; null without a validation part or when every class lacks positives or negatives. */
+  readonly validationAuroc: number | null;
+  /** Step size of the epoch's last update. */
+  readonly learningRate: number;
+}
+
+/** Probabilities of one bag of the job. */
+export interface ScoredBag {
+  /** Index into the job's bags. */
+  readonly index: number;
+  /** `[C]`. */
+  readonly probabilities: readonly number[];
+}
+
+/** What a finished training leaves. */
+export interface TrainedModel {
+  readonly model: Model;
+  readonly spec: TrainSpec;
+  /** SHA-256 of the job: specification, bags, labels, parts. */
+  readonly jobDigest: string;
+  readonly weights: Weights;
+  /** Epoch whose weights these are. */
+  readonly epoch: number;
+  readonly history: readonly EpochReport[];
+  /** One for binary, one per class for multi-label, none for multi-class. Chosen on the validation part. */
+  readonly thresholds: readonly number[];
+  /** Whether the thresholds came from the validation part; 0.5 otherwise. */
+  readonly areThresholdsFitted: boolean;
+  readonly validation: EvaluationReport | null;
+  readonly test: EvaluationReport | null;
+  readonly testPredictions: readonly ScoredBag[];
+  /** What the training bags agree on. */
+  readonly source: BagSourceFacts;
+}
+
+/** What the bags of a job agree on; absent: none of them says. */
+export interface BagSourceFacts {
+  readonly encoder?: string;
+  readonly tilePx?: number;
+  readonly mpp?: number;
+}
+
+/** What `train` tells while it runs. */
+export type TrainEvent =
+  | {
+      readonly kind: "split";
+      readonly nTrain: number;
+      readonly nValidation: number;
+      readonly nTest: number;
+      readonly nParameters: number;
+      /** Epoch of the checkpoint that is continued; 0 when training starts. */
+      readonly resumedFrom: number;
+    }
+  /** Within an epoch, at most a few times a second. */
+  | { readonly kind: "progress"; readonly epoch: number; readonly nEpochs: number; readonly fraction: number }
+  | ({ readonly kind: "epoch"; readonly etaS: number; readonly bagsPerS: number } & EpochReport)
+  | { readonly kind: "checkpoint"; readonly epoch: number }
+  /** The engine was lost; training went back to the end of `epoch`. */
+  | { readonly kind: "recovered"; readonly epoch: number; readonly reason: string }
+  | { readonly kind: "done"; readonly trained: TrainedModel };

@@ -1,0 +1,108 @@
+import { DomainError } from "@parfocal/errors";
+import { advanceSelection } from "./early-stopping.ts";
+import type { RunMaker } from "./epoch-runs.ts";
+import { floatsFromHostTensor } from "./host-tensor.ts";
+import type { EpochReport } from "./job.ts";
+import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import { advancePlateau } from "./schedule.ts";
+import { type ScoredLogits, scoreValidation, type ValidationScore } from "./score.ts";
+import type { TrainingState } from "./training-state.ts";
+
+/**
+ * Runs the epoch after `state`, whose vectors are resident in the engine: all updates, then the validation pass. Yields
+ * the share of the bags that are done, returns the state at the end.
+ *
+ * @throws {DomainError} `NON_FINITE` naming epoch and step when the loss or a weight is not finite; what the engine throws.
+ */
+export async function* runEpoch(
+  maker: RunMaker,
+  state: TrainingState,
+  options: ChunkOptions,
+): AsyncGenerator<number, TrainingState, undefined> {
+  const epoch = state.epoch + 1;
+  const trainLoss = yield* trainEpoch(maker, state, options);
+  const taken = await maker.resident.take(options.signal);
+  assertFiniteWeights(taken.weights, epoch);
+  const score = await validate(maker, options);
+  const update = state.update + maker.nUpdatesPerEpoch;
+  const report = {
+    epoch,
+    nEpochs: maker.plan.spec.epochs,
+    trainLoss,
+    validationLoss: score?.loss ?? null,
+    validationAuroc: score?.auroc ?? null,
+    learningRate: maker.learningRateAt(update - 1, state),
+  };
+  return nextState(maker, { ...state, ...taken, epoch, update }, report, score);
+}
+
+async function* trainEpoch(
+  maker: RunMaker,
+  state: TrainingState,
+  options: ChunkOptions,
+): AsyncGenerator<number, number, undefined> {
+  const nBags = maker.plan.split.train.length;
+  let nDone = 0;
+  let sum = 0;
+  for await (const { results } of runInChunks(maker.trainingRuns(state), options)) {
+    for (const { outputs } of results) {
+      if (outputs.loss === undefined) continue;
+      const loss = floatsFromHostTensor(outputs.loss, "loss")[0] ?? Number.NaN;
+      nDone += 1;
+      assertFiniteLoss(loss, { epoch: state.epoch + 1, step: nDone, nSteps: nBags });
+      sum += loss;
+    }
+    yield nDone / nBags;
+  }
+  return sum / nBags;
+}
+
+async function validate(maker: RunMaker, options: ChunkOptions): Promise<ValidationScore | null> {
+  const { plan } = maker;
+  const rows = plan.split.validation;
+  if (rows.length === 0) return null;
+  const scored: ScoredLogits[] = [];
+  for await (const { results, first } of runInChunks(maker.logitRuns(rows), options)) {
+    for (const [i, { outputs }] of results.entries()) {
+      const row = rows[first + i] ?? -1;
+      const label = plan.job.bags[row]?.label ?? 0;
+      const target = plan.targets[row] ?? new Float32Array();
+      scored.push({ label, target, logits: floatsFromHostTensor(outputs.logits, "logits") });
+    }
+  }
+  return scoreValidation(plan.model.config.task, scored);
+}
+
+function nextState(
+  { plan }: RunMaker,
+  state: TrainingState,
+  report: EpochReport,
+  score: ValidationScore | null,
+): TrainingState {
+  const history = [...state.history, report];
+  if (score === null) return { ...state, history };
+  const plateau = advancePlateau(plan.spec.schedule, state.plateau, score.loss);
+  const selection = advanceSelection(state.selection, { epoch: state.epoch, ...score }, plan.spec.selectionMetric);
+  const isBest = plan.spec.selection === "best" && selection.bestEpoch === state.epoch;
+  return { ...state, history, plateau, selection, bestWeights: isBest ? state.weights : state.bestWeights };
+}
+
+function assertFiniteLoss(loss: number, at: { epoch: number; step: number; nSteps: number }): void {
+  if (Number.isFinite(loss)) return;
+  const place = `epoch ${at.epoch}, step ${at.step} of ${at.nSteps}`;
+  throw new DomainError("NON_FINITE", `the training loss is ${loss} at ${place}; lower the step size or standardise`, {
+    details: { epoch: `${at.epoch}`, step: `${at.step}` },
+  });
+}
+
+function assertFiniteWeights(weights: Float32Array, epoch: number): void {
+  const bad = weights.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  throw new DomainError(
+    "NON_FINITE",
+    `a weight is ${weights[bad]} after epoch ${epoch}; lower the step size or standardise`,
+    {
+      details: { epoch: `${epoch}` },
+    },
+  );
+}

@@ -1,0 +1,62 @@
+import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
+import { assertNotAborted } from "@parfocal/errors";
+
+/** Runs of one message should take this long: short enough for progress and cancelling, long enough to hide the message. */
+const CHUNK_MS = 250;
+
+/** Runs of one message at most, which bounds its size (about 1 kB a run). */
+const MAX_CHUNK_RUNS = 1024;
+
+/** What {@link runInChunks} needs. */
+export interface ChunkOptions {
+  readonly engine: Engine;
+  nowMs(): number;
+  readonly signal: AbortSignal;
+}
+
+/** Results of one message. */
+export interface ChunkResult {
+  readonly results: readonly RunResult[];
+  /** Index of the first of them among all runs. */
+  readonly first: number;
+}
+
+/**
+ * Sends runs to the engine in messages of about a quarter of a second, giving the results of each as it comes. Where the
+ * cuts fall depends on the clock, what is computed does not. A fired signal ends the message that is under way.
+ *
+ * @throws {DomainError} What the engine throws; `CANCELLED` or `DEADLINE_EXCEEDED` when the signal fires.
+ */
+export async function* runInChunks(
+  runs: Iterable<RunRequest>,
+  options: ChunkOptions,
+): AsyncGenerator<ChunkResult, void, undefined> {
+  const iterator = runs[Symbol.iterator]();
+  let size = 1;
+  for (let first = 0; ; ) {
+    assertNotAborted(options.signal);
+    const chunk = takeUpTo(iterator, size);
+    if (chunk.length === 0) return;
+    const startedMs = options.nowMs();
+    const results = await options.engine.run(chunk, { signal: options.signal });
+    size = nextSize(chunk.length, options.nowMs() - startedMs);
+    yield { results, first };
+    first += chunk.length;
+  }
+}
+
+/** At most four times the last one, so that one lucky measurement cannot make an endless message. */
+function nextSize(size: number, elapsedMs: number): number {
+  const fitting = Math.floor((size * CHUNK_MS) / Math.max(elapsedMs, 0.1));
+  return Math.max(1, Math.min(fitting, size * 4, MAX_CHUNK_RUNS));
+}
+
+function takeUpTo<T>(iterator: Iterator<T>, size: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < size) {
+    const next = iterator.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+  }
+  return taken;
+}

@@ -1,0 +1,120 @@
+import { DomainError } from "@parfocal/errors";
+import type { ThresholdRule } from "@parfocal/metrics";
+import { type ConfigObject, createConfigReader } from "@parfocal/models";
+import { type EarlyStoppingConfig, parseEarlyStopping } from "./early-stopping.ts";
+import { type OptimiserConfig, parseOptimiser } from "./optimiser.ts";
+import { parseSchedule, type ScheduleConfig } from "./schedule.ts";
+
+/** How bags without a part are assigned: shares of the patients. */
+export interface SplitConfig {
+  readonly validationFraction: number;
+  readonly testFraction: number;
+}
+
+/** What to train and how; every field has a value. */
+export interface TrainSpec {
+  /** `standardise`, `reembed`, `head` and `task` of a model; `dIn` comes from the bags. */
+  readonly model: ConfigObject;
+  /** Passes over the training part at most. */
+  readonly epochs: number;
+  /** Bags per update. */
+  readonly batchSize: number;
+  readonly optimiser: OptimiserConfig;
+  readonly schedule: ScheduleConfig;
+  /** Absent: never. */
+  readonly earlyStopping?: EarlyStoppingConfig;
+  /** Share of the target spread over all classes. */
+  readonly labelSmoothing: number;
+  readonly classWeights: "none" | "balanced";
+  /** Which weights are published: of the best epoch on the validation part, or of the last. */
+  readonly selection: "best" | "last";
+  /** What `best` means. */
+  readonly selectionMetric: "loss" | "auroc";
+  readonly split: SplitConfig;
+  readonly threshold: ThresholdRule;
+  /** Drives initialisation, order, dropout and split: same seed, same machine, same weights. */
+  readonly seed: bigint;
+}
+
+/** Seeds are unsigned 64-bit. */
+const SEED_LIMIT = 1n << 64n;
+
+/**
+ * Reads a training specification. Only `model` is required; `seed` is a whole number or its decimal digits.
+ *
+ * Defaults: 40 epochs, batches of 1, AdamW at 1e-4 with decay 1e-5, constant step size, no early stopping, no smoothing,
+ * equal classes, selection `best` by AUROC, 15 % of the patients for validation and 15 % for the test, Youden threshold,
+ * seed 1.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` naming an unknown field, or field, value and bound.
+ */
+export function parseTrainSpec(json: unknown): TrainSpec {
+  const reader = createConfigReader(json, "training");
+  const earlyStopping = reader.optionalObject("earlyStopping");
+  const stopping = earlyStopping === undefined ? undefined : parseEarlyStopping(earlyStopping);
+  const spec: TrainSpec = {
+    model: reader.object("model"),
+    epochs: reader.number("epochs", { min: 1, max: 10_000, isInteger: true, fallback: 40 }),
+    batchSize: reader.number("batchSize", { min: 1, max: 4096, isInteger: true, fallback: 1 }),
+    optimiser: parseOptimiser(reader.object("optimiser", {})),
+    schedule: parseSchedule(reader.object("schedule", {})),
+    ...(stopping && { earlyStopping: stopping }),
+    labelSmoothing: reader.number("labelSmoothing", { min: 0, max: 0.999, fallback: 0 }),
+    classWeights: reader.choice("classWeights", ["none", "balanced"], "none"),
+    selection: reader.choice("selection", ["best", "last"], "best"),
+    selectionMetric: reader.choice("selectionMetric", ["loss", "auroc"], stopping?.metric ?? "auroc"),
+    split: parseSplit(reader.object("split", {})),
+    threshold: parseThreshold(reader.object("threshold", { kind: "youden" })),
+    seed: parseSeed(reader.scalar("seed", 1)),
+  };
+  reader.assertNoOthers();
+  if (stopping === undefined || stopping.metric === spec.selectionMetric) return spec;
+  const message = `selectionMetric is ${spec.selectionMetric}, earlyStopping.metric ${stopping.metric}; they must agree`;
+  throw new DomainError("INVALID_ARGUMENT", message);
+}
+
+function parseSplit(json: ConfigObject): SplitConfig {
+  const reader = createConfigReader(json, "split");
+  const share = (name: string) => reader.number(name, { min: 0, max: 0.9, fallback: 0.15 });
+  const split = { validationFraction: share("validationFraction"), testFraction: share("testFraction") };
+  reader.assertNoOthers();
+  const held = split.validationFraction + split.testFraction;
+  if (held < 1) return split;
+  throw new DomainError(
+    "INVALID_ARGUMENT",
+    `validation and test share are ${held} together; they must leave some to train`,
+  );
+}
+
+function parseThreshold(json: ConfigObject): ThresholdRule {
+  const reader = createConfigReader(json, "threshold");
+  const kind = reader.choice("kind", ["youden", "max-f1", "sensitivity", "fixed"]);
+  const unit = (name: string) => reader.number(name, { min: 0, max: 1 });
+  let rule: ThresholdRule;
+  if (kind === "sensitivity") rule = { kind, target: reader.number("target", { min: 1e-6, max: 1 }) };
+  else if (kind === "fixed") rule = { kind, value: unit("value") };
+  else rule = { kind };
+  reader.assertNoOthers();
+  return rule;
+}
+
+function parseSeed(value: string | number): bigint {
+  const isWhole = typeof value === "string" ? /^\d{1,20}$/u.test(value) : Number.isSafeInteger(value) && value >= 0;
+  const seed = isWhole ? BigInt(value) : -1n;
+  if (seed >= 0n && seed < SEED_LIMIT) return seed;
+  throw new DomainError("INVALID_ARGUMENT", `training.seed is ${value}; it must be a whole number in [0, 2^64)`);
+}
+
+/** A specification as JSON that {@link parseTrainSpec} reads back, for manifests, checkpoints and digests. */
+export function trainSpecJson(spec: TrainSpec): ConfigObject {
+  const { seed, optimiser, schedule, earlyStopping, split, threshold, ...rest } = spec;
+  return {
+    ...rest,
+    optimiser: { ...optimiser },
+    schedule: { ...schedule },
+    ...(earlyStopping && { earlyStopping: { ...earlyStopping } }),
+    split: { ...split },
+    threshold: { ...threshold },
+    seed: seed.toString(),
+  };
+}

@@ -1,0 +1,171 @@
+import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { createRng } from "@parfocal/metrics";
+import { countParameters } from "@parfocal/models";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { isExhausted } from "./early-stopping.ts";
+import { createRunMaker, type RunMaker } from "./epoch-runs.ts";
+import { finishTraining } from "./finish.ts";
+import { fitStandardise } from "./fit-standardise.ts";
+import type { EpochReport, TrainDeps, TrainEvent, TrainJob } from "./job.ts";
+import { planTraining, type TrainPlan } from "./plan.ts";
+import { runEpoch } from "./run-epoch.ts";
+import type { ChunkOptions } from "./run-in-chunks.ts";
+import { assertStateFits, createResidentState, initialState, type TrainingState } from "./training-state.ts";
+
+/** Losses of the engine without a finished epoch between them after which training gives up. */
+const MAX_RECOVERIES = 3;
+
+/**
+ * Trains a model on labelled bags, telling how it goes; the last event carries the trained model.
+ *
+ * The state lives in the engine; this process sends steps and reads losses, and never sees a feature. At the end of each
+ * epoch the state is taken out, and written to `checkpointKey` if there is one: a training that is cut off goes on from
+ * there when the same job is started again, and ends with the same bits as one that never stopped. When the engine is
+ * lost in an epoch, the epoch is run again.
+ *
+ * @throws {DomainError} As `planTraining` for a job that is wrong; `NON_FINITE` naming epoch and step when it diverges;
+ * `CANCELLED` when the signal fires; what engine and store throw.
+ */
+export async function* train(
+  job: TrainJob,
+  deps: TrainDeps,
+  signal: AbortSignal,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  const plan = await planTraining(job, deps, signal);
+  const options: ChunkOptions = { engine: deps.engine, nowMs: deps.nowMs, signal };
+  const resident = createResidentState(deps.engine, deps.name, plan.optimiser.slotNames);
+  const maker = createRunMaker(plan, resident);
+  try {
+    const start = await startState(plan, deps, options);
+    yield splitEvent(plan, start);
+    const end = yield* runEpochs(maker, start, deps, options);
+    yield { kind: "done", trained: await withRetries(() => finishTraining(plan, end, options)) };
+  } finally {
+    // When this fails the engine process is gone, and the state with it.
+    await resident.drop().catch(() => undefined);
+  }
+}
+
+async function startState(plan: TrainPlan, deps: TrainDeps, options: ChunkOptions): Promise<TrainingState> {
+  const { checkpointKey } = plan.job;
+  const found =
+    checkpointKey === undefined
+      ? null
+      : await readCheckpoint(deps.store, checkpointKey, plan.jobDigest, options.signal);
+  if (found !== null) {
+    assertStateFits(found, plan.layout, plan.optimiser);
+    return found;
+  }
+  const fixed = await withRetries(() => fitStandardise(plan, options));
+  const rng = createRng(plan.spec.seed).fork("initial weights");
+  return initialState(plan.model, plan.layout, plan.optimiser, { rng, fixed });
+}
+
+async function* runEpochs(
+  maker: RunMaker,
+  start: TrainingState,
+  deps: TrainDeps,
+  options: ChunkOptions,
+): AsyncGenerator<TrainEvent, TrainingState, undefined> {
+  let state = start;
+  let isResident = false;
+  let nFailures = 0;
+  const clock = createEpochClock(deps, maker.plan.split.train.length);
+  while (!isOver(maker.plan, state)) {
+    try {
+      if (!isResident) await maker.resident.put(state, options.signal);
+      isResident = true;
+      state = yield* oneEpoch(maker, state, options);
+      nFailures = 0;
+    } catch (error) {
+      nFailures += 1;
+      if (!isEngineLoss(error) || nFailures > MAX_RECOVERIES) throw error;
+      isResident = false;
+      yield { kind: "recovered", epoch: state.epoch, reason: error.code };
+      continue;
+    }
+    yield* reportEpoch(maker.plan, state, deps, { signal: options.signal, clock });
+  }
+  return state;
+}
+
+async function* oneEpoch(
+  maker: RunMaker,
+  state: TrainingState,
+  options: ChunkOptions,
+): AsyncGenerator<TrainEvent, TrainingState, undefined> {
+  const shares = runEpoch(maker, state, options);
+  const [epoch, nEpochs] = [state.epoch + 1, maker.plan.spec.epochs];
+  for (;;) {
+    const next = await shares.next();
+    if (next.done === true) return next.value;
+    if (next.value < 1) yield { kind: "progress", epoch, nEpochs, fraction: next.value };
+  }
+}
+
+/** The checkpoint comes first: an epoch that was told of is never run again. */
+async function* reportEpoch(
+  plan: TrainPlan,
+  state: TrainingState,
+  deps: TrainDeps,
+  { signal, clock }: { readonly signal: AbortSignal; readonly clock: EpochClock },
+): AsyncGenerator<TrainEvent, void, undefined> {
+  const { checkpointKey } = plan.job;
+  if (checkpointKey !== undefined) {
+    await writeCheckpoint(deps.store, checkpointKey, { state, jobDigest: plan.jobDigest }, signal);
+  }
+  const report = state.history.at(-1);
+  if (report !== undefined) yield { kind: "epoch", ...report, ...clock.tick(report) };
+  if (checkpointKey !== undefined) yield { kind: "checkpoint", epoch: state.epoch };
+}
+
+function isOver({ spec }: TrainPlan, state: TrainingState): boolean {
+  if (state.epoch >= spec.epochs) return true;
+  return spec.earlyStopping !== undefined && isExhausted(spec.earlyStopping, state.selection, state.epoch);
+}
+
+function splitEvent({ split, model }: TrainPlan, start: TrainingState): TrainEvent {
+  return {
+    kind: "split",
+    nTrain: split.train.length,
+    nValidation: split.validation.length,
+    nTest: split.test.length,
+    nParameters: countParameters(model.parameters),
+    resumedFrom: start.epoch,
+  };
+}
+
+interface EpochClock {
+  tick(report: EpochReport): { readonly etaS: number; readonly bagsPerS: number };
+}
+
+/** Rates of the epochs run here, the estimate from their mean. */
+function createEpochClock(deps: TrainDeps, nBags: number): EpochClock {
+  const startedMs = deps.nowMs();
+  let nEpochs = 0;
+  return {
+    tick(report) {
+      nEpochs += 1;
+      const epochS = (deps.nowMs() - startedMs) / 1000 / nEpochs;
+      return { etaS: epochS * (report.nEpochs - report.epoch), bagsPerS: nBags / Math.max(epochS, 1e-9) };
+    },
+  };
+}
+
+const ENGINE_LOSSES: readonly DomainErrorCode[] = ["ENGINE_CRASHED", "STATE_LOST"];
+
+/** Whether the engine process went away under the training, so that putting the state back helps. */
+function isEngineLoss(error: unknown): error is Error & { readonly code: DomainErrorCode } {
+  return isDomainError(error) && ENGINE_LOSSES.includes(error.code);
+}
+
+/** Runs work that leaves nothing behind in the engine, again when the engine is lost under it. */
+async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+  for (let nFailures = 0; ; nFailures++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isEngineLoss(error) || nFailures === MAX_RECOVERIES) throw error;
+    }
+  }
+}
