@@ -88,7 +88,11 @@ describe("cancelling an operation", () => {
   it("is remembered over a restart", async () => {
     const store = createMemoryStore();
     const begun = createGate();
-    const job: AnyWorkflow = ({ step }) => step("deaf", () => (begun.open(), new Promise<null>(() => undefined)));
+    const job: AnyWorkflow = ({ step }) =>
+      step("deaf", () => {
+        begun.open();
+        return new Promise<null>(() => undefined);
+      });
     const first = await openTestDriver({ job }, { store, cancelGraceMs: 60_000, closeGraceMs: 10 });
     const { name } = await first.start({ project: "p", kind: "job", input: null });
     await begun.opened;
@@ -114,7 +118,13 @@ describe("closing the driver", () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
         return "a";
       });
-      return [a, await step("b", async () => (bodies.push("b"), "b"))];
+      return [
+        a,
+        await step("b", async () => {
+          bodies.push("b");
+          return "b";
+        }),
+      ];
     };
     const first = await openTestDriver({ job }, { store });
     const { name } = await first.start({ project: "p", kind: "job", input: null });

@@ -1,0 +1,156 @@
+import { createMemoryStore } from "@parfocal/store";
+import { describe, expect, it } from "vitest";
+import { createGate, NEVER, openTestDriver, untilDone } from "./testing/test-driver.ts";
+import { waitForOperation } from "./wait-for-operation.ts";
+import type { OperationState, StepContext, WorkflowContext } from "./workflow.ts";
+
+/** A workflow whose one step reports what the test tells it to. */
+function createReporter() {
+  const begun = createGate();
+  const end = createGate();
+  let step: StepContext | undefined;
+  const job = (context: WorkflowContext): Promise<null> =>
+    context.step("report", async (given) => {
+      step = given;
+      begun.open();
+      await end.opened;
+      return null;
+    });
+  return {
+    job,
+    begun: begun.opened,
+    end: end.open,
+    report: (i: number) => step?.report({ phase: `epoch ${i}`, counters: { i } }),
+  };
+}
+
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("watching an operation", () => {
+  it("gives every event to a watcher that keeps up and ends with the done state", async () => {
+    const { job, begun, end, report } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    const seen: OperationState[] = [];
+    const watching = (async () => {
+      for await (const state of driver.watch(name, 0, NEVER)) seen.push(state);
+    })();
+    for (let i = 0; i < 10; i++) {
+      report(i);
+      await tick();
+    }
+    end();
+    await watching;
+    expect(seen.map(({ progress }) => progress.counters?.["i"]).filter((i) => i !== undefined)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9,
+    ]);
+    expect(seen.at(-1)?.outcome.kind).toBe("succeeded");
+    const sequences = seen.map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sequences.map((_, i) => (sequences[0] ?? 0) + i));
+    await driver.close();
+  });
+
+  it("continues after the sequence that the watcher saw", async () => {
+    const { job, begun, end, report } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    report(1);
+    const { sequence } = await driver.get(name);
+    const iterator = driver.watch(name, sequence, NEVER)[Symbol.asyncIterator]();
+    const next = iterator.next();
+    await tick();
+    report(2);
+    expect((await next).value).toMatchObject({ sequence: sequence + 1, progress: { phase: "epoch 2" } });
+    await iterator.return?.();
+    end();
+    await driver.close();
+  });
+
+  it("gives a slow reader the latest state instead of a backlog", async () => {
+    const { job, begun, end, report } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    const iterator = driver.watch(name, 0, NEVER)[Symbol.asyncIterator]();
+    await iterator.next();
+    for (let i = 0; i < 5000; i++) report(i);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect((await iterator.next()).value).toMatchObject({ progress: { phase: "epoch 4999" } });
+    await iterator.return?.();
+    end();
+    await driver.close();
+  });
+
+  it("serves 500 watchers at once and lets go of those that leave", async () => {
+    const { job, begun, end, report } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    const leaving = new AbortController();
+    const watch = async (signal: AbortSignal): Promise<string> => {
+      let last = "";
+      for await (const { outcome } of driver.watch(name, 0, signal)) last = outcome.kind;
+      return last;
+    };
+    const staying = Array.from({ length: 450 }, () => watch(NEVER));
+    const left = Promise.allSettled(Array.from({ length: 50 }, () => watch(leaving.signal)));
+    for (let i = 0; i < 100; i++) {
+      report(i);
+      await tick();
+    }
+    leaving.abort();
+    for (const end of await left) expect(end).toMatchObject({ status: "rejected", reason: { code: "CANCELLED" } });
+    end();
+    expect(new Set(await Promise.all(staying))).toEqual(new Set(["succeeded"]));
+    await driver.close();
+  });
+
+  it("gives the done state of an operation that ended long ago, whatever was seen", async () => {
+    const store = createMemoryStore();
+    const first = await openTestDriver({ job: async () => 1 }, { store });
+    const { name } = await first.start({ project: "p", kind: "job", input: null });
+    const done = await untilDone(first, name);
+    await first.close();
+    const second = await openTestDriver({ job: async () => 1 }, { store });
+    expect(await Array.fromAsync(second.watch(name, done.sequence, NEVER))).toEqual([done]);
+    await second.close();
+  });
+
+  it("ends with UNREACHABLE when the driver closes, so that the watcher comes back", async () => {
+    const { job, begun } = createReporter();
+    const driver = await openTestDriver({ job }, { closeGraceMs: 10 });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    const watched = expect(Array.fromAsync(driver.watch(name, 0, NEVER))).rejects.toMatchObject({
+      code: "UNREACHABLE",
+    });
+    await driver.close();
+    await watched;
+  });
+});
+
+describe("waiting for an operation", () => {
+  it("gives the running state when the time is over and the done one when it ends first", async () => {
+    const { job, begun, end } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    expect((await waitForOperation(driver, name, 5, NEVER)).outcome.kind).toBe("running");
+    end();
+    expect((await waitForOperation(driver, name, 10_000, NEVER)).outcome.kind).toBe("succeeded");
+    await expect(waitForOperation(driver, name, -1, NEVER)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await driver.close();
+  });
+
+  it("ends with the caller's signal", async () => {
+    const { job, end } = createReporter();
+    const driver = await openTestDriver({ job });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    const waiting = waitForOperation(driver, name, 10_000, AbortSignal.timeout(5));
+    await expect(waiting).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    end();
+    await driver.close();
+  });
+});
