@@ -30,6 +30,7 @@ export function encodeBagMetadata(metadata: BagMetadata): Record<string, string>
     const value = metadata[field];
     if (value !== undefined) encoded[name] = String(assertPositive(name, value, "INVALID_ARGUMENT"));
   }
+  if (metadata.coordUnit !== undefined) encoded.coord_unit = metadata.coordUnit;
   return encoded;
 }
 
@@ -53,7 +54,14 @@ export function parseBagMetadata(encoded: Readonly<Record<string, string>>): Bag
     const value = encoded[name];
     if (value !== undefined) metadata[field] = assertPositive(name, Number(value), "CORRUPT");
   }
+  const coordUnit = encoded.coord_unit;
+  if (coordUnit !== undefined) metadata.coordUnit = assertCoordUnit(coordUnit);
   return metadata;
+}
+
+function assertCoordUnit(value: string): string {
+  if (value === "level0_px" || value === "encoded_px") return value;
+  throw new DomainError("CORRUPT", "bag metadata coord_unit is neither level0_px nor encoded_px");
 }
 
 function assertPositive(name: string, value: number, code: "INVALID_ARGUMENT" | "CORRUPT"): number {

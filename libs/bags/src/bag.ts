@@ -10,6 +10,11 @@ export interface BagMetadata {
   readonly mpp?: number;
   /** Distance between neighbouring tiles in level-0 pixels. */
   readonly level0StridePx?: number;
+  /**
+   * Pixels of which grid `coords` and `level0StridePx` count: level 0 of the slide, or the magnification that was encoded
+   * (sources in micrometres whose level-0 resolution nobody gave). Absent: the source did not say; read as level 0.
+   */
+  readonly coordUnit?: "level0_px" | "encoded_px";
   /** Label found beside the features (CSV layouts carry one), never used unless a request asks for it. */
   readonly sourceLabel?: string;
   /** SHA-256 of the file (or of the rows) the bag was made from, lower-case hex. */

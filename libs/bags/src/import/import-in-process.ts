@@ -1,0 +1,58 @@
+import { basename, extname } from "node:path";
+import { DomainError } from "@parfocal/errors";
+import { parseBag } from "../parse-bag.ts";
+import { parseSafetensorsHeader } from "../safetensors/parse-header.ts";
+import { completeBag } from "./complete-bag.ts";
+import type { ImportedBag, ImportOptions } from "./imported-bag.ts";
+import { readSources } from "./read-sources.ts";
+import { readWholeFile } from "./read-whole-file.ts";
+import { resolveGeometry } from "./resolve-geometry.ts";
+
+/**
+ * Imports a file on the calling thread. {@link importFile} runs this in a worker, out of reach of hangs and crashes.
+ *
+ * @throws {DomainError} As {@link importFile}.
+ */
+export async function* importInProcess(path: string, options: ImportOptions): AsyncGenerator<ImportedBag> {
+  const file = await readWholeFile(path);
+  const stem = basename(path, extname(path));
+  if (isCanonical(file.bytes)) {
+    yield canonical(file.bytes, stem, options);
+    return;
+  }
+  let nBags = 0;
+  for await (const source of readSources(file, path)) {
+    nBags += 1;
+    if (nBags > 1 && options.slideId !== undefined) {
+      throw new DomainError("INVALID_ARGUMENT", "slideId was given for a file of more than one bag");
+    }
+    yield completeBag(source, stem, options);
+  }
+}
+
+function isCanonical(bytes: Uint8Array): boolean {
+  if (bytes[8] !== 0x7b) return false;
+  try {
+    return parseSafetensorsHeader(bytes).metadata.format?.startsWith("parfocal-bag/") ?? false;
+  } catch {
+    return false;
+  }
+}
+
+/** A canonical bag keeps its metadata and its importer's mark; what the caller says must agree or fill gaps. */
+function canonical(bytes: Uint8Array, name: string, options: ImportOptions): ImportedBag {
+  const parsed = parseBag(bytes);
+  const { encoder, tilePx, mpp } = parsed.metadata;
+  const found = {
+    ...(encoder !== undefined && { encoder }),
+    ...(tilePx !== undefined && { tilePx }),
+    ...(mpp !== undefined && { mpp }),
+  };
+  const names = {
+    ...(options.slideId !== undefined && { slideId: options.slideId }),
+    ...(options.patientId !== undefined && { patientId: options.patientId }),
+  };
+  const bag = { ...parsed, metadata: { ...parsed.metadata, ...resolveGeometry(found, options), ...names } };
+  const coordUnit = bag.coords ? (bag.metadata.coordUnit ?? "level0_px") : "none";
+  return { bag, name, inferred: { layout: "parfocal-bag", ...found, coordUnit, notes: [] } };
+}
