@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import { colourOf } from "./colormap.ts";
+import { figuresSection, headlineTiles, metricsSection } from "./evaluation-sections.ts";
+import { formatCount, formatMetric, formatPlural, NOTHING } from "./format.ts";
+import { type Markup, markup, trusted } from "./markup.ts";
+import { PAGE_SCRIPT } from "./page-script.ts";
+import { PAGE_STYLE } from "./page-style.ts";
+import type {
+  DataSummary,
+  Fact,
+  HeatmapFigure,
+  ModelCard,
+  PredictionRow,
+  ReportData,
+  TrainingRun,
+} from "./report-data.ts";
+import { renderTrainingChart } from "./training-chart.ts";
+
+/** Rows of the predictions table; more make a page slow to open, and the CSV has them all. */
+const MAX_TABLE_ROWS = 1000;
+
+/**
+ * One self-contained HTML page: no request leaves it (its content policy forbids any), light or dark by the reader's
+ * preference. Every string of `data` is escaped. Deterministic.
+ */
+export function renderReport(data: ReportData): string {
+  const { evaluation } = data;
+  const page = markup`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${scriptDigest()}'">
+<title>${data.title}</title><style>${trusted(PAGE_STYLE)}</style></head><body>
+<header><h1>${data.title}</h1><p class="lede">${data.summary}</p>${evaluation && headlineTiles(evaluation)}</header>
+<main>
+${dataSection(data.data)}
+${evaluation && metricsSection(evaluation, data.evaluatedOn ?? "the labelled cases")}
+${evaluation && figuresSection(evaluation)}
+${trainingSection(data.training)}
+${heatmapsSection(data.heatmaps)}
+${predictionsSection(data.predictions)}
+${modelSection(data.model)}
+</main>
+<footer>Made by Parfocal, ${data.generatedAt}. For research use; not a medical device.</footer>
+<script>${trusted(PAGE_SCRIPT)}</script>
+</body></html>
+`;
+  return page.text;
+}
+
+function dataSection({ facts, classes, parts }: DataSummary): Markup {
+  const rows = parts.map(
+    ({ name, nPatients, nSlides, perClass }) =>
+      markup`<tr><th scope="row">${name}</th><td class="number">${formatCount(nPatients)}</td><td class="number">${formatCount(nSlides)}</td>${perClass.map((n) => markup`<td class="number">${formatCount(n)}</td>`)}</tr>`,
+  );
+  const headings = classes.map((name) => markup`<th class="number">${name}</th>`);
+  const table = markup`<div class="scroll"><table><thead><tr><th>Part</th><th class="number">Patients</th><th class="number">Slides</th>${headings}</tr></thead><tbody>${rows}</tbody></table></div>`;
+  return markup`<section><h2>Data</h2><div class="grid"><div>${factList(facts)}</div>${parts.length > 0 && table}</div></section>`;
+}
+
+function trainingSection(runs: readonly TrainingRun[]): Markup | null {
+  if (!runs.some(({ epochs }) => epochs.length > 0)) return null;
+  return markup`<section><h2>Training</h2><figure>${trusted(renderTrainingChart(runs))}</figure></section>`;
+}
+
+function heatmapsSection(heatmaps: readonly HeatmapFigure[]): Markup | null {
+  if (heatmaps.length === 0) return null;
+  const figures = heatmaps.map(({ slide, caption, png }) => {
+    const source = `data:image/png;base64,${Buffer.from(png).toString("base64")}`;
+    return markup`<figure><img src="${source}" alt="Attention heatmap of ${slide}"><figcaption><strong>${slide}</strong>${caption}</figcaption></figure>`;
+  });
+  const stops = Array.from({ length: 10 }, (_, i) => `rgb(${colourOf(i / 9, "viridis").join(" ")})`);
+  const ramp = `linear-gradient(90deg,${stops.join(",")})`;
+  return markup`<section><h2>Attention</h2><p>Each square is a tile at its place on the slide, coloured by the rank of its attention within the slide. Attention says where the model looked, not why, and not whether the tile is abnormal.</p><p class="ramp" style="--ramp:${ramp}">least attended<i></i>most attended</p><div class="heatmaps">${figures}</div></section>`;
+}
+
+function predictionsSection(rows: readonly PredictionRow[]): Markup | null {
+  if (rows.length === 0) return null;
+  const shown = rows.slice(0, MAX_TABLE_ROWS);
+  const classes = [...new Set(rows.flatMap(({ probabilities }) => Object.keys(probabilities ?? {})))];
+  const cut =
+    rows.length > shown.length && ` The table shows the first ${formatCount(shown.length)}; the CSV has them all.`;
+  const names = ["Slide", "Patient", "Truth", "Decision"].map((name) => sortable(name, ""));
+  const scores = classes.map((name) => sortable(name, "number"));
+  return markup`<section><h2>Predictions</h2><p>${formatPlural(rows.length, "slide")}.${cut} Press a heading to sort.</p><div class="predictions"><table data-sortable><thead><tr>${names}${scores}</tr></thead><tbody>${shown.map((row) => predictionRow(row, classes))}</tbody></table></div></section>`;
+}
+
+function sortable(name: string, className: string): Markup {
+  return markup`<th scope="col" class="${className}"><button type="button">${name}</button></th>`;
+}
+
+function predictionRow(
+  { slide, patient, truth, decision, probabilities, error }: PredictionRow,
+  classes: readonly string[],
+): Markup {
+  const isKnown = typeof truth === "string" && decision !== null;
+  const verdict =
+    isKnown &&
+    (truth === decision
+      ? markup` <span class="right" title="right">✓</span>`
+      : markup` <span class="wrong" title="wrong">✗</span>`);
+  const outcome =
+    decision === null
+      ? markup`<span class="wrong">${error?.code ?? "failed"}</span> <span class="why">${error?.message}</span>`
+      : markup`${decision}${verdict}`;
+  const scores = classes.map((name) => {
+    const p = probabilities?.[name];
+    if (p === undefined) return markup`<td class="number" data-sort="-1">${NOTHING}</td>`;
+    const width = (100 * Math.min(1, Math.max(0, p))).toFixed(1);
+    return markup`<td class="number" data-sort="${p}">${formatMetric(p)}<span class="bar" aria-hidden="true"><i style="width:${width}%"></i></span></td>`;
+  });
+  return markup`<tr><td class="text">${slide}</td><td class="text">${patient ?? NOTHING}</td><td>${truth ?? NOTHING}</td><td>${outcome}</td>${scores}</tr>`;
+}
+
+function modelSection(card: ModelCard): Markup {
+  const group = (title: string, facts: readonly Fact[]): Markup | false =>
+    facts.length > 0 && markup`<div><h3>${title}</h3>${factList(facts)}</div>`;
+  const limits = card.limitations.map((text) => markup`<li>${text}</li>`);
+  const threshold: Fact[] =
+    card.threshold === null
+      ? [{ name: "Rule", value: "the most probable class" }]
+      : [
+          { name: "Threshold", value: card.threshold.values.map(formatMetric).join(", ") },
+          { name: "Chosen by", value: card.threshold.source },
+        ];
+  const identity = [
+    { name: "Model", value: card.name },
+    { name: "Version", value: card.version },
+    { name: "Intended use", value: card.intendedUse },
+  ];
+  const limitations = limits.length > 0 && markup`<div><h3>Limitations</h3><ul class="plain">${limits}</ul></div>`;
+  return markup`<section><h2>Model card</h2><div class="grid">${group("Identity", identity)}${group("Decision", threshold)}${group("Architecture", card.architecture)}${group("Recipe", card.recipe)}${group("Provenance", card.provenance)}${limitations}</div></section>`;
+}
+
+function factList(facts: readonly Fact[]): Markup {
+  const items = facts.map(
+    ({ name, value, isCode }) => markup`<dt>${name}</dt><dd>${isCode ? markup`<code>${value}</code>` : value}</dd>`,
+  );
+  return markup`<dl>${items}</dl>`;
+}
+
+function scriptDigest(): Markup {
+  return trusted(createHash("sha256").update(PAGE_SCRIPT).digest("base64"));
+}

@@ -1,0 +1,100 @@
+import type { EvaluationReport } from "@parfocal/metrics";
+
+/** A name and a value of the report's lists. Both are shown as text. */
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+  /** Set in a monospaced face (digests, resource names). */
+  readonly isCode?: boolean;
+}
+
+/** Everything `renderReport` shows. Plain data; every string is text, never markup. */
+export interface ReportData {
+  readonly title: string;
+  /** One or two sentences: what was done, with what. */
+  readonly summary: string;
+  /** When, as the reader should see it ("2026-11-21 08:00 UTC"). Passed in, so that a report is reproducible. */
+  readonly generatedAt: string;
+  readonly data: DataSummary;
+  /** Absent when no evaluated case had a label. */
+  readonly evaluation?: EvaluationReport;
+  /** Whose predictions were evaluated ("40 held-out test slides"). */
+  readonly evaluatedOn?: string;
+  /** One run, or one per fold. */
+  readonly training: readonly TrainingRun[];
+  readonly predictions: readonly PredictionRow[];
+  readonly heatmaps: readonly HeatmapFigure[];
+  readonly model: ModelCard;
+}
+
+/** What went in. */
+export interface DataSummary {
+  readonly facts: readonly Fact[];
+  readonly classes: readonly string[];
+  /** Parts of the split in order. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly nPatients: number;
+    readonly nSlides: number;
+    /** Slides of each class, `[K]`. */
+    readonly perClass: readonly number[];
+  }[];
+}
+
+/** The history of one training. */
+export interface TrainingRun {
+  readonly name: string;
+  readonly epochs: readonly {
+    /** From 1. */
+    readonly epoch: number;
+    readonly trainLoss: number;
+    readonly validationLoss?: number | null;
+    /** Null when the validation part lacks a class. */
+    readonly validationAuroc?: number | null;
+  }[];
+  /** Epoch whose weights were kept. */
+  readonly keptEpoch?: number;
+}
+
+/** One predicted slide, as the table, the CSV and the JSON show it. */
+export interface PredictionRow {
+  readonly slide: string;
+  readonly patient?: string | null;
+  /** Name of the true class, or of the true labels joined by "; "; null or absent when unlabelled. */
+  readonly truth?: string | null;
+  /** Name of the decided class; null when the prediction failed. */
+  readonly decision: string | null;
+  /** By class name, in the model's order; null when the prediction failed. */
+  readonly probabilities: Readonly<Record<string, number>> | null;
+  /** Threshold that made the decision; null or absent for argmax. */
+  readonly threshold?: number | null;
+  /** Resource name or reference of the model. */
+  readonly model: string;
+  /** Why there is no prediction. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** An attention map ready to show. */
+export interface HeatmapFigure {
+  readonly slide: string;
+  /** What the map means ("attention for class tumour"), and the outcome for this slide. */
+  readonly caption: string;
+  /** PNG bytes, as `renderHeatmap` gives them in its default colours, which the page explains once for all maps. */
+  readonly png: Uint8Array;
+}
+
+/** What a reader must know before using the model. */
+export interface ModelCard {
+  readonly name: string;
+  readonly version: string;
+  /** Sentence on what it is meant for. */
+  readonly intendedUse: string;
+  /** What it was not tested for; each a sentence. */
+  readonly limitations: readonly string[];
+  readonly architecture: readonly Fact[];
+  readonly recipe: readonly Fact[];
+  /** Seed, digests of code, configuration, data and weights, software versions. */
+  readonly provenance: readonly Fact[];
+  /** Threshold by class and how it was chosen ("Youden's J on 24 validation slides"); null for argmax. */
+  readonly threshold: { readonly values: readonly number[]; readonly source: string } | null;
+}

@@ -1,0 +1,95 @@
+import { DomainError } from "@parfocal/errors";
+
+/** Level-0 pixels of a tile when nothing tells: one tile, or tiles that share no row and no column. */
+const FALLBACK_TILE_PX = 256;
+
+/**
+ * Distance between neighbouring tiles, in the unit of `coords` (`[N, 2]`, x then y, row-major): the most frequent gap between
+ * consecutive tiles of a row or a column, the smallest on ties. Without two tiles in line, what N tiles spread evenly over the
+ * extent would have. At least 1. O(N log N).
+ */
+export function inferStridePx(coords: Int32Array): number {
+  const counts = new Map<number, number>();
+  for (const axis of [0, 1] as const) {
+    for (const gap of gapsAlong(coords, axis)) counts.set(gap, (counts.get(gap) ?? 0) + 1);
+  }
+  let stride = 0;
+  let most = 0;
+  for (const [gap, count] of counts) {
+    if (count < most || (count === most && gap > stride)) continue;
+    stride = gap;
+    most = count;
+  }
+  return stride > 0 ? stride : evenSpacing(coords);
+}
+
+/** Positive gaps between consecutive tiles that agree on the other axis. */
+function gapsAlong(coords: Int32Array, axis: 0 | 1): number[] {
+  const at = (tile: number, which: number): number => coords[2 * tile + which] ?? 0;
+  const order = Uint32Array.from({ length: coords.length / 2 }, (_, i) => i);
+  order.sort((a, b) => at(a, 1 - axis) - at(b, 1 - axis) || at(a, axis) - at(b, axis));
+  const gaps: number[] = [];
+  for (let i = 1; i < order.length; i += 1) {
+    const [before, tile] = [order[i - 1] ?? 0, order[i] ?? 0];
+    const gap = at(tile, axis) - at(before, axis);
+    if (at(tile, 1 - axis) === at(before, 1 - axis) && gap > 0) gaps.push(gap);
+  }
+  return gaps;
+}
+
+function evenSpacing(coords: Int32Array): number {
+  const { width, height } = extentOf(coords);
+  if (width === 0 && height === 0) return FALLBACK_TILE_PX;
+  return Math.max(1, Math.round(Math.sqrt((Math.max(1, width) * Math.max(1, height)) / (coords.length / 2))));
+}
+
+/** The box of the tiles' corners, without the last tile's own size. */
+export interface Extent {
+  readonly minX: number;
+  readonly minY: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Extent of `coords` `[N, 2]`, N at least 1. */
+export function extentOf(coords: Int32Array): Extent {
+  let [minX, minY, maxX, maxY] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < coords.length; i += 2) {
+    const [x, y] = [coords[i] ?? 0, coords[i + 1] ?? 0];
+    minX = Math.min(minX, x);
+    maxX = Math.max(maxX, x);
+    minY = Math.min(minY, y);
+    maxY = Math.max(maxY, y);
+  }
+  return { minX, minY, width: maxX - minX, height: maxY - minY };
+}
+
+/** Tiles with one value each. */
+export interface TileValues {
+  /** `[N, 2]`, level-0 pixels of each tile's top left, x then y. */
+  readonly coords: Int32Array;
+  /** `[N]`, finite. */
+  readonly values: Float32Array;
+  /** Level-0 pixels of a tile's side; inferred from `coords` when absent. */
+  readonly tilePx?: number;
+}
+
+/**
+ * Throws unless there is a tile, a value for each, all finite, and a tile size that is positive.
+ *
+ * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT`.
+ */
+export function assertTileValues({ coords, values, tilePx }: TileValues): void {
+  if (values.length === 0) throw new DomainError("EMPTY_BAG", "there are 0 tiles to draw; at least 1 is needed");
+  if (coords.length !== 2 * values.length) {
+    throw new DomainError(
+      "SHAPE_MISMATCH",
+      `${coords.length} coordinates for ${values.length} values; there must be 2 for each`,
+    );
+  }
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new DomainError("NON_FINITE", `value ${bad} is ${values[bad]}; it must be finite`);
+  if (tilePx !== undefined && !(tilePx > 0 && Number.isFinite(tilePx))) {
+    throw new DomainError("INVALID_ARGUMENT", `tile side is ${tilePx} px; it must be above 0`);
+  }
+}
