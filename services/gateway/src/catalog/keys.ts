@@ -1,0 +1,26 @@
+/**
+ * Where the gateway keeps things in the store. One page, so that nobody composes a key elsewhere.
+ *
+ * ```
+ * projects/{p}/bags/{sha256}.safetensors           canonical bags, content addressed
+ * projects/{p}/bag-index/{sha256}.json             one small entry per bag
+ * projects/{p}/models/{m}/versions/{v}/…           model packages, immutable, written by the stage that trained them
+ * projects/{p}/model-index/{m}/{v}.json            one small entry per published version
+ * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
+ * operations/{p}/…                                 owned by the workflow driver
+ * ```
+ */
+export const keys = {
+  bagPrefix: (project: string) => `projects/${project}/bags/`,
+  bagIndexPrefix: (project: string) => `projects/${project}/bag-index/`,
+  bagIndex: (project: string, sha256: string) => `projects/${project}/bag-index/${sha256}.json`,
+  packagePrefix: (project: string, model: string, version: string) =>
+    `projects/${project}/models/${model}/versions/${version}/`,
+  checkpointPrefix: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints/`,
+  modelIndexPrefix: (project: string, model?: string) =>
+    model === undefined ? `projects/${project}/model-index/` : `projects/${project}/model-index/${model}/`,
+  modelIndex: (project: string, model: string, version: string) =>
+    `projects/${project}/model-index/${model}/${version}.json`,
+  alias: (project: string, model: string, alias: string) => `projects/${project}/model-aliases/${model}/${alias}.json`,
+  aliasPrefix: (project: string, model: string) => `projects/${project}/model-aliases/${model}/`,
+} as const;

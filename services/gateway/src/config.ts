@@ -1,0 +1,77 @@
+import {
+  type CommonConfig,
+  type ConfigOf,
+  commonSettings,
+  integerSetting,
+  parseEnv,
+  textSetting,
+} from "@parfocal/runtime";
+
+const ADDRESS = /^[a-z0-9.[\]:-]{1,253}:\d{1,5}$/i;
+
+/** Address of a stage; by default the port that the stage listens on by itself. */
+function stageAddress(env: string, port: number) {
+  return textSetting({
+    env,
+    fallback: `127.0.0.1:${port}`,
+    pattern: ADDRESS,
+    expected: "host:port",
+    reason: "Address of the stage; by default the one it has when all services run on one machine.",
+  });
+}
+
+/** The settings of the gateway. */
+export const gatewaySettings = {
+  ...commonSettings(50_050),
+  reembedAddress: stageAddress("PARFOCAL_REEMBED_ADDRESS", 50_051),
+  aggregateAddress: stageAddress("PARFOCAL_AGGREGATE_ADDRESS", 50_052),
+  pretrainAddress: stageAddress("PARFOCAL_PRETRAIN_ADDRESS", 50_053),
+  importRoots: textSetting({
+    env: "PARFOCAL_IMPORT_ROOTS",
+    fallback: "",
+    pattern: /^(?:(?:s3:\/\/|file:\/\/\/)[^,\s]+(?:,(?:s3:\/\/|file:\/\/\/)[^,\s]+)*)?$/,
+    expected: "a comma-separated list of s3://bucket/prefix or file:///folder",
+    reason:
+      "Where ImportBags may read; nothing by default, so that no client reads through the gateway what it could not.",
+  }),
+  importProcesses: integerSetting({
+    env: "PARFOCAL_IMPORT_PROCESSES",
+    fallback: 2,
+    min: 1,
+    max: 64,
+    unit: "processes",
+    reason: "Files parsed at a time, each in a process of its own that a bad file may crash.",
+  }),
+  importHeapMb: integerSetting({
+    env: "PARFOCAL_IMPORT_HEAP_MB",
+    fallback: 2048,
+    min: 128,
+    max: 65_536,
+    unit: "MiB",
+    reason: "Largest heap of an import process; tensors lie outside it.",
+  }),
+  maxUploadBytes: integerSetting({
+    env: "PARFOCAL_MAX_UPLOAD_BYTES",
+    fallback: 8 * 1024 ** 3,
+    min: 1024,
+    max: 1024 ** 4,
+    unit: "bytes",
+    reason: "Largest file of an upload; 100 000 tiles of 4 608 f32 features are 1.8 GB.",
+  }),
+  maxOperations: integerSetting({
+    env: "PARFOCAL_MAX_OPERATIONS",
+    fallback: 4,
+    min: 1,
+    max: 1000,
+    unit: "operations",
+    reason: "Operations that run at a time; further ones wait in the order they were asked for.",
+  }),
+};
+
+/** The values of {@link gatewaySettings}. */
+export type GatewayConfig = CommonConfig & ConfigOf<typeof gatewaySettings>;
+
+/** Reads the gateway's settings. @throws {DomainError} INVALID_ARGUMENT naming the variable and its bound. */
+export function gatewayConfigFromEnv(env: NodeJS.ProcessEnv): GatewayConfig {
+  return parseEnv(gatewaySettings, env);
+}

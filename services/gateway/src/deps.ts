@@ -1,0 +1,19 @@
+import type { aggregateV1 } from "@parfocal/protocol";
+import type { Logger, StageClient } from "@parfocal/runtime";
+import type { ObjectStore } from "@parfocal/store";
+import type { EmbeddedDriver } from "@parfocal/workflows";
+import type { BagCatalog } from "./catalog/bag-catalog.ts";
+import type { ModelCatalog } from "./catalog/model-catalog.ts";
+import type { BagImporter } from "./imports/bag-importer.ts";
+
+/** What the gateway's handlers and workflows work with; each takes the part it needs. */
+export interface GatewayDeps {
+  readonly store: ObjectStore;
+  readonly bags: BagCatalog;
+  readonly models: ModelCatalog;
+  readonly importer: BagImporter;
+  readonly operations: EmbeddedDriver;
+  /** The stage that aggregates and trains. */
+  readonly aggregate: StageClient<typeof aggregateV1.AggregateServiceDefinition>["calls"];
+  readonly logger: Logger;
+}

@@ -1,0 +1,50 @@
+import { DomainError } from "@parfocal/errors";
+import { type gatewayV1, parseAnyResourceName, parseResourceName } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import type { ModelSelector } from "../catalog/model-catalog.ts";
+import type { GatewayDeps } from "../deps.ts";
+import { bagReferenceFromRef } from "../wire.ts";
+
+type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
+
+/** `Predict`: resolves the model and the bag, then asks the stage. Tensors never pass through here. */
+export function createPredict({ store, bags, models, aggregate }: Deps) {
+  return async (request: gatewayV1.PredictRequest, context: HandlerContext): Promise<gatewayV1.PredictResponse> => {
+    const { signal } = context;
+    const { project, model, selector } = parseModelName(request.model);
+    const bag = parseResourceName("bag", request.bag, "bag");
+    if (bag.project !== project)
+      throw new DomainError("FORBIDDEN", "the model and the bag belong to different projects");
+    const [version, entry] = await Promise.all([
+      models.get(project, model, selector, { signal }),
+      bags.get(project, bag.bag, { signal }),
+    ]);
+    const stageRequest = { model: version.reference, bag: bagReferenceFromRef(store, entry.ref) };
+    const answer = { model: version.name, bag: request.bag };
+    if (!request.includeAttention) {
+      const { prediction } = await aggregate.predict(stageRequest, { parent: context });
+      return { ...answer, prediction };
+    }
+    const { prediction, attention, coordinates, mapLabels } = await aggregate.attention(stageRequest, {
+      parent: context,
+    });
+    return { ...answer, prediction, attention: { weights: attention, coordinates, mapLabels } };
+  };
+}
+
+/** Which model of which project a name means. */
+export function parseModelName(
+  name: string,
+  field = "model",
+): { readonly project: string; readonly model: string; readonly selector: ModelSelector } {
+  const parsed = parseAnyResourceName(["model", "modelVersion", "modelAlias"], name, field);
+  const { project, model } = parsed;
+  switch (parsed.kind) {
+    case "model":
+      return { project, model, selector: { kind: "default" } };
+    case "modelVersion":
+      return { project, model, selector: { kind: "version", version: parsed.version } };
+    case "modelAlias":
+      return { project, model, selector: { kind: "alias", alias: parsed.alias } };
+  }
+}

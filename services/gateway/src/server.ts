@@ -1,0 +1,113 @@
+import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2 } from "@parfocal/protocol";
+import { createStageClient, defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
+import { openStore, storeOptionsFromEnv } from "@parfocal/store";
+import { createEmbeddedDriver } from "@parfocal/workflows";
+import { createBagCatalog } from "./catalog/bag-catalog.ts";
+import { createModelCatalog } from "./catalog/model-catalog.ts";
+import type { GatewayConfig } from "./config.ts";
+import type { GatewayDeps } from "./deps.ts";
+import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
+import { createImportBags } from "./handlers/import-bags.ts";
+import { createDeleteModel, createGetModel, createListModels, createSetAlias } from "./handlers/models.ts";
+import {
+  createCancelOperation,
+  createDeleteOperation,
+  createGetOperation,
+  createListOperations,
+  createWaitOperation,
+} from "./handlers/operations.ts";
+import { createPredict } from "./handlers/predict.ts";
+import { createTrain } from "./handlers/train.ts";
+import { createUploadBag } from "./handlers/upload-bag.ts";
+import { createWatchOperation } from "./handlers/watch-operation.ts";
+import { createBagImporter } from "./imports/bag-importer.ts";
+import { createImportPool } from "./imports/import-pool.ts";
+import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
+import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
+import { createTrainWorkflow } from "./workflows/train.ts";
+
+export { type GatewayConfig, gatewayConfigFromEnv, gatewaySettings } from "./config.ts";
+
+/** A gateway that serves. */
+export interface Gateway {
+  readonly server: RunningServer;
+  /** Stops serving, leaves running operations resumable, frees everything. */
+  close(): Promise<void>;
+}
+
+/** Imports that may wait for a process. */
+const MAX_WAITING_IMPORTS = 256;
+
+/**
+ * Starts the gateway: opens the store, resumes the operations an earlier process left, connects to the stages, serves.
+ *
+ * @throws {DomainError} `CONFLICT` when another gateway runs the operations of this store; see {@link startServer}.
+ */
+export async function startGateway(config: GatewayConfig, logger: Logger, env = process.env): Promise<Gateway> {
+  const options = storeOptionsFromEnv(env);
+  const store = openStore(config.storeUri, options);
+  const bags = createBagCatalog(store);
+  const models = createModelCatalog(store);
+  const pool = createImportPool({
+    maxProcesses: config.importProcesses,
+    maxWaiting: MAX_WAITING_IMPORTS,
+    heapMb: config.importHeapMb,
+  });
+  const importer = createBagImporter(store, { uri: store.rootUri, options }, bags, pool);
+  const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
+  const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
+    idempotentMethods: ["Predict", "Attention", "Evaluate"],
+  });
+  const operations = await createEmbeddedDriver({
+    store,
+    registry: {
+      train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
+      import: createImportBagsWorkflow(importer, roots),
+    },
+    maxConcurrent: config.maxOperations,
+    // Another gateway took the store over: what we would write is refused, so stop in good order.
+    onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
+  });
+  const deps: GatewayDeps = { store, bags, models, importer, operations, aggregate: aggregate.calls, logger };
+  const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
+  return {
+    server,
+    async close() {
+      await server.stop();
+      await operations.close();
+      pool.close();
+      aggregate.close();
+      store.close();
+    },
+  };
+}
+
+/** Every service of the gateway; methods without a handler answer UNIMPLEMENTED. */
+function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceRoots) {
+  return [
+    defineService(gatewayV1.PredictionServiceDefinition, { predict: createPredict(deps) }),
+    defineService(gatewayV1.TrainingServiceDefinition, { train: createTrain(deps) }),
+    defineService(gatewayV1.ModelServiceDefinition, {
+      getModel: createGetModel(deps),
+      listModels: createListModels(deps),
+      deleteModel: createDeleteModel(deps),
+      setAlias: createSetAlias(deps),
+    }),
+    defineService(gatewayV1.BagServiceDefinition, {
+      importBags: createImportBags(deps, roots),
+      uploadBag: createUploadBag(deps, config.maxUploadBytes),
+      getBag: createGetBag(deps),
+      listBags: createListBags(deps),
+      deleteBag: createDeleteBag(deps),
+    }),
+    defineService(googleLongrunning.OperationsDefinition, {
+      getOperation: createGetOperation(deps),
+      listOperations: createListOperations(deps),
+      cancelOperation: createCancelOperation(deps),
+      deleteOperation: createDeleteOperation(deps),
+      waitOperation: createWaitOperation(deps),
+    }),
+    defineService(gatewayV1.OperationServiceDefinition, { watchOperation: createWatchOperation(deps) }),
+    defineService(inferenceV2.GRPCInferenceServiceDefinition, {}),
+  ];
+}

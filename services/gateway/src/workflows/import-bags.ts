@@ -1,0 +1,38 @@
+import { gatewayV1, parseResourceName } from "@parfocal/protocol";
+import type { Json, Workflow } from "@parfocal/workflows";
+import { mapBounded } from "../catalog/pages.ts";
+import type { BagImporter } from "../imports/bag-importer.ts";
+import type { SourceRoots } from "../imports/source-roots.ts";
+import { hintsFromWire } from "../wire.ts";
+
+/** Files of one step: few enough that a crash repeats little, many enough that 10 000 files need few journal entries. */
+const FILES_PER_STEP = 32;
+/** Files under way at a time; the pool of import processes sets the real pace. */
+const CONCURRENT_FILES = 4;
+
+/** Imports every URI of an `ImportBagsRequest`. A file that cannot be imported is an entry of the answer, not a failure. */
+export function createImportBagsWorkflow(importer: BagImporter, roots: SourceRoots): Workflow<Json, Json> {
+  return async (context, input) => {
+    const { parent, uris, hints } = gatewayV1.ImportBagsRequest.fromJSON(input);
+    const { project } = parseResourceName("project", parent, "parent");
+    const bags: Json[] = [];
+    for (let start = 0; start < uris.length; start += FILES_PER_STEP) {
+      const part = uris.slice(start, start + FILES_PER_STEP);
+      const imported = await context.step(`files-${start}`, async (step) => {
+        const perFile = await mapBounded(part, CONCURRENT_FILES, async (uri) => {
+          const fileName = uri.slice(uri.lastIndexOf("/") + 1);
+          const source = { kind: "object", ...roots.resolve(uri) } as const;
+          return importer.importFile(
+            { project, path: uri, fileName, source, hints: hintsFromWire(hints) },
+            step.signal,
+          );
+        });
+        const done = start + part.length;
+        step.report({ phase: "importing", fraction: done / uris.length, counters: { done, total: uris.length } });
+        return perFile.flat().map((bag) => gatewayV1.ImportedBag.toJSON(bag) as Json);
+      });
+      bags.push(...imported);
+    }
+    return { bags };
+  };
+}

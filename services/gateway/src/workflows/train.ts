@@ -1,0 +1,122 @@
+import { DomainError } from "@parfocal/errors";
+import {
+  aggregateV1,
+  type commonV1,
+  gatewayV1,
+  parseResourceName,
+  resourceName,
+  timestampFromMs,
+} from "@parfocal/protocol";
+import { uriFromKey } from "@parfocal/store";
+import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
+import { keys } from "../catalog/keys.ts";
+import { mapBounded } from "../catalog/pages.ts";
+import type { GatewayDeps } from "../deps.ts";
+import { bagReferenceFromRef } from "../wire.ts";
+
+type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
+
+/** Catalog entries read at a time. */
+const CONCURRENT_READS = 32;
+
+/**
+ * Trains on the aggregation stage and enters the published version into the catalog. The version is named after the
+ * operation, so a second run of either step finds what the first one left.
+ */
+export function createTrainWorkflow(deps: Deps): Workflow<Json, Json> {
+  return async (context, input) => {
+    const request = gatewayV1.TrainRequest.fromJSON(input);
+    const published = await context.step("train", (step) => trainOnStage(deps, context, request, step));
+    return context.step("publish", () =>
+      publish(deps, context, request, aggregateV1.PublishedEvent.fromJSON(published)),
+    );
+  };
+}
+
+/** Resolves the bags and follows the stage's stream to its last event. */
+async function trainOnStage(
+  deps: Deps,
+  { project, operationId }: WorkflowContext,
+  request: gatewayV1.TrainRequest,
+  step: StepContext,
+): Promise<Json> {
+  step.report({ phase: "resolving bags", fraction: 0 });
+  const bags = await mapBounded(request.bags, CONCURRENT_READS, (labelled) =>
+    resolve(deps, project, labelled, step.signal),
+  );
+  const stageRequest: aggregateV1.TrainRequest = {
+    bags,
+    spec: request.spec,
+    packageUri: uriFromKey(deps.store, keys.packagePrefix(project, request.modelId, operationId)),
+    checkpointUri: uriFromKey(deps.store, keys.checkpointPrefix(project, operationId)),
+  };
+  for await (const { event } of deps.aggregate.train(stageRequest, { signal: step.signal })) {
+    if (event?.$case === "published") return aggregateV1.PublishedEvent.toJSON(event.value) as Json;
+    if (event?.$case === "epoch") step.report(progressFromEpoch(event.value));
+  }
+  throw new DomainError("UNREACHABLE", "the aggregation stage ended the training before it was published");
+}
+
+async function resolve(
+  { store, bags }: Deps,
+  project: string,
+  labelled: gatewayV1.LabelledBag,
+  signal: AbortSignal,
+): Promise<aggregateV1.LabelledBag> {
+  const entry = await bags.get(project, parseResourceName("bag", labelled.bag, "bags.bag").bag, { signal });
+  return {
+    bag: bagReferenceFromRef(store, entry.ref),
+    labels: labelled.labels,
+    unknownLabels: labelled.unknownLabels,
+    patientKey: labelled.patientId === "" ? (entry.metadata.patientId ?? "") : labelled.patientId,
+    part: labelled.part,
+  };
+}
+
+/** What watchers see of an epoch. */
+function progressFromEpoch(report: commonV1.EpochReport): Progress {
+  const optional = { validation_loss: report.validationLoss, validation_auroc: report.validationAuroc };
+  const known = Object.entries(optional).filter((entry): entry is [string, number] => entry[1] !== undefined);
+  return {
+    phase: `epoch ${report.epoch} of ${report.epochCount}`,
+    fraction: report.epoch / report.epochCount,
+    etaS: report.etaS,
+    counters: {
+      epoch: report.epoch,
+      train_loss: report.trainLoss,
+      learning_rate: report.learningRate,
+      bags_per_s: report.bagsPerS,
+      ...Object.fromEntries(known),
+    },
+  };
+}
+
+async function publish(
+  { models }: Deps,
+  { project, operationId }: WorkflowContext,
+  request: gatewayV1.TrainRequest,
+  published: aggregateV1.PublishedEvent,
+): Promise<Json> {
+  const model: gatewayV1.Model = {
+    name: resourceName("modelVersion", { project, model: request.modelId, version: operationId }),
+    reference: published.model,
+    task: request.spec?.task,
+    featureDim: published.featureDim,
+    encoder: published.encoder,
+    createTime: timestampFromMs(Date.now()),
+    validation: published.validation,
+    test: published.test,
+    aliases: [],
+    parameterCount: published.parameterCount,
+    head: headName(request.spec?.architecture?.head),
+    history: published.history,
+  };
+  await models.publish(project, request.modelId, operationId, model);
+  return { model: gatewayV1.Model.toJSON(model) as Json };
+}
+
+/** The head as people call it. */
+function headName(head: commonV1.Head | undefined): string {
+  if (head?.kind?.$case !== "abmil") return head?.kind?.$case ?? "";
+  return head.kind.value.gated ? "gated-abmil" : "abmil";
+}
