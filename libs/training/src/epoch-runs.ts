@@ -1,8 +1,8 @@
 import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
 import { createRng } from "@parfocal/metrics";
 import type { DropoutSite } from "@parfocal/models";
-import type { CapturedGraph } from "@parfocal/tensor";
-import { captureApplyStep, captureGradStep, captureLogits, captureTrainStep } from "./capture-steps.ts";
+import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
+import { applyStepBuild, gradStepBuild, logitsBuild, trainStepBuild } from "./step-graphs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import type { TrainPlan } from "./plan.ts";
 import { scheduleFactor } from "./schedule.ts";
@@ -20,12 +20,12 @@ export type StepGraphs =
 
 /** Captures the graphs that train the plan's model. */
 export function captureStepGraphs({ model, optimiser, spec }: TrainPlan): StepGraphs {
-  if (spec.batchSize === 1) return { kind: "fused", step: captureTrainStep(model, optimiser) };
+  if (spec.batchSize === 1) return { kind: "fused", step: captureGraph(trainStepBuild(model, optimiser)) };
   return {
     kind: "batched",
-    first: captureGradStep(model, false),
-    next: captureGradStep(model, true),
-    apply: captureApplyStep(model, optimiser),
+    first: captureGraph(gradStepBuild(model, false)),
+    next: captureGraph(gradStepBuild(model, true)),
+    apply: captureGraph(applyStepBuild(model, optimiser)),
   };
 }
 
@@ -49,7 +49,7 @@ const MAX_SITES = 64n;
 /** Makes the runs of a plan. */
 export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMaker {
   const graphs = captureStepGraphs(plan);
-  const logits = captureLogits(plan.model);
+  const logits = captureGraph(logitsBuild(plan.model));
   const { spec, split } = plan;
   const nUpdatesPerEpoch = Math.ceil(split.train.length / spec.batchSize);
   const learningRateAt = (update: number, { plateau }: TrainingState): number => {

@@ -1,5 +1,6 @@
 import type { RunRequest } from "@parfocal/engine";
-import { captureMoments } from "./capture-steps.ts";
+import { captureGraph } from "@parfocal/tensor";
+import { momentsBuild } from "./step-graphs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { TrainPlan } from "./plan.ts";
 import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
@@ -26,7 +27,7 @@ export async function fitStandardise(plan: TrainPlan, options: ChunkOptions): Pr
 }
 
 function* momentRuns(plan: TrainPlan, rows: readonly number[]): Generator<RunRequest, void, undefined> {
-  const graph = captureMoments(plan.model);
+  const graph = captureGraph(momentsBuild(plan.model));
   for (const row of rows) {
     const features = plan.inputs[row]?.feeds.features;
     if (features === undefined) continue;

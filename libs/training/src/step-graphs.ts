@@ -1,5 +1,5 @@
 /**
- * A training as four graphs over flat state. Legend: P trainable numbers, F fixed ones, K logits, N tiles (any).
+ * A training as graphs over flat state, each given as what `captureGraph` takes. Legend: P trainable numbers, F fixed ones, K logits, N tiles (any).
  *
  * Every graph takes `weights` `[P]` and, in models that have any, `fixed` `[F]`; those that run the model take a bag
  * (`bagPorts`), the ones with dropout also `random.<site>` u16 words. Values that change from step to step (`target`
@@ -13,7 +13,7 @@ import {
   modelInputFromPorts,
   type ParameterTensors,
 } from "@parfocal/models";
-import { type CapturedGraph, captureGraph, dropout, type GraphPort, tf } from "@parfocal/tensor";
+import { type CaptureOptions, dropout, type GraphPort, tf } from "@parfocal/tensor";
 import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
 import { bagLoss } from "./loss.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -24,26 +24,26 @@ type Tensors = Readonly<Record<string, tf.Tensor>>;
  * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper`, `slot.<name>` `[P]`. Outputs:
  * `loss`, `next.weights`, `next.slot.<name>`.
  */
-export function captureTrainStep(model: Model, optimiser: Optimiser): CapturedGraph {
+export function trainStepBuild(model: Model, optimiser: Optimiser): CaptureOptions {
   const layout = flatLayout(model.parameters);
-  return captureGraph({
+  return {
     name: "train-step",
     inputs: [...modelPorts(model, layout), ...randomPorts(model), targetPort(model), ...updatePorts(optimiser, layout)],
     build(tensors) {
       const { loss, gradients } = lossAndGradients(model, layout, tensors);
       return { loss, ...applyUpdate(optimiser, layout, tensors, gradients) };
     },
-  });
+  };
 }
 
 /**
  * Forward and backward of one bag. Outputs `loss` and `next.gradients` `[P]`, which is the gradient, plus the input
  * `gradients` when `isAccumulating`.
  */
-export function captureGradStep(model: Model, isAccumulating: boolean): CapturedGraph {
+export function gradStepBuild(model: Model, isAccumulating: boolean): CaptureOptions {
   const layout = flatLayout(model.parameters);
   const accumulated: GraphPort[] = isAccumulating ? [vectorPort("gradients", layout.nTrainable)] : [];
-  return captureGraph({
+  return {
     name: isAccumulating ? "gradient-step" : "first-gradient-step",
     inputs: [...modelPorts(model, layout), ...randomPorts(model), targetPort(model), ...accumulated],
     build(tensors) {
@@ -51,39 +51,39 @@ export function captureGradStep(model: Model, isAccumulating: boolean): Captured
       const before = tensors.gradients;
       return { loss, "next.gradients": before === undefined ? gradients : tf.add(before, gradients) };
     },
-  });
+  };
 }
 
 /**
  * The update alone. Inputs `weights`, `gradients`, `scale` `[1]` that multiplies them (1 / bags of the update), `hyper`,
  * `slot.<name>`; outputs `next.weights`, `next.slot.<name>`.
  */
-export function captureApplyStep(model: Model, optimiser: Optimiser): CapturedGraph {
+export function applyStepBuild(model: Model, optimiser: Optimiser): CaptureOptions {
   const layout = flatLayout(model.parameters);
   const state = [vectorPort("weights", layout.nTrainable), vectorPort("gradients", layout.nTrainable)];
-  return captureGraph({
+  return {
     name: "apply-step",
     inputs: [...state, vectorPort("scale", 1), ...updatePorts(optimiser, layout)],
     build: (tensors) =>
       applyUpdate(optimiser, layout, tensors, tf.mul(named(tensors, "gradients"), named(tensors, "scale"))),
-  });
+  };
 }
 
 /** The model without dropout on the weights in training. Output `logits` `[K]`; the host makes the loss of them. */
-export function captureLogits(model: Model): CapturedGraph {
+export function logitsBuild(model: Model): CaptureOptions {
   const layout = flatLayout(model.parameters);
-  return captureGraph({
+  return {
     name: "logits",
     inputs: modelPorts(model, layout),
     build: (tensors) => ({
       logits: model.forward(modelInputFromPorts(tensors), stateParameters(layout, tensors)).logits,
     }),
-  });
+  };
 }
 
 /** Sum over tiles of one bag's features and of their squared distances from the bag's own mean: `mean`, `spread` `[D]`. */
-export function captureMoments(model: Model): CapturedGraph {
-  return captureGraph({
+export function momentsBuild(model: Model): CaptureOptions {
+  return {
     name: "moments",
     inputs: bagPorts(model).slice(0, 1),
     build(tensors) {
@@ -91,7 +91,7 @@ export function captureMoments(model: Model): CapturedGraph {
       const mean = tf.mean<tf.Tensor1D>(features, 0);
       return { mean, spread: tf.sum(tf.square(tf.sub(features, mean)), 0) };
     },
-  });
+  };
 }
 
 function modelPorts(model: Model, layout: FlatLayout): GraphPort[] {
