@@ -11,6 +11,10 @@ export type {
   ObjectStream,
   PutOptions,
 } from "./object-store.ts";
+export { keyFromUri, uriFromKey } from "./object-uri.ts";
 export { openStore } from "./open-store.ts";
+export { type ConditionKind, probeStore, type StoreProbe } from "./probe-store.ts";
 export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
 export { storeOptionsFromEnv } from "./store-options-from-env.ts";
+export { type ContentObject, type PutIfAbsentOptions, putIfAbsent, sha256Hex } from "./verified/put-if-absent.ts";
+export { readVerified, streamVerified, type VerifiedReadOptions } from "./verified/read-verified.ts";
