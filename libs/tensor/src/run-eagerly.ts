@@ -31,7 +31,7 @@ export function runEagerly(
 const TFJS_TYPES = { f32: "float32", i32: "int32", bool: "bool" } as const;
 
 function eagerTensor({ data, shape, dtype }: ConstantTensor): Tensor {
-  return tf.tensor(data, [...shape], TFJS_TYPES[dtype]);
+  return tf.tensor(Array.from(data), [...shape], TFJS_TYPES[dtype]);
 }
 
 function hostTensor(tensor: Tensor): ConstantTensor {

@@ -1,0 +1,49 @@
+import { dropout } from "../operations/dropout.ts";
+import { expandTo } from "../operations/expand.ts";
+import { gelu } from "../operations/gelu.ts";
+import { layerNorm } from "../operations/layer-norm.ts";
+import { linear } from "../operations/linear.ts";
+import { logSoftmax, sigmoidCrossEntropy, softmaxCrossEntropy } from "../operations/losses.ts";
+import { maskPositive } from "../operations/mask-positive.ts";
+import { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "../operations/pooling.ts";
+import { sizeOf } from "../operations/size-of.ts";
+import { tf } from "../tf.ts";
+import { f32, i32, type OpCase } from "./op-case.ts";
+
+const tiles = { x: f32([7, 3], -2, 2) };
+const logits = { x: f32([2, 3], -4, 4), t: f32([2, 3], 0, 1) };
+const normed = { x: f32([2, 3, 5]), g: f32([5], 0.5, 1.5), s: f32([5]) };
+const words = { x: f32([4, 5]), u: i32([4, 5], 0, 65_536) };
+
+/** Operations with gradients of their own: one line each. */
+export const operationCases: readonly OpCase[] = [
+  { name: "linear", inputs: { x: f32([3, 4]), w: f32([2, 4]), b: f32([2]) }, f: ({ x, w, b }) => linear(x!, w!, b!) },
+  { name: "linear without bias", inputs: { x: f32([3, 4]), w: f32([2, 4]) }, f: ({ x, w }) => linear(x!, w!) },
+  {
+    name: "linear on rank 3",
+    inputs: { x: f32([2, 3, 4]), w: f32([2, 4]), b: f32([2]) },
+    f: ({ x, w, b }) => linear(x!, w!, b!),
+  },
+  { name: "layerNorm", inputs: normed, f: ({ x, g, s }) => layerNorm(x!, g!, s!) },
+  { name: "layerNorm with a large epsilon", inputs: normed, f: ({ x, g, s }) => layerNorm(x!, g!, s!, 0.1) },
+  { name: "softmaxOverTiles", inputs: tiles, f: ({ x }) => softmaxOverTiles(x!) },
+  { name: "softmaxOverTiles with one branch", inputs: { x: f32([9, 1], -2, 2) }, f: ({ x }) => softmaxOverTiles(x!) },
+  { name: "maxOverTiles", inputs: tiles, f: ({ x }) => maxOverTiles(x!) },
+  { name: "meanOverTiles", inputs: tiles, f: ({ x }) => meanOverTiles(x!) },
+  { name: "sumOverTiles", inputs: tiles, f: ({ x }) => sumOverTiles(x!) },
+  { name: "logSoftmax", inputs: { x: f32([2, 3], -4, 4) }, f: ({ x }) => logSoftmax(x!) },
+  { name: "softmaxCrossEntropy", inputs: logits, f: ({ x, t }) => softmaxCrossEntropy(x!, t!) },
+  { name: "sigmoidCrossEntropy", inputs: logits, f: ({ x, t }) => sigmoidCrossEntropy(x!, t!) },
+  { name: "dropout", inputs: words, f: ({ x, u }) => dropout(x!, u!, 0.7) },
+  { name: "dropout that keeps all", inputs: words, f: ({ x, u }) => tf.mul(dropout(x!, u!, 1), 2) },
+  { name: "gelu", inputs: { x: f32([3, 4], -3, 3) }, f: ({ x }) => gelu(x!) },
+  { name: "gelu by tanh", inputs: { x: f32([3, 4], -3, 3) }, f: ({ x }) => gelu(x!, { form: "tanh" }) },
+  { name: "expandTo", inputs: { x: f32([3, 1]) }, f: ({ x }) => tf.cumsum(expandTo(x!, [2, 3, 4]), 2) },
+  { name: "sizeOf", inputs: tiles, f: ({ x }) => tf.div(x!, sizeOf(x!, 0)) },
+  {
+    name: "maskPositive",
+    inputs: { x: f32([3, 4]), g: f32([3, 4]) },
+    f: ({ x, g }) => maskPositive(x!, g!),
+    by: ["x"],
+  },
+];
