@@ -77,7 +77,12 @@ export function fillInto(
   const right = Math.min(picture.width, box.left + box.width);
   const bottom = Math.min(picture.height, box.top + box.height);
   for (let y = Math.max(0, box.top); y < bottom; y += 1) {
-    for (let x = Math.max(0, box.left); x < right; x += 1)
-      picture.data.set([red, green, blue, 255], 4 * (y * picture.width + x));
+    for (let x = Math.max(0, box.left); x < right; x += 1) {
+      const at = 4 * (y * picture.width + x);
+      picture.data[at] = red;
+      picture.data[at + 1] = green;
+      picture.data[at + 2] = blue;
+      picture.data[at + 3] = 255;
+    }
   }
 }

@@ -33,7 +33,7 @@ export function figuresSection(evaluation: EvaluationReport): Markup {
   const curves = { classes, thresholds };
   const figure = (svg: string, caption: string): Markup =>
     markup`<figure>${trusted(svg)}<figcaption>${caption}</figcaption></figure>`;
-  return markup`<section><h2>Discrimination and calibration</h2><div class="grid">${figure(renderRocChart(curves), "ROC curve. The dashed diagonal is chance; a dot marks the decision threshold.")}${figure(renderPrChart(curves), "Precision-recall curve, in steps. A dashed line is a prevalence, which is what chance gives.")}${figure(renderCalibrationChart(calibration, confidence), "Calibration. On the diagonal, predicted probabilities come true; dots grow with the cases they stand for, bars count them.")}${confusion !== null && confusionFigure(confusion, task.classes)}</div></section>`;
+  return markup`<section><h2>Discrimination and calibration</h2><div class="grid">${figure(renderRocChart(curves), `ROC curve. The dashed diagonal is chance${thresholds.length > 0 ? "; a dot marks the decision threshold" : ""}.`)}${figure(renderPrChart(curves), "Precision-recall curve, in steps. A dashed line is a prevalence, which is what chance gives.")}${figure(renderCalibrationChart(calibration, confidence), "Calibration. On the diagonal, predicted probabilities come true; dots grow with the cases they stand for, bars count them.")}${confusion !== null && confusionFigure(confusion, task.classes)}</div></section>`;
 }
 
 function metricTable(metrics: MetricTable): Markup {
@@ -69,7 +69,7 @@ function confusionFigure(confusion: ConfusionMatrix, names: readonly string[]): 
     return markup`<tr><th scope="row">${names[truth] ?? ""}</th>${cells}</tr>`;
   });
   const heading = names.map((name) => markup`<th scope="col">${name}</th>`);
-  const className = names.length > 2 ? "wide" : "";
+  const className = names.length > 3 ? "wide" : "";
   return markup`<figure class="${className}"><div class="scroll"><table class="confusion"><thead><tr><td style="--share:0;background:none"></td>${heading}</tr></thead><tbody>${rows}</tbody></table></div><figcaption>Confusion matrix: rows are the truth, columns the decision; percentages are of the row.</figcaption></figure>`;
 }
 
