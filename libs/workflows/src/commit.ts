@@ -1,9 +1,12 @@
-import { isDomainError } from "@parfocal/errors";
+import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { isLostRace } from "./json-object.ts";
 
 /** Longest pause between two tries of a commit: a store that is back is noticed within this. */
 const MAX_PAUSE_MS = 10_000;
+
+/** The store's failures that pass; a deadline here is only ever that of one renewal. */
+const TRANSIENT: readonly DomainErrorCode[] = ["THROTTLED", "UNREACHABLE", "DEADLINE_EXCEEDED"];
 
 /** How to repeat a commit. */
 export interface CommitOptions {
@@ -28,11 +31,23 @@ export async function commit(
       return await write();
     } catch (error) {
       if (env.ownership.lost.aborted || isLostRace(error)) throw error;
-      const isTransient = isDomainError(error, "THROTTLED") || isDomainError(error, "UNREACHABLE");
-      if (!isTransient && options.isUnconditional !== true) throw error;
+      if (!isTransient(error) && options.isUnconditional !== true) throw error;
       env.logger.warn({ attempt, err: error }, "the journal could not be written; trying again");
       const pauseMs = Math.min(MAX_PAUSE_MS, env.retryBaseDelayMs * 2 ** Math.min(attempt, 10));
       await env.clock.delay(env.random() * pauseMs, env.stopped);
     }
   }
+}
+
+/** Repeats reads of the journal while the store is out of reach, as writes are. Throws as {@link commit}. */
+export async function whenReachable<T>(env: DriverEnvironment, read: () => Promise<T>): Promise<T> {
+  let result: { readonly value: T } | undefined;
+  await commit(env, async () => {
+    result = { value: await read() };
+  });
+  return result!.value; // commit resolves only after read did.
+}
+
+function isTransient(error: unknown): boolean {
+  return TRANSIENT.some((code) => isDomainError(error, code));
 }

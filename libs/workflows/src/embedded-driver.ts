@@ -11,6 +11,7 @@ import { createOperationPool } from "./operation-pool.ts";
 import { recoverOperations } from "./operation-recovery.ts";
 import { createKeyedLocks } from "./operation-scope.ts";
 import { startOperation } from "./operation-start.ts";
+import { watchRecord } from "./operation-watch.ts";
 import { acquireOwnership, type Ownership } from "./ownership.ts";
 import { isDone, readStoredState } from "./stored-state.ts";
 import type { OperationState, WorkflowDriver, WorkflowRegistry } from "./workflow.ts";
@@ -51,14 +52,21 @@ export interface EmbeddedDriver extends WorkflowDriver {
   expireOperations(options: { readonly olderThanMs: number }): Promise<number>;
 }
 
+/** Operations that run at once when nothing else is said: each is mostly waiting for a stage. */
+const DEFAULT_MAX_CONCURRENT = 4;
+
 /**
  * The default driver: runs workflows in this process and keeps their journals in the store. Operations that an earlier
  * process left are resumed before it returns.
  *
- * @throws {DomainError} `CONFLICT` when another process runs the operations of this store; whatever the store throws.
+ * @throws {DomainError} `INVALID_ARGUMENT` for a `maxConcurrent` below 1; `CONFLICT` when another process runs the operations of this store; whatever the store throws.
  */
 export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Promise<EmbeddedDriver> {
   const clock = options.clock ?? createSystemClock();
+  const { maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
+  if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) {
+    throw new DomainError("INVALID_ARGUMENT", `maxConcurrent ${maxConcurrent} is not a whole number of at least 1`);
+  }
   const nonce = (options.randomHex ?? randomHex)(16);
   const { store, leaseTtlMs: ttlMs = 20_000, signal } = options;
   const ownership = await acquireOwnership({ store, clock, nonce, ttlMs, signal });
@@ -74,7 +82,7 @@ async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership
   const stopping = new AbortController();
   const env = createEnvironment(options, { clock, ownership, stopped: stopping.signal });
   const index = createOperationIndex();
-  const pool = createOperationPool(env, options.registry, options.maxConcurrent ?? 4);
+  const pool = createOperationPool(env, options.registry, options.maxConcurrent ?? DEFAULT_MAX_CONCURRENT);
   const scope = { env, index, pool, registry: options.registry, locks: createKeyedLocks() };
   const stop = (error: DomainError): void => {
     stopping.abort(error);
@@ -125,22 +133,8 @@ async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership
     async *watch(name, afterSequence, signal) {
       const first = await get(name);
       const record = pool.find(parseOperationName(name))?.record;
-      let seen = afterSequence;
-      for (;;) {
-        if (signal.aborted) throw abortErrorFromSignal(signal);
-        const state = record?.state ?? first;
-        if (isDone(state)) {
-          yield state;
-          return;
-        }
-        assertOpen();
-        if (state.sequence > seen) {
-          seen = state.sequence;
-          yield state;
-        } else if (record !== undefined) {
-          await record.events.next(signal);
-        }
-      }
+      if (record === undefined || isDone(first)) yield first;
+      else yield* watchRecord(record, { afterSequence, signal, assertOpen });
     },
     async expireOperations({ olderThanMs }) {
       assertOpen();

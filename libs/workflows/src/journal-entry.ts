@@ -13,7 +13,7 @@ export interface StepPlace {
 }
 
 /** How a step ended. A failure is journaled too: a workflow that handles it must meet it again in a replay. */
-export type StepResult = { readonly kind: "succeeded"; readonly value: Json } | ({ readonly kind: "failed" } & Failure);
+type StepResult = { readonly kind: "succeeded"; readonly value: Json } | ({ readonly kind: "failed" } & Failure);
 
 /** One finished step. */
 export type JournalEntry = {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
-import { commit } from "./commit.ts";
+import { commit, whenReachable } from "./commit.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { type JournalEntry, parseJournalEntry, parseStepKey, type StepPlace, stepKey } from "./journal-entry.ts";
 import { encodeText, isLostRace, readJson } from "./json-object.ts";
@@ -84,7 +84,7 @@ function createJournal(env: DriverEnvironment, ref: OperationRef, inherited: rea
   let violation: DomainError | undefined;
   const broken = (error: DomainError): DomainError => (violation ??= error);
   const readEntry = async (key: string): Promise<JournalEntry> => {
-    const found = await readJson(env.store, key);
+    const found = await whenReachable(env, () => readJson(env.store, key));
     if (found === undefined) throw new DomainError("CORRUPT", "the journal lost the entry of a finished step");
     return parseJournalEntry(found.value);
   };

@@ -36,17 +36,20 @@ export interface CasObjectOptions {
   readonly key: string;
   /** Tag of the version last seen; undefined when there is no object yet. */
   readonly etag: string | undefined;
+  /** Longest wait for one write; unbounded when absent. */
+  readonly timeoutMs?: number;
   /** Whether these stored contents were written by this very writer. */
   isOurs(value: unknown): boolean;
 }
 
 /** A compare-and-swap writer. Calls must not overlap. */
 export function createCasObject(options: CasObjectOptions): CasObject {
-  const { store, key } = options;
+  const { store, key, timeoutMs } = options;
   let etag = options.etag;
   const swap = async (text: string): Promise<void> => {
     const condition = etag === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: etag };
-    etag = (await store.put(key, encodeText(text), { ...condition, contentType: "application/json" })).etag;
+    const bound = timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) };
+    etag = (await store.put(key, encodeText(text), { ...condition, ...bound, contentType: "application/json" })).etag;
   };
   return {
     async write(text) {
@@ -70,7 +73,7 @@ export function encodeText(text: string): Uint8Array {
 }
 
 /** Turns `NOT_FOUND` into undefined and throws everything else again. */
-export function undefinedWhenMissing(error: unknown): undefined {
+function undefinedWhenMissing(error: unknown): undefined {
   if (!isDomainError(error, "NOT_FOUND")) throw error;
   return undefined;
 }

@@ -11,7 +11,7 @@ import {
 } from "./operation-keys.ts";
 import { keysUnder } from "./operation-recovery.ts";
 import { forEachLimited, type OperationScope } from "./operation-scope.ts";
-import { isDone, readStoredState } from "./stored-state.ts";
+import { isDone, readShownState } from "./stored-state.ts";
 
 /**
  * Deletes a done operation with everything under its prefix.
@@ -39,9 +39,9 @@ export async function expireDone(scope: OperationScope, olderThanMs: number): Pr
   let nExpired = 0;
   for (const entry of scope.index.olderThan(beforeMs)) {
     if (scope.pool.find(entry) !== undefined) continue;
-    const found = await readStoredState(scope.env.store, entry);
+    const state = await readShownState(scope.env.store, entry);
     // No state and not in the pool: a deletion that was cut off.
-    if (found !== undefined && (found.stored.state.endTimeMs ?? beforeMs) >= beforeMs) continue;
+    if (state !== undefined && (state.endTimeMs ?? beforeMs) >= beforeMs) continue;
     await deleteOperation(scope, entry);
     nExpired++;
   }

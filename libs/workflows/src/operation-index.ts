@@ -13,7 +13,7 @@ export interface OperationIndex {
 }
 
 /** Which entries a page may hold. */
-export interface PageQuery {
+interface PageQuery {
   readonly project: string;
   readonly size: number;
   readonly pageToken?: string | undefined;
@@ -23,7 +23,7 @@ export interface PageQuery {
 }
 
 /** One page of entries. */
-export interface IndexPage {
+interface IndexPage {
   readonly entries: readonly IndexEntry[];
   readonly nextPageToken?: string;
 }

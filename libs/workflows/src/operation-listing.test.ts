@@ -13,7 +13,11 @@ function tickingClock() {
   const delay = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(resolve, ms);
-      signal?.addEventListener("abort", () => (clearTimeout(timer), reject(new Error("stopped"))), { once: true });
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(new Error("stopped"));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
     });
   return { nowMs: () => nowMs++, monotonicMs: () => performance.now(), delay };
 }
@@ -85,8 +89,14 @@ describe("listing operations", () => {
     let nLists = 0;
     const counting: ObjectStore = {
       ...store,
-      get: (...args) => (nReads++, store.get(...args)),
-      list: (...args) => (nLists++, store.list(...args)),
+      get: (...args) => {
+        nReads++;
+        return store.get(...args);
+      },
+      list: (...args) => {
+        nLists++;
+        return store.list(...args);
+      },
     };
     const driver = await openTestDriver({ echo }, { store: counting });
     expect(nLists).toBeLessThanOrEqual(12);

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { IndexEntry } from "./operation-keys.ts";
 import { assertProject } from "./operation-keys.ts";
 import { forEachLimited, type OperationScope } from "./operation-scope.ts";
-import { isDone, readStoredState } from "./stored-state.ts";
+import { isDone, readShownState } from "./stored-state.ts";
 import type { OperationState, WorkflowDriver } from "./workflow.ts";
 
 /** Largest page of a listing. */
@@ -43,7 +43,7 @@ async function readStates(scope: OperationScope, entries: readonly IndexEntry[])
   await forEachLimited(missing, async (i) => {
     const entry = entries[i];
     // An entry without a state is a deletion that was cut off: it is no operation any more.
-    if (entry !== undefined) states[i] = (await readStoredState(scope.env.store, entry))?.stored.state;
+    if (entry !== undefined) states[i] = await readShownState(scope.env.store, entry);
   });
   return states.filter((state) => state !== undefined);
 }

@@ -1,3 +1,4 @@
+import { isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import {
   INDEX_PREFIX,
@@ -24,18 +25,33 @@ export async function recoverOperations(scope: OperationScope): Promise<void> {
     const entry = parseIndexKey(key);
     if (entry !== undefined) scope.index.add(entry);
   }
-  const open: { readonly entry: IndexEntry; readonly found: FoundState | undefined }[] = [];
-  const refs = (await Array.fromAsync(keysUnder(store, OPEN_PREFIX))).map(parseOpenKey);
-  await forEachLimited(
-    refs.filter((ref) => ref !== undefined),
-    async (ref) => {
-      const found = await readStoredState(store, ref);
-      const entry = await resumableEntry(scope, ref, found);
-      if (entry !== undefined) open.push({ entry, found });
-    },
-  );
+  const open: OpenOperation[] = [];
+  const keys = await Array.fromAsync(keysUnder(store, OPEN_PREFIX));
+  await forEachLimited(keys, async (key) => {
+    const ref = parseOpenKey(key);
+    const found = ref === undefined ? undefined : await findOpen(scope, ref);
+    if (found !== undefined) open.push(found);
+  });
   open.sort((a, b) => (sortKey(a.entry) < sortKey(b.entry) ? 1 : -1));
   for (const { entry, found } of open) scope.pool.add(entry, found);
+}
+
+interface OpenOperation {
+  readonly entry: IndexEntry;
+  readonly found: FoundState | undefined;
+}
+
+async function findOpen(scope: OperationScope, ref: OperationRef): Promise<OpenOperation | undefined> {
+  try {
+    const found = await readStoredState(scope.env.store, ref);
+    const entry = await resumableEntry(scope, ref, found);
+    return entry === undefined ? undefined : { entry, found };
+  } catch (error) {
+    // One broken operation must not keep the gateway from serving all the others.
+    if (!isDomainError(error, "CORRUPT")) throw error;
+    scope.env.logger.error({ operation: ref.id, err: error }, "an operation cannot be resumed; delete it");
+    return undefined;
+  }
 }
 
 /** The entry of an operation to resume; undefined, its markers put right, when there is nothing to resume. */

@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { jsonCopy } from "./canonical-json.ts";
-import { commit } from "./commit.ts";
+import { whenReachable } from "./commit.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { failureFromUnknown } from "./failure.ts";
 import { type Journal, openJournal } from "./journal.ts";
@@ -105,15 +105,6 @@ async function outcomeFromEnd(
 function failed(env: DriverEnvironment, error: unknown): OperationState["outcome"] {
   const { code, message } = failureFromUnknown(error, env.logger, env.randomHex);
   return { kind: "failed", code, message };
-}
-
-/** Repeats reads of the journal while the store is out of reach, as writes are. */
-async function whenReachable<T>(env: DriverEnvironment, work: () => Promise<T>): Promise<T> {
-  let result: { readonly value: T } | undefined;
-  await commit(env, async () => {
-    result = { value: await work() };
-  });
-  return result!.value; // commit resolves only after work did.
 }
 
 /** A marker that stays behind costs the next start one read; it is no reason to fail. */

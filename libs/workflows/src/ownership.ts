@@ -38,6 +38,8 @@ export interface OwnershipOptions {
 const HEARTBEATS_PER_TTL = 4;
 /** Share of the time to live in which the holder trusts its last renewal; the rest is for clocks that run apart. */
 const TRUSTED_SHARE = 0.75;
+/** Share of the time to live that one renewal may take: a store that hangs must not hang every commit behind it. */
+const RENEWAL_SHARE = 0.5;
 /** Lost races before giving up: each means that somebody else got on. */
 const MAX_ACQUIRE_ROUNDS = 5;
 
@@ -73,7 +75,8 @@ function firstRecord(options: OwnershipOptions, epoch: number): OwnerRecord {
 
 function createOwnerObject(options: OwnershipOptions, etag: string | undefined): CasObject {
   const isOurs = (value: unknown): boolean => parseOwner(value).nonce === options.nonce;
-  return createCasObject({ store: options.store, key: OWNER_KEY, etag, isOurs });
+  const timeoutMs = options.ttlMs * RENEWAL_SHARE;
+  return createCasObject({ store: options.store, key: OWNER_KEY, etag, isOurs, timeoutMs });
 }
 
 async function waitForDeath(options: OwnershipOptions, holder: OwnerRecord, etag: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { readJson } from "./json-object.ts";
 import { type IndexEntry, type OperationRef, operationName, stateKey } from "./operation-keys.ts";
@@ -70,4 +70,17 @@ export function queuedState(entry: IndexEntry): OperationState {
 export function resumedState(stored: StoredState): OperationState {
   if (isDone(stored.state)) return stored.state;
   return { ...stored.state, sequence: stored.ceiling + 1, progress: { ...stored.state.progress, phase: "queued" } };
+}
+
+/**
+ * As {@link readStoredState}, but one operation whose state cannot be read does not spoil a listing: it is shown as
+ * failed with `CORRUPT`.
+ */
+export async function readShownState(store: ObjectStore, entry: IndexEntry): Promise<OperationState | undefined> {
+  try {
+    return (await readStoredState(store, entry))?.stored.state;
+  } catch (error) {
+    if (!isDomainError(error, "CORRUPT")) throw error;
+    return { ...queuedState(entry), outcome: { kind: "failed", code: "CORRUPT", message: error.message } };
+  }
 }

@@ -42,7 +42,7 @@ describe("watching an operation", () => {
     }
     end();
     await watching;
-    expect(seen.map(({ progress }) => progress.counters?.["i"]).filter((i) => i !== undefined)).toEqual([
+    expect(seen.map(({ progress }) => progress.counters?.i).filter((i) => i !== undefined)).toEqual([
       0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9,
     ]);
     expect(seen.at(-1)?.outcome.kind).toBe("succeeded");
@@ -128,6 +128,33 @@ describe("watching an operation", () => {
     });
     await driver.close();
     await watched;
+  });
+});
+
+describe("progress", () => {
+  it("reaches the store at most once in each interval, and its last value with the outcome", async () => {
+    const store = createMemoryStore();
+    let nWrites = 0;
+    const put: typeof store.put = (key, body, options) => {
+      if (key.endsWith("state.json")) nWrites++;
+      return store.put(key, body, options);
+    };
+    const { job, begun, end, report } = createReporter();
+    const driver = await openTestDriver({ job }, { store: { ...store, put }, progressIntervalMs: 40 });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    await begun;
+    const startMs = performance.now();
+    for (let i = 0; i < 300; i++) {
+      report(i);
+      await tick();
+    }
+    const nIntervals = Math.ceil((performance.now() - startMs) / 40);
+    end();
+    const done = await untilDone(driver, name);
+    expect(done.progress.phase).toBe("epoch 299");
+    // The claim and the outcome are the other two.
+    expect(nWrites).toBeLessThanOrEqual(nIntervals + 2);
+    await driver.close();
   });
 });
 

@@ -36,21 +36,6 @@ export function createGate(): { readonly opened: Promise<void>; open(): void } {
   return { opened: promise, open: resolve };
 }
 
-/** Stops a driver as kill -9 would: it writes nothing any more and releases nothing. */
-export function cutOffStore(store: ObjectStore): { readonly store: ObjectStore; cut(): void } {
-  let isCut = false;
-  const hang = (): Promise<never> => new Promise(() => undefined);
-  const cut = (): void => {
-    isCut = true;
-  };
-  const guarded: ObjectStore = {
-    ...store,
-    put: (...args) => (isCut ? hang() : store.put(...args)),
-    delete: (...args) => (isCut ? hang() : store.delete(...args)),
-  };
-  return { store: guarded, cut };
-}
-
 /** Every key under `prefix`. */
 export async function listKeys(store: ObjectStore, prefix: string): Promise<string[]> {
   const { objects } = await store.list(prefix);
