@@ -80,8 +80,8 @@ export function createEngine(options: EngineOptions = {}): Engine {
   }
   function stats(): EngineStats {
     const { sessionsCreated: _, ...ofChild } = childStats;
-    const { respawns, recycles } = keeper;
-    return { queued: queue.length, isBusy: isServing, ...totals, respawns, recycles, ...ofChild };
+    const { pid, respawns, recycles } = keeper;
+    return { pid, queued: queue.length, isBusy: isServing, ...totals, respawns, recycles, ...ofChild };
   }
 
   return {

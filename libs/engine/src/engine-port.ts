@@ -74,6 +74,8 @@ export interface DeviceInfo {
 
 /** Counters of an engine, for metrics. Those of the process are as of its last answer. */
 export interface EngineStats {
+  /** The engine process, for operators; `undefined` before it could be started. */
+  readonly pid: number | undefined;
   /** Requests waiting behind the one in the process. */
   readonly queued: number;
   readonly isBusy: boolean;

@@ -4,6 +4,9 @@ import { readFile } from "node:fs/promises";
 /** How often the resident size is read: it takes longer than this to touch a few hundred MB. */
 const INTERVAL_MS = 50;
 
+/** What a run may not take: without it the process could not even build the error to answer with. */
+const SLACK_BYTES = 2 ** 27;
+
 /**
  * Asks the kernel to refuse the process more than `limitBytes` of memory, so that an allocation fails in the run that
  * asks for it and the process lives on. The kernel counts what is reserved for writing, of which a fresh process holds
@@ -13,7 +16,7 @@ export async function limitMemory(pid: number, limitBytes: number): Promise<void
   const memory = await readMemory(pid);
   if (memory === undefined) return;
   const untouched = Math.max(0, memory.dataBytes - memory.residentBytes);
-  const args = ["--pid", String(pid), `--data=${limitBytes + untouched}:`];
+  const args = ["--pid", String(pid), `--data=${limitBytes + untouched + SLACK_BYTES}:`];
   await new Promise<void>((resolve) => {
     execFile("prlimit", args, { timeout: 2000 }, () => resolve());
   });

@@ -8,6 +8,7 @@ const LEAVE_MS = 2000;
 /** Keeps one engine process alive. */
 export interface ProcessKeeper {
   readonly device: string;
+  readonly pid: number | undefined;
   readonly respawns: number;
   readonly recycles: number;
   /** The process, once it is ready. @throws {DomainError} DEVICE_MISSING, ENGINE_CRASHED, OUT_OF_MEMORY */
@@ -54,6 +55,9 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
   return {
     get device() {
       return device;
+    },
+    get pid() {
+      return process.pid;
     },
     get respawns() {
       return respawns;

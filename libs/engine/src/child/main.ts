@@ -25,9 +25,8 @@ function send(reply: ChildReply): void {
 
 async function start(options: ChildOptions): Promise<void> {
   try {
-    const device = await startDevice(options.device);
+    const [device] = await Promise.all([startDevice(options.device), watchParent()]);
     context = createContext(options, device);
-    watchParent();
     send({ kind: "ready", device });
   } catch (error) {
     send({ kind: "startFailed", error: wireFromError(errorFromRuntime(error)) });

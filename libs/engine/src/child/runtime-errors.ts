@@ -6,10 +6,18 @@ const MEMORY =
 const SHAPE =
   /invalid dimensions|invalid rank|shape mismatch|unexpected input data type|cannot be broadcast|dimension mismatch/i;
 
+/** Where in the runtime's sources an error arose, and the condition that failed there: noise to callers. */
+const SOURCE_PLACE = /\/onnxruntime_src\/\S+:\d+ .*?\)(?:::<lambda\(\)>)? (?:\S.*? was false\. )?/;
+
+/** What the runtime says, without the place in its sources. */
+export function runtimeText(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(SOURCE_PLACE, "").trim();
+}
+
 /** The typed error that a failure inside the engine process stands for. */
 export function errorFromRuntime(error: unknown): DomainError {
   if (isDomainError(error)) return error;
-  const text = (error instanceof Error ? error.message : String(error)).trim();
+  const text = runtimeText(error);
   if (MEMORY.test(text))
     return new DomainError("OUT_OF_MEMORY", `the run needs more memory than there is: ${text}`, { cause: error });
   if (SHAPE.test(text)) return new DomainError("SHAPE_MISMATCH", text, { cause: error });

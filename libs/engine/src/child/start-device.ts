@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { InferenceSession, Tensor } from "./onnxruntime.ts";
+import { runtimeText } from "./runtime-errors.ts";
 import { sessionOptions } from "./session-cache.ts";
 
 /** `y = x + x` over `[2]` of f32, as an ONNX model of opset 20 (66 bytes). */
@@ -33,7 +34,8 @@ async function tryDevice(device: string): Promise<string> {
     if (values[0] !== 3 || values[1] !== -4) throw new Error(`1.5 + 1.5 and -2 + -2 gave ${values.join(" and ")}`);
     return device;
   } catch (error) {
-    const text = error instanceof Error ? error.message.trim() : String(error);
-    throw new DomainError("DEVICE_MISSING", `device ${device} cannot run here: ${text}`, { cause: error });
+    throw new DomainError("DEVICE_MISSING", `device ${device} cannot run here: ${runtimeText(error)}`, {
+      cause: error,
+    });
   }
 }

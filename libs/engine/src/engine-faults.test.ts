@@ -1,0 +1,234 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { createEngine } from "./create-engine.ts";
+import type { EngineOptions } from "./engine-options.ts";
+import type { Engine, RunRequest } from "./engine-port.ts";
+import { countGraph, expandGraph } from "./testing/test-graphs.ts";
+import { codeOf, errorOf, f32, i64, inline, numbersOf, slowRun } from "./testing/test-tensors.ts";
+
+const opened: Engine[] = [];
+const scratch = await mkdtemp(join(tmpdir(), "parfocal-engine-test-"));
+afterEach(async () => {
+  for (const engine of opened.splice(0)) await engine.close();
+});
+afterAll(() => rm(scratch, { recursive: true }));
+
+async function open(options: EngineOptions = {}): Promise<Engine> {
+  const engine = createEngine({ intraOpThreads: 1, scratchDir: scratch, ...options });
+  opened.push(engine);
+  await engine.ready();
+  return engine;
+}
+
+function countRun(name = "count", n = 1): RunRequest {
+  const sink = { kind: "resident", name } as const;
+  return { graph: countGraph(n), feeds: { state: sink }, fetches: { next: sink } };
+}
+
+function expandRun(elements: number): RunRequest {
+  const feeds = { x: inline(f32([1])), shape: inline(i64([elements])) };
+  return { graph: expandGraph(), feeds, fetches: { y: { kind: "inline" } } };
+}
+
+async function isGone(pid: number): Promise<boolean> {
+  for (let tries = 0; tries < 60; tries += 1) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+    await sleep(50);
+  }
+  return false;
+}
+
+const LONG = 100_000;
+
+describe("a run in flight", () => {
+  it("is ended by a cancel within a second, and the next request runs on a new process", async () => {
+    const engine = await open();
+    const controller = new AbortController();
+    const cancelled = codeOf(engine.run([slowRun(LONG)], { signal: controller.signal }));
+    const waiting = engine.setResident({ count: f32([7]) });
+    await sleep(300);
+    const startMs = performance.now();
+    controller.abort();
+    expect(await cancelled).toBe("CANCELLED");
+    await waiting;
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(numbersOf((await engine.getResident(["count"])).count)).toEqual([7]);
+    expect(engine.stats().respawns).toBe(1);
+  });
+
+  it("is ended by its deadline", async () => {
+    const engine = await open();
+    expect(await codeOf(engine.run([slowRun(LONG)], { signal: AbortSignal.timeout(300) }))).toBe("DEADLINE_EXCEEDED");
+  });
+
+  for (const signal of ["SIGSEGV", "SIGABRT", "SIGKILL"] as const) {
+    it(`fails alone when the process ends by ${signal}`, async () => {
+      const engine = await open();
+      await engine.setResident({ count: f32([0]) });
+      const crashed = codeOf(engine.run([slowRun(LONG)]));
+      const waiting = codeOf(engine.run([countRun()]));
+      const fresh = engine.setResident({ other: f32([1]) });
+      await sleep(200);
+      process.kill(engine.stats().pid ?? 0, signal);
+      expect(await crashed).toBe("ENGINE_CRASHED");
+      expect(await waiting).toBe("STATE_LOST");
+      await fresh;
+      expect(numbersOf((await engine.getResident(["other"])).other)).toEqual([1]);
+    });
+  }
+
+  it("does not die of the signals that ask the service to stop", async () => {
+    const engine = await open();
+    const running = engine.run([slowRun(50)]);
+    await sleep(100);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.kill(engine.stats().pid ?? 0, signal);
+    expect((await running).length).toBe(1);
+  });
+});
+
+describe("a sequence", () => {
+  it("stops between two runs when cancelled, keeping the process and what ran before", async () => {
+    const engine = await open();
+    const n = 200_000;
+    await engine.setResident({ count: f32(new Array<number>(n).fill(0)) });
+    const controller = new AbortController();
+    const run = countRun("count", n);
+    const cancelled = codeOf(engine.run(new Array<RunRequest>(20_000).fill(run), { signal: controller.signal }));
+    await sleep(300);
+    controller.abort();
+    expect(await cancelled).toBe("CANCELLED");
+    const done = numbersOf((await engine.getResident(["count"])).count)[0] ?? 0;
+    expect(done).toBeGreaterThan(0);
+    expect(done).toBeLessThan(20_000);
+    expect(engine.stats().respawns).toBe(0);
+  });
+});
+
+describe("a request in the queue", () => {
+  it("is refused beyond the bound, which the error names", async () => {
+    const engine = await open({ maxQueue: 2 });
+    const running = codeOf(engine.run([slowRun(LONG)]));
+    const waiting = [engine.setResident({ a: f32([1]) }), engine.setResident({ b: f32([1]) })];
+    const error = await errorOf(engine.setResident({ c: f32([1]) }));
+    expect(error.code).toBe("RESOURCE_EXHAUSTED");
+    expect(error.message).toContain("2 requests");
+    process.kill(engine.stats().pid ?? 0, "SIGKILL");
+    await running;
+    await Promise.all(waiting);
+    await engine.setResident({ c: f32([1]) });
+    expect(engine.stats().residentTensors).toBe(3);
+  });
+
+  it("leaves it at once when it is cancelled, and the run in flight goes on", async () => {
+    const engine = await open();
+    const running = engine.run([slowRun(60)]);
+    const controller = new AbortController();
+    const waiting = codeOf(engine.setResident({ a: f32([1]) }, { signal: controller.signal }));
+    controller.abort();
+    expect(await waiting).toBe("CANCELLED");
+    expect((await running).length).toBe(1);
+    expect(engine.stats().respawns).toBe(0);
+  });
+});
+
+describe("memory", () => {
+  it("that an allocation does not get fails that run alone, without ending the process", async () => {
+    const engine = await open();
+    await engine.setResident({ count: f32([3]) });
+    expect(await codeOf(engine.run([expandRun(4e12)]))).toBe("OUT_OF_MEMORY");
+    expect(numbersOf((await engine.getResident(["count"])).count)).toEqual([3]);
+    expect(engine.stats().respawns).toBe(0);
+  });
+
+  it("beyond the engine's own limit is a typed error too", async () => {
+    const engine = await open({ memoryLimitBytes: 2 ** 29 });
+    expect(await codeOf(engine.run([expandRun(400_000_000)]))).toBe("OUT_OF_MEMORY");
+    const [result] = await engine.run([expandRun(1_000_000)]);
+    expect(numbersOf(result?.outputs.y)).toEqual([1_000_000]);
+  });
+});
+
+describe("sessions", () => {
+  it("are released beyond the bound, and the process is replaced when it made many", async () => {
+    const engine = await open({ maxSessions: 2, recycleAfterSessions: 4 });
+    for (const n of [1, 2, 3]) {
+      await engine.setResident({ count: f32(new Array<number>(n).fill(0)) });
+      await engine.run([countRun("count", n)]);
+    }
+    expect(engine.stats()).toMatchObject({ sessions: 2, recycles: 0 });
+    await engine.setResident({ count: f32([0, 0, 0, 0]) });
+    await engine.run([countRun("count", 4)]);
+    // Resident tensors hold the process: nobody loses state to housekeeping.
+    expect(engine.stats().recycles).toBe(0);
+    await engine.dropResident("");
+    await engine.setResident({ count: f32([1]) });
+    expect(engine.stats()).toMatchObject({ recycles: 1, respawns: 0 });
+    expect(numbersOf((await engine.getResident(["count"])).count)).toEqual([1]);
+  });
+});
+
+describe("closing", () => {
+  it("waits for the run in flight when asked to, and refuses what waited", async () => {
+    const engine = await open();
+    const running = engine.run([slowRun(60)]);
+    const waiting = codeOf(engine.setResident({ a: f32([1]) }));
+    await engine.close({ drain: true });
+    expect((await running).length).toBe(1);
+    expect(await waiting).toBe("UNREACHABLE");
+    expect(await codeOf(engine.setResident({ a: f32([1]) }))).toBe("UNREACHABLE");
+  });
+
+  it("ends the run in flight otherwise, and leaves no process and no passing file", async () => {
+    const engine = await open();
+    const pid = engine.stats().pid ?? 0;
+    const running = codeOf(engine.run([slowRun(LONG)]));
+    await sleep(200);
+    await engine.close();
+    expect(await running).toBe("UNREACHABLE");
+    expect(await isGone(pid)).toBe(true);
+    expect(readdirSync(scratch).filter((name) => !name.endsWith(".onnx"))).toEqual([]);
+  });
+});
+
+describe("a device", () => {
+  it("asked for by name and missing is an error that says so, at start and at every run", async () => {
+    const engine = createEngine({ device: "cuda:15", intraOpThreads: 1 });
+    opened.push(engine);
+    const error = await errorOf(engine.ready());
+    expect(error.code).toBe("DEVICE_MISSING");
+    expect(error.message).toContain("device cuda:15 cannot run here");
+    expect(await codeOf(engine.setResident({ a: f32([1]) }))).toBe("DEVICE_MISSING");
+  });
+
+  it("is found by `auto`", async () => {
+    expect((await open({ device: "auto" })).device).toMatch(/^(cpu|cuda:0)$/);
+  });
+
+  it("of an unknown name is refused", () => {
+    expect(() => createEngine({ device: "tpu" })).toThrow('device is "tpu", not one of cpu, cuda:N, webgpu, auto');
+  });
+});
+
+describe("an orphan", () => {
+  it("ends soon after its parent was killed, also in the middle of a run", async () => {
+    const entry = new URL("./testing/orphan-parent.ts", import.meta.url).pathname;
+    const parent = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(line.toString());
+    expect(pid).toBeGreaterThan(0);
+    parent.kill("SIGKILL");
+    expect(await isGone(pid)).toBe(true);
+  });
+});

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openStore } from "@parfocal/store";
+import { afterAll, describe, expect, it } from "vitest";
+import { createEngine } from "./create-engine.ts";
+import type { RunRequest, TensorSource } from "./engine-port.ts";
+import { identityGraph } from "./testing/test-graphs.ts";
+import { codeOf, numbersOf } from "./testing/test-tensors.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "parfocal-engine-store-"));
+const uri = pathToFileURL(folder).href;
+const store = openStore(uri);
+const engine = createEngine({ intraOpThreads: 1, store: { uri }, cacheBytes: 1 << 20 });
+afterAll(async () => {
+  await engine.close();
+  store.close();
+  await rm(folder, { recursive: true });
+});
+
+type ObjectSource = Extract<TensorSource, { kind: "object" }>;
+
+function identityRun(source: ObjectSource, dtype: "f32" | "f16"): RunRequest {
+  return { graph: identityGraph(dtype), feeds: { x: source }, fetches: { y: { kind: "inline" } } };
+}
+
+async function putWords(key: string, values: Float16Array | Float32Array, skip = 0): Promise<ObjectSource> {
+  const bytes = Buffer.concat([Buffer.alloc(skip, 255), new Uint8Array(values.buffer, 0, values.byteLength)]);
+  const { etag } = await store.put(key, bytes);
+  const dtype = values instanceof Float16Array ? "f16" : "f32";
+  return { kind: "object", key, etag, offsetBytes: skip, dtype, shape: [values.length] };
+}
+
+/** Every 16-bit float that is a number. */
+function everyHalf(): Float16Array {
+  return new Float16Array(new Uint16Array(65536).map((_, i) => i).buffer).filter((value) => !Number.isNaN(value));
+}
+
+describe("objects as inputs", () => {
+  it("are read from where they begin in the object", async () => {
+    const source = await putWords("a", new Float32Array([1.5, -2, 3e38]), 7);
+    const [result] = await engine.run([identityRun(source, "f32")]);
+    expect(numbersOf(result?.outputs.y)).toEqual([...new Float32Array([1.5, -2, 3e38])]);
+  });
+
+  it("are widened exactly when the graph asks for f32", async () => {
+    const halves = everyHalf();
+    const [result] = await engine.run([identityRun(await putWords("halves", halves), "f32")]);
+    expect(result?.outputs.y?.dtype).toBe("f32");
+    expect(numbersOf(result?.outputs.y)).toEqual([...halves]);
+  });
+
+  it("are left as they are when the graph asks for f16", async () => {
+    const halves = everyHalf();
+    const [result] = await engine.run([identityRun(await putWords("halves", halves), "f16")]);
+    expect(result?.outputs.y).toEqual({ dtype: "f16", shape: [halves.length], data: new Uint8Array(halves.buffer) });
+  });
+
+  it("are kept, within the budget, so that a second run reads nothing", async () => {
+    const source = await putWords("kept", new Float32Array([4, 5]));
+    await engine.run([identityRun(source, "f32")]);
+    await store.delete("kept");
+    const [result] = await engine.run([identityRun(source, "f32")]);
+    expect(numbersOf(result?.outputs.y)).toEqual([4, 5]);
+    expect(engine.stats().cachedBytes).toBeGreaterThanOrEqual(8);
+    expect(engine.stats().cachedBytes).toBeLessThanOrEqual(1 << 20);
+  });
+
+  it("are not kept beyond the budget", async () => {
+    const source = await putWords("large", new Float32Array((1 << 18) + 1));
+    await engine.run([identityRun(source, "f32")]);
+    await store.delete("large");
+    expect(await codeOf(engine.run([identityRun(source, "f32")]))).toBe("NOT_FOUND");
+  });
+
+  it("of another version are refused", async () => {
+    const source = await putWords("changed", new Float32Array([1]));
+    await store.put("changed", new Uint8Array(4));
+    expect(await codeOf(engine.run([identityRun(source, "f32")]))).toBe("PRECONDITION_FAILED");
+  });
+
+  it("may be empty", async () => {
+    const source = await putWords("empty", new Float32Array(0));
+    const [result] = await engine.run([identityRun(source, "f32")]);
+    expect(result?.outputs.y?.shape).toEqual([0]);
+  });
+
+  it("need a store", async () => {
+    const bare = createEngine({ intraOpThreads: 1 });
+    try {
+      const source = await putWords("a", new Float32Array([1]));
+      expect(await codeOf(bare.run([identityRun(source, "f32")]))).toBe("INVALID_ARGUMENT");
+    } finally {
+      await bare.close();
+    }
+  });
+});
