@@ -24,6 +24,10 @@ export interface ConfigReader {
   number(name: string, bounds: NumberBounds): number;
   /** The field as a list of whole numbers within the bounds, at most `maxItems` of them. */
   integers(name: string, bounds: NumberBounds & { readonly maxItems: number }, fallback?: readonly number[]): number[];
+  /** The field as a list of numbers within the bounds, at most `maxItems` of them. */
+  numbers(name: string, bounds: NumberBounds & { readonly maxItems: number }): number[];
+  /** The field as a list of JSON objects. */
+  objects(name: string): ConfigObject[];
   /** The field as true or false. */
   boolean(name: string, fallback?: boolean): boolean;
   /** The field as one of the given words. */
@@ -55,7 +59,14 @@ export function createConfigReader(json: unknown, where: string): ConfigReader {
   };
   return {
     number: (name, bounds) => checkNumber(take(name) ?? bounds.fallback, `${where}.${name}`, bounds),
-    integers: (name, bounds, fallback) => checkIntegers(take(name) ?? fallback, `${where}.${name}`, bounds),
+    integers: (name, bounds, fallback) =>
+      checkNumbers(take(name) ?? fallback, `${where}.${name}`, { ...bounds, isInteger: true }),
+    numbers: (name, bounds) => checkNumbers(take(name), `${where}.${name}`, bounds),
+    objects(name) {
+      const value = take(name);
+      if (!Array.isArray(value)) throw invalid(`${where}.${name}`, value, "a list of JSON objects");
+      return value.map((item: unknown, i) => assertObject(item, `${where}.${name}[${i}]`));
+    },
     boolean(name, fallback) {
       const value = take(name) ?? fallback;
       if (typeof value === "boolean") return value;
@@ -102,11 +113,11 @@ function checkNumber(value: unknown, where: string, bounds: NumberBounds): numbe
   throw invalid(where, value, `${kind} from ${bounds.min} to ${bounds.max}`);
 }
 
-function checkIntegers(value: unknown, where: string, bounds: NumberBounds & { readonly maxItems: number }): number[] {
+function checkNumbers(value: unknown, where: string, bounds: NumberBounds & { readonly maxItems: number }): number[] {
   if (!Array.isArray(value) || value.length > bounds.maxItems) {
-    throw invalid(where, value, `a list of at most ${bounds.maxItems} whole numbers`);
+    throw invalid(where, value, `a list of at most ${bounds.maxItems} numbers`);
   }
-  return value.map((item: unknown, i) => checkNumber(item, `${where}[${i}]`, { ...bounds, isInteger: true }));
+  return value.map((item: unknown, i) => checkNumber(item, `${where}[${i}]`, bounds));
 }
 
 function checkNames(value: unknown, where: string, bounds: { minItems: number; maxItems: number }): string[] {

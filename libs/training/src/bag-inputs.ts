@@ -3,6 +3,7 @@ import type { TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
 import type { Model, SideInput } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
+import type { BagSourceFacts } from "./job.ts";
 
 /** A bag as the engine takes it: where its tensors lie, not their bytes. */
 export interface BagInput {
@@ -65,8 +66,34 @@ export async function readBagInputs(
   return inputs;
 }
 
-/** @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or missing coordinates. */
+/** Scanners at one nominal magnification differ by a few per cent; the next magnification is a factor of 2 away. */
+const MPP_TOLERANCE = 0.1;
+
+/**
+ * Checks that two sources of bags are alike. What either does not say is taken to agree.
+ *
+ * @throws {DomainError} `GEOMETRY_MISMATCH` naming both encoders, both tile sizes, or both resolutions when they differ by
+ * more than 10 %.
+ */
+export function assertSourceFits(expected: BagSourceFacts, found: BagSourceFacts): void {
+  for (const field of ["encoder", "tilePx", "mpp"] as const) {
+    const [wanted, value] = [expected[field], found[field]];
+    if (wanted === undefined || value === undefined || areAlike(wanted, value, field)) continue;
+    const message = `the ${field} of the bag is ${value}, that of the other bags or of the model ${wanted}`;
+    throw new DomainError("GEOMETRY_MISMATCH", message, {
+      details: { field, expected: `${wanted}`, found: `${value}` },
+    });
+  }
+}
+
+function areAlike(a: string | number, b: string | number, field: keyof BagSourceFacts): boolean {
+  if (field !== "mpp") return a === b;
+  return Math.abs(Number(a) - Number(b)) <= MPP_TOLERANCE * Number(a);
+}
+
+/** @throws {DomainError} `EMPTY_BAG`; `GEOMETRY_MISMATCH` naming both widths, or missing coordinates. */
 function assertBagFits(model: Model, ref: BagRef): void {
+  if (ref.n < 1) throw new DomainError("EMPTY_BAG", `the bag has ${ref.n} tiles; it needs at least 1`);
   if (ref.d !== model.config.dIn) {
     throw new DomainError(
       "GEOMETRY_MISMATCH",

@@ -2,10 +2,10 @@ import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
 import { createRng } from "@parfocal/metrics";
 import type { DropoutSite } from "@parfocal/models";
 import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
-import { applyStepBuild, gradStepBuild, logitsBuild, trainStepBuild } from "./step-graphs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import type { TrainPlan } from "./plan.ts";
 import { scheduleFactor } from "./schedule.ts";
+import { applyStepBuild, gradStepBuild, logitsBuild, trainStepBuild } from "./step-graphs.ts";
 import type { ResidentState, TrainingState } from "./training-state.ts";
 
 /** The graphs of a training: one fused step for batches of one, else gradients and update apart. */

@@ -43,6 +43,7 @@ export async function finishTraining(
     model,
     spec,
     jobDigest: plan.jobDigest,
+    dataDigest: plan.dataDigest,
     weights,
     epoch: isBest ? state.selection.bestEpoch : state.epoch,
     history: state.history,

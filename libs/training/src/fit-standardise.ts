@@ -1,9 +1,9 @@
 import type { RunRequest } from "@parfocal/engine";
 import { captureGraph } from "@parfocal/tensor";
-import { momentsBuild } from "./step-graphs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { TrainPlan } from "./plan.ts";
 import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import { momentsBuild } from "./step-graphs.ts";
 
 /**
  * Values of the fixed parameters `[F]`: mean and one over the standard deviation of each feature over all tiles of the

@@ -1,1 +1,44 @@
-export {};
+export { assignParts, patientsOf } from "./assign-parts.ts";
+export type { EarlyStoppingConfig } from "./early-stopping.ts";
+export { fitThresholds } from "./finish.ts";
+export type {
+  BagSourceFacts,
+  EpochReport,
+  LabelledBag,
+  Part,
+  ScoredBag,
+  TrainDeps,
+  TrainEvent,
+  TrainedModel,
+  TrainJob,
+} from "./job.ts";
+export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
+export { type EvaluateDeps, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
+export { type LoadedModel, type LoadOptions, loadModel } from "./package/load-model.ts";
+export {
+  encodeManifest,
+  type ModelManifest,
+  type PackageFile,
+  type PackageGraph,
+  type PartMetrics,
+  parseManifest,
+} from "./package/manifest.ts";
+export {
+  type BagPrediction,
+  decide,
+  type PredictDeps,
+  type PredictOptions,
+  predictBag,
+} from "./package/predict-bag.ts";
+export { manifestKeyOf, type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
+export type { ScheduleConfig } from "./schedule.ts";
+export {
+  applyStepBuild,
+  gradStepBuild,
+  logitsBuild,
+  momentsBuild,
+  trainStepBuild,
+} from "./step-graphs.ts";
+export { assertLabel, type Label } from "./target.ts";
+export { train } from "./train.ts";
+export { parseTrainSpec, type SplitConfig, type TrainSpec, trainSpecJson } from "./train-spec.ts";

@@ -67,6 +67,8 @@ export interface TrainedModel {
   readonly spec: TrainSpec;
   /** SHA-256 of the job: specification, bags, labels, parts. */
   readonly jobDigest: string;
+  /** SHA-256 of contents, labels and parts of the bags. */
+  readonly dataDigest: string;
   readonly weights: Weights;
   /** Epoch whose weights these are. */
   readonly epoch: number;

@@ -4,7 +4,7 @@ import { DomainError } from "@parfocal/errors";
 import type { Split } from "@parfocal/metrics";
 import { buildModel, type Model } from "@parfocal/models";
 import { assignParts } from "./assign-parts.ts";
-import { type BagInput, readBagInputs } from "./bag-inputs.ts";
+import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
@@ -24,6 +24,9 @@ export interface TrainPlan {
   /** `[2, K]` by row: with smoothing and weights for bags that train, plain for the others. */
   readonly targets: readonly Float32Array<ArrayBuffer>[];
   readonly source: BagSourceFacts;
+  /** SHA-256 of contents, labels and parts of the bags. */
+  readonly dataDigest: string;
+  /** SHA-256 of everything that decides the result: the data and the specification. */
   readonly jobDigest: string;
 }
 
@@ -40,6 +43,7 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   for (const { label } of bags) assertLabel(model.config.task, label);
   const split = assignParts(bags, spec);
   assertPartsSuffice(spec, split);
+  const dataDigest = digestOfData(job, split);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await readBagInputs(deps.store, refs, model, signal);
   return {
@@ -52,7 +56,8 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     inputs,
     targets: targetsOf(job, model, split),
     source: commonSource(inputs),
-    jobDigest: digestOfJob(job, split),
+    dataDigest,
+    jobDigest: sha256(JSON.stringify([trainSpecJson(spec), dataDigest])),
   };
 }
 
@@ -68,19 +73,21 @@ function commonWidth(refs: readonly BagRef[]): number {
 }
 
 /**
- * The encoder and geometry that the bags agree on. Bags that do not say are taken to agree.
+ * The encoder and geometry that the bags agree on: of each field the first value that any of them gives.
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` naming two values that differ.
  */
 function commonSource(inputs: readonly BagInput[]): BagSourceFacts {
-  const facts: Record<string, string | number> = {};
-  for (const field of ["encoder", "tilePx", "mpp"] as const) {
-    const values = new Set(inputs.map(({ metadata }) => metadata[field]).filter((value) => value !== undefined));
-    const [first, second] = values;
-    if (second !== undefined) {
-      throw new DomainError("GEOMETRY_MISMATCH", `bags have ${field} ${first} and ${second}; a model takes one`);
-    }
-    if (first !== undefined) facts[field] = first;
+  let facts: BagSourceFacts = {};
+  for (const { metadata } of inputs) {
+    const { encoder, tilePx, mpp } = metadata;
+    const found = {
+      ...(encoder !== undefined && { encoder }),
+      ...(tilePx !== undefined && { tilePx }),
+      ...(mpp !== undefined && { mpp }),
+    };
+    assertSourceFits(facts, found);
+    facts = { ...found, ...facts };
   }
   return facts;
 }
@@ -112,11 +119,12 @@ function targetsOf(job: TrainJob, model: Model, split: Split): Float32Array<Arra
   );
 }
 
-/** SHA-256 of everything that decides the result: specification, contents of the bags, labels, parts. */
-function digestOfJob({ spec, bags }: TrainJob, split: Split): string {
+/** SHA-256 of what the training is made from: contents of the bags, labels, parts. */
+function digestOfData({ bags }: TrainJob, split: Split): string {
   const contents = bags.map(({ bag, label }) => [bag.digest, label]);
-  const parts = [split.train, split.validation, split.test];
-  return createHash("sha256")
-    .update(JSON.stringify([trainSpecJson(spec), contents, parts]))
-    .digest("hex");
+  return sha256(JSON.stringify([contents, split.train, split.validation, split.test]));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -62,7 +62,9 @@ export async function writeCohort(store: ObjectStore, options: CohortOptions): P
 }
 
 /** Runs a training to its end. @throws What the training throws. */
-export async function collect(events: AsyncIterable<TrainEvent>): Promise<{ events: TrainEvent[]; trained: TrainedModel }> {
+export async function collect(
+  events: AsyncIterable<TrainEvent>,
+): Promise<{ events: TrainEvent[]; trained: TrainedModel }> {
   const all: TrainEvent[] = [];
   for await (const event of events) all.push(event);
   const last = all.at(-1);

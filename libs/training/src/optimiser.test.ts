@@ -1,0 +1,72 @@
+import { runEagerly, tf } from "@parfocal/tensor";
+import { describe, expect, it } from "vitest";
+import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+
+/** Runs updates on `0.5 p0^2 + p1^2` from (1, -2) and gives p. */
+function minimise(
+  json: Record<string, string | number>,
+  nSteps: number,
+  decayed: readonly number[] = [1, 1],
+): number[] {
+  const config = parseOptimiser(json);
+  const optimiser = createOptimiser(config);
+  const outputs = runEagerly(
+    {
+      name: "minimise",
+      inputs: [],
+      build() {
+        const slots = Object.fromEntries(optimiser.slotNames.map((name) => [name, tf.zeros([2]) as tf.Tensor1D]));
+        let state = { weights: tf.tensor1d([1, -2]), slots };
+        for (let step = 1; step <= nSteps; step++) {
+          const gradients = tf.mul<tf.Tensor1D>(state.weights, tf.tensor1d([1, 2]));
+          const hyper = tf.tensor1d(optimiser.hyper(step, config.learningRate));
+          state = { ...optimiser.update(state, { gradients, hyper, decayMask: () => tf.tensor1d([...decayed]) }) };
+        }
+        return { weights: state.weights };
+      },
+    },
+    {},
+  );
+  return Array.from(outputs.weights?.data ?? []);
+}
+
+describe("optimisers", () => {
+  it("move as the numbers of F20 say: Adam with L2 in the gradient", () => {
+    const [p0, p1] = minimise({ kind: "adam", learningRate: 0.01, weightDecay: 0.1 }, 2);
+    expect(p0).toBeCloseTo(0.98000275, 6);
+    expect(p1).toBeCloseTo(-1.98000134, 6);
+  });
+
+  it("move as the numbers of F20 say: AdamW with decoupled decay", () => {
+    const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 2);
+    expect(p0).toBeCloseTo(0.97801404, 6);
+    expect(p1).toBeCloseTo(-1.97601361, 6);
+  });
+
+  it("leave numbers without decay out of decoupled decay", () => {
+    const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 2, [1, 0]);
+    const [, plain] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0 }, 2);
+    expect(p0).toBeCloseTo(0.97801404, 6);
+    expect(p1).toBeCloseTo(plain ?? 0, 7);
+  });
+
+  it("gather momentum in SGD: worked by hand for two steps", () => {
+    // Step 1: b = g + 0.1 p = 1.1, p = 1 - 0.011. Step 2: b = 0.9 * 1.1 + 1.1 p.
+    const first = 1 - 0.01 * 1.1;
+    const second = first - 0.01 * (0.9 * 1.1 + 1.1 * first);
+    expect(minimise({ kind: "sgd", learningRate: 0.01, weightDecay: 0.1 }, 2)[0]).toBeCloseTo(second, 6);
+  });
+
+  it("descend plainly in SGD without momentum", () => {
+    expect(minimise({ kind: "sgd", learningRate: 0.1, weightDecay: 0, momentum: 0 }, 1)[0]).toBeCloseTo(0.9, 6);
+  });
+
+  it.each([
+    [{ kind: "adam", learningRate: 0 }, "optimiser.learningRate is 0"],
+    [{ kind: "adam", momentum: 0.9 }, 'optimiser has an unknown field "momentum"'],
+    [{ kind: "lion" }, 'optimiser.kind is "lion"; it must be one of adam, adamw, sgd'],
+    [{ beta2: 1 }, "optimiser.beta2 is 1"],
+  ])("refuse %j", (json, message) => {
+    expect(() => parseOptimiser(json)).toThrow(message);
+  });
+});

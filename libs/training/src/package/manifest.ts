@@ -1,0 +1,178 @@
+import { DomainError } from "@parfocal/errors";
+import type { EvaluationReport, MetricTable } from "@parfocal/metrics";
+import {
+  type ConfigObject,
+  type ConfigReader,
+  createConfigReader,
+  type ModelConfig,
+  modelConfigJson,
+  parseModelConfig,
+} from "@parfocal/models";
+import type { GraphPort } from "@parfocal/tensor";
+import type { BagSourceFacts, EpochReport } from "../job.ts";
+
+/** Version of the manifest's layout; another one is refused, never guessed at. */
+const FORMAT = "parfocal-model/1";
+
+/** A content-addressed file of a package. */
+export interface PackageFile {
+  /** Key below the package's folder. */
+  readonly path: string;
+  /** SHA-256, lower-case hex. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** A graph of a package: its file and its ports. */
+export interface PackageGraph extends PackageFile {
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+}
+
+/** Figures of one part, with 95 % intervals, without curves. */
+export interface PartMetrics {
+  readonly nCases: number;
+  readonly nPatients: number;
+  readonly metrics: MetricTable;
+  readonly classes: readonly {
+    readonly name: string;
+    readonly nPositives: number;
+    readonly nNegatives: number;
+    readonly metrics: MetricTable;
+  }[];
+  /** Row = truth, column = decision; null for multi-label. */
+  readonly confusion: readonly (readonly number[])[] | null;
+}
+
+/** Everything a package says of its model. */
+export interface ModelManifest {
+  /** Architecture and task; what the bags must bring is in `expects`. */
+  readonly model: ModelConfig;
+  /** Encoder and geometry of the training bags; absent fields were unknown. */
+  readonly expects: BagSourceFacts;
+  /** One for binary, one per class for multi-label, none for multi-class tasks. */
+  readonly thresholds: readonly number[];
+  /** Whether they were chosen on the validation part. */
+  readonly areThresholdsFitted: boolean;
+  readonly validation: PartMetrics | null;
+  readonly test: PartMetrics | null;
+  readonly digests: {
+    /** Of the program that trained, as the service knows it (commit or image). */
+    readonly code: string;
+    /** SHA-256 of the training specification. */
+    readonly config: string;
+    /** SHA-256 over digests, labels and parts of the bags. */
+    readonly trainingData: string;
+  };
+  /** The training specification, seed included. */
+  readonly spec: ConfigObject;
+  /** Epoch whose weights were taken. */
+  readonly epoch: number;
+  readonly nParameters: number;
+  readonly history: readonly EpochReport[];
+  readonly weights: PackageFile;
+  readonly graphs: { readonly aggregate: PackageGraph };
+}
+
+/** The manifest as JSON text. Deterministic: the same training gives the same bytes. */
+export function encodeManifest(manifest: ModelManifest): Uint8Array {
+  const json = { format: FORMAT, ...manifest, model: modelConfigJson(manifest.model) };
+  return new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+}
+
+/**
+ * Reads a manifest strictly.
+ *
+ * @throws {DomainError} `UNSUPPORTED_FORMAT` for another version; `CORRUPT` when it is no JSON or a field is missing, of
+ * another type or out of its bounds, naming it.
+ */
+export function parseManifest(bytes: Uint8Array): ModelManifest {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return readManifest(createConfigReader(json, "manifest"));
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "UNSUPPORTED_FORMAT") throw error;
+    const reason = error instanceof Error ? error.message : "unreadable";
+    throw new DomainError("CORRUPT", `the manifest of the model is damaged: ${reason}`, { cause: error });
+  }
+}
+
+function readManifest(reader: ConfigReader): ModelManifest {
+  const format = reader.scalar("format");
+  if (format !== FORMAT) throw new DomainError("UNSUPPORTED_FORMAT", `the model package is ${format}, not ${FORMAT}`);
+  const graphs = createConfigReader(reader.object("graphs"), "graphs");
+  const digests = createConfigReader(reader.object("digests"), "digests");
+  const manifest: ModelManifest = {
+    model: parseModelConfig(reader.object("model")),
+    expects: readFacts(reader.object("expects")),
+    thresholds: reader.numbers("thresholds", { min: 0, max: 1, maxItems: 1000 }),
+    areThresholdsFitted: reader.boolean("areThresholdsFitted"),
+    validation: metricsOrNull(reader.optionalObject("validation")),
+    test: metricsOrNull(reader.optionalObject("test")),
+    digests: {
+      code: `${digests.scalar("code")}`,
+      config: `${digests.scalar("config")}`,
+      trainingData: `${digests.scalar("trainingData")}`,
+    },
+    spec: reader.object("spec"),
+    epoch: reader.number("epoch", { min: 0, max: 10_000, isInteger: true }),
+    nParameters: reader.number("nParameters", { min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true }),
+    history: reader.objects("history") as unknown as readonly EpochReport[],
+    weights: readFile(reader.object("weights"), "weights"),
+    graphs: { aggregate: readGraph(graphs.object("aggregate"), "graphs.aggregate") },
+  };
+  reader.assertNoOthers();
+  graphs.assertNoOthers();
+  return manifest;
+}
+
+function readFacts(json: ConfigObject): BagSourceFacts {
+  const reader = createConfigReader(json, "expects");
+  const has = (name: string) => json[name] !== undefined;
+  const facts = {
+    ...(has("encoder") && { encoder: `${reader.scalar("encoder")}` }),
+    ...(has("tilePx") && { tilePx: reader.number("tilePx", { min: 1, max: 65_536 }) }),
+    ...(has("mpp") && { mpp: reader.number("mpp", { min: 1e-3, max: 1e3 }) }),
+  };
+  reader.assertNoOthers();
+  return facts;
+}
+
+function readFile(json: ConfigObject, where: string): PackageFile {
+  const reader = createConfigReader(json, where);
+  const path = `${reader.scalar("path")}`;
+  const digest = `${reader.scalar("digest")}`;
+  // The path comes from a stored object: it must not lead out of the package.
+  const isLocal = path.split("/").every((part) => /^[\w-][\w.-]*$/u.test(part));
+  if (!isLocal || !/^[0-9a-f]{64}$/u.test(digest)) {
+    throw new DomainError("CORRUPT", `${where} has a path or digest of another form`);
+  }
+  return { path, digest, sizeBytes: reader.number("sizeBytes", { min: 1, max: 2 ** 40, isInteger: true }) };
+}
+
+function readGraph(json: ConfigObject, where: string): PackageGraph {
+  const reader = createConfigReader(json, where);
+  const ports = (name: string) => reader.objects(name) as unknown as readonly GraphPort[];
+  return { ...readFile(json, where), inputs: ports("inputs"), outputs: ports("outputs") };
+}
+
+function metricsOrNull(json: ConfigObject | undefined): PartMetrics | null {
+  return json === undefined ? null : (json as unknown as PartMetrics);
+}
+
+/** The figures of a report that a manifest keeps. */
+export function partMetricsFromReport(report: EvaluationReport | null): PartMetrics | null {
+  if (report === null) return null;
+  return {
+    nCases: report.nCases,
+    nPatients: report.nPatients,
+    metrics: report.metrics,
+    classes: report.classes.map(({ name, nPositives, nNegatives, metrics }) => ({
+      name,
+      nPositives,
+      nNegatives,
+      metrics,
+    })),
+    confusion: report.confusion,
+  };
+}
