@@ -2,7 +2,6 @@ import { DomainError, isDomainError } from "@parfocal/errors";
 import type * as H5 from "h5wasm";
 import { elementBytesOf, type SafetensorsDtype } from "../../safetensors/dtype.ts";
 import type { SafetensorsTensor } from "../../safetensors/parse-safetensors.ts";
-import { swappedBytes } from "../swap-bytes.ts";
 
 /** An attribute as far as importers need it. */
 export type H5Attribute = string | number;
@@ -40,7 +39,7 @@ const EXPANSION_SLACK_BYTES = 16 * 1024 * 1024;
 
 /**
  * Opens the bytes of an HDF5 file in memory, gives it to `use`, closes it. The library sees no file system but this one
- * file, so links and external storage of a hostile file lead nowhere.
+ * file, so links and external storage of a hostile file lead nowhere. Numbers come little-endian whatever the file has.
  *
  * @throws {DomainError} TRUNCATED or CORRUPT for whatever the library reports; what `use` throws.
  */
@@ -48,29 +47,50 @@ export async function withH5File<T>(bytes: Uint8Array, use: (file: H5File) => T)
   // Four megabytes of WebAssembly, wanted only by those who import HDF5.
   const { h5wasm } = await import("h5wasm");
   const module = await h5wasm.ready;
+  const complaints = collectComplaints(module);
   const name = "/source.h5";
   // `canOwn`: the file system keeps this very buffer, a copy of a large file would be dear.
   module.FS.writeFile(name, bytes, { canOwn: true } as Parameters<typeof module.FS.writeFile>[2]);
   let file: H5.File | undefined;
   try {
     file = new h5wasm.File(name, "r");
-    return use(describeFile(h5wasm, module, file, bytes.length));
+    if (file.file_id < 0n) throw new Error("the file cannot be opened");
+    const result = use(describeFile(h5wasm, module, file, bytes.length));
+    // Some calls of the library report damage on its error stream only and go on with zeros.
+    if (complaints.length > 0) throw new Error("the library complained");
+    return result;
   } catch (error) {
-    throw errorFromH5(error);
+    throw errorFromH5(error, complaints.join(""));
   } finally {
     closeQuietly(file);
     module.FS.unlink(name);
   }
 }
 
-/** The library's error as ours. Its text names places in the file, never values, so it may be shown shortened. */
-function errorFromH5(error: unknown): DomainError {
+/** Enough of the library's report to tell what is wrong. */
+const MAX_COMPLAINTS = 1_000;
+
+/** Turns the library's error stream, which would go to the terminal, into a list that is filled while it works. */
+function collectComplaints(module: H5Module): readonly string[] {
+  const complaints: string[] = [];
+  const { FS } = module as unknown as { FS: { getStream: (fd: number) => { stream_ops: object } } };
+  const write = (_stream: unknown, heap: Uint8Array, offset: number, length: number): number => {
+    if (complaints.length < MAX_COMPLAINTS)
+      complaints.push(Buffer.from(heap.subarray(offset, offset + length)).toString());
+    return length;
+  };
+  FS.getStream(2).stream_ops = { write };
+  return complaints;
+}
+
+/** The library's error as ours; its own text goes to the log only. */
+function errorFromH5(error: unknown, complaints: string): DomainError {
   if (isDomainError(error)) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  const isCut = /truncated file|addr overflow|end of file|file read failed|eof/iu.test(text);
-  return isCut
-    ? new DomainError("TRUNCATED", "the HDF5 file ends before its data", { cause: error })
-    : new DomainError("CORRUPT", "the HDF5 file is damaged or uses what this reader does not know", { cause: error });
+  const cause = new Error(complaints.slice(0, 4_000), { cause: error });
+  const text = `${String(error)} ${complaints}`;
+  return /truncated|addr overflow|end of file|file read failed|eof/iu.test(text)
+    ? new DomainError("TRUNCATED", "the HDF5 file ends before its data", { cause })
+    : new DomainError("CORRUPT", "the HDF5 file is damaged or uses what this reader does not know", { cause });
 }
 
 /** A file that could not be opened or read well may fail to close, too; the first error is the one to tell. */
@@ -127,8 +147,7 @@ function readArray(source: ArraySource, dtype: SafetensorsDtype, shape: readonly
   }
   const data = new Uint8Array(nBytes);
   if (nBytes > 0) readInto(data, source, shape);
-  const isSwapped = !source.dataset.metadata.littleEndian && elementBytes > 1;
-  return { dtype, shape, data: isSwapped ? swappedBytes(data, elementBytes) : data };
+  return { dtype, shape, data };
 }
 
 /** Reads whole chunks at a time: a compressed chunk that is read in two pieces is inflated twice. */
