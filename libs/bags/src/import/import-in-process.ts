@@ -5,7 +5,7 @@ import { parseSafetensorsHeader } from "../safetensors/parse-header.ts";
 import { completeBag } from "./complete-bag.ts";
 import type { ImportedBag, ImportOptions } from "./imported-bag.ts";
 import { readSources } from "./read-sources.ts";
-import { readWholeFile } from "./read-whole-file.ts";
+import { readWholeFile, type WholeFile } from "./read-whole-file.ts";
 import { resolveGeometry } from "./resolve-geometry.ts";
 
 /**
@@ -14,7 +14,11 @@ import { resolveGeometry } from "./resolve-geometry.ts";
  * @throws {DomainError} As {@link importFile}.
  */
 export async function* importInProcess(path: string, options: ImportOptions): AsyncGenerator<ImportedBag> {
-  const file = await readWholeFile(path);
+  yield* importBytes(await readWholeFile(path), path, options);
+}
+
+/** The same for a file already read; its path gives name and extension. Throws as {@link importFile}. */
+export async function* importBytes(file: WholeFile, path: string, options: ImportOptions): AsyncGenerator<ImportedBag> {
   const stem = basename(path, extname(path));
   if (isCanonical(file.bytes)) {
     yield canonical(file.bytes, stem, options);
