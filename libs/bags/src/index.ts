@@ -7,6 +7,7 @@ export { importFile } from "./import/import-file.ts";
 export type { ImportedBag, ImportOptions, Inferred, SourceCoordUnit } from "./import/imported-bag.ts";
 export { readTorchStateDict } from "./import/torch/read-torch-state-dict.ts";
 export { type BagLayout, parseBag } from "./parse-bag.ts";
+export { readBagCoords } from "./read-coords.ts";
 export type { SafetensorsDtype } from "./safetensors/dtype.ts";
 export { encodeSafetensors, encodeSafetensorsParts, type SafetensorsInput } from "./safetensors/encode-safetensors.ts";
 export {

@@ -14,9 +14,9 @@ export const keys = {
   bagPrefix: (project: string) => `projects/${project}/bags/`,
   bagIndexPrefix: (project: string) => `projects/${project}/bag-index/`,
   bagIndex: (project: string, sha256: string) => `projects/${project}/bag-index/${sha256}.json`,
-  packagePrefix: (project: string, model: string, version: string) =>
-    `projects/${project}/models/${model}/versions/${version}/`,
-  checkpointPrefix: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints/`,
+  packageFolder: (project: string, model: string, version: string) =>
+    `projects/${project}/models/${model}/versions/${version}`,
+  checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   modelIndexPrefix: (project: string, model?: string) =>
     model === undefined ? `projects/${project}/model-index/` : `projects/${project}/model-index/${model}/`,
   modelIndex: (project: string, model: string, version: string) =>

@@ -78,7 +78,7 @@ export function createModelCatalog(store: ObjectStore): ModelCatalog {
       const key = keys.modelIndex(project, model, version);
       cache.delete(key);
       await store.delete(key, options);
-      await deletePrefix(store, keys.packagePrefix(project, model, version), options);
+      await deletePrefix(store, `${keys.packageFolder(project, model, version)}/`, options);
     },
   };
 }

@@ -13,7 +13,7 @@ export interface OperationFilter {
  */
 export function parseOperationFilter(filter: string): OperationFilter {
   const terms = filter.trim() === "" ? [] : filter.split(/\s+AND\s+/);
-  return terms.reduce<OperationFilter>((parsed, term) => ({ ...parsed, ...parseTerm(term.trim()) }), {});
+  return Object.assign({}, ...terms.map((term) => parseTerm(term.trim()))) as OperationFilter;
 }
 
 function parseTerm(term: string): OperationFilter {

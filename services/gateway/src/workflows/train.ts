@@ -47,8 +47,8 @@ async function trainOnStage(
   const stageRequest: aggregateV1.TrainRequest = {
     bags,
     spec: request.spec,
-    packageUri: uriFromKey(deps.store, keys.packagePrefix(project, request.modelId, operationId)),
-    checkpointUri: uriFromKey(deps.store, keys.checkpointPrefix(project, operationId)),
+    packageUri: uriFromKey(deps.store, keys.packageFolder(project, request.modelId, operationId)),
+    checkpointUri: uriFromKey(deps.store, keys.checkpointFolder(project, operationId)),
   };
   for await (const { event } of deps.aggregate.train(stageRequest, { signal: step.signal })) {
     if (event?.$case === "published") return aggregateV1.PublishedEvent.toJSON(event.value) as Json;

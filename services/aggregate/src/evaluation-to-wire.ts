@@ -1,0 +1,24 @@
+import type { Estimate, MetricTable } from "@parfocal/metrics";
+import type { commonV1 } from "@parfocal/protocol";
+import type { PartMetrics } from "@parfocal/training";
+
+/** Figures as the contract shows them: overall ones first, then those of each class. */
+export function evaluationFromMetrics(report: PartMetrics): commonV1.Evaluation {
+  const perClass = report.classes.flatMap(({ name, metrics }) => metricsFromTable(metrics, name));
+  return {
+    metrics: [...metricsFromTable(report.metrics, ""), ...perClass],
+    slideCount: report.nCases,
+    patientCount: report.nPatients,
+    confusion: report.confusion?.flat() ?? [],
+  };
+}
+
+function metricsFromTable(table: MetricTable, label: string): commonV1.Metric[] {
+  return Object.entries(table).map(([name, estimate]: [string, Estimate]) => ({
+    name: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value: estimate.value ?? undefined,
+    lower: estimate.interval?.low,
+    upper: estimate.interval?.high,
+    label,
+  }));
+}

@@ -1,0 +1,36 @@
+import { DomainError } from "@parfocal/errors";
+import type { aggregateV1 } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import { decide, evaluateModel } from "@parfocal/training";
+import type { AggregateDeps } from "../deps.ts";
+import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
+import { labelledBagFromWire, packageFromWire, predictionToWire } from "../wire.ts";
+
+const MAX_BAGS = 100_000;
+
+/** `Evaluate`: scores labelled bags with the thresholds frozen in the model. */
+export function createEvaluate({ store, engine, models }: AggregateDeps) {
+  return async (
+    request: aggregateV1.EvaluateRequest,
+    { signal }: HandlerContext,
+  ): Promise<aggregateV1.EvaluateResponse> => {
+    if (request.bags.length < 1 || request.bags.length > MAX_BAGS) {
+      throw new DomainError("INVALID_ARGUMENT", `bags has ${request.bags.length} entries; it is 1 to ${MAX_BAGS}`, {
+        details: { field: "bags" },
+      });
+    }
+    const { folder, digest } = packageFromWire(store, request.model);
+    const loaded = await models.get(folder, digest, { signal });
+    const { task } = loaded.model.config;
+    const { thresholds } = loaded.manifest;
+    const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
+    // Bags without a patient are patients of their own.
+    const cases = bags.map(({ bag, label, patient }, index) => ({ bag, label, patient: patient ?? `#${index}` }));
+    const deps = { engine, store, nowMs: () => performance.now() };
+    const { report, probabilities } = await evaluateModel(deps, loaded, cases, signal);
+    const predictions = probabilities.map((of) =>
+      predictionToWire(task, { probabilities: of, decision: decide(task, of, thresholds), thresholds, engineMs: 0 }),
+    );
+    return { evaluation: evaluationFromMetrics(report), predictions };
+  };
+}

@@ -1,0 +1,19 @@
+import type { aggregateV1 } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import { predictBag } from "@parfocal/training";
+import type { AggregateDeps } from "../deps.ts";
+import { bagRefFromWire, packageFromWire, predictionToWire } from "../wire.ts";
+
+/** `Predict`: the bag's tensors go from the store into the engine and never through here. */
+export function createPredict({ store, engine, models }: AggregateDeps) {
+  return async (
+    request: aggregateV1.PredictRequest,
+    { signal }: HandlerContext,
+  ): Promise<aggregateV1.PredictResponse> => {
+    const { folder, digest } = packageFromWire(store, request.model);
+    const ref = bagRefFromWire(store, request.bag);
+    const loaded = await models.get(folder, digest, { signal });
+    const prediction = await predictBag({ engine, store }, loaded, ref, { signal });
+    return { prediction: predictionToWire(loaded.model.config.task, prediction) };
+  };
+}

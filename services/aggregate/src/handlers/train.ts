@@ -1,0 +1,93 @@
+import { isDomainError } from "@parfocal/errors";
+import { countParameters, parseTask } from "@parfocal/models";
+import type { aggregateV1 } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import {
+  type LoadedModel,
+  loadModel,
+  manifestKeyOf,
+  parseTrainSpec,
+  publishModel,
+  type TrainEvent,
+  train,
+} from "@parfocal/training";
+import type { AggregateDeps } from "../deps.ts";
+import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
+import { trainSpecFromWire } from "../spec-from-wire.ts";
+import { epochToWire, folderFromWire, labelledBagFromWire, modelReferenceOf } from "../wire.ts";
+
+/**
+ * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that
+ * a caller who lost the last event may ask again.
+ */
+export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
+  return async function* (
+    request: aggregateV1.TrainRequest,
+    { signal, draining, requestId }: HandlerContext,
+  ): AsyncIterable<aggregateV1.TrainResponse> {
+    const folder = folderFromWire(store, request.packageUri);
+    const found = await findPackage(folder, signal);
+    if (found !== undefined) {
+      yield publishedEvent(folder, found);
+      return;
+    }
+    const spec = parseTrainSpec(trainSpecFromWire(request.spec));
+    const task = parseTask(spec.model.task);
+    const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
+    const checkpointKey = `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`;
+    const deps = { engine, store, nowMs: () => performance.now(), name: `train-${requestId}` };
+    // A draining server ends its trainings at the next checkpoint's worth of work; the caller asks again elsewhere.
+    const either = AbortSignal.any([signal, draining]);
+    for await (const event of train({ spec, bags, checkpointKey }, deps, either)) {
+      if (event.kind === "done") {
+        await publishModel(store, folder, event.trained, { codeVersion, signal });
+        await store.delete(checkpointKey, { signal });
+        yield publishedEvent(folder, await loadModel(store, folder, { signal }));
+      } else {
+        const wire = eventToWire(event);
+        if (wire !== undefined) yield { event: wire };
+      }
+    }
+  };
+
+  async function findPackage(folder: string, signal: AbortSignal): Promise<LoadedModel | undefined> {
+    try {
+      return await loadModel(store, folder, { signal });
+    } catch (error) {
+      if (isDomainError(error, "NOT_FOUND")) return undefined;
+      throw error;
+    }
+  }
+
+  function publishedEvent(folder: string, { manifest, digest, model }: LoadedModel): aggregateV1.TrainResponse {
+    const published = { manifestKey: manifestKeyOf(folder), digest };
+    const value: aggregateV1.PublishedEvent = {
+      model: modelReferenceOf(store, published, 0),
+      validation: manifest.validation ? evaluationFromMetrics(manifest.validation) : undefined,
+      test: manifest.test ? evaluationFromMetrics(manifest.test) : undefined,
+      featureDim: model.config.dIn,
+      encoder: manifest.expects.encoder ?? "",
+      parameterCount: BigInt(countParameters(model.parameters)),
+      history: manifest.history.map(epochToWire),
+    };
+    return { event: { $case: "published", value } };
+  }
+}
+
+/** What the contract tells of an event; progress within an epoch is not part of it. */
+function eventToWire(event: Exclude<TrainEvent, { kind: "done" }>): aggregateV1.TrainResponse["event"] {
+  switch (event.kind) {
+    case "split": {
+      const { nTrain, nValidation, nTest, nParameters } = event;
+      const counts = { trainCount: nTrain, validationCount: nValidation, testCount: nTest };
+      return { $case: "split", value: { ...counts, parameterCount: BigInt(nParameters) } };
+    }
+    case "epoch":
+      return { $case: "epoch", value: epochToWire(event) };
+    case "checkpoint":
+      return { $case: "checkpoint", value: { epoch: event.epoch } };
+    case "progress":
+    case "recovered":
+      return undefined;
+  }
+}

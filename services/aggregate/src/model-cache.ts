@@ -1,0 +1,37 @@
+import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { type LoadedModel, loadModel } from "@parfocal/training";
+
+/** Models kept ready by the digest of their manifest, which covers every byte of them. */
+export interface ModelCache {
+  /** The model of the package in `folder`. @throws {DomainError} as `loadModel`; a failure is not remembered. */
+  get(folder: string, digest: string, options?: CallOptions): Promise<LoadedModel>;
+}
+
+/** A cache of at most `capacity` models; the one used longest ago goes first. */
+export function createModelCache(store: ObjectStore, capacity: number): ModelCache {
+  const loading = new Map<string, Promise<LoadedModel>>();
+  return {
+    async get(folder, digest, options = {}) {
+      const kept = loading.get(digest);
+      loading.delete(digest);
+      // Not the caller's signal: others may be waiting for the same model.
+      const model = kept ?? loadModel(store, folder, { digest });
+      loading.set(digest, model);
+      const [oldest] = loading.keys();
+      if (loading.size > capacity && oldest !== undefined) loading.delete(oldest);
+      model.catch(() => loading.delete(digest));
+      return raceSignal(model, options.signal);
+    },
+  };
+}
+
+/** The promise, or the signal's reason if that fires first. */
+function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

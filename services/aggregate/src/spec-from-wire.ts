@@ -1,0 +1,160 @@
+import { DomainError } from "@parfocal/errors";
+import { commonV1 } from "@parfocal/protocol";
+
+/** A JSON object that a strict reader will check: fields that are `undefined` are left to its defaults. */
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The training specification of a request as the JSON that `parseTrainSpec` reads. What the client left out is left out:
+ * defaults and bounds live in one place, behind that reader.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for a missing part or an enum value that means nothing.
+ */
+export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fields {
+  if (spec?.task === undefined) throw missing("spec.task");
+  if (spec.architecture?.head === undefined) throw missing("spec.architecture.head");
+  const { architecture, recipe, split, threshold, task } = spec;
+  return defined({
+    model: {
+      standardise: architecture.standardise,
+      head: headFromWire(spec.architecture.head),
+      task: taskFromWire(task, architecture.singleLogit),
+    },
+    ...(recipe === undefined ? {} : recipeFromWire(recipe)),
+    split: split && defined({ validationFraction: split.validationFraction, testFraction: split.testFraction }),
+    threshold: threshold && thresholdFromWire(threshold),
+  });
+}
+
+function missing(field: string): DomainError {
+  return new DomainError("INVALID_ARGUMENT", `${field} is missing`, { details: { field } });
+}
+
+function defined(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** The value that a table gives an enum's name. */
+function choice<T>(field: string, table: Readonly<Record<string, T>>, name: string): T {
+  if (Object.hasOwn(table, name)) return table[name] as T;
+  throw new DomainError("INVALID_ARGUMENT", `${field} is ${name}; it is one of ${Object.keys(table).join(", ")}`, {
+    details: { field },
+  });
+}
+
+function taskFromWire(task: commonV1.Task, singleLogit: boolean): Fields {
+  const kinds = { KIND_BINARY: "binary", KIND_MULTICLASS: "multiclass", KIND_MULTILABEL: "multilabel" };
+  const kind = choice("spec.task.kind", kinds, commonV1.task_KindToJSON(task.kind));
+  return defined({ kind, classes: task.classes, link: singleLogit ? "sigmoid" : undefined });
+}
+
+const ACTIVATIONS = {
+  ACTIVATION_UNSPECIFIED: undefined,
+  ACTIVATION_RELU: "relu",
+  ACTIVATION_GELU: "gelu",
+  ACTIVATION_TANH: "tanh",
+};
+
+function trunkFromWire(trunk: commonV1.Trunk | undefined): Fields {
+  if (trunk === undefined) return {};
+  const activation = choice("trunk.activation", ACTIVATIONS, commonV1.activationToJSON(trunk.activation));
+  return defined({ hidden: trunk.hidden, activation, dropout: trunk.dropout });
+}
+
+function headFromWire(head: commonV1.Head): Fields {
+  const trunk = trunkFromWire(head.trunk);
+  switch (head.kind?.$case) {
+    case undefined:
+      throw missing("spec.architecture.head.kind");
+    case "mean":
+      return { kind: "mean", ...trunk };
+    case "max":
+      return defined({ kind: "max", ...trunk, level: levelFromWire(head.kind.value) });
+    case "abmil":
+      return defined({ ...trunk, ...attentionFromWire(head.kind.value) });
+  }
+}
+
+function levelFromWire({ over }: commonV1.MaxHead): string | undefined {
+  const levels = { OVER_UNSPECIFIED: undefined, OVER_EMBEDDING: "embedding", OVER_INSTANCE: "instance" };
+  return choice<string | undefined>("max.over", levels, commonV1.maxHead_OverToJSON(over));
+}
+
+function attentionFromWire(abmil: commonV1.AbmilHead): Fields {
+  const branches = { BRANCHES_UNSPECIFIED: undefined, BRANCHES_SHARED: "single", BRANCHES_PER_CLASS: "per-class" };
+  return {
+    kind: abmil.gated ? "gated-abmil" : "abmil",
+    attentionWidth: abmil.attentionWidth,
+    attentionDropout: abmil.dropout,
+    branches: choice<string | undefined>("abmil.branches", branches, commonV1.abmilHead_BranchesToJSON(abmil.branches)),
+  };
+}
+
+function recipeFromWire(recipe: commonV1.Recipe): Fields {
+  const classWeights = {
+    CLASS_WEIGHTS_UNSPECIFIED: undefined,
+    CLASS_WEIGHTS_NONE: "none",
+    CLASS_WEIGHTS_BALANCED: "balanced",
+  };
+  const selections = { SELECTION_UNSPECIFIED: undefined, SELECTION_LAST: "last", SELECTION_BEST: "best" };
+  return {
+    epochs: recipe.epochs,
+    batchSize: recipe.batchSize,
+    optimiser: recipe.optimiser && optimiserFromWire(recipe.optimiser),
+    schedule: recipe.schedule && scheduleFromWire(recipe.schedule),
+    earlyStopping: recipe.earlyStopping && stoppingFromWire(recipe.earlyStopping),
+    labelSmoothing: recipe.labelSmoothing,
+    classWeights: choice<string | undefined>(
+      "recipe.class_weights",
+      classWeights,
+      commonV1.recipe_ClassWeightsToJSON(recipe.classWeights),
+    ),
+    selection: choice<string | undefined>(
+      "recipe.selection",
+      selections,
+      commonV1.recipe_SelectionToJSON(recipe.selection),
+    ),
+    seed: recipe.seed.toString(),
+  };
+}
+
+function optimiserFromWire({ kind, ...numbers }: commonV1.Optimiser): Fields {
+  const kinds = { KIND_UNSPECIFIED: undefined, KIND_ADAM: "adam", KIND_ADAMW: "adamw", KIND_SGD: "sgd" };
+  return defined({
+    kind: choice<string | undefined>("optimiser.kind", kinds, commonV1.optimiser_KindToJSON(kind)),
+    ...numbers,
+  });
+}
+
+function scheduleFromWire({ kind, ...numbers }: commonV1.Schedule): Fields {
+  const kinds = {
+    KIND_UNSPECIFIED: undefined,
+    KIND_CONSTANT: "constant",
+    KIND_COSINE: "cosine",
+    KIND_PLATEAU: "plateau",
+  };
+  return defined({
+    kind: choice<string | undefined>("schedule.kind", kinds, commonV1.schedule_KindToJSON(kind)),
+    ...numbers,
+  });
+}
+
+function stoppingFromWire({ metric, patience, minEpochs }: commonV1.EarlyStopping): Fields {
+  const metrics = { METRIC_UNSPECIFIED: undefined, METRIC_AUROC: "auroc", METRIC_LOSS: "loss" };
+  return defined({
+    metric: choice<string | undefined>("early_stopping.metric", metrics, commonV1.earlyStopping_MetricToJSON(metric)),
+    patience,
+    minEpochs,
+  });
+}
+
+function thresholdFromWire({ kind, value }: commonV1.ThresholdRule): Fields {
+  const kinds = {
+    KIND_UNSPECIFIED: { kind: "youden" },
+    KIND_YOUDEN: { kind: "youden" },
+    KIND_F1: { kind: "max-f1" },
+    KIND_SENSITIVITY: { kind: "sensitivity", target: value },
+    KIND_FIXED: { kind: "fixed", value },
+  };
+  return choice<Fields>("threshold.kind", kinds, commonV1.thresholdRule_KindToJSON(kind));
+}
