@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { ServerMiddleware } from "nice-grpc-common";
+import type { Shutdown } from "./shutdown.ts";
 
 /** Bounds of one method that differ from the configured ones. */
 export interface MethodLimits {
@@ -18,26 +19,28 @@ export type LimitsByMethod = Readonly<Record<string, MethodLimits>>;
 export interface AdmitOptions {
   readonly maxConcurrentPerMethod: number;
   readonly limits: LimitsByMethod;
-  /** Fires when the server begins to stop: no call is admitted after it. */
-  readonly closing: AbortSignal;
+  /** Refuses calls once it is closing, and counts those that run. */
+  readonly shutdown: Pick<Shutdown, "closing" | "callStarted">;
 }
 
 /**
  * Admits at most so many calls of a method at a time; the next one is refused at once with RESOURCE_EXHAUSTED and a
  * RetryInfo, because a queue here would only hide the load from whoever could spread it.
  */
-export function createAdmit({ maxConcurrentPerMethod, limits, closing }: AdmitOptions): ServerMiddleware {
+export function createAdmit({ maxConcurrentPerMethod, limits, shutdown }: AdmitOptions): ServerMiddleware {
   const running = new Map<string, number>();
   return async function* admit(call, context) {
-    if (closing.aborted) throw new DomainError("UNREACHABLE", "the server is shutting down");
+    if (shutdown.closing.aborted) throw new DomainError("UNREACHABLE", "the server is shutting down");
     const method = call.method.path.slice(1);
     const bound = limits[method]?.maxConcurrent ?? maxConcurrentPerMethod;
     const now = running.get(method) ?? 0;
     if (now >= bound) throw tooMany(method, now, bound);
     running.set(method, now + 1);
+    const end = shutdown.callStarted();
     try {
       return yield* call.next(call.request, context);
     } finally {
+      end();
       running.set(method, running.get(method)! - 1);
     }
   };

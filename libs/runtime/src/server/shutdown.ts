@@ -33,6 +33,8 @@ export interface Shutdown {
   readonly closing: AbortSignal;
   /** Fires when the drain is over: the signals of all calls fire with its reason. */
   readonly ending: AbortSignal;
+  /** Counts a call; the function it gives counts its end. */
+  callStarted(): () => void;
   /** The servers to stop, once they listen. */
   attach(server: Attached["server"], http: Attached["http"]): void;
   stop(options?: StopOptions): Promise<StopReport>;
@@ -54,6 +56,7 @@ export function createShutdown({ health, logger, lameDuckMs, drainMs }: Shutdown
   const hurry = new AbortController();
   let attached: Attached | undefined;
   let stopped: Promise<StopReport> | undefined;
+  let nRunning = 0;
 
   async function begin(drain: number): Promise<StopReport> {
     health.stop();
@@ -72,10 +75,12 @@ export function createShutdown({ health, logger, lameDuckMs, drainMs }: Shutdown
     const timers = new AbortController();
     try {
       if (await Promise.race([isDone, pause(drain, AbortSignal.any([hurry.signal, timers.signal]))])) return "drained";
+      const outcome = nRunning === 0 ? "drained" : "aborted";
       ending.abort(new DomainError("UNREACHABLE", "the server is shutting down"));
-      if (await Promise.race([isDone, pause(ABORT_GRACE_MS, timers.signal)])) return "aborted";
+      if (await Promise.race([isDone, pause(ABORT_GRACE_MS, timers.signal)])) return outcome;
       server.forceShutdown();
-      return "forced";
+      // Without a call left, only idle connections were cut.
+      return nRunning === 0 ? outcome : "forced";
     } finally {
       // A timer that nobody waits for would keep the process alive.
       timers.abort();
@@ -86,6 +91,12 @@ export function createShutdown({ health, logger, lameDuckMs, drainMs }: Shutdown
     draining: draining.signal,
     closing: closing.signal,
     ending: ending.signal,
+    callStarted: () => {
+      nRunning += 1;
+      return () => {
+        nRunning -= 1;
+      };
+    },
     attach: (server, http) => {
       attached = { server, http };
     },

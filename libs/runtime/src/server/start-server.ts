@@ -103,12 +103,12 @@ function createChain({ config, logger, ...options }: ServerOptions, metrics: Ser
   const limits = options.limits ?? {};
   const authorizer = options.authorizer ?? (config.allowRemote ? createOpenAuthorizer() : createLoopbackAuthorizer());
   const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
-  const { draining, closing, ending } = shutdown;
+  const { draining, ending } = shutdown;
   return createServer(channelOptions(config))
     .use(createRecover({ logger, metrics }))
     .use(createIdentify(logger))
     .use(createAuthorize(authorizer))
-    .use(createAdmit({ maxConcurrentPerMethod, limits, closing }))
+    .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
     .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
     .use(createValidate(options.validators ?? {}));
 }
