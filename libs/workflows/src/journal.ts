@@ -4,7 +4,7 @@ import { commit, whenReachable } from "./commit.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { type JournalEntry, parseJournalEntry, parseStepKey, type StepPlace, stepKey } from "./journal-entry.ts";
 import { encodeText, isLostRace, readJson } from "./json-object.ts";
-import { journalPrefix, type OperationRef, operationPrefix } from "./operation-keys.ts";
+import { journalPrefix, type OperationRef, type OwnerId, operationPrefix } from "./operation-keys.ts";
 import type { Json } from "./workflow.ts";
 
 /** What happens to a step that was asked for. */
@@ -40,10 +40,10 @@ const INHERITED = "inherited.json";
 export async function openJournal(
   env: DriverEnvironment,
   ref: OperationRef,
-  previousEpoch: number | undefined,
+  previous: OwnerId | undefined,
 ): Promise<Journal> {
-  const inherited = previousEpoch === undefined ? [] : await listJournal(env, ref, previousEpoch);
-  const prefix = journalPrefix(ref, env.ownership.epoch);
+  const inherited = previous === undefined ? [] : await listJournal(env, ref, previous);
+  const prefix = journalPrefix(ref, env.ownership);
   if (inherited.length > 0) {
     const bytes = encodeText(JSON.stringify(inherited));
     await commit(env, async () => void (await env.store.put(`${prefix}${INHERITED}`, bytes)), {
@@ -53,10 +53,10 @@ export async function openJournal(
   return createJournal(env, ref, inherited);
 }
 
-/** Keys, relative to the operation's prefix, of every entry that counts for the owner of `epoch`. */
-async function listJournal(env: DriverEnvironment, ref: OperationRef, epoch: number): Promise<string[]> {
+/** Keys, relative to the operation's prefix, of every entry that counts for `owner`. */
+async function listJournal(env: DriverEnvironment, ref: OperationRef, owner: OwnerId): Promise<string[]> {
   const root = operationPrefix(ref);
-  const prefix = journalPrefix(ref, epoch);
+  const prefix = journalPrefix(ref, owner);
   const earlier = await readJson(env.store, `${prefix}${INHERITED}`);
   const keys = Array.isArray(earlier?.value) ? earlier.value.map(String) : [];
   let pageToken: string | undefined;
@@ -104,7 +104,7 @@ function createJournal(env: DriverEnvironment, ref: OperationRef, inherited: rea
         throw broken(replayMismatch(name, place.ordinal, entry));
       nInFlight++;
       if (entry !== undefined) return { kind: "known", key: entry.key };
-      return { kind: "new", key: `${journalPrefix(ref, env.ownership.epoch)}${stepKey(place)}` };
+      return { kind: "new", key: `${journalPrefix(ref, env.ownership)}${stepKey(place)}` };
     },
     leave() {
       nInFlight--;

@@ -75,9 +75,16 @@ export function stateKey(ref: OperationRef): string {
   return `${operationPrefix(ref)}state.json`;
 }
 
-/** Journal of one epoch. */
-export function journalPrefix(ref: OperationRef, epoch: number): string {
-  return `${operationPrefix(ref)}steps/${epoch}/`;
+/** Which owner wrote something. */
+export interface OwnerId {
+  readonly epoch: number;
+  /** Random: keeps owners apart where an epoch comes twice, as after the ownership object was deleted by hand. */
+  readonly nonce: string;
+}
+
+/** Journal of one owner. */
+export function journalPrefix(ref: OperationRef, owner: OwnerId): string {
+  return `${operationPrefix(ref)}steps/${owner.epoch}-${owner.nonce.slice(0, 8)}/`;
 }
 
 /** Marker of an operation that is not done. */

@@ -1,7 +1,7 @@
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { createEventSource, type EventSource } from "./event-source.ts";
 import { isLostRace } from "./json-object.ts";
-import type { IndexEntry } from "./operation-keys.ts";
+import type { IndexEntry, OwnerId } from "./operation-keys.ts";
 import { createStateWriter, fenceOnConflict, type StateWriter } from "./state-writer.ts";
 import { type FoundState, isDone, queuedState, readStoredState, resumedState } from "./stored-state.ts";
 import type { OperationState, Progress } from "./workflow.ts";
@@ -13,8 +13,8 @@ const RESERVED_FOR_EVENTS = 10;
 export interface OperationRecord {
   readonly state: OperationState;
   readonly events: EventSource;
-  /** Epoch whose journal counts so far; undefined before the first claim. */
-  readonly journalEpoch: number | undefined;
+  /** The owner whose journal counts so far; undefined before the first claim. */
+  readonly journalOwner: OwnerId | undefined;
   /** Takes the operation over for this owner. After it no earlier owner can write its state. */
   claim(): Promise<void>;
   /** Shows progress at once and stores it soon. */
@@ -34,7 +34,7 @@ interface Cell {
   readonly events: EventSource;
   readonly writer: StateWriter;
   state: OperationState;
-  journalEpoch: number | undefined;
+  journalOwner: OwnerId | undefined;
   /** Latest progress that found no sequence to be shown under. */
   unseen: Progress | undefined;
   isClaimed: boolean;
@@ -55,7 +55,7 @@ export function createOperationRecord(
     events: createEventSource(),
     writer: createStateWriter(env, entry, found?.etag, state.sequence),
     state,
-    journalEpoch: found?.stored.epoch,
+    journalOwner: found?.stored,
     unseen: undefined,
     isClaimed: false,
     isFlushDue: false,
@@ -65,8 +65,8 @@ export function createOperationRecord(
     get state() {
       return cell.state;
     },
-    get journalEpoch() {
-      return cell.journalEpoch;
+    get journalOwner() {
+      return cell.journalOwner;
     },
     events: cell.events,
     claim: () => cell.writer.inOrder(() => fenceOnConflict(env, () => claim(cell))),
@@ -84,7 +84,7 @@ function show(cell: Cell, change: Partial<OperationState>): void {
 
 async function claim(cell: Cell): Promise<void> {
   while (!cell.isClaimed && !isDone(cell.state)) {
-    const phase = cell.journalEpoch === undefined ? "started" : "resumed";
+    const phase = cell.journalOwner === undefined ? "started" : "resumed";
     const next = { ...cell.state, sequence: cell.state.sequence + 1, progress: { ...cell.state.progress, phase } };
     try {
       await cell.writer.write(next, { isUnconditional: true });
@@ -103,7 +103,7 @@ async function adoptLatest(cell: Cell, lostRace: unknown): Promise<void> {
   const latest = await readStoredState(cell.env.store, cell.entry);
   if (latest === undefined || latest.stored.epoch >= cell.env.ownership.epoch) throw lostRace;
   const isCancelRequested = cell.state.isCancelRequested || latest.stored.state.isCancelRequested;
-  cell.journalEpoch = latest.stored.epoch;
+  cell.journalOwner = latest.stored;
   cell.writer.rebase(latest.etag);
   show(cell, { ...resumedState(latest.stored), isCancelRequested });
 }

@@ -71,7 +71,7 @@ async function decideOutcome(
       throw new DomainError("UNIMPLEMENTED", `this gateway has no workflow of kind "${entry.kind}"`);
     }
     const { input } = await whenReachable(env, () => readRequest(env.store, entry));
-    const journal = await whenReachable(env, () => openJournal(env, entry, record.journalEpoch));
+    const journal = await whenReachable(env, () => openJournal(env, entry, record.journalOwner));
     await record.claim();
     if (isDone(record.state)) return undefined;
     if (record.state.isCancelRequested) return CANCELLED;

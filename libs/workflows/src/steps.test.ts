@@ -101,7 +101,7 @@ describe("a step", () => {
       store,
     );
     const [key] = (await listKeys(store, "operations/p/")).filter((candidate) => candidate.includes("/steps/"));
-    expect(key).toMatch(/steps\/1\/000001s-train-fold-1-5\.[0-9a-f]{16}\.json$/);
+    expect(key).toMatch(/steps\/1-[0-9a-f]{8}\/000001s-train-fold-1-5\.[0-9a-f]{16}\.json$/);
     const entry: unknown = JSON.parse(new TextDecoder().decode((await store.get(key ?? "")).bytes));
     expect(entry).toEqual({
       epoch: 1,
@@ -148,8 +148,10 @@ describe("a step", () => {
           ({ signal }) =>
             new Promise<null>((_, reject) => {
               signal.addEventListener("abort", () => {
-                events.push("long stopped");
-                reject(new Error("stopped"));
+                setTimeout(() => {
+                  events.push("long stopped");
+                  reject(new Error("stopped"));
+                }, 10);
               });
             }),
         ),
