@@ -117,13 +117,14 @@ describe("a sequence", () => {
 describe("a request in the queue", () => {
   it("is refused beyond the bound, which the error names", async () => {
     const engine = await open({ maxQueue: 2 });
-    const running = codeOf(engine.run([slowRun(LONG)]));
+    const controller = new AbortController();
+    const running = codeOf(engine.run([slowRun(LONG)], { signal: controller.signal }));
     const waiting = [engine.setResident({ a: f32([1]) }), engine.setResident({ b: f32([1]) })];
     const error = await errorOf(engine.setResident({ c: f32([1]) }));
     expect(error.code).toBe("RESOURCE_EXHAUSTED");
     expect(error.message).toContain("2 requests");
-    process.kill(engine.stats().pid ?? 0, "SIGKILL");
-    await running;
+    controller.abort();
+    expect(await running).toBe("CANCELLED");
     await Promise.all(waiting);
     await engine.setResident({ c: f32([1]) });
     expect(engine.stats().residentTensors).toBe(3);

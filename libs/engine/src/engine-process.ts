@@ -88,8 +88,9 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
   // The exit may be known before the last words are read. (The `close` event would wait for them, but it never comes
   // after a disconnect from this side.) A failed fork gives `error` alone.
   child.once("exit", (code, signal) => {
-    child.stderr?.once("close", () => end(code, signal));
-    setTimeout(() => end(code, signal), LAST_WORDS_MS);
+    if (child.stderr === null || child.stderr.closed || killReason !== undefined) return end(code, signal);
+    child.stderr.once("close", () => end(code, signal));
+    setTimeout(() => end(code, signal), LAST_WORDS_MS).unref();
   });
   child.once("error", () => end(null, null));
   send({ kind: "start", options });

@@ -58,6 +58,7 @@ async function runOne(
   return { outputs: await deliver(run, fetched, context), engineMs };
 }
 
+/** Reads all feeds side by side. The first failure ends the other reads, which are waited for. */
 async function readFeeds(
   graph: WireGraph,
   run: WireRun,
@@ -65,15 +66,28 @@ async function readFeeds(
   signal: AbortSignal,
 ): Promise<Record<string, Tensor>> {
   const ports = new Map(graph.inputs.map((input) => [input.name, input]));
-  const feeds: Record<string, Tensor> = {};
-  const shapes = new Map<string, FeedShape>();
-  for (const [name, source] of Object.entries(run.feeds)) {
-    const tensor = await readFeed(source, ports.get(name), context, signal);
-    feeds[name] = tensor;
-    shapes.set(name, { dtype: elementOf(tensor), shape: tensor.dims });
-  }
-  assertFeeds(graph.inputs, shapes);
+  const siblings = new AbortController();
+  const mayWait = Object.values(run.feeds).some((source) => source.kind === "object");
+  const either = mayWait ? AbortSignal.any([signal, siblings.signal]) : signal;
+  const read = Object.entries(run.feeds).map(async ([name, source]) => {
+    try {
+      return [name, await readFeed(source, ports.get(name), context, either)] as const;
+    } catch (error) {
+      // Aborting gives the siblings this very error as their reason: whichever is reported first is the cause.
+      siblings.abort(errorFromRuntime(error));
+      throw error;
+    }
+  });
+  await Promise.allSettled(read);
+  const feeds = Object.fromEntries(await Promise.all(read));
+  assertFeeds(graph.inputs, shapesOf(feeds));
   return feeds;
+}
+
+function shapesOf(feeds: Readonly<Record<string, Tensor>>): Map<string, FeedShape> {
+  return new Map(
+    Object.entries(feeds).map(([name, tensor]) => [name, { dtype: elementOf(tensor), shape: tensor.dims }] as const),
+  );
 }
 
 async function deliver(
