@@ -97,9 +97,11 @@ function encodeNode(
   nameOf: (id: number) => string,
   encodeDims: DimsEncode,
 ): NodeProto {
-  const input = node.operands.map((operand) => {
+  const input = node.operands.map((operand, position) => {
     if (operand.kind === "none") return "";
-    return operand.kind === "value" ? nameOf(operand.id) : encodeDims(operand.dims, node.op === "Reshape");
+    return operand.kind === "value"
+      ? nameOf(operand.id)
+      : encodeDims(operand.dims, node.op === "Reshape" && position === 1);
   });
   const attribute = Object.entries(withCastTarget(node, program)).map(([name, value]) => encodeAttribute(name, value));
   return {

@@ -28,7 +28,7 @@ function mergeEqual(program: Program): Program {
       for (const output of recorded.outputs) aliases.set(output, node);
       continue;
     }
-    const key = nodeKey(node);
+    const key = nodeKey(node, types);
     const twin = known.get(key);
     if (twin !== undefined) {
       node.outputs.forEach((output, i) => void aliases.set(output, twin.outputs[i] ?? output));
@@ -46,8 +46,9 @@ function resolveOperand(operand: ProgramOperand, resolve: (id: number) => number
   return operand.kind === "value" ? valueOperand(resolve(operand.id)) : operand;
 }
 
-function nodeKey({ op, domain, attributes, operands, outputs }: ProgramNode): string {
-  return JSON.stringify([op, domain, attributes, operands, outputs.length]);
+/** What makes two nodes equal. The types of the outputs belong to it: they are what a Cast casts to. */
+function nodeKey({ op, domain, attributes, operands, outputs }: ProgramNode, types: Program["types"]): string {
+  return JSON.stringify([op, domain, attributes, operands, outputs.map((id) => types.get(id)?.dtype)]);
 }
 
 /** Constants above this are compared by identity of their storage only: hashing megabytes costs more than it saves. */

@@ -3,16 +3,38 @@ import type { Recorder } from "../capture/recorder.ts";
 import { dims, int, type RecordedValue, text } from "../capture/recording.ts";
 import { cast, fill, type KernelTable, reshape } from "./kernel.ts";
 
-/** `data` with `updates` put, or added, at `indices` [..., depth]. Rows that meet at one place add up when added. */
-export function emitScatter(
+/**
+ * `data` [M, ...] with rows of `updates` [n, ...] added at rows `indices` [n]. Written with ScatterElements, which onnxruntime
+ * runs in order: its ScatterND adds from several threads at once and loses rows that meet at one place.
+ */
+function emitScatterAdd(
   recorder: Recorder,
   data: RecordedValue,
   indices: RecordedValue,
   updates: RecordedValue,
-  reduction: "add" | "none",
 ): RecordedValue {
-  const positions = cast(recorder, indices, "i64");
-  return recorder.emit("ScatterND", [data, positions, updates], data, { attributes: { reduction: text(reduction) } });
+  const column = reshape(recorder, indices, [...indices.shape, ...updates.shape.slice(1).map(() => 1)]);
+  const everywhere = recorder.emit("Expand", [column, dims(updates.shape)], { dtype: "i32", shape: updates.shape });
+  const attributes = { axis: int(0), reduction: text("add") };
+  return recorder.emit("ScatterElements", [data, everywhere, updates], data, { attributes });
+}
+
+/** Positions [n, depth] in the leading axes of `shape` as row numbers [n] of those axes flattened. */
+function flatRows(recorder: Recorder, positions: RecordedValue, shape: readonly number[]): RecordedValue {
+  const [nRows = 0, depth = 1] = positions.shape;
+  const strides = shape.slice(0, depth).map((_, i) => sizeOfShape(shape.slice(i + 1, depth)));
+  const weights = recorder.constant(Int32Array.from(strides), { dtype: "i32", shape: [depth] });
+  const weighted = recorder.emit("Mul", [positions, weights], positions);
+  return recorder.emit(
+    "ReduceSum",
+    [weighted, dims([1])],
+    { dtype: "i32", shape: [nRows] },
+    { attributes: { keepdims: int(0) } },
+  );
+}
+
+function sizeOfShape(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 function numericType(dtype: RecordedValue["dtype"]): "f32" | "i32" {
@@ -38,22 +60,32 @@ export const gatherKernels: KernelTable = {
   },
 
   ScatterNd({ recorder, input, attrs }) {
-    const updates = input("updates");
-    const zeros = fill(recorder, 0, numericType(updates.dtype), (attrs as { shape: number[] }).shape);
-    return emitScatter(recorder, zeros, input("indices"), updates, "add");
+    const [positions, updates] = [input("indices"), input("updates")];
+    const { shape } = attrs as { shape: number[] };
+    const depth = positions.shape.at(-1)!;
+    const [nRows, inner] = [sizeOfShape(positions.shape.slice(0, -1)), shape.slice(depth)];
+    const rows = flatRows(recorder, reshape(recorder, positions, [nRows, depth]), shape);
+    const zeros = fill(recorder, 0, numericType(updates.dtype), [sizeOfShape(shape.slice(0, depth)), ...inner]);
+    return reshape(
+      recorder,
+      emitScatterAdd(recorder, zeros, rows, reshape(recorder, updates, [nRows, ...inner])),
+      shape,
+    );
   },
 
-  TensorScatterUpdate: ({ recorder, input }) =>
-    emitScatter(recorder, input("tensor"), input("indices"), input("updates"), "none"),
+  TensorScatterUpdate({ recorder, input }) {
+    const [data, positions] = [input("tensor"), cast(recorder, input("indices"), "i64")];
+    return recorder.emit("ScatterND", [data, positions, input("updates")], data);
+  },
 
   /** Sums the rows of `x` that share a segment. Segments must be 0 to numSegments - 1. */
   UnsortedSegmentSum({ recorder, input, attrs }) {
     const [x, segments] = [input("x"), input("segmentIds")];
     const zeros = fill(recorder, 0, numericType(x.dtype), [
       (attrs as { numSegments: number }).numSegments,
-      ...x.shape.slice(segments.shape.length),
+      ...x.shape.slice(1),
     ]);
-    return emitScatter(recorder, zeros, reshape(recorder, segments, [...segments.shape, 1]), x, "add");
+    return emitScatterAdd(recorder, zeros, segments, x);
   },
 
   /** `onValue` where the class equals the index, `offValue` elsewhere; an index outside gives a row of `offValue`. */
