@@ -6,7 +6,8 @@ import { readBagHeader } from "./bag-store.ts";
 const BYTES_PER_TILE = 8;
 
 /**
- * The coordinates of a stored bag alone, `[N, 2]` (x, y) level-0 pixels, by one ranged read; `undefined` when it has none.
+ * The coordinates of a stored bag alone, `[N, 2]` (x, y) in the pixels that `metadata.coordUnit` says, by two small
+ * reads (header, then range); `undefined` when it has none.
  *
  * @throws {DomainError} what {@link readBagHeader} throws; PRECONDITION_FAILED when the object was replaced meanwhile.
  */
@@ -19,6 +20,6 @@ export async function readBagCoords(
   if (coords === undefined) return undefined;
   const range = { start: coords.offsetBytes, end: coords.offsetBytes + n * BYTES_PER_TILE };
   const { bytes } = await store.get(ref.key, { ...options, range, ifMatch: etag });
-  // A copy of its own: the bytes may begin anywhere in a larger buffer.
-  return new Int32Array(bytes.slice().buffer);
+  // A copy of its own: the bytes may begin anywhere in a larger buffer (and `slice` of a Buffer would not copy).
+  return new Int32Array(new Uint8Array(bytes).buffer);
 }

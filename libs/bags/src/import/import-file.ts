@@ -16,10 +16,19 @@ import type { ImportedBag, ImportOptions } from "./imported-bag.ts";
  * CORRUPT for damage; UNSAFE_PICKLE for pickles with anything but tensors; UNSUPPORTED_FORMAT; INVALID_ARGUMENT for options
  * that do not fit; NOT_FOUND, FORBIDDEN, RESOURCE_EXHAUSTED, OUT_OF_MEMORY; CANCELLED, DEADLINE_EXCEEDED.
  */
-export async function* importFile(path: string, options: ImportOptions = {}): AsyncGenerator<ImportedBag> {
+export function importFile(path: string, options: ImportOptions = {}): AsyncGenerator<ImportedBag> {
+  return importWithin(path, options);
+}
+
+/** {@link importFile} with another time that a small file may take, in milliseconds. */
+export async function* importWithin(
+  path: string,
+  options: ImportOptions,
+  parseBaseMs?: number,
+): AsyncGenerator<ImportedBag> {
   const { signal, ...plain } = options;
   assertNotAborted(signal);
-  const thread = acquireImportThread();
+  const thread = acquireImportThread(parseBaseMs);
   let isFinished = false;
   try {
     let reply = await thread.ask({ kind: "open", path: resolve(path), options: plain }, signal);

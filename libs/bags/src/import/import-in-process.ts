@@ -9,12 +9,18 @@ import { readWholeFile, type WholeFile } from "./read-whole-file.ts";
 import { resolveGeometry } from "./resolve-geometry.ts";
 
 /**
- * Imports a file on the calling thread. {@link importFile} runs this in a worker, out of reach of hangs and crashes.
+ * Imports a file on the calling thread; `onRead` hears when it is in memory. {@link importFile} runs this in a worker, out of reach of hangs and crashes.
  *
  * @throws {DomainError} As {@link importFile}.
  */
-export async function* importInProcess(path: string, options: ImportOptions): AsyncGenerator<ImportedBag> {
-  yield* importBytes(await readWholeFile(path), path, options);
+export async function* importInProcess(
+  path: string,
+  options: ImportOptions,
+  onRead: (sizeBytes: number) => void,
+): AsyncGenerator<ImportedBag> {
+  const file = await readWholeFile(path);
+  onRead(file.bytes.length);
+  yield* importBytes(file, path, options);
 }
 
 /** The same for a file already read; its path gives name and extension. Throws as {@link importFile}. */

@@ -6,7 +6,7 @@ export type ImportRequest =
   | { readonly kind: "open"; readonly path: string; readonly options: Omit<ImportOptions, "signal"> }
   | { readonly kind: "next" };
 
-/** What it answers. */
+/** What it answers: one of these to every request. */
 export type ImportReply =
   | { readonly kind: "bag"; readonly imported: ImportedBag }
   | { readonly kind: "done" }
@@ -16,6 +16,12 @@ export type ImportReply =
       readonly message: string;
       readonly details: Readonly<Record<string, string>>;
     };
+
+/** What it tells in between: the file is in memory, from now on only its parsing takes time. */
+export interface ImportProgress {
+  readonly kind: "read";
+  readonly sizeBytes: number;
+}
 
 /** An error as a message: class instances do not survive the way between threads. */
 export function replyFromError(error: unknown): ImportReply {

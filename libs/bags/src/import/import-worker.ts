@@ -1,13 +1,14 @@
 import { isMarkedAsUntransferable, parentPort } from "node:worker_threads";
 import { importInProcess } from "./import-in-process.ts";
-import { type ImportReply, type ImportRequest, replyFromError } from "./import-messages.ts";
+import { type ImportProgress, type ImportReply, type ImportRequest, replyFromError } from "./import-messages.ts";
 import type { ImportedBag } from "./imported-bag.ts";
 
 /** Entry of the importing thread: one file at a time, one bag per request, arrays handed over without a copy. */
 function serve(port: NonNullable<typeof parentPort>): void {
   let bags: AsyncGenerator<ImportedBag> | undefined;
+  const tellRead = (sizeBytes: number) => port.postMessage({ kind: "read", sizeBytes } satisfies ImportProgress);
   port.on("message", (request: ImportRequest) => {
-    if (request.kind === "open") bags = importInProcess(request.path, request.options);
+    if (request.kind === "open") bags = importInProcess(request.path, request.options, tellRead);
     void answer(bags).then(({ reply, buffers }) => port.postMessage(reply, buffers));
   });
 }
