@@ -22,17 +22,20 @@ function lossAt(options: CaptureOptions, feeds: Readonly<Record<string, Constant
   return runEagerly(options, feeds).loss?.data[0] ?? Number.NaN;
 }
 
+/** f32 data as f64, when called in double precision. */
+function widen(x: ConstantTensor): ConstantTensor {
+  return x.dtype === "f32" ? { ...x, data: Float32Array.from(x.data) } : x;
+}
+
 /** Central differences of the loss by every element of one input, evaluated in f64. */
 function differences(opCase: OpCase, feeds: Readonly<Record<string, ConstantTensor>>, name: string): ConstantTensor {
   const options = lossOptions(opCase);
   const input = feeds[name] as ConstantTensor;
   const slopes = inDoublePrecision(() => {
-    const wide = Object.fromEntries(
-      Object.entries(feeds).map(([key, x]) => [key, x.dtype === "f32" ? { ...x, data: Float32Array.from(x.data) } : x]),
-    );
+    const wide = Object.fromEntries(Object.entries(feeds).map(([key, x]) => [key, widen(x)]));
     return Array.from(input.data, (x, i) => {
       const at = (value: number) =>
-        lossAt(options, { ...wide, [name]: { ...input, data: (wide[name]?.data as Float32Array).with(i, value) } });
+        lossAt(options, { ...wide, [name]: { ...input, data: Float32Array.from(input.data).with(i, value) } });
       return (at(x + STEP) - at(x - STEP)) / (2 * STEP);
     });
   });

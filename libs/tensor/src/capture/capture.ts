@@ -116,6 +116,11 @@ function runBuild(
     disposeTape();
   }
   if (outputs.size === 0) throw new DomainError("INVALID_ARGUMENT", "the build function gave no output");
+  const taken = [...options.inputs.map(({ name }) => name), ...Object.keys(options.constants ?? {})].find((name) =>
+    outputs.has(name),
+  );
+  if (taken !== undefined)
+    throw new DomainError("INVALID_ARGUMENT", `the output ${taken} has the name of an input or constant`);
   return outputs;
 }
 

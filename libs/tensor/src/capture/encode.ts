@@ -44,7 +44,7 @@ export interface GraphSignature {
 /** A program as a serialised ONNX `ModelProto`. The same program gives the same bytes. */
 export function encodeProgram(program: Program, signature: GraphSignature): Uint8Array {
   const names = nameValues(program, signature);
-  const nameOf = (id: number): string => names.get(id) ?? `v${id < 0 ? `c${-id}` : id}`;
+  const nameOf = (id: number): string => names.get(id) ?? `value:${id}`;
   const dims = createDimsEncoder(signature.inputs);
   const nodes = program.nodes.map((node, i) => encodeNode(node, i, program, nameOf, dims.encode));
   const initializer = [...program.constants].map(([id, { data }]) => encodeConstant(nameOf(id), program, id, data));
