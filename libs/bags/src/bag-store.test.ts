@@ -1,38 +1,22 @@
-import { DomainError, isDomainError } from "@parfocal/errors";
-import type { GetOptions, ObjectInfo, ObjectStore, PutOptions } from "@parfocal/store";
+import { isDomainError } from "@parfocal/errors";
+import { createMemoryStore, type ObjectStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import type { Bag } from "./bag.ts";
 import { bagRefFromKey, readBag, readBagHeader, writeBag } from "./bag-store.ts";
 import { encodeBag } from "./encode-bag.ts";
 import { parseBag } from "./parse-bag.ts";
+import { readBagCoords } from "./read-coords.ts";
 
-type Part = Pick<ObjectStore, "get" | "put" | "head">;
-
-/** The three calls that bags need, over a map; counts the bytes read. */
-function createMapStore(): { store: ObjectStore; objects: Map<string, Uint8Array>; read: { nBytes: number } } {
-  const objects = new Map<string, Uint8Array>();
+/** A memory store that counts the bytes read from it. */
+function createCountingStore(): { store: ObjectStore; read: { nBytes: number } } {
+  const memory = createMemoryStore();
   const read = { nBytes: 0 };
-  const info = (key: string): ObjectInfo & { bytes: Uint8Array } => {
-    const bytes = objects.get(key);
-    if (!bytes) throw new DomainError("NOT_FOUND", "no such object");
-    return { key, sizeBytes: bytes.length, etag: `v${bytes.length}`, lastModifiedMs: 0, bytes };
+  const get: ObjectStore["get"] = async (key, options) => {
+    const found = await memory.get(key, options);
+    read.nBytes += found.bytes.length;
+    return found;
   };
-  const part: Part = {
-    get: async (key: string, options: GetOptions = {}) => {
-      const found = info(key);
-      const bytes = found.bytes.slice(options.range?.start, options.range?.end);
-      read.nBytes += bytes.length;
-      return { ...found, bytes };
-    },
-    put: async (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options: PutOptions = {}) => {
-      if (options.ifNoneMatch && objects.has(key)) throw new DomainError("PRECONDITION_FAILED", "it is there");
-      const chunks = body instanceof Uint8Array ? [body] : await Array.fromAsync(body);
-      objects.set(key, new Uint8Array(Buffer.concat(chunks)));
-      return info(key);
-    },
-    head: async (key: string) => info(key),
-  };
-  return { store: part as ObjectStore, objects, read };
+  return { store: { ...memory, get }, read };
 }
 
 const bagOf = (fields: Partial<Bag> = {}): Bag => ({
@@ -57,7 +41,7 @@ async function codeOf(run: () => unknown): Promise<string> {
 
 describe("the canonical bag", () => {
   it("comes back as it was written, whole and by its key", async () => {
-    const { store } = createMapStore();
+    const { store } = createCountingStore();
     const bag = bagOf();
     const ref = await writeBag(store, "bags/", bag);
     expect(await readBag(store, ref)).toEqual(bag);
@@ -66,54 +50,65 @@ describe("the canonical bag", () => {
   });
 
   it("is written once however often it is imported", async () => {
-    const { store, objects } = createMapStore();
+    const { store } = createCountingStore();
     const refs = await Promise.all([1, 2, 3].map(() => writeBag(store, "bags/", bagOf())));
     expect(new Set(refs.map((ref) => ref.digest)).size).toBe(1);
-    expect(objects.size).toBe(1);
+    expect((await store.list("")).objects).toHaveLength(1);
   });
 
   it("is streamed without changing a byte when it is large", async () => {
-    const { store, objects } = createMapStore();
+    const { store } = createCountingStore();
     const data = Float32Array.from({ length: 2500 * 1024 }, (_, index) => index % 1000);
     const bag: Bag = { n: 2500, d: 1024, features: { dtype: "F32", data }, metadata: {} };
     const ref = await writeBag(store, "", bag);
-    expect(objects.get(ref.key)?.length).toBe(ref.sizeBytes);
+    expect((await store.head(ref.key)).sizeBytes).toBe(ref.sizeBytes);
     expect((await readBag(store, ref)).features.data).toEqual(data);
   });
 
   it("tells where its features are by a small read", async () => {
-    const { store, read, objects } = createMapStore();
+    const { store, read } = createCountingStore();
     const data = new Float32Array(5000 * 8).fill(0.5);
     const ref = await writeBag(store, "", { n: 5000, d: 8, features: { dtype: "F32", data }, metadata: {} });
     const header = await readBagHeader(store, ref);
     expect(read.nBytes).toBeLessThanOrEqual(2048);
     expect(header.features.offsetBytes % 4).toBe(0);
-    const bytes = objects.get(ref.key)?.slice(header.features.offsetBytes);
-    expect(bytes && new Float32Array(bytes.buffer)).toEqual(data);
+    const range = { start: header.features.offsetBytes, end: header.sizeBytes };
+    const { bytes } = await store.get(ref.key, { range, ifMatch: header.etag });
+    expect(new Float32Array(new Uint8Array(bytes).buffer)).toEqual(data);
+  });
+
+  it("gives its coordinates alone", async () => {
+    const { store, read } = createCountingStore();
+    const bag = bagOf();
+    const ref = await writeBag(store, "", bag);
+    expect(await readBagCoords(store, ref)).toEqual(bag.coords);
+    expect(read.nBytes).toBeLessThanOrEqual(2048 + 24);
+    const { coords: _, ...bare } = bag;
+    expect(await readBagCoords(store, await writeBag(store, "", bare))).toBeUndefined();
   });
 
   it("reads a header longer than the first guess", async () => {
-    const { store } = createMapStore();
+    const { store } = createCountingStore();
     const ref = await writeBag(store, "", bagOf({ metadata: { slideId: "x".repeat(5000) } }));
     expect((await readBagHeader(store, ref)).metadata.slideId).toHaveLength(5000);
   });
 
   it("is refused when a byte changed, when it was cut and when the reference describes another bag", async () => {
-    const { store, objects } = createMapStore();
+    const { store } = createCountingStore();
     const ref = await writeBag(store, "", bagOf());
-    const good = objects.get(ref.key) ?? new Uint8Array();
-    objects.set(ref.key, good.with(good.length - 1, 9));
+    const good = new Uint8Array((await store.get(ref.key)).bytes);
+    await store.put(ref.key, good.with(good.length - 1, 9));
     expect(await codeOf(() => readBag(store, ref))).toBe("CORRUPT");
-    objects.set(ref.key, good.slice(0, -1));
+    await store.put(ref.key, good.slice(0, -1));
     expect(await codeOf(() => readBagHeader(store, ref))).toBe("TRUNCATED");
-    objects.set(ref.key, good);
+    await store.put(ref.key, good);
     expect(await codeOf(() => readBag(store, { ...ref, n: 4 }))).toBe("INVALID_ARGUMENT");
     expect(await codeOf(() => readBagHeader(store, { ...ref, hasCoords: false }))).toBe("INVALID_ARGUMENT");
     expect(await codeOf(() => bagRefFromKey(store, "bags/nope.safetensors"))).toBe("INVALID_ARGUMENT");
   });
 
   it("stops when the caller cancels", async () => {
-    const { store } = createMapStore();
+    const { store } = createCountingStore();
     expect(await codeOf(() => writeBag(store, "", bagOf(), { signal: AbortSignal.abort() }))).toBe("CANCELLED");
   });
 

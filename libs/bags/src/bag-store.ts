@@ -1,5 +1,5 @@
 import { DomainError, isDomainError } from "@parfocal/errors";
-import type { CallOptions, ObjectStore } from "@parfocal/store";
+import type { CallOptions, ObjectBytes, ObjectStore } from "@parfocal/store";
 import type { Bag, BagRef } from "./bag.ts";
 import { blocksOf, digestOf } from "./digest.ts";
 import { encodeBagParts } from "./encode-bag.ts";
@@ -111,8 +111,7 @@ async function readHeaderOf(
   sizeBytes: number,
   options: CallOptions,
 ): Promise<BagHeader> {
-  const range = { start: 0, end: Math.min(sizeBytes, HEADER_GUESS_BYTES) };
-  const first = await store.get(key, { ...options, range });
+  const first = await readPrefix(store, key, sizeBytes, options);
   const end = safetensorsHeaderEnd(first.bytes);
   let { bytes } = first;
   if (end > bytes.length && end <= first.sizeBytes) {
@@ -121,6 +120,24 @@ async function readHeaderOf(
   const header = parseSafetensorsHeader(bytes);
   assertFileBytes(first.sizeBytes, header.fileBytes);
   return { ...bagLayoutFromHeader(header), etag: first.etag, sizeBytes: first.sizeBytes };
+}
+
+/** A store refuses a range beyond the end of its object; that an object is shorter than it was is worth telling as such. */
+async function readPrefix(
+  store: ObjectStore,
+  key: string,
+  sizeBytes: number,
+  options: CallOptions,
+): Promise<ObjectBytes> {
+  const range = { start: 0, end: Math.min(sizeBytes, HEADER_GUESS_BYTES) };
+  try {
+    return await store.get(key, { ...options, range });
+  } catch (error) {
+    if (!isDomainError(error, "INVALID_ARGUMENT")) throw error;
+    const found = await store.head(key, options);
+    if (found.sizeBytes >= range.end) throw error;
+    throw new DomainError("TRUNCATED", `the stored bag has ${found.sizeBytes} of ${sizeBytes} bytes`, { cause: error });
+  }
 }
 
 async function putOnce(
