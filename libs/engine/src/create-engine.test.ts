@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createEngine } from "./create-engine.ts";
 import type { RunRequest } from "./engine-port.ts";
 import { createRandomWords } from "./random-words.ts";
+import { buildGraph, port } from "./testing/onnx-writer.ts";
 import { addGraph, countGraph, identityGraph } from "./testing/test-graphs.ts";
 import { codeOf, errorOf, f32, inline, numbersOf } from "./testing/test-tensors.ts";
 import { TRANSFER_FILE_BYTES } from "./wire-tensor.ts";
@@ -61,6 +62,17 @@ describe("an engine", () => {
     expect((await errorOf(engine.setResident({ short }))).message).toBe(
       'tensor "short" carries 3 bytes; f32 [1] needs 4',
     );
+  });
+
+  it("says of a model whether it is broken or beyond the runtime", async () => {
+    const run = { feeds: { x: inline(f32([1])) }, fetches: { y: { kind: "inline" } } } as const;
+    const ports = { inputs: [port("x", "f32", ["N"])], outputs: [port("y", "f32", ["N"])] };
+    const odd = buildGraph({ nodes: [{ op: "Frobnicate", inputs: ["x"], outputs: ["y"] }], ...ports });
+    const error = await errorOf(engine.run([{ graph: odd, ...run }]));
+    expect(error.code).toBe("UNSUPPORTED_OPERATION");
+    expect(error.message).toContain("Frobnicate");
+    const broken = { ...odd, digest: "0".repeat(64), model: new Uint8Array(100).fill(255) };
+    expect(await codeOf(engine.run([{ graph: broken, ...run }]))).toBe("CORRUPT");
   });
 
   it("runs nothing when asked for nothing", async () => {

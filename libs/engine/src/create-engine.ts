@@ -29,6 +29,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const totals = { runs: 0, engineMs: 0 };
   let childStats = NO_STATS;
   let limited: { readonly process?: EngineProcess; readonly sessionsCreated: number } = { sessionsCreated: 0 };
+  let isWorn = false;
   let isClosed = false;
 
   async function submit(prepare: Prepare, signal?: AbortSignal) {
@@ -56,7 +57,8 @@ export function createEngine(options: EngineOptions = {}): Engine {
       job.reject(error);
     }
     await packer.dispose();
-    if (childStats.sessionsCreated < settings.recycleAfterSessions || childStats.residentTensors > 0) return;
+    if (!isWorn || childStats.residentTensors > 0) return;
+    isWorn = false;
     childStats = NO_STATS;
     keeper.recycle();
   }
@@ -69,9 +71,15 @@ export function createEngine(options: EngineOptions = {}): Engine {
     try {
       const reply = await performUnder(process, work, signal, settings);
       childStats = reply.stats;
+      // The runtime keeps the memory it once took: after a lack of it, a fresh process can do more.
+      isWorn ||= reply.kind === "failed" && reply.error.code === "OUT_OF_MEMORY";
+      isWorn ||= childStats.sessionsCreated >= settings.recycleAfterSessions;
       return reply;
     } finally {
-      if (!process.isAlive) childStats = NO_STATS;
+      if (!process.isAlive) {
+        childStats = NO_STATS;
+        isWorn = false;
+      }
     }
   }
   function count(runs: readonly WireRunResult[]): void {

@@ -154,6 +154,9 @@ describe("memory", () => {
   it("beyond the engine's own limit is a typed error too", async () => {
     const engine = await open({ memoryLimitBytes: 2 ** 29 });
     expect(await codeOf(engine.run([expandRun(400_000_000)]))).toBe("OUT_OF_MEMORY");
+    // What lacked memory once gets a fresh process: nothing is held in this one.
+    const { recycles, respawns } = engine.stats();
+    expect(recycles + respawns).toBeGreaterThan(0);
     const [result] = await engine.run([expandRun(1_000_000)]);
     expect(numbersOf(result?.outputs.y)).toEqual([1_000_000]);
   });

@@ -27,14 +27,20 @@ export async function limitMemory(pid: number, limitBytes: number): Promise<void
  * watching. Where the system has no `/proc`, nothing is watched.
  */
 export function watchMemory(pid: number, limitBytes: number, onExceeded: (bytes: number) => void): () => void {
+  let isWatching = true;
   const timer = setInterval(() => {
     void readMemory(pid).then((memory) => {
-      if (memory === undefined || memory.residentBytes <= limitBytes) return;
-      clearInterval(timer);
+      // A reading may come back after its watch was stopped: it must not be held against the next request.
+      if (!isWatching || memory === undefined || memory.residentBytes <= limitBytes) return;
+      stop();
       onExceeded(memory.residentBytes);
     });
   }, INTERVAL_MS);
-  return () => clearInterval(timer);
+  function stop(): void {
+    isWatching = false;
+    clearInterval(timer);
+  }
+  return stop;
 }
 
 /** Memory of a process; `undefined` when it is gone or the system does not tell. */

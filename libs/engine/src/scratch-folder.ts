@@ -10,7 +10,7 @@ import type { CapturedGraph } from "@parfocal/tensor";
 export interface ScratchFolder {
   /** Where tensors too large for a message pass through. */
   readonly transferDir: string;
-  /** The path of the graph's model, written once per digest. */
+  /** The path of the graph's model, written when it is not there (yet, or since the system tidied its folder). */
   modelPathOf(graph: CapturedGraph): Promise<string>;
   /** Removes what was passing through, and the models unless they are kept in a folder of the caller's. */
   close(): Promise<void>;
@@ -24,16 +24,14 @@ export interface ScratchFolder {
 export function createScratchFolder(folder?: string): ScratchFolder {
   const root = makeRoot(folder);
   const transferDir = mkdtempSync(join(root, "transfer-"));
+  /** Those being written: two callers of one graph write it once. */
   const paths = new Map<string, Promise<string>>();
   return {
     transferDir,
     modelPathOf(graph) {
-      const known = paths.get(graph.digest);
-      if (known !== undefined) return known;
-      const written = writeModel(root, graph);
-      paths.set(graph.digest, written);
-      written.catch(() => paths.delete(graph.digest));
-      return written;
+      const writing = paths.get(graph.digest) ?? writeModel(root, graph);
+      paths.set(graph.digest, writing);
+      return writing.finally(() => paths.delete(graph.digest));
     },
     async close() {
       await Promise.allSettled(paths.values());
