@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
+import { whyNoDocker } from "./docker.ts";
+import { type MinioServer, startMinio } from "./minio.ts";
+
+const reason = await whyNoDocker();
+if (reason !== undefined) console.warn(`skipping train and predict on MinIO: ${reason}`);
+
+describe.skipIf(reason !== undefined)("all services on MinIO", () => {
+  let server: MinioServer;
+
+  beforeAll(async () => {
+    server = await startMinio();
+  });
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  describeTrainAndPredict("MinIO", async () => ({
+    PARFOCAL_STORE: `s3://${await server.createBucket()}/hospital`,
+    PARFOCAL_S3_ENDPOINT: server.endpoint,
+    AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
+  }));
+});
