@@ -22,7 +22,8 @@ export function linkSignals(
   const leftMs = (deadlineMs ?? Number.POSITIVE_INFINITY) - Date.now();
   const expire = () =>
     controller.abort(new DomainError("DEADLINE_EXCEEDED", "the deadline passed before the answer came"));
-  const timer = leftMs < MAX_TIMER_MS ? setTimeout(expire, Math.max(0, leftMs)) : undefined;
+  const timer = leftMs > 0 && leftMs < MAX_TIMER_MS ? setTimeout(expire, leftMs) : undefined;
+  if (leftMs <= 0) expire();
   const links = sources
     .filter((source) => source !== undefined)
     .map((source) => {

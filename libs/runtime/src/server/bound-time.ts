@@ -74,7 +74,9 @@ function watch(context: CallContext, ending: AbortSignal, deadlineMs = Number.PO
   };
   const end = () => controller.abort(ending.reason);
   const leftMs = deadlineMs - Date.now();
-  const timer = leftMs < MAX_TIMER_MS ? setTimeout(() => controller.abort(late()), Math.max(0, leftMs)) : undefined;
+  const expire = () => controller.abort(late());
+  const timer = leftMs > 0 && leftMs < MAX_TIMER_MS ? setTimeout(expire, leftMs) : undefined;
+  if (leftMs <= 0) expire();
   if (context.signal.aborted) pass();
   else context.signal.addEventListener("abort", pass, { once: true });
   if (ending.aborted) end();

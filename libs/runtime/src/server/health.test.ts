@@ -23,8 +23,9 @@ afterEach(async () => {
 });
 
 /** The next status of a watch. */
-async function next(watch: AsyncIterator<grpcHealthV1.HealthCheckResponse>) {
-  return (await watch.next()).value?.status;
+async function next(watch: AsyncIterator<grpcHealthV1.HealthCheckResponse, unknown>) {
+  const result = await watch.next();
+  return result.done ? undefined : result.value.status;
 }
 
 function watchOf(service: string) {

@@ -125,7 +125,7 @@ describe("reflection", () => {
     );
     expect(filesIn(file)[0]?.name).toBe("google/longrunning/operations.proto");
     expect(numbers).toMatchObject({
-      value: { baseTypeName: containingType, extensionNumber: expect.arrayContaining([1049]) },
+      value: { baseTypeName: containingType, extensionNumber: expect.arrayContaining([1049]) as unknown },
     });
   });
 

@@ -140,18 +140,8 @@ export interface PublishedEvent {
   encoder: string;
   /** Trainable parameters. */
   parameterCount: bigint;
-  /** Predictions on the test part, in the order of the request's bags that belong to it. */
-  testPredictions: ScoredBag[];
   /** Every epoch, in order. */
   history: EpochReport[];
-}
-
-/** A bag of the request with what the model says of it. */
-export interface ScoredBag {
-  /** Index of the bag in the request, from 0. */
-  bagIndex: number;
-  /** What the model says. */
-  prediction?: Prediction | undefined;
 }
 
 /** Scores labelled bags. */
@@ -1168,7 +1158,6 @@ function createBasePublishedEvent(): PublishedEvent {
     featureDim: 0,
     encoder: "",
     parameterCount: 0n,
-    testPredictions: [],
     history: [],
   };
 }
@@ -1196,11 +1185,8 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
       }
       writer.uint32(48).int64(message.parameterCount);
     }
-    for (const v of message.testPredictions) {
-      ScoredBag.encode(v!, writer.uint32(58).fork()).join();
-    }
     for (const v of message.history) {
-      EpochReport.encode(v!, writer.uint32(66).fork()).join();
+      EpochReport.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1271,14 +1257,6 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
               break;
             }
 
-            message.testPredictions.push(ScoredBag.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
             message.history.push(EpochReport.decode(reader, reader.uint32()));
             continue;
           }
@@ -1310,14 +1288,7 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
         : isSet(object.parameter_count)
         ? BigInt(object.parameter_count)
         : 0n,
-      testPredictions: globalThis.Array.isArray(object?.testPredictions)
-        ? object.testPredictions.map((e: any) => ScoredBag.fromJSON(e))
-        : globalThis.Array.isArray(object?.test_predictions)
-        ? object.test_predictions.map((e: any) => ScoredBag.fromJSON(e))
-        : [],
-      history: globalThis.Array.isArray(object?.history)
-        ? object.history.map((e: any) => EpochReport.fromJSON(e))
-        : [],
+      history: globalThis.Array.isArray(object?.history) ? object.history.map((e: any) => EpochReport.fromJSON(e)) : [],
     };
   },
 
@@ -1340,9 +1311,6 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     }
     if (message.parameterCount !== 0n) {
       obj.parameterCount = message.parameterCount.toString();
-    }
-    if (message.testPredictions?.length) {
-      obj.testPredictions = message.testPredictions.map((e) => ScoredBag.toJSON(e));
     }
     if (message.history?.length) {
       obj.history = message.history.map((e) => EpochReport.toJSON(e));
@@ -1369,99 +1337,7 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     message.parameterCount = (object.parameterCount !== undefined && object.parameterCount !== null)
       ? BigInt(object.parameterCount)
       : 0n;
-    message.testPredictions = object.testPredictions?.map((e) => ScoredBag.fromPartial(e)) || [];
     message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
-    return message;
-  },
-};
-
-function createBaseScoredBag(): ScoredBag {
-  return { bagIndex: 0, prediction: undefined };
-}
-
-export const ScoredBag: MessageFns<ScoredBag> = {
-  encode(message: ScoredBag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.bagIndex !== 0) {
-      writer.uint32(8).int32(message.bagIndex);
-    }
-    if (message.prediction !== undefined) {
-      Prediction.encode(message.prediction, writer.uint32(18).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): ScoredBag {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseScoredBag();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.bagIndex = reader.int32();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.prediction = Prediction.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): ScoredBag {
-    return {
-      bagIndex: isSet(object.bagIndex)
-        ? globalThis.Number(object.bagIndex)
-        : isSet(object.bag_index)
-        ? globalThis.Number(object.bag_index)
-        : 0,
-      prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined,
-    };
-  },
-
-  toJSON(message: ScoredBag): unknown {
-    const obj: any = {};
-    if (message.bagIndex !== 0) {
-      obj.bagIndex = Math.round(message.bagIndex);
-    }
-    if (message.prediction !== undefined) {
-      obj.prediction = Prediction.toJSON(message.prediction);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<ScoredBag>): ScoredBag {
-    return ScoredBag.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ScoredBag>): ScoredBag {
-    const message = createBaseScoredBag();
-    message.bagIndex = object.bagIndex ?? 0;
-    message.prediction = (object.prediction !== undefined && object.prediction !== null)
-      ? Prediction.fromPartial(object.prediction)
-      : undefined;
     return message;
   },
 };

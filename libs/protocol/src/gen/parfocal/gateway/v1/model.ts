@@ -111,7 +111,7 @@ export interface SetAliasResponse {
 export interface ImportModelRequest {
   /** `projects/{project}`. */
   parent: string;
-  /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 64. */
+  /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 63. */
   modelId: string;
   /** URI of the checkpoint. */
   uri: string;

@@ -28,7 +28,7 @@ export interface LabelledBag {
 export interface TrainRequest {
   /** `projects/{project}`. */
   parent: string;
-  /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 64. A model that exists gets a further version. */
+  /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 63. A model that exists gets a further version. */
   modelId: string;
   /** The labelled bags, 2 to 100 000. */
   bags: LabelledBag[];
