@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { BagMetadata } from "./bag.ts";
 
 /** Marks a safetensors file as a canonical bag; the number grows when the layout changes. */
-export const BAG_FORMAT = "parfocal-bag/1";
+const BAG_FORMAT = "parfocal-bag/1";
 
 const TEXT_FIELDS = [
   ["slideId", "slide_id"],

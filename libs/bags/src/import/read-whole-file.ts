@@ -32,40 +32,6 @@ export async function readWholeFile(path: string): Promise<WholeFile> {
   }
 }
 
-/**
- * Hashes a file without keeping it.
- *
- * @throws {DomainError} As {@link readWholeFile}.
- */
-export async function digestFile(path: string): Promise<string> {
-  const file = await openForReading(path);
-  const hash = createHash("sha256");
-  try {
-    const block = new Uint8Array(BLOCK_BYTES);
-    for (let left = await sizeOf(file); left > 0; ) {
-      const { bytesRead } = await file.read(block, 0, Math.min(left, BLOCK_BYTES));
-      if (bytesRead === 0) throw new DomainError("TRUNCATED", `the file ended ${left} bytes before its size`);
-      hash.update(block.subarray(0, bytesRead));
-      left -= bytesRead;
-    }
-    return hash.digest("hex");
-  } finally {
-    await file.close();
-  }
-}
-
-/** The first bytes of a file, fewer when it is shorter. Throws as {@link readWholeFile}. */
-export async function readFilePrefix(path: string, nBytes: number): Promise<Uint8Array> {
-  const file = await openForReading(path);
-  try {
-    const prefix = new Uint8Array(Math.min(nBytes, await sizeOf(file)));
-    const { bytesRead } = await file.read(prefix, 0, prefix.length, 0);
-    return prefix.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
 async function fill(file: FileHandle, bytes: Uint8Array): Promise<string> {
   const hash = createHash("sha256");
   for (let offset = 0; offset < bytes.length; ) {

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { elementBytesOf } from "../../safetensors/dtype.ts";
 import { PickleDict, PickleList, type PickleValue, type TorchStorage } from "./pickle-values.ts";
 import { readPickle } from "./read-pickle.ts";
-import type { TorchFile } from "./read-torch-file.ts";
+import type { TorchFile } from "./torch-file.ts";
 
 /** First of the five pickles of the format before PyTorch 1.6. */
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;

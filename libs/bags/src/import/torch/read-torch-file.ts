@@ -4,20 +4,10 @@ import type { SafetensorsTensor } from "../../safetensors/parse-safetensors.ts";
 import { isZip, parseZip, type ZipEntry } from "../parse-zip.ts";
 import { rowMajorStrides, tensorFromStrided } from "../strided.ts";
 import { swappedBytes } from "../swap-bytes.ts";
-import { type NumpyArray, type PickleValue, type TorchStorage, TorchTensor } from "./pickle-values.ts";
+import { type NumpyArray, type TorchStorage, TorchTensor } from "./pickle-values.ts";
 import { readLegacyTorch } from "./read-legacy-torch.ts";
 import { readPickle } from "./read-pickle.ts";
-
-/** What a `.pt` file holds, and where the bytes of its storages are. */
-export interface TorchFile {
-  readonly root: PickleValue;
-  /**
-   * The bytes of a storage, as long as it says.
-   *
-   * @throws {DomainError} CORRUPT or TRUNCATED when they are not there.
-   */
-  readonly storage: (storage: TorchStorage) => Uint8Array;
-}
+import type { TorchFile } from "./torch-file.ts";
 
 /**
  * Opens the bytes of a `.pt` file: the zip format of PyTorch 1.6 and later, or the one before it. Executes nothing.

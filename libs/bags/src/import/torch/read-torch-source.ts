@@ -1,8 +1,9 @@
 import { DomainError } from "@parfocal/errors";
 import { pickNames } from "../pick-tensors.ts";
 import type { SourceBag } from "../source-bag.ts";
-import { type TorchFile, tensorFromTorch } from "./read-torch-file.ts";
+import { tensorFromTorch } from "./read-torch-file.ts";
 import { arraysOf, type TorchArray } from "./read-torch-state-dict.ts";
+import type { TorchFile } from "./torch-file.ts";
 
 /**
  * The features of a `.pt` file: a bare tensor (CLAM's `pt_files`, slideflow), or a dict of features and coordinates.

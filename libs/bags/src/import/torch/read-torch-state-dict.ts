@@ -1,7 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import type { SafetensorsTensor } from "../../safetensors/parse-safetensors.ts";
 import { NumpyArray, PickleDict, PickleList, PickleTuple, type PickleValue, TorchTensor } from "./pickle-values.ts";
-import { openTorchFile, type TorchFile, tensorFromTorch } from "./read-torch-file.ts";
+import { openTorchFile, tensorFromTorch } from "./read-torch-file.ts";
+import type { TorchFile } from "./torch-file.ts";
 
 /** How deep containers are followed: checkpoints nest two or three deep, and a list may contain itself. */
 const MAX_DEPTH = 8;
