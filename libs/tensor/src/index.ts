@@ -7,6 +7,8 @@ export { type GeluOptions, gelu } from "./operations/gelu.ts";
 export { layerNorm } from "./operations/layer-norm.ts";
 export { linear } from "./operations/linear.ts";
 export { logSoftmax, sigmoidCrossEntropy, softmaxCrossEntropy } from "./operations/losses.ts";
+export { type MultiHeadAttentionOptions, multiHeadAttention } from "./operations/multi-head-attention.ts";
+export { permuteRows } from "./operations/permute-rows.ts";
 export { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "./operations/pooling.ts";
 export { sizeOf } from "./operations/size-of.ts";
 export { runEagerly } from "./run-eagerly.ts";

@@ -8,6 +8,7 @@ import {
   type ValueInfoProto,
 } from "../gen/onnx/onnx.ts";
 import type { GraphPort, GraphType } from "../graph.ts";
+import { MICROSOFT_DOMAIN } from "./domains.ts";
 import { createDimsEncoder } from "./encode-dims.ts";
 import { type Program, type ProgramNode, typeOf } from "./program.ts";
 import type { Attribute, ConstantData } from "./recording.ts";
@@ -16,9 +17,6 @@ import type { Attribute, ConstantData } from "./recording.ts";
 const OPSET = 21n;
 /** IR version that belongs to the operator set. */
 const IR_VERSION = 10n;
-/** Operators of onnxruntime's own domain (fused attention and the like). */
-export const MICROSOFT_DOMAIN = "com.microsoft";
-
 const ONNX_TYPES: Readonly<Record<GraphType, number>> = {
   f32: TensorProto_DataType.FLOAT,
   f16: TensorProto_DataType.FLOAT16,

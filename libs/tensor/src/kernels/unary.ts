@@ -43,10 +43,14 @@ export const unaryKernels: KernelTable = {
     return recorder.emit("Where", [isTiny, x, like(recorder, "Mul", [x, quotient])], x);
   },
 
-  /** 2·exp(x/2)·sinh(x/2): exact to rounding near zero, where exp(x) - 1 loses all digits. */
+  /**
+   * 2·exp(x/2)·sinh(x/2): exact to rounding near zero, where exp(x) - 1 loses all digits. From x = -30 down the result
+   * rounds to -1; stopping there keeps sinh finite.
+   */
   Expm1({ recorder, input }) {
     const half = like(recorder, "Mul", [input("x"), recorder.scalar(0.5)]);
-    const product = like(recorder, "Mul", [like(recorder, "Exp", [half]), like(recorder, "Sinh", [half])]);
+    const bounded = like(recorder, "Max", [half, recorder.scalar(-15)]);
+    const product = like(recorder, "Mul", [like(recorder, "Exp", [bounded]), like(recorder, "Sinh", [bounded])]);
     return like(recorder, "Mul", [product, recorder.scalar(2)]);
   },
 

@@ -4,6 +4,7 @@ import { dropout } from "../operations/dropout.ts";
 import { expandTo } from "../operations/expand.ts";
 import { layerNorm } from "../operations/layer-norm.ts";
 import { linear } from "../operations/linear.ts";
+import { multiHeadAttention } from "../operations/multi-head-attention.ts";
 import { maxOverTiles, meanOverTiles, softmaxOverTiles } from "../operations/pooling.ts";
 import { sizeOf } from "../operations/size-of.ts";
 import { tf } from "../tf.ts";
@@ -16,6 +17,7 @@ export interface DynamicCase {
 }
 
 const tiles = { x: { dtype: "f32", shape: ["N", 3] } } as const;
+const heads = { x: { dtype: "f32", shape: [1, "N", 8] } } as const;
 const column = { s: { dtype: "f32", shape: ["N", 2] } } as const;
 const token = { c: { dtype: "f32", shape: [1, 3] } } as const;
 const weight = { w: { dtype: "f32", shape: [4, 3] } } as const;
@@ -113,6 +115,11 @@ export const dynamicCases: readonly DynamicCase[] = [
     name: "one row for every tile",
     inputs: { ...tiles, ...token },
     f: ({ x, c }) => tf.cumsum(expandTo(c!, x!.shape), 1),
+  },
+  {
+    name: "fused attention and its gradient",
+    inputs: heads,
+    f: slope((x) => multiHeadAttention(x, x, x, { heads: 2 })),
   },
   { name: "best tile", inputs: tiles, f: ({ x }) => tf.argMax(x!, 0) },
 ];

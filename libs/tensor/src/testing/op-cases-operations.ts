@@ -5,6 +5,8 @@ import { layerNorm } from "../operations/layer-norm.ts";
 import { linear } from "../operations/linear.ts";
 import { logSoftmax, sigmoidCrossEntropy, softmaxCrossEntropy } from "../operations/losses.ts";
 import { maskPositive } from "../operations/mask-positive.ts";
+import { multiHeadAttention } from "../operations/multi-head-attention.ts";
+import { permuteRows } from "../operations/permute-rows.ts";
 import { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "../operations/pooling.ts";
 import { sizeOf } from "../operations/size-of.ts";
 import { tf } from "../tf.ts";
@@ -38,6 +40,21 @@ export const operationCases: readonly OpCase[] = [
   { name: "dropout that keeps all", inputs: words, f: ({ x, u }) => tf.mul(dropout(x!, u!, 1), 2) },
   { name: "gelu", inputs: { x: f32([3, 4], -3, 3) }, f: ({ x }) => gelu(x!) },
   { name: "gelu by tanh", inputs: { x: f32([3, 4], -3, 3) }, f: ({ x }) => gelu(x!, { form: "tanh" }) },
+  {
+    name: "attention",
+    inputs: { q: f32([2, 5, 6]), k: f32([2, 4, 6]), v: f32([2, 4, 6]) },
+    f: ({ q, k, v }) => multiHeadAttention(q!, k!, v!, { heads: 3 }),
+  },
+  {
+    name: "attention in blocks of queries",
+    inputs: { q: f32([2, 5, 6]), k: f32([2, 4, 6]), v: f32([2, 4, 6]) },
+    f: ({ q, k, v }) => multiHeadAttention(q!, k!, v!, { heads: 2, queryBlock: 2 }),
+  },
+  {
+    name: "permuteRows",
+    inputs: { x: f32([4, 3]) },
+    f: ({ x }) => permuteRows(x!, tf.tensor1d([2, 0, 3, 1], "int32"), tf.tensor1d([1, 3, 0, 2], "int32")),
+  },
   { name: "expandTo", inputs: { x: f32([3, 1]) }, f: ({ x }) => tf.cumsum(expandTo(x!, [2, 3, 4]), 2) },
   { name: "sizeOf", inputs: tiles, f: ({ x }) => tf.div(x!, sizeOf(x!, 0)) },
   {
