@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { loadavg } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createEngine, type Engine, type RunRequest } from "@parfocal/engine";
@@ -79,10 +81,27 @@ async function measureRespawn(engine: Engine): Promise<void> {
   line("cancel of a run to the next answer, 250 ms grace", median(all), "ms");
 }
 
+/** A process that does nothing but measure its own event loop: what it sees is the machine's doing, not the engine's. */
+function startControl(): () => Promise<number> {
+  const source = `
+    const delay = require("node:perf_hooks").monitorEventLoopDelay({ resolution: 2 });
+    delay.enable();
+    setInterval(() => undefined, 1000);
+    process.on("message", () => process.send(delay.max / 1e6, () => process.exit()));
+  `;
+  const control = spawn(process.execPath, ["-e", source], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  return async () => {
+    control.send("end");
+    const [greatest] = (await once(control, "message")) as [number];
+    return greatest;
+  };
+}
+
 async function measureDelay(engine: Engine): Promise<void> {
   await engine.run([slowRun(10)]);
   const probe = (await engine.run([slowRun(100)]))[0]?.engineMs ?? 1000;
   const delay = monitorEventLoopDelay({ resolution: 2 });
+  const endControl = startControl();
   delay.enable();
   const [result] = await engine.run([slowRun(Math.ceil((seconds * 100_000) / probe))]);
   delay.disable();
@@ -90,6 +109,7 @@ async function measureDelay(engine: Engine): Promise<void> {
   line("event loop of the caller meanwhile, p50", delay.percentile(50) / 1e6, "ms");
   line("event loop of the caller meanwhile, p99", delay.percentile(99) / 1e6, "ms");
   line("event loop of the caller meanwhile, greatest", delay.max / 1e6, "ms");
+  line("event loop of an idle process meanwhile, greatest", await endControl(), "ms");
 }
 
 function measureWidening(): void {
