@@ -61,8 +61,8 @@ if (base.commit === undefined) {
   const folder = mkdtempSync(path.join(root, ".cache/proto-base-"));
   try {
     checkOutBase(base.commit, folder);
-    await runBuf("breaking", "--against", path.relative(root, folder));
-    console.log(`proto:breaking: nothing broke since ${base.commit.slice(0, 12)}`);
+    const isKept = await runBuf("breaking", "--against", path.relative(root, folder));
+    console.log(`proto:breaking: ${isKept ? "nothing" : "see above what"} broke since ${base.commit.slice(0, 12)}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

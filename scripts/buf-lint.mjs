@@ -1,4 +1,4 @@
-/** `npm run proto:lint`: buf's STANDARD rules and comments on our contracts, and its formatter on every proto we wrote. */
+/** `npm run proto:lint`: buf's STANDARD rules on our contracts, and a comment on everything in them. */
 import { runBuf } from "./buf.mjs";
 import { layOutProtoImports } from "./proto-imports.mjs";
 

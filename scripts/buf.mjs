@@ -5,7 +5,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * Runs buf in the repository's root with its output on this terminal. Its plugins run under the node that runs this, so
- * that an older node on the PATH cannot change what they write.
+ * that an older node on the PATH cannot change what they write. Gives whether it ended well; when not, the process will
+ * end with its code.
  */
 export async function runBuf(...args) {
   const child = spawn(`${root}node_modules/.bin/buf`, args, {
@@ -14,5 +15,7 @@ export async function runBuf(...args) {
     env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH ?? ""}` },
   });
   const code = await new Promise((resolve, reject) => child.once("error", reject).once("exit", resolve));
-  if (code !== 0) throw new Error(`buf ${args.join(" ")} ended with ${code}`);
+  // Killed by a signal it has no code.
+  if (code !== 0) process.exitCode = code ?? 1;
+  return code === 0;
 }

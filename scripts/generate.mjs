@@ -5,15 +5,20 @@
 import { runBuf } from "./buf.mjs";
 import { layOutProtoImports } from "./proto-imports.mjs";
 
+const gen = "libs/protocol/src/gen";
+const steps = [
+  ["generate"],
+  ["generate", "--template", "buf.gen.onnx.yaml"],
+  [
+    "build",
+    "--as-file-descriptor-set",
+    "--exclude-source-info",
+    "--exclude-path",
+    "proto/onnx",
+    "-o",
+    `${gen}/descriptors.binpb`,
+  ],
+];
+
 layOutProtoImports();
-await runBuf("generate");
-await runBuf("generate", "--template", "buf.gen.onnx.yaml");
-await runBuf(
-  "build",
-  "--as-file-descriptor-set",
-  "--exclude-source-info",
-  "--exclude-path",
-  "proto/onnx",
-  "--output",
-  "libs/protocol/src/gen/descriptors.binpb",
-);
+for (const step of steps) if (!(await runBuf(...step))) break;

@@ -36,9 +36,10 @@ export type { CallScope, HandlerContext } from "./server/call-scope.ts";
 export { defineService, type GeneratedDefinition, type ServerService } from "./server/define-service.ts";
 export type { Health } from "./server/health.ts";
 export { REQUEST_ID_KEY } from "./server/identify.ts";
-export { type RunUntilSignalOptions, runUntilSignal } from "./server/run-until-signal.ts";
+export { type RunUntilSignalOptions, runUntilSignal, type StartedService } from "./server/run-until-signal.ts";
+export type { ServerConfig } from "./server/server-config.ts";
 export type { StopOptions, StopReport } from "./server/shutdown.ts";
-export { type RunningServer, type ServerConfig, type ServerOptions, startServer } from "./server/start-server.ts";
+export { type RunningServer, type ServerOptions, startServer } from "./server/start-server.ts";
 export type { Validators } from "./server/validate.ts";
 export {
   createLogger,

@@ -1,6 +1,6 @@
 import type { ChannelOptions } from "nice-grpc";
 import { deadlineInterceptor } from "./deadline-interceptor.ts";
-import type { ServerConfig } from "./start-server.ts";
+import type { ServerConfig } from "./server-config.ts";
 
 /** Flow-control window of a stream, bytes: HTTP/2's own 64 KiB would make a fast caller wait for every 64 KiB. */
 const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;

@@ -24,7 +24,7 @@ async function startProcess() {
 }
 
 describe("runUntilSignal", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)("drains on %s, closes the rest and lets the process end", async (signal) => {
+  it.each(["SIGTERM", "SIGINT"] as const)("drains on %s, even one during the start, closes the rest and lets the process end", async (signal) => {
     const { child, next } = await startProcess();
     const exit = once(child, "exit");
     child.kill(signal);

@@ -2,7 +2,6 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { DomainError } from "@parfocal/errors";
 import { createDescriptorIndex, readDescriptorSet } from "@parfocal/protocol";
 import { createServer } from "nice-grpc";
-import type { CommonConfig } from "../config/common-settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createServerMetrics, type ServerMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, startMetricsServer } from "../telemetry/metrics-server.ts";
@@ -16,11 +15,9 @@ import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
 import { createRecover } from "./recover.ts";
 import { createReflection } from "./reflection.ts";
+import type { ServerConfig } from "./server-config.ts";
 import { createShutdown, type Shutdown, type StopOptions, type StopReport } from "./shutdown.ts";
 import { createValidate, type Validators } from "./validate.ts";
-
-/** The settings a server needs, of the ones every service has. */
-export type ServerConfig = Omit<CommonConfig, "storeUri" | "device" | "threads" | "logLevel">;
 
 /** Options of {@link startServer}. */
 export interface ServerOptions {

@@ -3,11 +3,12 @@ import { commonSettings } from "../config/common-settings.ts";
 import { parseEnv } from "../config/parse-env.ts";
 import type { HandlerContext } from "../server/call-scope.ts";
 import { defineService } from "../server/define-service.ts";
-import { type RunningServer, type ServerConfig, type ServerOptions, startServer } from "../server/start-server.ts";
+import type { ServerConfig } from "../server/server-config.ts";
+import { type RunningServer, type ServerOptions, startServer } from "../server/start-server.ts";
 import { createSilentLogger } from "../telemetry/logger.ts";
 
 /** What a test wants the handlers to do before they answer. Absent: answer at once. */
-export type Behaviour = (context: HandlerContext) => Promise<void> | void;
+type Behaviour = (context: HandlerContext) => Promise<void> | void;
 
 /** Options of {@link startEchoServer}. */
 export interface EchoOptions extends Partial<Omit<ServerOptions, "services" | "config">> {

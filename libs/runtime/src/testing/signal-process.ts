@@ -3,16 +3,22 @@ import { runUntilSignal } from "../server/run-until-signal.ts";
 import { createSilentLogger } from "../telemetry/logger.ts";
 import { startEchoServer } from "./echo-server.ts";
 
-const server = await startEchoServer({
-  config: { drainMs: 3_600_000 },
-  behaviour: async ({ signal, draining }) => {
-    draining.addEventListener("abort", () => console.log("draining"));
-    console.log("handling");
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    throw signal.reason;
+const report = await runUntilSignal({
+  logger: createSilentLogger(),
+  start: async () => {
+    const server = await startEchoServer({
+      config: { drainMs: 3_600_000 },
+      behaviour: async ({ signal, draining }) => {
+        draining.addEventListener("abort", () => console.log("draining"));
+        console.log("handling");
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        throw signal.reason;
+      },
+    });
+    // Whoever reads the address may send a signal, although the start is not over yet.
+    console.log(server.address);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return { server, close: () => console.log("closed") };
   },
 });
-const stopped = runUntilSignal({ server, logger: createSilentLogger(), close: () => console.log("closed") });
-// Only now: whoever reads the address may send a signal.
-console.log(server.address);
-console.log((await stopped).outcome);
+console.log(report.outcome);
