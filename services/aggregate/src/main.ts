@@ -5,5 +5,4 @@ const config = aggregateConfigFromEnv(process.env);
 const logger = createLogger({ service: "aggregate", level: config.logLevel });
 for (const { env, value } of describeConfig(aggregateSettings, config)) logger.info("setting", { setting: env, value });
 
-const stage = await startAggregate(config, logger);
-await runUntilSignal({ server: stage.server, logger, close: () => stage.close() });
+await runUntilSignal({ start: () => startAggregate(config, logger), logger });

@@ -5,5 +5,4 @@ const config = gatewayConfigFromEnv(process.env);
 const logger = createLogger({ service: "gateway", level: config.logLevel });
 for (const { env, value } of describeConfig(gatewaySettings, config)) logger.info("setting", { setting: env, value });
 
-const gateway = await startGateway(config, logger);
-await runUntilSignal({ server: gateway.server, logger, close: () => gateway.close() });
+await runUntilSignal({ start: () => startGateway(config, logger), logger });

@@ -5,5 +5,4 @@ const config = pretrainConfigFromEnv(process.env);
 const logger = createLogger({ service: "pretrain", level: config.logLevel });
 for (const { env, value } of describeConfig(pretrainSettings, config)) logger.info("setting", { setting: env, value });
 
-const stage = await startPretrain(config, logger);
-await runUntilSignal({ server: stage.server, logger, close: () => stage.close() });
+await runUntilSignal({ start: () => startPretrain(config, logger), logger });

@@ -5,5 +5,4 @@ const config = reembedConfigFromEnv(process.env);
 const logger = createLogger({ service: "reembed", level: config.logLevel });
 for (const { env, value } of describeConfig(reembedSettings, config)) logger.info("setting", { setting: env, value });
 
-const stage = await startReembed(config, logger);
-await runUntilSignal({ server: stage.server, logger, close: () => stage.close() });
+await runUntilSignal({ start: () => startReembed(config, logger), logger });

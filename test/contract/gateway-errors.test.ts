@@ -1,0 +1,154 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PLANTED_DIM, plantCohort } from "../lib/cohort.ts";
+import { encodeNpy } from "../lib/npy.ts";
+import { PARENT, piecesOf, trainedModel, trainRequest, upload, uploadCohort } from "../lib/requests.ts";
+import { type Services, startServices } from "../lib/services.ts";
+
+const ABSENT = "0".repeat(64);
+
+describe("what the gateway says to wrong requests", () => {
+  const slides = plantCohort(16);
+  let services: Services;
+  let names: string[];
+  let model: gatewayV1.Model;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "parfocal-contract-"));
+    services = await startServices({ PARFOCAL_STORE: pathToFileURL(folder).href });
+    names = await uploadCohort(services.clients, slides);
+    const request = trainRequest(slides, names, { epochs: 1 });
+    model = await trainedModel(services.clients, await services.clients.training.train(request));
+  });
+  afterAll(async () => {
+    await services?.close();
+  });
+
+  it("refuses names that are none, whatever they try", async () => {
+    const { bags, models, operations } = services.clients;
+    const wrong = [
+      "",
+      "projects/test",
+      "projects/../bags/x",
+      `projects/test/bags/${"x".repeat(10_000)}`,
+      `projects/a b/bags/${ABSENT}`,
+    ];
+    for (const name of wrong) {
+      await expect(bags.getBag({ name })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        details: { field: "name" },
+      });
+      await expect(operations.getOperation({ name })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+    await expect(models.getModel({ name: "projects/test/models/.." })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+
+  it("says NOT_FOUND for what is not there", async () => {
+    const { bags, models, prediction } = services.clients;
+    await expect(bags.getBag({ name: `${PARENT}/bags/${ABSENT}` })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(models.getModel({ name: `${PARENT}/models/none` })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(prediction.predict({ model: model.name, bag: `${PARENT}/bags/${ABSENT}` })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+  });
+
+  it("refuses a bag of another width than the model's, naming both", async () => {
+    const narrow = encodeNpy([3, PLANTED_DIM - 1], new Float32Array(3 * (PLANTED_DIM - 1)).fill(0.5));
+    const { bag } = await upload(services.clients, "narrow.npy", narrow);
+    const refused = services.clients.prediction.predict({ model: model.name, bag: bag.name });
+    await expect(refused).rejects.toMatchObject({ code: "GEOMETRY_MISMATCH" });
+    await expect(refused).rejects.toThrow(/15.*16|16.*15/);
+  });
+
+  it("refuses a bag of another project", async () => {
+    const bag = names[0]!.replace("projects/test", "projects/other");
+    await expect(services.clients.prediction.predict({ model: model.name, bag })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
+
+  it("refuses trainings that could not work, before they start", async () => {
+    const { training } = services.clients;
+    const good = trainRequest(slides, names);
+    const refuse = (change: Partial<gatewayV1.TrainRequest>) => training.train({ ...good, ...change });
+    await expect(refuse({ spec: undefined })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      details: { field: "spec" },
+    });
+    await expect(refuse({ bags: good.bags.slice(0, 1) })).rejects.toThrow("bags has 1 entries; it is 2 to 100000");
+    await expect(refuse({ modelId: "../up" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(refuse({ requestId: "not a uuid" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    const missing = [...good.bags.slice(1), { ...good.bags[0]!, bag: `${PARENT}/bags/${ABSENT}` }];
+    await expect(refuse({ bags: missing })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("ends a training whose labels or recipe are wrong with a named error", async () => {
+    const { training, operations } = services.clients;
+    const good = trainRequest(slides, names);
+    const failureOf = async (request: gatewayV1.TrainRequest) => {
+      const { name } = await training.train(request);
+      const done = await operations.waitOperation({ name }, { timeoutMs: 60_000 });
+      if (done.result?.$case !== "error") throw new Error("the training should have failed");
+      return done.result.value;
+    };
+    const unknownLabel = await failureOf({ ...good, bags: good.bags.map((bag) => ({ ...bag, labels: ["nonsense"] })) });
+    expect(unknownLabel).toMatchObject({ code: 3, message: expect.stringContaining("bags[0].labels") });
+    expect(unknownLabel.message).not.toContain("nonsense");
+    const recipe = commonV1.Recipe.fromPartial({ epochs: 0 });
+    expect(await failureOf({ ...good, spec: { ...good.spec!, recipe } })).toMatchObject({
+      code: 3,
+      message: expect.stringMatching(/epochs.*0.*1.*10000/),
+    });
+  });
+
+  it("reports a poisoned file as an outcome of its upload and stays up", async () => {
+    const values = new Float32Array(2 * PLANTED_DIM).fill(1);
+    values[PLANTED_DIM + 3] = Number.NaN;
+    const { bags } = await services.clients.bags.uploadBag(piecesOf("poison.npy", encodeNpy([2, PLANTED_DIM], values)));
+    expect(bags).toHaveLength(1);
+    expect(bags[0]?.result).toMatchObject({ $case: "error", value: { code: "NON_FINITE" } });
+    const garbage = await services.clients.bags.uploadBag(piecesOf("garbage.h5", new Uint8Array(1000).fill(7)));
+    expect(garbage.bags[0]?.result?.$case).toBe("error");
+  });
+
+  it("refuses uploads that break their announcement", async () => {
+    const { bags } = services.clients;
+    const header = { parent: PARENT, fileName: "a.npy", sizeBytes: 10n, hints: undefined };
+    const pieces = async function* (...list: gatewayV1.UploadBagRequest["piece"][]) {
+      for (const piece of list) yield { piece };
+    };
+    const chunk = (n: number) => ({ $case: "chunk" as const, value: Buffer.alloc(n) });
+    const head = (change: object = {}) => ({ $case: "header" as const, value: { ...header, ...change } });
+    await expect(bags.uploadBag(pieces(chunk(3)))).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(bags.uploadBag(pieces(head(), chunk(3)))).rejects.toMatchObject({ code: "TRUNCATED" });
+    await expect(bags.uploadBag(pieces(head(), chunk(11)))).rejects.toThrow("more than the 10 bytes");
+    await expect(bags.uploadBag(pieces(head({ fileName: "../etc/passwd" })))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    await expect(bags.uploadBag(pieces(head({ sizeBytes: 1n << 60n })))).rejects.toThrow("an upload is 1 to");
+  });
+
+  it("answers UNIMPLEMENTED for what the contract promises for later", async () => {
+    const { training, prediction, models } = services.clients;
+    await expect(training.crossValidate({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(training.pretrain({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(prediction.batchPredict({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(models.importModel({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(models.compareModels({ names: [] })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+  });
+
+  it("imports from no place that was not allowed", async () => {
+    const uris = ["file:///etc/passwd", "s3://somebody/else.h5"];
+    for (const uri of uris) {
+      const refused = services.clients.bags.importBags({ parent: PARENT, uris: [uri] });
+      await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN" });
+      await expect(refused).rejects.not.toThrow("passwd");
+    }
+  });
+});
