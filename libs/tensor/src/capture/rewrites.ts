@@ -1,4 +1,4 @@
-import { broadcastShapes, type Dimension, isSameShape } from "./dimension.ts";
+import { broadcastShapes, type Dimension, isSameShape, isStatic } from "./dimension.ts";
 import { type ProgramConstant, type ProgramNode, type ProgramOperand, type ProgramType, typeOf } from "./program.ts";
 import { int } from "./recording.ts";
 
@@ -107,15 +107,35 @@ function foldTransposes(node: ProgramNode, rewriter: Rewriter): ProgramNode {
   return current;
 }
 
+/** Reads through what the operator does by itself: expansions, and reshapes that put axes of size 1 in front. */
 function skipExpands(node: ProgramNode, rewriter: Rewriter): ProgramNode {
   let operands = node.operands;
   for (const position of operands.keys()) {
-    const source = producedBy(operands[position], "Expand", rewriter)?.operands[0];
-    if (source === undefined) continue;
-    const shorter = operands.with(position, source);
-    if (isSameShape(broadcastOperands(shorter, rewriter) ?? [], outputType(node, rewriter).shape)) operands = shorter;
+    for (
+      let source = unbroadcast(operands[position], rewriter);
+      source !== undefined;
+      source = unbroadcast(source, rewriter)
+    ) {
+      const shorter = operands.with(position, source);
+      if (!isSameShape(broadcastOperands(shorter, rewriter) ?? [], outputType(node, rewriter).shape)) break;
+      operands = shorter;
+    }
   }
   return { ...node, operands };
+}
+
+/** What an operand was before it was expanded, if it was. */
+function unbroadcast(operand: ProgramOperand | undefined, rewriter: Rewriter): ProgramOperand | undefined {
+  const expand = producedBy(operand, "Expand", rewriter);
+  if (expand !== undefined) return expand.operands[0];
+  const source = producedBy(operand, "Reshape", rewriter)?.operands[0];
+  const [from, to] = [operandId(source), operandId(operand)];
+  if (from === undefined || to === undefined) return undefined;
+  const [before, after] = [typeOf(rewriter.types, from).shape, typeOf(rewriter.types, to).shape];
+  const nAdded = after.length - before.length;
+  const isPrefixed =
+    nAdded > 0 && after.slice(0, nAdded).every((dim) => isStatic(dim, 1)) && isSameShape(after.slice(nAdded), before);
+  return isPrefixed ? source : undefined;
 }
 
 function broadcastOperands(operands: readonly ProgramOperand[], { types }: Rewriter): Dimension[] | undefined {
