@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { writeBag } from "@parfocal/bags";
+import { createRng } from "@parfocal/metrics";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flatLayout, flattenWeights } from "./flat-layout.ts";
 import type { LabelledBag, TrainEvent, TrainedModel } from "./job.ts";
@@ -95,7 +96,38 @@ describe("training", () => {
     expect(trained.thresholds).toHaveLength(2);
     expect(trained.history.at(-1)?.validationAuroc).toBeGreaterThan(0.9);
   });
+
+  it("learns one of three classes, with plateau, AdamW and batches that do not divide the part", async () => {
+    const model = {
+      ...MODEL,
+      head: { ...HEAD, branches: "per-class" },
+      task: { kind: "multiclass", classes: ["a", "b", "c"] },
+    };
+    const bags = await writeThreeClasses();
+    const optimiser = { kind: "adamw", learningRate: 1e-2, weightDecay: 1e-2 };
+    const { trained } = await run(
+      specOf({ model, epochs: 20, batchSize: 5, optimiser, schedule: { kind: "plateau" } }),
+      bags,
+    );
+    expect(trained.thresholds).toEqual([]);
+    expect(trained.validation?.metrics.macroAuroc?.value).toBe(1);
+  });
 });
+
+/** Bags whose class is the feature along which half of their tiles are shifted. */
+async function writeThreeClasses(): Promise<LabelledBag[]> {
+  const bags: LabelledBag[] = [];
+  for (let i = 0; i < 45; i++) {
+    const rng = createRng(5n).fork(`bag ${i}`);
+    const data = Float32Array.from({ length: 80 }, (_, k) => {
+      const isShifted = k % 8 === i % 3 && k < 40;
+      return rng.normal() + (isShifted ? 6 : 0);
+    });
+    const bag = await writeBag(world.store, "bags/", { n: 10, d: 8, features: { dtype: "F32", data }, metadata: {} });
+    bags.push({ bag, label: i % 3 });
+  }
+  return bags;
+}
 
 describe("a training that was cut off", () => {
   const spec = () => specOf({ epochs: 6, schedule: { kind: "cosine", warmupEpochs: 1 } });

@@ -1,3 +1,4 @@
+import { writeBag } from "@parfocal/bags";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabelledBag, TrainedModel } from "../job.ts";
 import { collect, openWorld, type World, writeCohort } from "../testing/world.ts";
@@ -100,6 +101,27 @@ describe("a published model", () => {
 });
 
 describe("a bag of another kind", () => {
+  it("is served alike from half floats", async () => {
+    const loaded = await loadModel(world.store, PREFIX);
+    const half = Float16Array.from({ length: 6 * 8 }, (_, i) => Math.sin(i));
+    const bags = [
+      { dtype: "F16", data: new Uint16Array(half.buffer) },
+      { dtype: "F32", data: Float32Array.from(half) },
+    ] as const;
+    const scores: (readonly number[])[] = [];
+    for (const features of bags) {
+      const ref = await writeBag(world.store, "bags/", { n: 6, d: 8, features, metadata: {} });
+      scores.push((await predictBag(world, loaded, ref)).probabilities);
+    }
+    expect(scores[0]).toEqual(scores[1]);
+  });
+
+  it("is refused when it is empty", async () => {
+    const loaded = await loadModel(world.store, PREFIX);
+    const empty = { ...bagAt(0).bag, n: 0 };
+    await expect(predictBag(world, loaded, empty)).rejects.toMatchObject({ code: "EMPTY_BAG" });
+  });
+
   it.each([
     [{ d: 6 }, { encoder: "uni_v2" }, "the bag has 6 features per tile; the model takes 8"],
     [
