@@ -31,8 +31,8 @@ const state: fc.Arbitrary<TrainingState> = fc.record({
 
 /** JSON has no minus zero; vectors have. */
 function withoutMinusZero(value: TrainingState): TrainingState {
-  const { selection, plateau } = JSON.parse(JSON.stringify({ selection: value.selection, plateau: value.plateau }));
-  return { ...value, selection, plateau };
+  const json = JSON.stringify({ selection: value.selection, plateau: value.plateau });
+  return { ...value, ...(JSON.parse(json) as Pick<TrainingState, "selection" | "plateau">) };
 }
 
 describe("a checkpoint", () => {

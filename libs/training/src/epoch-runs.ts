@@ -9,7 +9,7 @@ import { applyStepBuild, gradStepBuild, logitsBuild, trainStepBuild } from "./st
 import type { ResidentState, TrainingState } from "./training-state.ts";
 
 /** The graphs of a training: one fused step for batches of one, else gradients and update apart. */
-export type StepGraphs =
+type StepGraphs =
   | { readonly kind: "fused"; readonly step: CapturedGraph }
   | {
       readonly kind: "batched";
@@ -19,7 +19,7 @@ export type StepGraphs =
     };
 
 /** Captures the graphs that train the plan's model. */
-export function captureStepGraphs({ model, optimiser, spec }: TrainPlan): StepGraphs {
+function captureStepGraphs({ model, optimiser, spec }: TrainPlan): StepGraphs {
   if (spec.batchSize === 1) return { kind: "fused", step: captureGraph(trainStepBuild(model, optimiser)) };
   return {
     kind: "batched",

@@ -35,7 +35,7 @@ export interface OptimiserState {
 }
 
 /** What an update gets beside the state. */
-export interface UpdateInput {
+interface UpdateInput {
   /** `[P]`. */
   readonly gradients: tf.Tensor1D;
   /** `[nHyper]`, what {@link Optimiser.hyper} gave for this step. */

@@ -35,7 +35,7 @@ export function scoreValidation(task: Task, bags: readonly ScoredLogits[]): Vali
 }
 
 /** AUROC of the positive class, or the mean over classes where it is defined; null when it is nowhere. */
-export function macroAuroc(
+function macroAuroc(
   task: Task,
   labels: readonly Label[],
   probabilities: readonly (readonly number[])[],

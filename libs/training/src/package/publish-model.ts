@@ -73,7 +73,7 @@ function factsOf(trained: TrainedModel, codeVersion: string): Omit<ModelManifest
 }
 
 /** Weights as one safetensors file, every parameter under its name. */
-export function encodeWeights(model: Model, weights: Weights): Uint8Array {
+function encodeWeights(model: Model, weights: Weights): Uint8Array {
   const tensors = model.parameters.map(({ name, shape }) => {
     const data = weights[name] ?? new Float32Array();
     return [name, { dtype: "F32" as const, shape, data }] as const;
