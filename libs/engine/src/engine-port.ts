@@ -26,6 +26,11 @@ export type TensorSource =
       readonly offsetBytes: number;
       readonly dtype: ElementType;
       readonly shape: readonly number[];
+      /**
+       * What the whole object must be, checked before anything of this version is used for the first time; another digest
+       * is `CORRUPT`. Absent: the store is trusted.
+       */
+      readonly verify?: { readonly digest: string; readonly sizeBytes: number };
     }
   /** A tensor an earlier run left in the engine process. Missing (the process was restarted) is `STATE_LOST`. */
   | { readonly kind: "resident"; readonly name: string }

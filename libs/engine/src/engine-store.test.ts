@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +66,19 @@ describe("objects as inputs", () => {
     expect(numbersOf(result?.outputs.y)).toEqual([4, 5]);
     expect(engine.stats().cachedBytes).toBeGreaterThanOrEqual(8);
     expect(engine.stats().cachedBytes).toBeLessThanOrEqual(1 << 20);
+  });
+
+  it("are used only when the whole object has the digest that was asked for", async () => {
+    const source = await putWords("checked", new Float32Array([6, 7]), 8);
+    const { bytes } = await store.get("checked");
+    const verify = { digest: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
+    const [result] = await engine.run([identityRun({ ...source, verify }, "f32")]);
+    expect(numbersOf(result?.outputs.y)).toEqual([6, 7]);
+    const other = await putWords("damaged", new Float32Array([6, 8]), 8);
+    expect(await codeOf(engine.run([identityRun({ ...other, verify }, "f32")]))).toBe("CORRUPT");
+    expect(await codeOf(engine.run([identityRun({ ...other, verify: { ...verify, sizeBytes: 3 } }, "f32")]))).toBe(
+      "CORRUPT",
+    );
   });
 
   it("are not kept beyond the budget", async () => {

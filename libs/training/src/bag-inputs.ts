@@ -30,10 +30,10 @@ export async function readBagInput(
 ): Promise<BagInput> {
   assertBagFits(model, ref);
   const header = await readBagHeader(store, ref, signal ? { signal } : {});
-  const sides = model.sideInputs.map((name): [string, TensorSource] => [name, sideSource(ref.key, header, name)]);
+  const sides = model.sideInputs.map((name): [string, TensorSource] => [name, sideSource(ref, header, name)]);
   return {
     n: header.n,
-    feeds: { features: featureSource(ref.key, header), ...Object.fromEntries(sides) },
+    feeds: { features: featureSource(ref, header), ...Object.fromEntries(sides) },
     metadata: header.metadata,
   };
 }
@@ -104,12 +104,17 @@ function assertBagFits(model: Model, ref: BagRef): void {
   throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
 }
 
-function featureSource(key: string, { etag, features }: BagHeader): TensorSource {
+function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource {
   const dtype = features.dtype === "F16" ? "f16" : "f32";
-  return { kind: "object", key, etag, offsetBytes: features.offsetBytes, dtype, shape: features.shape };
+  return { ...objectOf(ref, etag), offsetBytes: features.offsetBytes, dtype, shape: features.shape };
 }
 
-function sideSource(key: string, { etag, coords }: BagHeader, name: SideInput): TensorSource {
+function sideSource(ref: BagRef, { etag, coords }: BagHeader, name: SideInput): TensorSource {
   if (coords === undefined) throw new DomainError("GEOMETRY_MISMATCH", `the bag has no ${name}; the model needs them`);
-  return { kind: "object", key, etag, offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape };
+  return { ...objectOf(ref, etag), offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape };
+}
+
+/** The bag's object, whose digest the engine checks before it uses any of it. */
+function objectOf({ key, digest, sizeBytes }: BagRef, etag: string) {
+  return { kind: "object", key, etag, verify: { digest, sizeBytes } } as const;
 }

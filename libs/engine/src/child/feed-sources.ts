@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import type { ObjectStore } from "@parfocal/store";
+import { type ObjectStore, readVerified } from "@parfocal/store";
 import type { GraphPort, GraphType } from "@parfocal/tensor";
 import { tensorBytes } from "../element-types.ts";
 import type { TensorSource } from "../engine-port.ts";
@@ -14,6 +14,8 @@ import { tensorFromBytes, tensorFromWire, widenHalves } from "./tensors.ts";
 export interface FeedContext {
   readonly residents: Residents;
   readonly cache: TensorCache;
+  /** Objects whose digest was checked by this process, as `key etag`. */
+  readonly verified: Set<string>;
   /** Opens the store at the first use. */
   openStore(): Promise<ObjectStore>;
 }
@@ -50,10 +52,28 @@ async function readObject(
   const cacheKey = JSON.stringify([key, etag, offsetBytes, dtype, shape, isWidened]);
   const cached = context.cache.get(cacheKey);
   if (cached !== undefined) return cached;
-  const bytes = await readRange(source, await context.openStore(), signal);
+  const bytes = await readBytes(source, context, signal);
   const tensor = isWidened ? widenHalves(bytes, shape) : tensorFromBytes(dtype, shape, bytes);
   context.cache.put(cacheKey, tensor, tensorBytes(isWidened ? "f32" : dtype, shape));
   return tensor;
+}
+
+/** Versions remembered as verified: some 20 MB of keys at most. Beyond it all are verified anew. */
+const MAX_VERIFIED = 100_000;
+
+/** The bytes of a source; those of an object that is to be verified come with the whole of it at the first use. */
+async function readBytes(source: ObjectSource, context: FeedContext, signal: AbortSignal): Promise<ArrayBuffer> {
+  const store = await context.openStore();
+  const version = `${source.key} ${source.etag}`;
+  if (source.verify === undefined || context.verified.has(version)) return readRange(source, store, signal);
+  const whole = await readVerified(store, source.key, { ...source.verify, signal });
+  if (context.verified.size >= MAX_VERIFIED) context.verified.clear();
+  context.verified.add(version);
+  const end = source.offsetBytes + tensorBytes(source.dtype, source.shape);
+  if (end > whole.byteLength) {
+    throw new DomainError("TRUNCATED", `the tensor ends at byte ${end} of an object of ${whole.byteLength} bytes`);
+  }
+  return new Uint8Array(whole.subarray(source.offsetBytes, end)).buffer;
 }
 
 async function readRange(source: ObjectSource, store: ObjectStore, signal: AbortSignal): Promise<ArrayBuffer> {

@@ -38,6 +38,7 @@ function createContext(options: ChildOptions, device: string): RunContext {
   return {
     residents: createResidents(),
     cache: createTensorCache(options.cacheBytes),
+    verified: new Set<string>(),
     sessions: createSessionCache({ ...options, device }, options.maxSessions),
     transferDir: options.transferDir,
     openStore() {
