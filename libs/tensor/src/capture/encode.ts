@@ -28,7 +28,7 @@ const ONNX_TYPES: Readonly<Record<GraphType, number>> = {
 };
 
 /** The number ONNX gives an element type. */
-export function onnxTypeOf(dtype: GraphType): number {
+function onnxTypeOf(dtype: GraphType): number {
   return ONNX_TYPES[dtype];
 }
 

@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { type Dimension, dimensionFromPair, type Sentinel, staticDimension } from "./dimension.ts";
+import { type Dimension, dimensionFromPair, type Sentinel } from "./dimension.ts";
 import type { Program, ProgramConstant, ProgramNode, ProgramOperand, ProgramType } from "./program.ts";
 import { valueOperand } from "./program.ts";
 import {
@@ -20,24 +20,38 @@ import {
  * @throws {DomainError} UNSUPPORTED_OPERATION naming the operation where the recordings part.
  */
 export function proveProgram(first: Recording, second: Recording, sentinels: readonly Sentinel[]): Program {
-  const merger = createMerger(sentinels);
+  const merger = createMerger(sentinels, readersOf(first.nodes));
   zip(first.inputs, second.inputs, "graph inputs").forEach(([a, b]) => void merger.mergeType(a, b, "graph input"));
   zip(first.constants, second.constants, "constants").forEach(([a, b]) => void merger.mergeConstant(a, b));
   zip(first.nodes, second.nodes, partingSource(first.nodes, second.nodes)).forEach(
     ([a, b]) => void merger.mergeNode(a, b),
   );
-  const outputs = new Map([...first.outputs].map(([name, value]) => [name, value.id]));
+  const outputs = new Map(
+    zip([...first.outputs], [...second.outputs], "graph outputs").map(([[name, value], [otherName, other]]) => {
+      if (name !== otherName || value.id !== other.id)
+        throw unexplained(`output ${name}`, "another capture has another result in its place");
+      return [name, value.id];
+    }),
+  );
   return { ...merger.program, inputs: first.inputs.map(({ id }) => id), outputs };
 }
 
-/** A dimension-dependent constant as nodes: a fill expanded, or a counter. */
-const EXPANDED = "Expand";
+/** The first operation that reads each value: constants are made by nobody, so their reader names them. */
+function readersOf(nodes: readonly RecordedNode[]): Map<number, string> {
+  const readers = new Map<number, string>();
+  for (const { operands, source } of nodes.toReversed()) {
+    for (const operand of operands)
+      if (operand !== undefined && !isDimsOperand(operand)) readers.set(operand.id, source);
+  }
+  return readers;
+}
+
 /** Fills at least this large become an expanded scalar even when their shape is static. */
 const MIN_FILL_BYTES = 64;
 
 type PartialProgram = Omit<Program, "inputs" | "outputs">;
 
-function createMerger(sentinels: readonly Sentinel[]) {
+function createMerger(sentinels: readonly Sentinel[], readers: ReadonlyMap<number, string>) {
   const types = new Map<number, ProgramType>();
   const constants = new Map<number, ProgramConstant>();
   const nodes: ProgramNode[] = [];
@@ -76,22 +90,22 @@ function createMerger(sentinels: readonly Sentinel[]) {
   function addFill(value: RecordedValue, data: ConstantData, shape: readonly Dimension[], source: string): void {
     const scalar = addScalar(data.slice(0, 1), value.dtype);
     const operands: ProgramOperand[] = [valueOperand(scalar), { kind: "dims", dims: shape }];
-    nodes.push({ op: EXPANDED, domain: "", attributes: {}, operands, outputs: [value.id], source });
+    nodes.push({ op: "Expand", domain: "", attributes: {}, operands, outputs: [value.id], source });
   }
 
   function mergeConstant(a: RecordedConstant, b: RecordedConstant): void {
-    const { shape } = mergeType(a.value, b.value, a.source);
+    const source = readers.get(a.value.id) ?? "graph";
+    const { shape } = mergeType(a.value, b.value, source);
     const isDynamic = shape.some(({ terms }) => terms.length > 0);
     const isFilled = (isDynamic || a.data.byteLength >= MIN_FILL_BYTES) && a.name === undefined && isUniform(a.data);
     if (isFilled && isUniform(b.data) && isSameData(a.data.slice(0, 1), b.data.slice(0, 1))) {
-      addFill(a.value, a.data, shape, a.source);
+      addFill(a.value, a.data, shape, source);
     } else if (!isDynamic && isSameData(a.data, b.data)) {
       constants.set(a.value.id, { data: a.data, name: a.name });
     } else {
-      throw unexplained(
-        a.source,
-        `a constant of ${a.data.length} elements, first ${String(a.data[0])}, follows from a symbolic dimension (${String(b.data[0])} in another capture)`,
-      );
+      const [first, second] = [String(a.data[0]), String(b.data[0])];
+      const what = `a constant of ${a.data.length} elements, first ${first}`;
+      throw unexplained(source, `${what}, follows from a symbolic dimension (${second} in another capture)`);
     }
   }
 
@@ -121,11 +135,6 @@ function createMerger(sentinels: readonly Sentinel[]) {
   }
 
   return { program, mergeType, mergeConstant, mergeNode };
-}
-
-/** A dimension list of plain numbers. */
-export function staticDimensions(values: readonly number[]): Dimension[] {
-  return values.map(staticDimension);
 }
 
 function unexplained(source: string, detail: string): DomainError {

@@ -12,13 +12,13 @@ import type {
 } from "./recording.ts";
 
 /** Shape and type of a value to be emitted. */
-export interface ValueType {
+interface ValueType {
   readonly dtype: GraphType;
   readonly shape: readonly number[];
 }
 
 /** What a node has besides its operands and outputs. */
-export interface NodeOptions {
+interface NodeOptions {
   readonly attributes?: Attributes;
   readonly domain?: string;
 }
@@ -64,7 +64,7 @@ export function infoOf(value: RecordedValue): TensorInfo {
 }
 
 /** The dtype under which tfjs sees a value. @throws {DomainError} INTERNAL for types that never reach tfjs. */
-export function tfjsDtypeOf(dtype: GraphType): DataType {
+function tfjsDtypeOf(dtype: GraphType): DataType {
   if (dtype === "f32") return "float32";
   if (dtype === "i32") return "int32";
   if (dtype === "bool") return "bool";
@@ -105,7 +105,7 @@ export function createRecorder(): Recorder {
     input: createValue,
     constant(data, type, name) {
       const value = createValue(type);
-      constants.push({ value, data, name, source });
+      constants.push({ value, data, name });
       constantData.set(value.id, data);
       return value;
     },

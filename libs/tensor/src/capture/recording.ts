@@ -46,7 +46,6 @@ export interface RecordedConstant {
   readonly data: ConstantData;
   /** Set for weights that the caller named; they keep the name as initializers. */
   readonly name: string | undefined;
-  readonly source: string;
 }
 
 /** Everything one run of a build function emitted. */

@@ -11,7 +11,7 @@ import { shapeKernels } from "./shape.ts";
 import { unaryKernels } from "./unary.ts";
 
 /** Every tfjs kernel that can be captured. */
-export const KERNELS: KernelTable = {
+const KERNELS: KernelTable = {
   ...unaryKernels,
   ...binaryKernels,
   ...reduceKernels,

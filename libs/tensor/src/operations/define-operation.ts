@@ -4,7 +4,7 @@ import type { RecordedValue } from "../capture/recording.ts";
 import { tf } from "../tf.ts";
 
 /** What a gradient may read. */
-export interface Saved<Inputs extends readonly Tensor[]> {
+interface Saved<Inputs extends readonly Tensor[]> {
   readonly inputs: Inputs;
   readonly output: Tensor;
 }

@@ -19,7 +19,7 @@ export interface GatedAbmilSizes {
 }
 
 /** Parameters by name with their shapes. */
-export function parameterShapes({
+function parameterShapes({
   nFeatures: d,
   stemWidth: s,
   attentionWidth: a,
