@@ -2,6 +2,7 @@ import {
   type CommonConfig,
   type ConfigOf,
   commonSettings,
+  flagSetting,
   integerSetting,
   parseEnv,
   textSetting,
@@ -57,6 +58,20 @@ export const gatewaySettings = {
     max: 1024 ** 4,
     unit: "bytes",
     reason: "Largest file of an upload; 100 000 tiles of 4 608 f32 features are 1.8 GB.",
+  }),
+  operationTtlHours: integerSetting({
+    env: "PARFOCAL_OPERATION_TTL_HOURS",
+    fallback: 720,
+    min: 1,
+    max: 876_000,
+    unit: "hours",
+    reason:
+      "Age at which finished operations and their temporary objects are deleted; a month, for audits of what ran.",
+  }),
+  probesStore: flagSetting({
+    env: "PARFOCAL_PROBE_STORE",
+    fallback: true,
+    reason: "Whether racing writes try the store at start: several self-hosted stores let two writers win.",
   }),
   maxOperations: integerSetting({
     env: "PARFOCAL_MAX_OPERATIONS",

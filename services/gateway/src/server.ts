@@ -4,8 +4,10 @@ import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { createEmbeddedDriver } from "@parfocal/workflows";
 import { createBagCatalog } from "./catalog/bag-catalog.ts";
 import { createModelCatalog } from "./catalog/model-catalog.ts";
+import { checkStore } from "./check-store.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { GatewayDeps } from "./deps.ts";
+import { scheduleExpiry } from "./expiry.ts";
 import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createDeleteModel, createGetModel, createListModels, createSetAlias } from "./handlers/models.ts";
@@ -55,6 +57,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   });
   const importer = createBagImporter(store, { uri: store.rootUri, options }, bags, pool);
   const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
+  if (config.probesStore) await checkStore(store, logger);
   const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
   });
@@ -68,12 +71,14 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     // Another gateway took the store over: what we would write is refused, so stop in good order.
     onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
   });
+  const expiry = scheduleExpiry(operations, config.operationTtlHours, logger);
   const deps: GatewayDeps = { store, bags, models, importer, operations, aggregate: aggregate.calls, logger };
   const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
   return {
     server,
     async close() {
       await server.stop();
+      expiry.stop();
       await operations.close();
       pool.close();
       aggregate.close();
