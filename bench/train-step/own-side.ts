@@ -9,6 +9,7 @@ import { buildModel, captureAggregate, initialiseParameters, type Model } from "
 import { openStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, tf } from "@parfocal/tensor";
 import { createOptimiser, trainStepBuild } from "@parfocal/training";
+import { memoryMib } from "../lib/machine.ts";
 
 /** What both sides compute on. Legend: N tiles, D features, P trainable numbers. */
 export interface Workload {
@@ -32,6 +33,8 @@ export const OPTIMISER = {
 /** Our side: an engine that holds the bag and the state, as in a training and in a serving stage. */
 export interface OwnSide {
   readonly engine: Engine;
+  /** Memory of the engine process before anything was in it, MiB. */
+  readonly baseMib: number;
   /** `[N, D]`. */
   readonly features: Float32Array<ArrayBuffer>;
   /** `[P]`, the initial state, end to end in the order of `layout`. */
@@ -51,6 +54,8 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const { href: uri } = pathToFileURL(folder);
   const engine = createEngine({ store: { uri }, intraOpThreads: workload.threads });
+  await engine.ready();
+  const baseMib = memoryMib(engine.stats().pid, "VmHWM");
   const model = modelOf(workload);
   const initial = initialParameters(model);
   const features = uniformFloats(2n, workload.n * workload.d);
@@ -59,7 +64,7 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
   await engine.setResident({ weights: floats(initial.weights), moment1: zeros, moment2: zeros });
   const serving = captureAggregate(model, initial.values);
   return {
-    ...{ engine, features, weights: initial.weights, layout: initial.layout },
+    ...{ engine, baseMib, features, weights: initial.weights, layout: initial.layout },
     train: createTrainer(engine, model, bag, workload),
     async predict(nRuns) {
       const run: RunRequest = { graph: serving, feeds: { features: bag }, fetches: { probabilities: INLINE } };

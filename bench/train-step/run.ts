@@ -34,6 +34,8 @@ interface Timings {
 interface Sides {
   readonly ours: OwnSide;
   readonly theirs: Reference | undefined;
+  /** Memory of both processes before the bag reached them, MiB. */
+  readonly baseMib: { readonly ours: number; readonly theirs: number };
 }
 
 async function openSides(workload: Workload): Promise<Sides & { close(): Promise<void> }> {
@@ -48,10 +50,12 @@ async function openSides(workload: Workload): Promise<Sides & { close(): Promise
   const layout = ours.layout.map(({ name, shape }) => ({ name, shape }));
   const { learningRate: learning_rate, weightDecay: weight_decay } = OPTIMISER;
   const { n, d, dropout } = workload;
+  const baseMib = { ours: ours.baseMib, theirs: memoryMib(theirs?.pid, "VmHWM") };
   await theirs?.ask({ do: "load", n, d, dropout, features, weights, layout, learning_rate, weight_decay });
   return {
     ours,
     theirs,
+    baseMib,
     async close() {
       await theirs?.close();
       await ours.close();
@@ -99,10 +103,14 @@ function report(what: string, { ours, theirs }: Timings, flop: number): void {
   console.log(`  ${what.padEnd(14)} ${parts.join(" | ")}`);
 }
 
-function reportMemory(when: string, { ours, theirs }: Sides): void {
-  const own = memoryMib(ours.engine.stats().pid, "VmHWM");
-  const text = theirs === undefined ? "" : `, torch ${memoryMib(theirs.pid, "VmHWM").toFixed(0)} MiB`;
-  console.log(`  peak memory after ${when}: engine process ${own.toFixed(0)} MiB${text}`);
+function reportMemory(when: string, { ours, theirs, baseMib }: Sides): void {
+  const side = (name: string, pid: number | undefined, base: number) => {
+    const peak = memoryMib(pid, "VmHWM");
+    return `${name} ${peak.toFixed(0)} MiB (${(peak - base).toFixed(0)} above the ${base.toFixed(0)} it had before the bag)`;
+  };
+  const sides = [side("ours", ours.engine.stats().pid, baseMib.ours)];
+  if (theirs !== undefined) sides.push(side("torch", theirs.pid, baseMib.theirs));
+  console.log(`  ${"peak memory".padEnd(14)} ${when}: ${sides.join(" | ")}`);
 }
 
 /** Four updates from the same weights without dropout: the same losses, so both sides compute the same thing. */
@@ -132,11 +140,11 @@ async function measure(workload: Workload, nRounds: number): Promise<void> {
     const predicting = { do: "predict", runs: 2 * nSteps };
     const predict = () => timeMs(() => ours.predict(2 * nSteps));
     report("prediction", await alternate(sides, nRounds, 2 * nSteps, predict, predicting), n * FORWARD_FLOP);
-    reportMemory("predicting", sides);
+    reportMemory("prediction", sides);
     const train = () => timeMs(() => ours.train(nSteps));
     const training = { do: "train", steps: nSteps };
     report("training step", await alternate(sides, nRounds, nSteps, train, training), n * STEP_FLOP);
-    reportMemory("training", sides);
+    reportMemory("training step", sides);
     const product = () => ours.product(PRODUCT_SIZE, 4);
     const command = { do: "product", size: PRODUCT_SIZE, runs: 4 };
     report("matrix product", await alternate(sides, nRounds, 4, product, command), 2 * PRODUCT_SIZE ** 3);

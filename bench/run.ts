@@ -1,0 +1,91 @@
+/**
+ * @file Runs the benchmarks one after the other: `npm run bench` all of them in their quick form, `npm run bench -- NAME...`
+ * those named, `npm run bench -- --list` tells what there is. Each is a program of its own; `bench/README.md` says more.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+/** One benchmark, relative to the repository's root. */
+interface Benchmark {
+  readonly name: string;
+  readonly what: string;
+  readonly path: string;
+  /** Arguments of the quick form: a minute or less on 2 cores. */
+  readonly quick: readonly string[];
+  /** Setting without which it cannot run. */
+  readonly needs?: string;
+}
+
+const BENCHMARKS: readonly Benchmark[] = [
+  {
+    name: "train-step",
+    what: "training step and prediction against PyTorch, memory, matrix-product peak",
+    path: "bench/train-step/run.ts",
+    quick: ["--tiles", "4096", "--rounds", "5"],
+  },
+  {
+    name: "capture",
+    what: "capture and session creation",
+    path: "bench/capture/run.ts",
+    quick: ["--rounds", "3"],
+  },
+  {
+    name: "predict",
+    what: "what a unary Predict costs over the engine's own time",
+    path: "bench/predict/latency.ts",
+    quick: ["--calls", "200"],
+  },
+  {
+    name: "gateway-memory",
+    what: "memory of the gateway while large bags pass through the system",
+    path: "bench/predict/gateway-memory.ts",
+    quick: ["--mb", "1,100"],
+  },
+  {
+    name: "engine",
+    what: "process boundary, transfers, respawn, event loop beside a long graph",
+    path: "libs/engine/bench/engine.ts",
+    quick: ["5"],
+  },
+  {
+    name: "store",
+    what: "verified reads against bare ranged GETs of the same server",
+    path: "bench/store/read.ts",
+    quick: ["64", "3"],
+    needs: "PARFOCAL_BENCH_STORE",
+  },
+  {
+    name: "mil",
+    what: "10-fold cross-validation of classic data sets through the gateway",
+    path: "bench/mil/run.ts",
+    quick: ["--sets", "musk1", "--repeats", "1"],
+  },
+];
+
+/** Runs a benchmark as a program; gives its exit code. */
+async function run({ name, path, quick, needs }: Benchmark): Promise<number> {
+  if (needs !== undefined && process.env[needs] === undefined) {
+    console.log(`\n== ${name}: skipped, ${needs} is not set`);
+    return 0;
+  }
+  console.log(`\n== ${name}: node ${path} ${quick.join(" ")}`);
+  const root = join(import.meta.dirname, "..");
+  const child = spawn(process.execPath, [join(root, path), ...quick], { cwd: root, stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) console.log(`== ${name} ended with ${code}`);
+  return code ?? 1;
+}
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { list: { type: "boolean" } } });
+const unknown = positionals.find((name) => BENCHMARKS.every((benchmark) => benchmark.name !== name));
+if (unknown !== undefined) {
+  console.error(`no benchmark "${unknown}"; there are ${BENCHMARKS.map(({ name }) => name).join(", ")}`);
+  process.exitCode = 2;
+} else if (values.list) {
+  for (const { name, what } of BENCHMARKS) console.log(`${name.padEnd(16)} ${what}`);
+} else {
+  const chosen = positionals.length === 0 ? BENCHMARKS : BENCHMARKS.filter(({ name }) => positionals.includes(name));
+  for (const benchmark of chosen) if ((await run(benchmark)) !== 0) process.exitCode = 1;
+}
