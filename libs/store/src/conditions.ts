@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ListOptions, PutOptions } from "./object-store.ts";
 
 /** S3 lists at most this many keys in one page. */
-export const MAX_PAGE_SIZE = 1000;
+const MAX_PAGE_SIZE = 1000;
 
 /**
  * Checks that a write carries at most one condition.

@@ -39,7 +39,7 @@ export async function findFile(root: string, key: string): Promise<FoundFile | u
 }
 
 /** What the file at `path` says of its object; `undefined` when it is no file. */
-export async function statObject(path: string, key: string): Promise<ObjectInfo | undefined> {
+async function statObject(path: string, key: string): Promise<ObjectInfo | undefined> {
   try {
     const stats = await stat(path, { bigint: true });
     return stats.isFile() ? infoFromStats(key, stats) : undefined;

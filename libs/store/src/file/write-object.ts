@@ -74,7 +74,7 @@ async function intoPlace(path: string, move: () => Promise<void>): Promise<void>
 }
 
 /** Makes a folder with its parents; every folder that gained an entry is synced. */
-export async function makeFolder(path: string): Promise<void> {
+async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
   for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));

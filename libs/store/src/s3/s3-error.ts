@@ -6,7 +6,6 @@ import type { Failure } from "./retry.ts";
 const CODES_BY_NAME: Readonly<Record<string, DomainErrorCode>> = {
   NoSuchBucket: "NOT_FOUND",
   NoSuchUpload: "NOT_FOUND",
-  CredentialsProviderError: "FORBIDDEN",
   InvalidAccessKeyId: "FORBIDDEN",
   SlowDown: "THROTTLED",
   ServiceUnavailable: "THROTTLED",
@@ -75,10 +74,13 @@ export function statusOf(error: unknown): number | undefined {
 function errorFromFacts(facts: ErrorFacts, cause: unknown): DomainError {
   const { name, code, status } = facts;
   if (name === "NoSuchKey" || name === "NotFound") return objectNotFound(cause);
+  if (name === "CredentialsProviderError") {
+    return new DomainError("FORBIDDEN", "no credentials for the store: none given, none in the environment", { cause });
+  }
   if (isChecksumMismatch(cause)) return new DomainError("CORRUPT", "the body does not match its checksum", { cause });
   const known = CODES_BY_NAME[name] ?? (status === undefined ? undefined : CODES_BY_STATUS[status]);
   if (known !== undefined)
-    return new DomainError(known, `the store answered ${status ?? "nothing"} ${name}`, { cause });
+    return new DomainError(known, `the store answered ${status ?? "without a status:"} ${name}`, { cause });
   if (status !== undefined && status >= 500) {
     return new DomainError("UNREACHABLE", `the store answered ${status} ${name}`, { cause });
   }

@@ -1,15 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 
-/** To the worker: bytes of hash `id`, or that there are no more. */
+/** To the worker: bytes of hash `id` (in memory that both threads see), or that there are no more. */
 export type HashRequest =
-  | { readonly kind: "bytes"; readonly id: number; readonly buffer: ArrayBuffer; readonly nBytes: number }
+  | { readonly kind: "bytes"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: "end"; readonly id: number }
   | { readonly kind: "abandon"; readonly id: number };
 
-/** From the worker: a buffer to fill again, or the digest. */
+/** From the worker: the oldest bytes are hashed and their memory is free, or the digest. */
 export type HashReply =
-  | { readonly kind: "buffer"; readonly id: number; readonly buffer: ArrayBuffer }
+  | { readonly kind: "hashed"; readonly id: number }
   | { readonly kind: "digest"; readonly id: number; readonly hex: string };
 
 const hashes = new Map<number, Hash>();
@@ -19,9 +19,8 @@ parentPort?.on("message", (request: HashRequest) => {
   const hash = hashes.get(id) ?? createHash("sha256");
   hashes.set(id, hash);
   if (request.kind === "bytes") {
-    hash.update(new Uint8Array(request.buffer, 0, request.nBytes));
-    const reply: HashReply = { kind: "buffer", id, buffer: request.buffer };
-    parentPort?.postMessage(reply, [request.buffer]);
+    hash.update(request.bytes);
+    parentPort?.postMessage({ kind: "hashed", id } satisfies HashReply);
     return;
   }
   hashes.delete(id);

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { ObjectInfo, ObjectStore } from "../object-store.ts";
 import { assertDigest, digestMismatch } from "./digest.ts";
@@ -10,19 +11,21 @@ export interface VerifiedReadOptions {
   readonly digest: string;
   /** Bytes of the whole content: they are allocated before anything is read. */
   readonly sizeBytes: number;
-  /** Size of the ranges that are read at the same time. Default 16 MiB. */
+  /** Size of the ranges that are read at the same time. Default 32 MiB. */
   readonly partSizeBytes?: number;
-  /** Ranges in flight. Default 4. */
+  /** Ranges in flight. Default: the cores less one, 1 to 4. */
   readonly maxConcurrency?: number;
   readonly signal?: AbortSignal;
 }
 
-const DEFAULT_PART_BYTES = 16 * 1024 * 1024;
-const DEFAULT_CONCURRENCY = 4;
+const DEFAULT_PART_BYTES = 32 * 1024 * 1024;
+
+/** One core hashes; more requests than there are other cores only take turns (docs/storage.md has the measurement). */
+const DEFAULT_CONCURRENCY = Math.max(1, Math.min(4, availableParallelism() - 1));
 
 /**
  * Reads a whole object into one buffer, by ranges in parallel, each pinned to the same version, and checks size and
- * SHA-256. The digest is computed while bytes arrive. Memory: the object and 8 MiB.
+ * SHA-256. The digest is computed while bytes arrive. Memory: the object and 4 MiB.
  *
  * @throws {DomainError} CORRUPT when size or digest differ (the message has the first 12 digits of both);
  *   PRECONDITION_FAILED when the object is replaced meanwhile; NOT_FOUND and the other failures of the store.

@@ -6,9 +6,12 @@ import type { HashReply, HashRequest } from "./hash-worker.ts";
 /** Below this a digest takes less than the way to another thread and back. */
 const MIN_WORKER_BYTES = 8 * 1024 * 1024;
 
-/** What travels at once, and how many of these per hash: enough to keep the worker busy, 8 MiB in all. */
-const BUFFER_BYTES = 1024 * 1024;
-const N_BUFFERS = 8;
+/**
+ * What is handed over at once, and how many of these per hash: enough to keep the worker busy, 4 MiB in all. The memory
+ * is shared and used in turn: moving buffers between threads costs more than copying their content.
+ */
+const SLOT_BYTES = 512 * 1024;
+const N_SLOTS = 8;
 
 /** SHA-256 of bytes that arrive over time. */
 export interface StreamHash {
@@ -35,15 +38,17 @@ function createLocalHash(): StreamHash {
 
 function createWorkerHash(): StreamHash {
   const pending: Uint8Array[] = [];
-  const free = Array.from({ length: N_BUFFERS }, () => new ArrayBuffer(BUFFER_BYTES));
+  const slots = new Uint8Array(new SharedArrayBuffer(SLOT_BYTES * N_SLOTS));
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   promise.catch(() => undefined);
   let nPending = 0;
+  let nFree = N_SLOTS;
+  let nextSlot = 0;
   let isEnding = false;
   let isEnded = false;
   const channel = openChannel({
-    onBuffer: (buffer) => {
-      free.push(buffer);
+    onHashed: () => {
+      nFree += 1;
       pump();
     },
     onDigest: resolve,
@@ -51,12 +56,15 @@ function createWorkerHash(): StreamHash {
   });
 
   const pump = () => {
-    while (nPending >= BUFFER_BYTES || (isEnding && nPending > 0)) {
-      const buffer = free.pop();
-      if (buffer === undefined) return;
-      const nBytes = takeInto(new Uint8Array(buffer), pending);
+    while (nPending >= SLOT_BYTES || (isEnding && nPending > 0)) {
+      if (nFree === 0) return;
+      const slot = slots.subarray(nextSlot * SLOT_BYTES, (nextSlot + 1) * SLOT_BYTES);
+      const nBytes = takeInto(slot, pending);
       nPending -= nBytes;
-      channel.send({ kind: "bytes", id: channel.id, buffer, nBytes }, buffer);
+      nFree -= 1;
+      // The worker hashes in order, so slots fall free in order.
+      nextSlot = (nextSlot + 1) % N_SLOTS;
+      channel.send({ kind: "bytes", id: channel.id, bytes: slot.subarray(0, nBytes) });
     }
     if (isEnding && !isEnded) channel.send({ kind: "end", id: channel.id });
     isEnded ||= isEnding;
@@ -97,14 +105,14 @@ function takeInto(target: Uint8Array, pending: Uint8Array[]): number {
 }
 
 interface Listener {
-  readonly onBuffer: (buffer: ArrayBuffer) => void;
+  readonly onHashed: () => void;
   readonly onDigest: (hex: string) => void;
   readonly onError: (error: DomainError) => void;
 }
 
 interface Channel {
   readonly id: number;
-  readonly send: (request: HashRequest, transfer?: ArrayBuffer) => void;
+  readonly send: (request: HashRequest) => void;
   readonly close: () => void;
 }
 
@@ -122,7 +130,7 @@ function openChannel(listener: Listener): Channel {
   worker.ref();
   return {
     id,
-    send: (request, transfer) => worker.postMessage(request, transfer === undefined ? [] : [transfer]),
+    send: (request) => worker.postMessage(request),
     close: () => forget(id),
   };
 }
@@ -136,7 +144,7 @@ function startWorker(): Worker {
   const worker = new Worker(new URL("./hash-worker.ts", import.meta.url));
   worker.on("message", (reply: HashReply) => {
     const listener = listeners.get(reply.id);
-    if (reply.kind === "buffer") listener?.onBuffer(reply.buffer);
+    if (reply.kind === "hashed") listener?.onHashed();
     else {
       forget(reply.id);
       listener?.onDigest(reply.hex);
