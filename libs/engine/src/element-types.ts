@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ElementType, HostTensor } from "./engine-port.ts";
 
 /** Bytes of one element. */
-export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
+const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   f32: 4,
   f16: 2,
   i32: 4,

@@ -43,7 +43,7 @@ export function createSentinels(symbols: readonly string[]): Sentinel[] {
 }
 
 /** A static dimension. */
-export function staticDimension(constant: number): Dimension {
+function staticDimension(constant: number): Dimension {
   return { constant, terms: [] };
 }
 

@@ -7,7 +7,7 @@ import type { ImportHints, ImportJob, StoreAddress } from "./import-messages.ts"
 import type { ImportPool } from "./import-pool.ts";
 
 /** One file to import into a project. */
-export interface FileToImport {
+interface FileToImport {
   readonly project: string;
   /** The file as the client named it, for the answer. */
   readonly path: string;
