@@ -4,10 +4,15 @@ import { type ConfigObject, createConfigReader } from "./config-reader.ts";
 import { applyStandardise, standardiseParameters } from "./layers/standardise.ts";
 import { MAX_WIDTH } from "./layers/trunk.ts";
 import type {
+  AuxiliaryOutput,
   DropoutSite,
   ForwardContext,
   HeadConfig,
+  HeadOutput,
+  HeadWidths,
   ReembedderConfig,
+  ReembedderInput,
+  ReembedderOutput,
   SideInput,
   StageDeclaration,
 } from "./model.ts";
@@ -40,6 +45,8 @@ export interface ModelOutput {
   readonly logits: tf.Tensor1D;
   /** `[N, A]`, columns summing to 1; absent in heads without attention. */
   readonly attention?: tf.Tensor2D;
+  /** The head's second opinion, see {@link AuxiliaryOutput}. */
+  readonly auxiliary?: AuxiliaryOutput;
   /** Auxiliary objectives of the re-embedder, added to the training loss. */
   readonly lossTerms: Readonly<Record<string, tf.Scalar>>;
 }
@@ -60,8 +67,26 @@ export interface Model {
   /** Sites with a probability above 0. */
   readonly dropoutSites: readonly DropoutSite[];
   readonly sideInputs: readonly SideInput[];
+  /** Whether tiles are re-embedded before the head. */
+  readonly hasReembedder: boolean;
+  /** W: features of a tile between stem and body; absent when the re-embedder has no stem of its own. */
+  readonly stemWidth?: number;
+  /** D': features of a tile as the head gets them. */
+  readonly tileWidth: number;
+  /** The parts that are served apart; one after the other they are {@link Model.forward}. */
+  readonly stages: ModelStages;
   /** A pure function; `dropout` absent means inference. */
   forward(input: ModelInput, parameters: ParameterTensors, dropout?: DropoutFunction): ModelOutput;
+}
+
+/** A model in parts, each a pure function; `dropout` absent means inference. */
+export interface ModelStages {
+  /** Standardisation and the re-embedder's stem, each row by itself: `[N, D]` -> `[N, W]`. */
+  stem(features: tf.Tensor2D, parameters: ParameterTensors, dropout?: DropoutFunction): tf.Tensor2D;
+  /** The rest of the re-embedder: `[N, W]` -> `[N, D']`. */
+  body(input: ReembedderInput, parameters: ParameterTensors, dropout?: DropoutFunction): ReembedderOutput;
+  /** The head: `[N, D']` -> logits. */
+  head(tiles: tf.Tensor2D, parameters: ParameterTensors, dropout?: DropoutFunction): HeadOutput;
 }
 
 /**
@@ -85,9 +110,10 @@ export function buildModel(config: unknown): Model {
     parameters: parsed.standardise ? standardiseParameters(parsed.dIn) : [],
     dropoutSites: [],
   };
-  const stages = { standardise, reembed: reembedder.declare(parsed.dIn), head: head.declare(widths) };
-  const declared = Object.entries(stages).map(([prefix, stage]) => prefixed(stage, prefix));
+  const declarations = { standardise, reembed: reembedder.declare(parsed.dIn), head: head.declare(widths) };
+  const declared = Object.entries(declarations).map(([prefix, stage]) => prefixed(stage, prefix));
   const sites = new Map(declared.flatMap((stage) => stage.dropoutSites).map((site) => [site.name, site]));
+  const stages = createStages({ config: parsed, head, reembedder, widths, sites });
   return {
     config: parsed,
     nLogits: widths.nLogits,
@@ -95,12 +121,36 @@ export function buildModel(config: unknown): Model {
     parameters: declared.flatMap((stage) => stage.parameters),
     dropoutSites: [...sites.values()].filter((site) => site.probability > 0),
     sideInputs: reembedder.sideInputs,
-    forward(input, parameters, dropout = keepAll) {
-      const context = (prefix: string) => createContext(prefix, { parameters, sites, dropout });
-      const ready = parsed.standardise ? applyStandardise(input.features, context("standardise")) : input.features;
-      const { tiles, lossTerms = {} } = reembedder.forward({ ...input, tiles: ready }, context("reembed"));
-      return { ...head.forward(tiles, context("head"), widths), lossTerms };
+    hasReembedder: reembedder.config.kind !== "none",
+    ...(reembedder.stem && { stemWidth: reembedder.stem.outputWidth(parsed.dIn) }),
+    tileWidth: widths.dIn,
+    stages,
+    forward({ features, ...sides }, parameters, dropout) {
+      const stem = stages.stem(features, parameters, dropout);
+      const { tiles, lossTerms = {} } = stages.body({ ...sides, tiles: stem }, parameters, dropout);
+      return { ...stages.head(tiles, parameters, dropout), lossTerms };
     },
+  };
+}
+
+interface StageParts {
+  readonly config: ModelConfig;
+  readonly head: Head;
+  readonly reembedder: Reembedder;
+  readonly widths: HeadWidths;
+  readonly sites: ReadonlyMap<string, DropoutSite>;
+}
+
+function createStages({ config, head, reembedder, widths, sites }: StageParts): ModelStages {
+  const contextOf = (prefix: string, parameters: ParameterTensors, dropout: DropoutFunction = keepAll) =>
+    createContext(prefix, { parameters, sites, dropout });
+  return {
+    stem(features, parameters, dropout) {
+      const ready = config.standardise ? applyStandardise(features, contextOf("standardise", parameters)) : features;
+      return reembedder.stem?.forward(ready, contextOf("reembed", parameters, dropout)) ?? ready;
+    },
+    body: (input, parameters, dropout) => reembedder.forward(input, contextOf("reembed", parameters, dropout)),
+    head: (tiles, parameters, dropout) => head.forward(tiles, contextOf("head", parameters, dropout), widths),
   };
 }
 

@@ -5,6 +5,7 @@ export {
   type ModelConfig,
   type ModelInput,
   type ModelOutput,
+  type ModelStages,
   modelConfigJson,
   type ParameterTensors,
   parseModelConfig,
@@ -24,6 +25,7 @@ export {
   type NumberBounds,
 } from "./config-reader.ts";
 export {
+  type AuxiliaryOutput,
   type DropoutSite,
   type ForwardContext,
   type HeadConfig,
@@ -37,6 +39,7 @@ export {
   type ReembedderOutput,
   type SideInput,
   type StageDeclaration,
+  type StemDefinition,
   TILES,
 } from "./model.ts";
 export {

@@ -52,6 +52,16 @@ export interface HeadOutput {
   readonly logits: tf.Tensor1D;
   /** `[N, A]`, each column summing to 1 over the tiles; absent in heads without attention. */
   readonly attention?: tf.Tensor2D;
+  /** A second opinion that trains and is not served. */
+  readonly auxiliary?: AuxiliaryOutput;
+}
+
+/** Logits that train beside the served ones: the loss is `(1 - weight) loss(logits) + weight loss(auxiliary.logits)`. */
+export interface AuxiliaryOutput {
+  /** `[K]`. */
+  readonly logits: tf.Tensor1D;
+  /** 0 to 1. */
+  readonly weight: number;
 }
 
 /**
@@ -90,7 +100,7 @@ export type SideInput = "coords";
 
 /** What a re-embedder gets. */
 export interface ReembedderInput {
-  /** `[N, D]`. */
+  /** `[N, D]`; for a re-embedder with a stem, what the stem made of it, `[N, W]`. */
   readonly tiles: tf.Tensor2D;
   /** `[N, 2]` i32, present when the definition asks for it. */
   readonly coords?: tf.Tensor2D;
@@ -110,6 +120,20 @@ export interface ReembedderConfig extends ConfigObject {
 }
 
 /**
+ * The first layers of a re-embedder, as far as they look at one tile at a time: rows of a large bag go through them as
+ * they arrive, and only `[N, W]` has to be held.
+ */
+export interface StemDefinition<C extends ReembedderConfig> {
+  /** W for D. */
+  outputWidth(config: C, dIn: number): number;
+  /**
+   * `tiles` `[R, D]` -> `[R, W]`, every row by itself, for any R. Parameters and dropout sites are the re-embedder's own,
+   * declared with the others by its `declare`.
+   */
+  forward(config: C, tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D;
+}
+
+/**
  * A way to re-embed the tiles of a bag in the light of each other. Adding one is one file and one line in `registry.ts`.
  */
 export interface ReembedderDefinition<C extends ReembedderConfig> {
@@ -122,5 +146,7 @@ export interface ReembedderDefinition<C extends ReembedderConfig> {
   sideInputs(config: C): readonly SideInput[];
   /** Parameters and dropout sites. */
   declare(config: C, dIn: number): StageDeclaration;
+  /** Present when the first layers look at one tile at a time; `forward` then gets `[N, W]` from it. */
+  readonly stem?: StemDefinition<C>;
   forward(config: C, input: ReembedderInput, context: ForwardContext): ReembedderOutput;
 }

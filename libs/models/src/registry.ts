@@ -45,7 +45,15 @@ export interface Reembedder {
   readonly sideInputs: readonly SideInput[];
   outputWidth(dIn: number): number;
   declare(dIn: number): StageDeclaration;
+  /** The layers that look at one tile at a time, if the re-embedder begins with such. */
+  readonly stem?: Stem;
   forward(input: ReembedderInput, context: ForwardContext): ReembedderOutput;
+}
+
+/** A re-embedder's per-tile layers whose configuration has been read. */
+export interface Stem {
+  outputWidth(dIn: number): number;
+  forward(tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D;
 }
 
 interface HeadEntry {
@@ -111,8 +119,15 @@ function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefin
     kind: definition.kind,
     parse(json) {
       const config = definition.parseConfig(json);
+      const { stem } = definition;
       return {
         config,
+        ...(stem && {
+          stem: {
+            outputWidth: (dIn) => stem.outputWidth(config, dIn),
+            forward: (tiles, context) => stem.forward(config, tiles, context),
+          },
+        }),
         sideInputs: definition.sideInputs(config),
         outputWidth: (dIn) => definition.outputWidth(config, dIn),
         declare: (dIn) => definition.declare(config, dIn),

@@ -1,4 +1,4 @@
-import type { Task } from "@parfocal/models";
+import type { ModelOutput, Task } from "@parfocal/models";
 import { sigmoidCrossEntropy, softmaxCrossEntropy, tf } from "@parfocal/tensor";
 
 /**
@@ -12,6 +12,18 @@ export function bagLoss(task: Task, logits: tf.Tensor1D, target: tf.Tensor2D): t
   const weights = tf.reshape(tf.slice(target, [1, 0], [1, k]), [k]);
   if (task.link === "softmax") return softmaxCrossEntropy(logits, tf.mul(targets, weights)) as tf.Scalar;
   return tf.sum(tf.mul(weights, sigmoidCrossEntropy(logits, targets)));
+}
+
+/** The loss of what a model made of one bag: of its logits, and of its head's second opinion where there is one. */
+export function outputLoss(
+  task: Task,
+  { logits, auxiliary }: Pick<ModelOutput, "logits" | "auxiliary">,
+  target: tf.Tensor2D,
+): tf.Scalar {
+  const loss = bagLoss(task, logits, target);
+  if (auxiliary === undefined) return loss;
+  const { weight } = auxiliary;
+  return tf.add(tf.mul(loss, 1 - weight), tf.mul(bagLoss(task, auxiliary.logits, target), weight));
 }
 
 /** The same loss in f64 on the host: what validation reports, and the oracle of {@link bagLoss}. */

@@ -15,7 +15,7 @@ import {
 } from "@parfocal/models";
 import { type CaptureOptions, dropout, type GraphPort, tf } from "@parfocal/tensor";
 import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
-import { bagLoss } from "./loss.ts";
+import { outputLoss } from "./loss.ts";
 import type { Optimiser } from "./optimiser.ts";
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
@@ -131,9 +131,9 @@ function lossAndGradients(
   const names = layout.trainable.map((spec) => spec.name);
   const loss = (...values: tf.Tensor[]): tf.Scalar => {
     const parameters = { ...state, ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])) };
-    const { logits, lossTerms } = model.forward(modelInputFromPorts(tensors), parameters, dropoutFrom(tensors));
-    const bag = bagLoss(model.config.task, logits, named<tf.Tensor2D>(tensors, "target"));
-    return Object.values(lossTerms).reduce<tf.Scalar>((sum, term) => tf.add(sum, term), bag);
+    const output = model.forward(modelInputFromPorts(tensors), parameters, dropoutFrom(tensors));
+    const bag = outputLoss(model.config.task, output, named<tf.Tensor2D>(tensors, "target"));
+    return Object.values(output.lossTerms).reduce<tf.Scalar>((sum, term) => tf.add(sum, term), bag);
   };
   const { value, grads } = tf.valueAndGrads(loss)(names.map((name) => named(state, name)));
   return { loss: value as tf.Scalar, gradients: joinFlat(grads) };
