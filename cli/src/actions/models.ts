@@ -1,0 +1,113 @@
+import { DomainError } from "@parfocal/errors";
+import { type commonV1, type gatewayV1, msFromTimestamp, resourceName } from "@parfocal/protocol";
+import { listAllModels } from "../client/list-all.ts";
+import { modelNameOf } from "../client/model-name.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
+import type { CommandContext } from "../run-command.ts";
+
+/** `models list [MODEL]`. */
+export async function listModels(context: CommandContext, model: string | undefined): Promise<ExitCode> {
+  const { output, project, parent, signal } = context;
+  const { clients } = await context.connect();
+  const of = model === undefined ? parent : resourceName("model", { project, model });
+  const found = await listAllModels(clients, of, signal);
+  for (const each of found) output.record(modelRecord(each));
+  const rows = found.map((each) => [
+    each.name.slice(parent.length + 1),
+    each.head,
+    each.task?.classes.join(", ") ?? "",
+    auroc(each.test ?? each.validation),
+    createdAt(each),
+  ]);
+  const titles = ["model", "head", "classes", "AUROC", "created"].map((title) => ({ title }));
+  if (rows.length > 0) output.table(titles, rows);
+  else output.line("no models");
+  return EXIT_CODES.ok;
+}
+
+/** `models get MODEL`. */
+export async function getModel(context: CommandContext, text: string): Promise<ExitCode> {
+  const { output, parent, signal } = context;
+  const { clients } = await context.connect();
+  const { model } = await clients.models.getModel({ name: modelNameOf(parent, text) }, { signal });
+  if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
+  output.record({ ...modelRecord(model), history: model.history });
+  const facts = [
+    ["model", model.name],
+    ["created", createdAt(model)],
+    ["aliases", model.aliases.join(", ") || "none"],
+    ["head", model.head],
+    ["classes", model.task?.classes.join(", ") ?? ""],
+    ["features", `${model.featureDim}${model.encoder === "" ? "" : ` of ${model.encoder}`}`],
+    ["parameters", String(model.parameterCount)],
+    ["epochs", String(model.history.length)],
+  ];
+  for (const [name = "", value = ""] of facts) output.line(`${name.padEnd(12)}${value}`);
+  output.line();
+  showEvaluations(output, [
+    { name: "validation", evaluation: model.validation },
+    { name: "test", evaluation: model.test },
+  ]);
+  return EXIT_CODES.ok;
+}
+
+/** `models delete VERSION`. */
+export async function deleteModel(context: CommandContext, text: string): Promise<ExitCode> {
+  const { output, parent, signal } = context;
+  const name = modelNameOf(parent, text);
+  if (!name.includes("/versions/")) throw new UsageError("name a version: MODEL/versions/…");
+  const { clients } = await context.connect();
+  await clients.models.deleteModel({ name }, { signal });
+  output.record({ deleted: name });
+  output.line(`deleted ${name}`);
+  return EXIT_CODES.ok;
+}
+
+/** `models alias MODEL ALIAS`. */
+export async function setAlias(
+  context: CommandContext,
+  model: string,
+  alias: string,
+  { version, remove }: { readonly version?: string; readonly remove?: boolean },
+): Promise<ExitCode> {
+  const { output, project, parent, signal } = context;
+  if (remove === true && version !== undefined) throw new UsageError("--remove takes no --version");
+  const { clients } = await context.connect();
+  const name = resourceName("modelAlias", { project, model, alias });
+  const versionName = async (): Promise<string> => {
+    if (remove === true) return "";
+    if (version !== undefined) return version.includes("/") ? version : `${parent}/models/${model}/versions/${version}`;
+    const newest = resourceName("modelAlias", { project, model, alias: "latest" });
+    return (await clients.models.getModel({ name: newest }, { signal })).model?.name ?? "";
+  };
+  const answer = await clients.models.setAlias({ name, version: await versionName() }, { signal });
+  output.record({ alias: name, version: answer.model?.name ?? null });
+  output.line(answer.model === undefined ? `removed ${name}` : `${name} -> ${answer.model.name}`);
+  return EXIT_CODES.ok;
+}
+
+function modelRecord(model: gatewayV1.Model): object {
+  const { name, head, task, featureDim, encoder, parameterCount, aliases, validation, test } = model;
+  return {
+    model: name,
+    head,
+    classes: task?.classes ?? [],
+    features: featureDim,
+    encoder,
+    parameters: parameterCount,
+    aliases,
+    created: createdAt(model),
+    validation: evaluationRecord(validation),
+    test: evaluationRecord(test),
+  };
+}
+
+function createdAt({ createTime }: gatewayV1.Model): string {
+  return createTime === undefined ? "" : `${new Date(msFromTimestamp(createTime)).toISOString().slice(0, 19)}Z`;
+}
+
+function auroc(evaluation: commonV1.Evaluation | undefined): string {
+  const found = evaluation?.metrics.find(({ name, label }) => /^(?:macro_)?auroc$/.test(name) && label === "");
+  return found?.value === undefined ? "–" : found.value.toFixed(3);
+}

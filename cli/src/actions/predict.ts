@@ -1,0 +1,167 @@
+import { writeFile } from "node:fs/promises";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { attentionMapsOf, writeAttention } from "../client/attention-files.ts";
+import type { GatewayClients } from "../client/clients.ts";
+import { listAllBags } from "../client/list-all.ts";
+import { modelNameOf } from "../client/model-name.ts";
+import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
+import { resolveBags } from "../client/resolve-bags.ts";
+import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
+import type { LabelRow } from "../cohort/parse-labels.ts";
+import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
+import { readLabels } from "../cohort/read-labels.ts";
+import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
+import { plural } from "../output/units.ts";
+import { encodePredictionsCsv, type PredictionRow } from "../report/index.ts";
+import type { CommandContext } from "../run-command.ts";
+
+/** Options of `predict`. */
+export interface PredictCommandOptions {
+  readonly model: string;
+  readonly all?: boolean;
+  readonly labels?: string;
+  readonly labelColumn?: string;
+  readonly csv?: string;
+  readonly heatmaps?: string;
+  readonly geojson?: string;
+}
+
+type Truths = ReadonlyMap<string, LabelRow>;
+
+/** `parfocal predict --model M BAG…`. */
+export async function runPredict(
+  context: CommandContext,
+  names: readonly string[],
+  options: PredictCommandOptions,
+): Promise<ExitCode> {
+  const { output, parent, signal } = context;
+  if ((names.length === 0) === (options.all !== true)) throw new UsageError("name bags, or give --all");
+  const { clients } = await context.connect();
+  const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
+  const model = found.model as gatewayV1.Model;
+  const { bags, nMissing } = await bagsToPredict(context, clients, names);
+  const truths = await truthsOf(context, bags, options);
+  const outcomes = await predictAll(context, clients, model, bags, options);
+  const rows = outcomes.map((outcome) => rowOf(outcome, model, truths));
+  showPredictions(output, rows);
+  if (options.csv !== undefined) {
+    await writeFile(options.csv, encodePredictionsCsv(rows));
+    output.note(`wrote ${plural(rows.length, "prediction")} to ${options.csv}`);
+  }
+  if (options.labels !== undefined) showMetrics(context, model, outcomes, truths);
+  return nMissing + outcomes.filter(({ kind }) => kind === "error").length > 0 ? EXIT_CODES.failed : EXIT_CODES.ok;
+}
+
+/** The bags named; what names none is told at once. */
+async function bagsToPredict(
+  { output, parent, signal }: CommandContext,
+  clients: GatewayClients,
+  names: readonly string[],
+): Promise<{ readonly bags: readonly gatewayV1.Bag[]; readonly nMissing: number }> {
+  if (names.length === 0) {
+    const bags = await listAllBags(clients, parent, signal);
+    if (bags.length === 0) throw new UsageError(`${parent} has no bags`);
+    return { bags, nMissing: 0 };
+  }
+  const resolved = await resolveBags(clients, names, { parent, signal });
+  const missing = resolved.filter((entry) => entry.kind === "error");
+  for (const { named, code, message } of missing) {
+    output.record({ bag: named, error: { code, message } });
+    output.note(`failed: ${named}: ${code}: ${message}`);
+  }
+  return { bags: resolved.flatMap((entry) => (entry.kind === "bag" ? [entry.bag] : [])), nMissing: missing.length };
+}
+
+/** Labels by bag. Slides that are not predicted may be in the table too. */
+async function truthsOf(
+  { output }: CommandContext,
+  bags: readonly gatewayV1.Bag[],
+  { labels, labelColumn }: PredictCommandOptions,
+): Promise<Truths> {
+  if (labels === undefined) return new Map();
+  const { matched } = await readLabels(labels, bags, labelColumn === undefined ? {} : { labelColumn });
+  const nUnlabelled = bags.length - matched.length;
+  if (nUnlabelled > 0) output.note(`${plural(nUnlabelled, "bag")} without a label: predicted, not evaluated`);
+  return new Map(matched.map(({ row, bag }) => [bag.name, row]));
+}
+
+async function predictAll(
+  { output, env, signal }: CommandContext,
+  clients: GatewayClients,
+  model: gatewayV1.Model,
+  bags: readonly gatewayV1.Bag[],
+  { heatmaps, geojson }: PredictCommandOptions,
+): Promise<BagOutcome[]> {
+  const folders = { ...(heatmaps === undefined ? {} : { heatmaps }), ...(geojson === undefined ? {} : { geojson }) };
+  const includeAttention = heatmaps !== undefined || geojson !== undefined;
+  const progress = output.progress("predicting");
+  let nWithoutMap = 0;
+  try {
+    return await predictBags(clients, bags, {
+      model: model.name,
+      includeAttention,
+      signal,
+      async onBag(outcome, nDone) {
+        output.record(recordOf(outcome, model));
+        progress.update({ fraction: nDone / bags.length, text: `${nDone} of ${bags.length}` });
+        if (outcome.kind === "error" || !includeAttention) return;
+        const maps = await attentionMapsOf(outcome.bag, outcome.response.attention, env, signal);
+        if (maps.length === 0) nWithoutMap++;
+        await writeAttention(slideOf(outcome.bag), maps, folders);
+      },
+    });
+  } finally {
+    progress.end();
+    if (nWithoutMap > 0) output.note(`${plural(nWithoutMap, "bag")} without coordinates: no map was drawn`);
+  }
+}
+
+function isMultilabel({ task }: gatewayV1.Model): boolean {
+  return task?.kind === commonV1.Task_Kind.KIND_MULTILABEL;
+}
+
+function recordOf(outcome: BagOutcome, model: gatewayV1.Model): object {
+  const bag = outcome.bag.name;
+  const slide = slideOf(outcome.bag);
+  if (outcome.kind === "error") return { bag, slide, error: { code: outcome.code, message: outcome.message } };
+  const { prediction, model: version } = outcome.response;
+  if (prediction === undefined) return { bag, slide, error: { code: "INTERNAL", message: "no prediction came" } };
+  return { bag, ...viewPrediction(prediction, isMultilabel(model)), model: version, slide };
+}
+
+function rowOf(outcome: BagOutcome, model: gatewayV1.Model, truths: Truths): PredictionRow {
+  const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
+  const shown =
+    outcome.kind === "error"
+      ? outcome
+      : prediction === undefined
+        ? ({ kind: "error", code: "INTERNAL", message: "no prediction came" } as const)
+        : ({ kind: "prediction", view: viewPrediction(prediction, isMultilabel(model)) } as const);
+  return predictionRowOf(outcome.bag, model.name, shown, truths.get(outcome.bag.name));
+}
+
+function showMetrics(
+  { output }: CommandContext,
+  model: gatewayV1.Model,
+  outcomes: readonly BagOutcome[],
+  truths: Truths,
+): void {
+  const slides = outcomes.map((outcome) => {
+    const truth = truths.get(outcome.bag.name);
+    const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
+    return {
+      patient: truth?.patient ?? (outcome.bag.info?.patientId || outcome.bag.name),
+      ...(truth === undefined ? {} : { truth }),
+      ...(prediction === undefined ? {} : { prediction }),
+    };
+  });
+  try {
+    const report = evaluatePredictions(model.task as commonV1.Task, slides);
+    output.record({ metrics: report.metrics, cases: report.nCases, patients: report.nPatients });
+    showReportMetrics(output, report);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    output.note(`no metrics: ${describeError(error).message}`);
+  }
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from "node:crypto";
+import { DomainError } from "@parfocal/errors";
+import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import type { GatewayClients } from "../client/clients.ts";
+import { followOperation } from "../client/follow-operation.ts";
+import { listAllBags } from "../client/list-all.ts";
+import { inferTask, type TaskName } from "../cohort/infer-task.ts";
+import type { MatchedRow } from "../cohort/match-bags.ts";
+import { FROM_BAGS, readLabels } from "../cohort/read-labels.ts";
+import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
+import type { Output } from "../output/output.ts";
+import { plural } from "../output/units.ts";
+import type { CommandContext } from "../run-command.ts";
+
+/** Options of `train`. */
+export interface TrainCommandOptions extends SpecOptions {
+  readonly model: string;
+  readonly labels: string;
+  readonly labelColumn?: string;
+  readonly spec?: string;
+  readonly requestId?: string;
+  readonly wait: boolean;
+  readonly task?: TaskName;
+  readonly classes?: readonly string[];
+}
+
+/** Rows that do not match, shown one by one. */
+const MAX_PROBLEMS = 20;
+
+const PARTS = {
+  train: commonV1.Part.PART_TRAIN,
+  validation: commonV1.Part.PART_VALIDATION,
+  test: commonV1.Part.PART_TEST,
+};
+
+/** `parfocal train`. */
+export async function runTrain(context: CommandContext, options: TrainCommandOptions): Promise<ExitCode> {
+  const { output, parent, signal } = context;
+  const base = options.spec === undefined ? undefined : await readTrainingSpec(options.spec);
+  const spec = createTrainingSpec(options, base);
+  const { clients, isEmbedded } = await context.connect();
+  if (!options.wait && isEmbedded) {
+    throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");
+  }
+  const matched = await matchedRows(context, clients, options);
+  const wish = {
+    ...(options.task === undefined ? {} : { kind: options.task }),
+    ...(options.classes === undefined ? {} : { classes: options.classes }),
+  };
+  const rows = matched.map(({ row }) => row);
+  spec.task = wish.kind === undefined && wish.classes === undefined && base?.task ? base.task : inferTask(rows, wish);
+  announce(output, spec.task, matched.length);
+  const request: gatewayV1.TrainRequest = {
+    parent,
+    modelId: options.model,
+    bags: matched.map(labelledBag),
+    spec,
+    requestId: options.requestId ?? randomUUID(),
+  };
+  const operation = await clients.training.train(request, { signal });
+  output.note(`operation ${operation.name}`);
+  if (!options.wait) {
+    output.record({ operation: operation.name, requestId: request.requestId });
+    output.line(operation.name);
+    return EXIT_CODES.ok;
+  }
+  const done = await followOperation(clients, operation.name, { output, signal, isOwner: true });
+  showModel(output, operation.name, modelOf(done));
+  return EXIT_CODES.ok;
+}
+
+async function matchedRows(
+  { output, parent, signal }: CommandContext,
+  clients: GatewayClients,
+  { labels, labelColumn }: TrainCommandOptions,
+): Promise<readonly MatchedRow[]> {
+  const bags = await listAllBags(clients, parent, signal);
+  const wish = labelColumn === undefined ? {} : { labelColumn };
+  const { matched, problems } = await readLabels(labels, bags, wish);
+  if (problems.length === 0) return matched;
+  for (const problem of problems.slice(0, MAX_PROBLEMS)) output.note(`${labels}: ${problem}`);
+  if (problems.length > MAX_PROBLEMS) output.note(`${labels}: … and ${problems.length - MAX_PROBLEMS} more`);
+  const where = `the ${plural(bags.length, "bag")} of ${parent}`;
+  throw new DomainError(
+    "NOT_FOUND",
+    `${plural(problems.length, "row")} of the labels table cannot be matched with ${where}; nothing was trained`,
+    { details: { rows: String(problems.length), labels: labels === FROM_BAGS ? FROM_BAGS : "file" } },
+  );
+}
+
+function announce(output: Output, task: commonV1.Task, nBags: number): void {
+  const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
+  const classes = isBinary ? `${task.classes[1]} (positive) against ${task.classes[0]}` : task.classes.join(", ");
+  output.note(`${plural(nBags, "bag")}: ${classes}`);
+}
+
+function labelledBag({ row, bag }: MatchedRow): gatewayV1.LabelledBag {
+  return {
+    bag: bag.name,
+    labels: [...row.labels],
+    unknownLabels: [...row.unknownLabels],
+    patientId: row.patient ?? "",
+    part: row.part === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[row.part],
+  };
+}
+
+/** The model that a training made. */
+export function modelOf(operation: googleLongrunning.Operation): gatewayV1.Model {
+  const response = operation.result?.$case === "response" ? operation.result.value.value : new Uint8Array();
+  const { model } = gatewayV1.GetModelResponse.decode(response);
+  if (model === undefined) throw new DomainError("INTERNAL", "the training ended without a model");
+  return model;
+}
+
+function showModel(output: Output, operation: string, model: gatewayV1.Model): void {
+  const { name, head, parameterCount, history, validation, test } = model;
+  output.record({
+    operation,
+    model: name,
+    head,
+    parameters: parameterCount,
+    epochs: history.length,
+    validation: evaluationRecord(validation),
+    test: evaluationRecord(test),
+  });
+  showEvaluations(output, [
+    { name: "validation", evaluation: validation },
+    { name: "test", evaluation: test },
+  ]);
+  output.line();
+  output.line(`model ${name}`);
+}

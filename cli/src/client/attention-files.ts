@@ -1,0 +1,77 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { gatewayV1 } from "@parfocal/protocol";
+import { attentionGeoJson, renderHeatmap } from "../report/index.ts";
+import { arrayValuesOf } from "./array-values.ts";
+
+/** One attention map of a slide. */
+export interface AttentionMap {
+  /** The class it belongs to; empty when the one map is shared. */
+  readonly label: string;
+  /** `[N, 2]`, level-0 pixels. */
+  readonly coords: Int32Array;
+  /** `[N]`, sums to 1. */
+  readonly values: Float32Array;
+  /** Level-0 pixels between neighbouring tiles, when the bag knows. */
+  readonly tilePx?: number;
+}
+
+/** The attention maps of a slide; none when the bag has no coordinates. */
+export async function attentionMapsOf(
+  bag: gatewayV1.Bag,
+  attention: gatewayV1.TileAttention | undefined,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<readonly AttentionMap[]> {
+  if (attention?.weights === undefined || attention.coordinates === undefined) return [];
+  const [weights, coordinates] = await Promise.all([
+    arrayValuesOf(attention.weights, env, signal),
+    arrayValuesOf(attention.coordinates, env, signal),
+  ]);
+  const [nTiles = 0, nMaps = 1] = weights.shape;
+  const coords = Int32Array.from(coordinates.values);
+  const stride = bag.info?.level0StridePx;
+  return Array.from({ length: nMaps }, (_, map) => ({
+    label: attention.mapLabels[map] ?? "",
+    coords,
+    values: Float32Array.from({ length: nTiles }, (__, tile) => weights.values[tile * nMaps + map] ?? 0),
+    ...(stride === undefined ? {} : { tilePx: stride }),
+  }));
+}
+
+/** Where the files of a slide's attention go; absent: nowhere. */
+export interface AttentionFolders {
+  readonly heatmaps?: string;
+  readonly geojson?: string;
+}
+
+/** Writes maps as `<slide>[.<class>].png` and `.geojson`; gives the paths. */
+export async function writeAttention(
+  slide: string,
+  maps: readonly AttentionMap[],
+  { heatmaps, geojson }: AttentionFolders,
+): Promise<string[]> {
+  const written: string[] = [];
+  const write = async (folder: string, name: string, content: string | Uint8Array): Promise<void> => {
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, name);
+    await writeFile(path, content);
+    written.push(path);
+  };
+  for (const { label, ...map } of maps) {
+    const stem = fileNameOf(label === "" ? slide : `${slide}.${label}`);
+    if (heatmaps !== undefined) await write(heatmaps, `${stem}.png`, renderHeatmap(map));
+    if (geojson !== undefined) await write(geojson, `${stem}.geojson`, attentionGeoJson(map));
+  }
+  return written;
+}
+
+/** A name as a file name that every system takes. */
+export function fileNameOf(name: string): string {
+  return (
+    name
+      .replace(/[^\p{L}\p{N}._-]+/gu, "_")
+      .replace(/^\.+/, "_")
+      .slice(0, 120) || "_"
+  );
+}

@@ -1,0 +1,68 @@
+import { createLogger, createSilentLogger, type Logger, type LogLevel } from "@parfocal/runtime";
+import { StartError, UsageError } from "../exit-codes.ts";
+import { createGatewayClients, type GatewayClients } from "./clients.ts";
+import { FREE_PORTS, startEmbedded } from "./embedded.ts";
+import { findEndpoint } from "./endpoint-file.ts";
+
+/** Folder of the store unless `PARFOCAL_STORE` or `--store` says otherwise; the services' own default. */
+export const DEFAULT_STORE = "file:.parfocal/store";
+
+const ADDRESS = /^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]+\]):\d{1,5}$/i;
+
+/** A gateway to talk to. */
+export interface Connection {
+  readonly clients: GatewayClients;
+  readonly address: string;
+  /** Whether it runs in this process, for this command only. */
+  readonly isEmbedded: boolean;
+  /** `isHurried`: what still runs is cut. */
+  close(isHurried?: boolean): Promise<void>;
+}
+
+/** How to find a gateway. */
+export interface ConnectOptions {
+  /** `host:port`; absent: the one that runs on the store, else one of our own. */
+  readonly gateway?: string | undefined;
+  /** Environment of the services, the store included. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Connects to the gateway asked for, else to the one that `parfocal up` runs on the same local store, else starts all
+ * services in this process.
+ *
+ * @throws {UsageError} for an address that is none. @throws {StartError} when the services cannot start here.
+ */
+export async function connectGateway({ gateway, env }: ConnectOptions): Promise<Connection> {
+  if (gateway !== undefined && !ADDRESS.test(gateway)) throw new UsageError(`--gateway "${gateway}" is not host:port`);
+  const address = gateway ?? (await findEndpoint(env.PARFOCAL_STORE || DEFAULT_STORE));
+  if (address === undefined) return startOwn(env);
+  const clients = createGatewayClients(address);
+  return { clients, address, isEmbedded: false, close: async () => clients.close() };
+}
+
+async function startOwn(env: NodeJS.ProcessEnv): Promise<Connection> {
+  const embedded = await startEmbedded(env, FREE_PORTS, createQuietLogger(env)).catch((cause: unknown) => {
+    throw new StartError("the services cannot start", { cause });
+  });
+  const address = embedded.addresses.gateway;
+  const clients = createGatewayClients(address);
+  return {
+    clients,
+    address,
+    isEmbedded: true,
+    async close(isHurried = false) {
+      clients.close();
+      await embedded.close(isHurried);
+    },
+  };
+}
+
+/** The services' log for tools: on standard error if `PARFOCAL_LOG_LEVEL` asks for one, else from `fallback` on. */
+export function createQuietLogger(env: NodeJS.ProcessEnv, fallback?: LogLevel): Logger {
+  const level = (env.PARFOCAL_LOG_LEVEL || undefined) as LogLevel | undefined;
+  const wanted = level ?? fallback;
+  if (wanted === undefined) return createSilentLogger();
+  const destination = { write: (line: string) => void process.stderr.write(line) };
+  return createLogger({ service: "parfocal", level: wanted, destination });
+}

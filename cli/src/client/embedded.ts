@@ -1,0 +1,73 @@
+import type { Logger } from "@parfocal/runtime";
+import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
+import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
+import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
+import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
+
+/** The services by name. */
+export type ServiceName = "gateway" | "reembed" | "aggregate" | "pretrain";
+
+/** Ports to listen on; 0: any free one. */
+export type ServicePorts = Readonly<Record<ServiceName, number>>;
+
+/** Any free port for each. */
+export const FREE_PORTS: ServicePorts = { gateway: 0, reembed: 0, aggregate: 0, pretrain: 0 };
+
+/** All four services in this process. */
+export interface Embedded {
+  /** `host:port` of each. */
+  readonly addresses: Readonly<Record<ServiceName, string>>;
+  /** URI of the store, as the services resolved it. */
+  readonly storeUri: string;
+  /** Stops in good order, the gateway first. `isHurried`: running calls are cut instead of waited for. */
+  close(isHurried?: boolean): Promise<void>;
+}
+
+/** Something that serves. */
+interface Part {
+  readonly server: { readonly address: string; stop(options?: { drainMs?: number }): Promise<unknown> };
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the stages, then a gateway that knows them, from the same settings as the standalone services.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for a bad setting, `UNREACHABLE` when a port is taken, `CONFLICT` when another
+ *   gateway runs on the same store, `DEVICE_MISSING`.
+ */
+export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts, logger: Logger): Promise<Embedded> {
+  // One process has one metrics port: the gateway's.
+  const envOf = (name: ServiceName): NodeJS.ProcessEnv => ({
+    ...env,
+    PORT: String(ports[name]),
+    ...(name === "gateway" ? {} : { PARFOCAL_METRICS_PORT: "" }),
+  });
+  const gatewayConfig = gatewayConfigFromEnv(envOf("gateway"));
+  const started: Part[] = [];
+  const closeAll = async (isHurried: boolean): Promise<void> => {
+    for (const part of started.splice(0).reverse()) {
+      if (isHurried) await part.server.stop({ drainMs: 0 });
+      await part.close();
+    }
+  };
+  const keep = async <T extends Part>(starting: Promise<T>): Promise<string> => {
+    const part = await starting;
+    started.push(part);
+    return part.server.address;
+  };
+  try {
+    const aggregate = await keep(startAggregate(aggregateConfigFromEnv(envOf("aggregate")), logger, env));
+    const reembed = await keep(startReembed(reembedConfigFromEnv(envOf("reembed")), logger));
+    const pretrain = await keep(startPretrain(pretrainConfigFromEnv(envOf("pretrain")), logger));
+    const stages = { reembedAddress: reembed, aggregateAddress: aggregate, pretrainAddress: pretrain };
+    const gateway = await keep(startGateway({ ...gatewayConfig, ...stages }, logger, env));
+    return {
+      addresses: { gateway, reembed, aggregate, pretrain },
+      storeUri: gatewayConfig.storeUri,
+      close: (isHurried = false) => closeAll(isHurried),
+    };
+  } catch (error) {
+    await closeAll(true);
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import type { gatewayV1 } from "@parfocal/protocol";
+import { describeError } from "../exit-codes.ts";
+import type { GatewayClients } from "./clients.ts";
+import { mapBounded } from "./map-bounded.ts";
+
+/** What came of one bag. */
+export type BagOutcome = { readonly bag: gatewayV1.Bag } & (
+  | { readonly kind: "prediction"; readonly response: gatewayV1.PredictResponse }
+  | { readonly kind: "error"; readonly code: string; readonly message: string }
+);
+
+/** Bags asked for at a time: one is computed while the others are read. */
+const CONCURRENT_PREDICTIONS = 4;
+
+/** Settings of {@link predictBags}. */
+export interface PredictOptions {
+  /** Resource name of the model. */
+  readonly model: string;
+  readonly includeAttention: boolean;
+  readonly signal: AbortSignal;
+  /** Told of each bag as it is done. Its failure counts as the bag's. */
+  readonly onBag?: (outcome: BagOutcome, nDone: number) => Promise<void> | void;
+}
+
+/** Predicts bags, several at a time; gives what came of each in their order. A bag that fails does not stop the others. */
+export function predictBags(
+  clients: GatewayClients,
+  bags: readonly gatewayV1.Bag[],
+  options: PredictOptions,
+): Promise<BagOutcome[]> {
+  let nDone = 0;
+  return mapBounded(bags, CONCURRENT_PREDICTIONS, async (bag) => {
+    const outcome = await predictOne(clients, bag, options);
+    await options.onBag?.(outcome, ++nDone);
+    return outcome;
+  });
+}
+
+async function predictOne(
+  { prediction }: GatewayClients,
+  bag: gatewayV1.Bag,
+  { model, includeAttention, signal }: PredictOptions,
+): Promise<BagOutcome> {
+  try {
+    const response = await prediction.predict({ model, bag: bag.name, includeAttention }, { signal });
+    return { kind: "prediction", bag, response };
+  } catch (error) {
+    const { code, message } = describeError(error);
+    if (signal.aborted || code === "UNREACHABLE") throw error;
+    return { kind: "error", bag, code, message };
+  }
+}

@@ -1,0 +1,83 @@
+import {
+  type CasePrediction,
+  createRng,
+  type EvaluationReport,
+  type EvaluationTask,
+  evaluate,
+} from "@parfocal/metrics";
+import { commonV1 } from "@parfocal/protocol";
+import { UsageError } from "../exit-codes.ts";
+import type { LabelRow } from "./parse-labels.ts";
+
+/** A slide with its truth and its prediction. */
+export interface EvaluatedSlide {
+  /** Whose slide it is; slides of one patient are resampled together. */
+  readonly patient: string;
+  /** Absent: unlabelled. */
+  readonly truth?: Pick<LabelRow, "labels" | "unknownLabels">;
+  /** Absent: the prediction failed. */
+  readonly prediction?: commonV1.Prediction;
+}
+
+/** Drives the bootstrap unless the caller has a seed: the same predictions give the same intervals. */
+const DEFAULT_SEED = 1n;
+
+/**
+ * All metrics of a model on slides, with 95 % intervals.
+ *
+ * @throws {UsageError} for a label that is none of the model's classes. @throws {DomainError} see `evaluate`.
+ */
+export function evaluatePredictions(
+  task: commonV1.Task,
+  slides: readonly EvaluatedSlide[],
+  seed = DEFAULT_SEED,
+): EvaluationReport {
+  const evaluationTask = evaluationTaskOf(task);
+  const cases = slides.map(
+    ({ patient, truth, prediction }): CasePrediction => ({
+      patient,
+      label: truth === undefined ? null : labelOf(evaluationTask, truth),
+      probabilities: prediction?.probabilities.map(({ probability }) => probability) ?? null,
+    }),
+  );
+  const thresholds = thresholdsOf(evaluationTask, slides);
+  return evaluate(evaluationTask, cases, {
+    rng: createRng(seed).fork("evaluation"),
+    ...(thresholds === undefined ? {} : { thresholds }),
+  });
+}
+
+/** A task of the contract as metrics know it. */
+function evaluationTaskOf({ kind, classes }: commonV1.Task): EvaluationTask {
+  const [negative, positive] = classes;
+  if (kind === commonV1.Task_Kind.KIND_BINARY && negative !== undefined && positive !== undefined) {
+    return { kind: "binary", classes: [negative, positive] };
+  }
+  return { kind: kind === commonV1.Task_Kind.KIND_MULTILABEL ? "multi-label" : "multi-class", classes };
+}
+
+function labelOf(
+  { kind, classes }: EvaluationTask,
+  { labels, unknownLabels }: NonNullable<EvaluatedSlide["truth"]>,
+): number | (number | null)[] {
+  const foreign = [...labels, ...unknownLabels].find((name) => !classes.includes(name));
+  if (foreign !== undefined) {
+    throw new UsageError(`the label "${foreign}" is none of the model's classes ${classes.join(", ")}`);
+  }
+  if (kind === "multi-label") {
+    return classes.map((name) => (unknownLabels.includes(name) ? null : Number(labels.includes(name))));
+  }
+  const [only] = labels;
+  if (only === undefined || labels.length !== 1) {
+    throw new UsageError(`a slide has ${labels.length} labels; the model's task takes one`);
+  }
+  return classes.indexOf(only);
+}
+
+/** The model's thresholds, which every prediction carries: the positive class's, or one per class. */
+function thresholdsOf({ kind }: EvaluationTask, slides: readonly EvaluatedSlide[]): readonly number[] | undefined {
+  const probabilities = slides.find(({ prediction }) => prediction !== undefined)?.prediction?.probabilities;
+  if (kind === "multi-class" || probabilities === undefined) return undefined;
+  const values = probabilities.map(({ threshold }) => threshold ?? 0.5);
+  return kind === "binary" ? values.slice(1, 2) : values;
+}

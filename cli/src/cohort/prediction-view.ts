@@ -1,0 +1,56 @@
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import type { PredictionRow } from "../report/index.ts";
+import type { LabelRow } from "./parse-labels.ts";
+
+/** What a model says of a bag, as programs are shown it. */
+export interface PredictionView {
+  /** By class, in the model's order. */
+  readonly probabilities: Readonly<Record<string, number>>;
+  /** The decided class; multi-label: all decided classes. */
+  readonly decision: string | readonly string[];
+  /** What decided: binary one number, multi-label one by class, else null (the most probable class). */
+  readonly threshold: number | Readonly<Record<string, number>> | null;
+}
+
+/** A prediction of the contract in plain words. `isMultilabel`: decisions are lists. */
+export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: boolean): PredictionView {
+  const { probabilities, decision } = prediction;
+  const thresholds = Object.fromEntries(
+    probabilities.flatMap(({ label, threshold }) => (threshold === undefined ? [] : [[label, threshold]])),
+  ) as Record<string, number>;
+  const values = Object.values(thresholds);
+  return {
+    probabilities: Object.fromEntries(probabilities.map(({ label, probability }) => [label, probability])),
+    decision: isMultilabel ? decision : (decision[0] ?? ""),
+    threshold: isMultilabel ? thresholds : (values.at(-1) ?? null),
+  };
+}
+
+/** A row of the predictions table. */
+export function predictionRowOf(
+  bag: gatewayV1.Bag,
+  model: string,
+  outcome:
+    | { readonly kind: "prediction"; readonly view: PredictionView }
+    | { readonly kind: "error"; readonly code: string; readonly message: string },
+  truth: LabelRow | undefined,
+): PredictionRow {
+  const patient = truth?.patient ?? (bag.info?.patientId || null);
+  const base = { slide: slideOf(bag), patient, truth: truth?.labels.join("; ") ?? null, model };
+  if (outcome.kind === "error") {
+    const { code, message } = outcome;
+    return { ...base, decision: null, probabilities: null, error: { code, message } };
+  }
+  const { probabilities, decision, threshold } = outcome.view;
+  return {
+    ...base,
+    probabilities,
+    decision: typeof decision === "string" ? decision : decision.join("; "),
+    threshold: typeof threshold === "number" ? threshold : null,
+  };
+}
+
+/** The slide of a bag, or the beginning of its digest. */
+export function slideOf({ name, info }: gatewayV1.Bag): string {
+  return info?.slideId || name.slice(name.lastIndexOf("/") + 1).slice(0, 12);
+}

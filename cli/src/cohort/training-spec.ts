@@ -1,0 +1,196 @@
+import { readFile } from "node:fs/promises";
+import { commonV1 } from "@parfocal/protocol";
+import { UsageError } from "../exit-codes.ts";
+
+/** Options of `train` that make a training specification. Absent: the service's default. */
+export interface SpecOptions {
+  readonly head?: "mean" | "max" | "abmil" | "gated-abmil";
+  /** Widths between commas, or `none`. */
+  readonly hidden?: string;
+  readonly attentionWidth?: number;
+  readonly dropout?: number;
+  readonly attentionDropout?: number;
+  readonly standardise?: boolean;
+  readonly singleLogit?: boolean;
+  readonly epochs?: number;
+  readonly optimiser?: "adam" | "adamw" | "sgd";
+  readonly lr?: number;
+  readonly weightDecay?: number;
+  readonly schedule?: "constant" | "cosine" | "plateau";
+  readonly batchSize?: number;
+  readonly labelSmoothing?: number;
+  readonly classWeights?: "none" | "balanced";
+  readonly earlyStopping?: number;
+  readonly selection?: "best" | "last";
+  readonly validation?: number;
+  readonly test?: number;
+  readonly threshold?: string;
+  readonly seed?: bigint;
+}
+
+const DEFAULT_HIDDEN = [512];
+const DEFAULT_DROPOUT = 0.25;
+const DEFAULT_ATTENTION_WIDTH = 256;
+const DEFAULT_SEED = 1n;
+
+const OPTIMISERS = {
+  adam: commonV1.Optimiser_Kind.KIND_ADAM,
+  adamw: commonV1.Optimiser_Kind.KIND_ADAMW,
+  sgd: commonV1.Optimiser_Kind.KIND_SGD,
+};
+const SCHEDULES = {
+  constant: commonV1.Schedule_Kind.KIND_CONSTANT,
+  cosine: commonV1.Schedule_Kind.KIND_COSINE,
+  plateau: commonV1.Schedule_Kind.KIND_PLATEAU,
+};
+const CLASS_WEIGHTS = {
+  none: commonV1.Recipe_ClassWeights.CLASS_WEIGHTS_NONE,
+  balanced: commonV1.Recipe_ClassWeights.CLASS_WEIGHTS_BALANCED,
+};
+const SELECTIONS = {
+  best: commonV1.Recipe_Selection.SELECTION_BEST,
+  last: commonV1.Recipe_Selection.SELECTION_LAST,
+};
+
+/**
+ * The specification of a training: what `base` says, then what the options say, without a task.
+ *
+ * @throws {UsageError} for an option that means nothing.
+ */
+export function createTrainingSpec(
+  options: SpecOptions,
+  base: commonV1.TrainingSpec = commonV1.TrainingSpec.fromPartial({}),
+): commonV1.TrainingSpec {
+  return {
+    task: base.task,
+    architecture: architectureOf(options, base.architecture),
+    recipe: recipeOf(options, base.recipe ?? commonV1.Recipe.fromPartial({ seed: DEFAULT_SEED })),
+    split: {
+      validationFraction: options.validation ?? base.split?.validationFraction,
+      testFraction: options.test ?? base.split?.testFraction,
+    },
+    threshold: options.threshold === undefined ? base.threshold : thresholdOf(options.threshold),
+  };
+}
+
+function architectureOf(options: SpecOptions, base: commonV1.Architecture | undefined): commonV1.Architecture {
+  return {
+    head: headOf(options, base?.head),
+    standardise: options.standardise ?? base?.standardise ?? false,
+    singleLogit: options.singleLogit ?? base?.singleLogit ?? false,
+  };
+}
+
+function headOf(options: SpecOptions, base: commonV1.Head | undefined): commonV1.Head {
+  const isTouched = options.hidden !== undefined || options.dropout !== undefined;
+  const trunk: commonV1.Trunk = {
+    hidden: options.hidden === undefined ? (base?.trunk?.hidden ?? DEFAULT_HIDDEN) : widthsOf(options.hidden),
+    activation: base?.trunk?.activation ?? commonV1.Activation.ACTIVATION_UNSPECIFIED,
+    dropout: options.dropout ?? base?.trunk?.dropout ?? DEFAULT_DROPOUT,
+  };
+  return { trunk: isTouched || base?.trunk === undefined ? trunk : base.trunk, kind: poolingOf(options, base?.kind) };
+}
+
+function poolingOf(options: SpecOptions, base: commonV1.Head["kind"]): NonNullable<commonV1.Head["kind"]> {
+  const { head } = options;
+  if (head === "mean") return { $case: "mean", value: {} };
+  if (head === "max") return { $case: "max", value: { over: commonV1.MaxHead_Over.OVER_UNSPECIFIED } };
+  if (head === undefined && base !== undefined && base.$case !== "abmil") return base;
+  const before = base?.$case === "abmil" ? base.value : undefined;
+  const value: commonV1.AbmilHead = {
+    attentionWidth: options.attentionWidth ?? before?.attentionWidth ?? DEFAULT_ATTENTION_WIDTH,
+    gated: head === undefined ? (before?.gated ?? true) : head === "gated-abmil",
+    dropout: options.attentionDropout ?? before?.dropout ?? 0,
+    branches: before?.branches ?? commonV1.AbmilHead_Branches.BRANCHES_UNSPECIFIED,
+  };
+  return { $case: "abmil", value };
+}
+
+function widthsOf(text: string): number[] {
+  if (text === "none") return [];
+  const widths = text.split(",").map(Number);
+  if (widths.every((width) => Number.isInteger(width) && width >= 1)) return widths;
+  throw new UsageError(`--hidden "${text}" is neither whole numbers with commas between them nor none`);
+}
+
+function recipeOf(options: SpecOptions, base: commonV1.Recipe): commonV1.Recipe {
+  const { earlyStopping } = options;
+  return {
+    ...base,
+    epochs: options.epochs ?? base.epochs,
+    batchSize: options.batchSize ?? base.batchSize,
+    optimiser: optimiserOf(options, base.optimiser),
+    schedule:
+      options.schedule === undefined
+        ? base.schedule
+        : commonV1.Schedule.fromPartial({ kind: SCHEDULES[options.schedule] }),
+    earlyStopping:
+      earlyStopping === undefined
+        ? base.earlyStopping
+        : { patience: earlyStopping, minEpochs: 0, metric: commonV1.EarlyStopping_Metric.METRIC_AUROC },
+    labelSmoothing: options.labelSmoothing ?? base.labelSmoothing,
+    classWeights: options.classWeights === undefined ? base.classWeights : CLASS_WEIGHTS[options.classWeights],
+    selection: options.selection === undefined ? base.selection : SELECTIONS[options.selection],
+    seed: options.seed ?? base.seed,
+  };
+}
+
+function optimiserOf(
+  { optimiser, lr, weightDecay }: SpecOptions,
+  base: commonV1.Optimiser | undefined,
+): commonV1.Optimiser {
+  const before = base ?? commonV1.Optimiser.fromPartial({});
+  return {
+    ...before,
+    kind: optimiser === undefined ? before.kind : OPTIMISERS[optimiser],
+    learningRate: lr ?? before.learningRate,
+    weightDecay: weightDecay ?? before.weightDecay,
+  };
+}
+
+function thresholdOf(text: string): commonV1.ThresholdRule {
+  const { KIND_YOUDEN, KIND_F1, KIND_SENSITIVITY, KIND_FIXED } = commonV1.ThresholdRule_Kind;
+  if (text === "youden") return { kind: KIND_YOUDEN, value: 0 };
+  if (text === "f1") return { kind: KIND_F1, value: 0 };
+  const [, name, digits = ""] = /^(?:(sensitivity)=)?(\d*\.?\d+)$/.exec(text) ?? [];
+  const value = Number(digits);
+  if (digits !== "" && value >= 0 && value <= 1) return { kind: name ? KIND_SENSITIVITY : KIND_FIXED, value };
+  throw new UsageError(`--threshold "${text}" is none of youden, f1, sensitivity=0.95 and a number from 0 to 1`);
+}
+
+/**
+ * Reads a specification in the JSON of the contract. Unknown fields are refused: they would change nothing silently.
+ *
+ * @throws {UsageError} naming the file and what is wrong.
+ */
+export async function readTrainingSpec(path: string): Promise<commonV1.TrainingSpec> {
+  try {
+    const json: unknown = JSON.parse(await readFile(path, "utf8"));
+    const spec = commonV1.TrainingSpec.fromJSON(json);
+    const unknown = firstUnknown(json, commonV1.TrainingSpec.toJSON(spec), "");
+    if (unknown !== undefined) throw new Error(`it has no field ${unknown}`);
+    return spec;
+  } catch (error) {
+    throw new UsageError(`--spec ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Path of the first field with a value that the reader left behind; defaults are left out of JSON and do not count. */
+function firstUnknown(given: unknown, read: unknown, path: string): string | undefined {
+  if (typeof given !== "object" || given === null) return undefined;
+  for (const [key, value] of Object.entries(given)) {
+    const at = Array.isArray(given) ? `${path}[${key}]` : `${path}${path === "" ? "" : "."}${key}`;
+    const camel = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const there = (read as Record<string, unknown> | undefined)?.[camel];
+    if (there === undefined && isPresent(value)) return at;
+    const inner = firstUnknown(value, there, at);
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
+}
+
+/** Whether a value would appear in the contract's JSON. */
+function isPresent(value: unknown): boolean {
+  if (value === null || value === false || value === 0 || value === "" || value === "0") return false;
+  return !Array.isArray(value) || value.length > 0;
+}

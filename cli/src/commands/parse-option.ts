@@ -1,0 +1,45 @@
+import { InvalidArgumentError } from "commander";
+
+function numberWithin(text: string, isRight: (value: number) => boolean, expected: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && isRight(value)) return value;
+  throw new InvalidArgumentError(`It is ${expected}.`);
+}
+
+/** A number above 0. */
+export function parsePositive(text: string): number {
+  return numberWithin(text, (value) => value > 0, "a number above 0");
+}
+
+/** A number of 0 or more. */
+export function parseNonNegative(text: string): number {
+  return numberWithin(text, (value) => value >= 0, "a number of 0 or more");
+}
+
+/** A whole number of 1 or more. */
+export function parseCount(text: string): number {
+  return numberWithin(text, (value) => Number.isInteger(value) && value >= 1, "a whole number of 1 or more");
+}
+
+/** A share, 0 to below 1. */
+export function parseShare(text: string): number {
+  return numberWithin(text, (value) => value >= 0 && value < 1, "a number from 0 to below 1");
+}
+
+/** A port, 0 for any free one. */
+export function parsePort(text: string): number {
+  return numberWithin(text, (value) => Number.isInteger(value) && value >= 0 && value <= 65_535, "a port, 0 to 65535");
+}
+
+/** An unsigned 64-bit seed. */
+export function parseSeed(text: string): bigint {
+  if (/^\d{1,20}$/.test(text) && BigInt(text) < 1n << 64n) return BigInt(text);
+  throw new InvalidArgumentError("It is a whole number from 0 to below 2^64.");
+}
+
+/** Names between commas, none empty. */
+export function parseNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "")) return names;
+  throw new InvalidArgumentError("It is names with commas between them.");
+}

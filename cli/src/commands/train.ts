@@ -1,0 +1,75 @@
+import { Command, Option } from "commander";
+import { runCommand } from "../run-command.ts";
+import { parseCount, parseNames, parseNonNegative, parsePositive, parseSeed, parseShare } from "./parse-option.ts";
+
+/** `parfocal train`. */
+export function createTrainCommand(): Command {
+  const command = new Command("train")
+    .summary("train a model on labelled bags and publish it")
+    .description(
+      "Trains a slide-level model on the bags that a labels table names, splits by patient, follows the training to its end and\n" +
+        "prints how the model does on the held-out slides. Ctrl-C cancels the training.",
+    )
+    .requiredOption("--model <id>", "model; one that exists gets a further version")
+    .requiredOption("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
+    .option("--label-column <name>", "column of the label (default: label)")
+    .option("--spec <file>", "JSON of parfocal.common.v1.TrainingSpec; options given beside it win")
+    .option("--request-id <uuid>", "makes the request idempotent: the same id gives the same operation")
+    .option("--no-wait", "return as soon as the training is accepted");
+  addModelOptions(command);
+  addRecipeOptions(command);
+  return command
+    .addHelpText(
+      "after",
+      `
+The labels table is a CSV with a heading: slide_id (or bag, slide, FILENAME), label, and if there are any patient_id (case_id,
+PATIENT) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
+slide stand between semicolons; one behind a question mark is not known. Slide ids match with or without a file's ending.
+
+Examples:
+  parfocal train --model tumour --labels labels.csv
+  parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
+  parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait`,
+    )
+    .action(async (options: object, self: Command) => {
+      const { runTrain } = await import("../actions/train.ts");
+      await runCommand(self, (context) => runTrain(context, options as Parameters<typeof runTrain>[1]));
+    });
+}
+
+function addModelOptions(command: Command): void {
+  command
+    .addOption(new Option("--task <kind>", "what is decided (default: what the labels make)").choices(TASKS))
+    .option("--classes <names>", "classes in order, a comma between; binary: negative first", parseNames)
+    .addOption(new Option("--head <kind>", "how tiles are pooled (default: gated-abmil)").choices(HEADS))
+    .option("--hidden <widths>", "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: 512)")
+    .option("--attention-width <n>", "width of the attention layer (default: 256)", parseCount)
+    .option("--dropout <p>", "of hidden values in training (default: 0.25)", parseShare)
+    .option("--attention-dropout <p>", "of attention units in training (default: 0)", parseShare)
+    .option("--standardise", "standardise features by the training part")
+    .option("--single-logit", "binary: one sigmoid output instead of a softmax over two");
+}
+
+function addRecipeOptions(command: Command): void {
+  command
+    .option("--epochs <n>", "passes over the training part at most (default: 40)", parseCount)
+    .addOption(new Option("--optimiser <kind>", "update rule (default: adamw)").choices(["adam", "adamw", "sgd"]))
+    .option("--lr <rate>", "step size (default: 1e-4)", parsePositive)
+    .option("--weight-decay <rate>", "decay of weights (default: 1e-5)", parseNonNegative)
+    .addOption(new Option("--schedule <kind>", "course of the step size (default: constant)").choices(SCHEDULES))
+    .option("--batch-size <n>", "bags per update (default: 1)", parseCount)
+    .option("--label-smoothing <share>", "of the target, spread over all classes (default: 0)", parseShare)
+    .addOption(
+      new Option("--class-weights <kind>", "weights in the loss (default: none)").choices(["none", "balanced"]),
+    )
+    .option("--early-stopping <patience>", "stop after so many epochs without a better validation AUROC", parseCount)
+    .addOption(new Option("--selection <kind>", "weights to publish (default: best)").choices(["best", "last"]))
+    .option("--validation <share>", "of the patients that validate (default: 0.15)", parseShare)
+    .option("--test <share>", "of the patients that are held out (default: 0.15)", parseShare)
+    .option("--threshold <rule>", "youden, f1, sensitivity=0.95 or a number (default: youden, on the validation part)")
+    .option("--seed <n>", "drives everything random: same seed, same machine, same weights (default: 1)", parseSeed);
+}
+
+const TASKS = ["binary", "multiclass", "multilabel"];
+const HEADS = ["mean", "max", "abmil", "gated-abmil"];
+const SCHEDULES = ["constant", "cosine", "plateau"];

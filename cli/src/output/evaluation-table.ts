@@ -1,0 +1,59 @@
+import type { commonV1 } from "@parfocal/protocol";
+import type { Output } from "./output.ts";
+
+/** Figures that people are shown first; the others are in the JSON. */
+const SHOWN = [
+  ["auroc", "AUROC"],
+  ["macro_auroc", "AUROC (macro)"],
+  ["average_precision", "average precision"],
+  ["macro_average_precision", "average precision (macro)"],
+  ["balanced_accuracy", "balanced accuracy"],
+  ["accuracy", "accuracy"],
+  ["exact_match", "exact match"],
+  ["sensitivity", "sensitivity"],
+  ["specificity", "specificity"],
+  ["f1", "F1"],
+  ["macro_f1", "F1 (macro)"],
+  ["brier", "Brier score"],
+  ["ece", "calibration error"],
+] as const;
+
+const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
+
+/** Prints the main figures of evaluations side by side, each with its 95 % interval. */
+export function showEvaluations(
+  output: Output,
+  parts: readonly { readonly name: string; readonly evaluation: commonV1.Evaluation | undefined }[],
+): void {
+  const known = parts.flatMap(({ name, evaluation }) => (evaluation === undefined ? [] : [{ name, evaluation }]));
+  if (known.length === 0) return;
+  const rows = SHOWN.flatMap(([key, title]) => {
+    const cells = known.map(({ evaluation }) => estimateOf(evaluation, key));
+    return cells.every((cell) => cell === "") ? [] : [[title, ...cells]];
+  });
+  const columns = known.map(({ name, evaluation }) => ({
+    title: `${name} (${evaluation.slideCount} slides, ${evaluation.patientCount} patients)`,
+  }));
+  output.table([{ title: "95 % intervals" }, ...columns], rows);
+}
+
+function estimateOf(evaluation: commonV1.Evaluation, name: string): string {
+  const metric = evaluation.metrics.find((candidate) => candidate.name === name && candidate.label === "");
+  if (metric === undefined) return "";
+  const { value, lower, upper } = metric;
+  const interval = lower === undefined || upper === undefined ? "" : ` (${decimals(lower)} – ${decimals(upper)})`;
+  return `${decimals(value)}${interval}`;
+}
+
+/** An evaluation as programs are shown it. */
+export function evaluationRecord(evaluation: commonV1.Evaluation | undefined): object | null {
+  if (evaluation === undefined) return null;
+  const { metrics, slideCount, patientCount, confusion } = evaluation;
+  const figures = metrics.map(({ name, label, value, lower, upper }) => ({
+    name,
+    ...(label === "" ? {} : { class: label }),
+    value: value ?? null,
+    interval: lower === undefined || upper === undefined ? null : [lower, upper],
+  }));
+  return { metrics: figures, slides: slideCount, patients: patientCount, confusion };
+}

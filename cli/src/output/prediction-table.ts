@@ -1,0 +1,59 @@
+import type { EvaluationReport, MetricName } from "@parfocal/metrics";
+import { formatEstimate, formatMetric, type PredictionRow } from "../report/index.ts";
+import type { Output } from "./output.ts";
+import { plural } from "./units.ts";
+
+/** Predictions shown one by one; the CSV and the JSON have them all. */
+const MAX_ROWS = 40;
+/** Classes that still fit on a terminal's line. */
+const MAX_CLASSES = 4;
+
+/** Prints predictions as a table, failures first on standard error. */
+export function showPredictions(output: Output, rows: readonly PredictionRow[]): void {
+  for (const { slide, error } of rows) {
+    if (error !== undefined) output.note(`failed: ${slide}: ${error.code}: ${error.message}`);
+  }
+  const good = rows.filter(({ decision }) => decision !== null);
+  const classes = Object.keys(good[0]?.probabilities ?? {}).slice(0, MAX_CLASSES);
+  const hasTruth = good.some(({ truth }) => truth !== null && truth !== undefined);
+  const columns = [
+    { title: "slide" },
+    ...(hasTruth ? [{ title: "truth" }] : []),
+    { title: "decision" },
+    ...classes.map((name) => ({ title: `p(${name})`, align: "right" }) as const),
+  ];
+  const cells = good
+    .slice(0, MAX_ROWS)
+    .map(({ slide, truth, decision, probabilities }) => [
+      slide,
+      ...(hasTruth ? [truth ?? ""] : []),
+      `${decision === "" ? "none" : decision}${hasTruth && truth !== null && truth !== decision ? "  ✗" : ""}`,
+      ...classes.map((name) => formatMetric(probabilities?.[name])),
+    ]);
+  if (cells.length > 0) output.table(columns, cells);
+  if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);
+}
+
+/** Figures that people are shown first. */
+const SHOWN: readonly (readonly [MetricName, string])[] = [
+  ["auroc", "AUROC"],
+  ["macroAuroc", "AUROC (macro)"],
+  ["averagePrecision", "average precision"],
+  ["macroAveragePrecision", "average precision (macro)"],
+  ["balancedAccuracy", "balanced accuracy"],
+  ["accuracy", "accuracy"],
+  ["exactMatch", "exact match"],
+  ["sensitivity", "sensitivity"],
+  ["specificity", "specificity"],
+  ["f1", "F1"],
+  ["macroF1", "F1 (macro)"],
+  ["brier", "Brier score"],
+];
+
+/** Prints the main figures of an evaluation with their 95 % intervals. */
+export function showReportMetrics(output: Output, { metrics, nCases, nPatients }: EvaluationReport): void {
+  const rows = SHOWN.flatMap(([name, title]) => (metrics[name] ? [[title, formatEstimate(metrics[name])]] : []));
+  output.line();
+  const on = `${plural(nCases, "slide")}, ${plural(nPatients, "patient")} (95 % interval)`;
+  output.table([{ title: "" }, { title: on }], rows);
+}
