@@ -36,6 +36,7 @@ export type { CallScope, HandlerContext } from "./server/call-scope.ts";
 export { defineService, type GeneratedDefinition, type ServerService } from "./server/define-service.ts";
 export type { Health } from "./server/health.ts";
 export { REQUEST_ID_KEY } from "./server/identify.ts";
+export { runService, type ServiceProgram } from "./server/run-service.ts";
 export { type RunUntilSignalOptions, runUntilSignal, type StartedService } from "./server/run-until-signal.ts";
 export type { ServerConfig } from "./server/server-config.ts";
 export type { StopOptions, StopReport } from "./server/shutdown.ts";

@@ -24,13 +24,16 @@ async function startProcess() {
 }
 
 describe("runUntilSignal", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)("drains on %s, even one during the start, closes the rest and lets the process end", async (signal) => {
-    const { child, next } = await startProcess();
-    const exit = once(child, "exit");
-    child.kill(signal);
-    expect([await next(), await next()]).toEqual(["closed", "drained"]);
-    expect(await exit).toEqual([0, null]);
-  });
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "drains on %s, even one during the start, closes the rest and lets the process end",
+    async (signal) => {
+      const { child, next } = await startProcess();
+      const exit = once(child, "exit");
+      child.kill(signal);
+      expect([await next(), await next()]).toEqual(["closed", "drained"]);
+      expect(await exit).toEqual([0, null]);
+    },
+  );
 
   it("cuts the drain short at the second signal", async () => {
     const { child, next, address } = await startProcess();
