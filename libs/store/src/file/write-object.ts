@@ -1,5 +1,6 @@
 import { type FileHandle, link, mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { DomainError } from "@parfocal/errors";
 import { chunksOfBody, type PutBody } from "../body.ts";
 import { assertCondition, objectExists } from "../conditions.ts";
 import type { ObjectInfo, PutOptions } from "../object-store.ts";
@@ -63,14 +64,20 @@ async function replace(root: string, key: string, temp: string, options: PutOpti
 /** Puts a file into place and makes that durable, making the folders it needs. */
 async function intoPlace(path: string, move: () => Promise<void>): Promise<void> {
   for (let nRaces = 0; ; nRaces += 1) {
-    await makeFolder(dirname(path));
     try {
+      await makeFolder(dirname(path));
       await move();
       return await syncFolder(dirname(path));
     } catch (error) {
-      if (!isMissing(error) || nRaces >= MAX_FOLDER_RACES) throw error;
+      const code = systemCodeOf(error);
+      if (code === "ENOTDIR") throw fileInTheWay(error);
+      if (code !== "ENOENT" || nRaces >= MAX_FOLDER_RACES) throw error;
     }
   }
+}
+
+function fileInTheWay(cause: unknown): DomainError {
+  return new DomainError("CONFLICT", "a file stands where the key needs a folder", { cause });
 }
 
 /** Makes a folder with its parents; every folder that gained an entry is synced. */
