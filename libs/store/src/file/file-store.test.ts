@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ObjectStore } from "../object-store.ts";
@@ -20,6 +20,12 @@ afterEach(async () => {
 });
 
 describe("a local store", () => {
+  it("takes a relative folder as one of the working directory, never as one of the root", () => {
+    const relative = createFileStore("file:.parfocal/no-such-store");
+    expect(relative.rootUri).toBe(pathToFileURL(resolve(".parfocal/no-such-store")).href);
+    relative.close();
+  });
+
   it.each(["file://host/x", "file:///", "file:///x?y", "file:///x#y"])("refuses %s", (uri) => {
     expect(() => createFileStore(uri)).toThrow("file:///folder");
   });

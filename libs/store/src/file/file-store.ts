@@ -17,7 +17,8 @@ import { writeObject } from "./write-object.ts";
  * at any point. Opening removes the unfinished files of dead processes. `presign` is `UNSUPPORTED_OPERATION`: a folder
  * has no URLs that carry permission.
  *
- * @throws {DomainError} INVALID_ARGUMENT when `uri` is no `file:///folder`.
+ * @param uri `file:///folder`, or `file:folder` for one of the working directory.
+ * @throws {DomainError} INVALID_ARGUMENT when `uri` is neither.
  */
 export function createFileStore(uri: string): ObjectStore {
   const root = rootFromUri(uri);
@@ -74,7 +75,8 @@ function isOwnError(error: unknown): boolean {
 }
 
 function rootFromUri(uri: string): string {
-  const url = URL.parse(uri);
+  // `file:folder`, without a slash, is a folder of the working directory: by itself it would parse as one of the root.
+  const url = URL.parse(uri, `${pathToFileURL(process.cwd()).href}/`);
   if (url?.protocol !== "file:" || url.host !== "" || url.search !== "" || url.hash !== "" || url.pathname === "/") {
     throw new DomainError("INVALID_ARGUMENT", "a local store is file:///folder, with an absolute path below /");
   }
