@@ -20,13 +20,21 @@ type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
 const CONCURRENT_READS = 32;
 
 /**
+ * Tries of the training step. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
+ * minutes); the training itself goes on from its last checkpoint.
+ */
+const MAX_TRAIN_ATTEMPTS = 10;
+
+/**
  * Trains on the aggregation stage and enters the published version into the catalog. The version is named after the
  * operation, so a second run of either step finds what the first one left.
  */
 export function createTrainWorkflow(deps: Deps): Workflow<Json, Json> {
   return async (context, input) => {
     const request = gatewayV1.TrainRequest.fromJSON(input);
-    const published = await context.step("train", (step) => trainOnStage(deps, context, request, step));
+    const published = await context.step("train", (step) => trainOnStage(deps, context, request, step), {
+      maxAttempts: MAX_TRAIN_ATTEMPTS,
+    });
     return context.step("publish", () =>
       publish(deps, context, request, aggregateV1.PublishedEvent.fromJSON(published)),
     );
