@@ -45,8 +45,8 @@ describe("one graph for every number of tiles gives what a graph of that number 
   it.each(dynamicCases)("$name", async (dynamicCase) => {
     const run = await openGraph(captureGraph(optionsOf(dynamicCase, "N")));
     for (const nTiles of TILE_COUNTS) {
-      // Attention of all with all at 4097 tiles is half a second of nothing new.
-      if (nTiles > 1000 && dynamicCase.name.includes("attention")) continue;
+      // Attention of all with all at 4097 tiles is half a second of nothing new, unless it comes in blocks.
+      if (nTiles > 1000 && /^(?!streamed).*attention/.test(dynamicCase.name)) continue;
       const feeds = feedsOf(dynamicCase, nTiles);
       expectSameOutputs(await run(feeds), await runGraph(captureGraph(optionsOf(dynamicCase, nTiles)), feeds));
     }

@@ -5,7 +5,7 @@ import type { CapturedGraph, Dim, GraphPort } from "../graph.ts";
 import { registerKernels } from "../kernels/index.ts";
 import { tf } from "../tf.ts";
 import { CAPTURE_BACKEND, registerCaptureBackend, withBackend } from "./backend.ts";
-import { createSentinels, formatDimension, type Sentinel } from "./dimension.ts";
+import { createSentinels, formatDimension } from "./dimension.ts";
 import { encodeProgram } from "./encode.ts";
 import { withCaptureGradients } from "./gradients.ts";
 import { typeOf } from "./program.ts";
@@ -51,10 +51,10 @@ export function captureGraph(options: CaptureOptions): CapturedGraph {
   assertNames(options);
   registerCaptureBackend();
   registerKernels();
-  const sentinels = createSentinels(symbolsOf(options.inputs));
-  const program = simplifyProgram(
-    proveProgram(record(options, sentinels, 0), record(options, sentinels, 1), sentinels),
-  );
+  const symbols = symbolsOf(options.inputs);
+  const [first, second] = [record(options, symbols, 0), record(options, symbols, 1)];
+  const sentinels = createSentinels([...symbols, ...first.derived.keys()]);
+  const program = simplifyProgram(proveProgram(first, second, sentinels));
   const outputs = [...program.outputs].map(([name, id]): GraphPort => {
     const { dtype, shape } = typeOf(program.types, id);
     return { name, dtype, shape: shape.map(formatDimension) };
@@ -76,16 +76,16 @@ function symbolsOf(inputs: readonly GraphPort[]): string[] {
   return [...new Set(all)];
 }
 
-function record(options: CaptureOptions, sentinels: readonly Sentinel[], which: 0 | 1): Recording {
-  const recorder = createRecorder();
-  const sizes = new Map(sentinels.map(({ symbol, values }) => [symbol, values[which]]));
+function record(options: CaptureOptions, symbols: readonly string[], which: 0 | 1): Recording {
+  const recorder = createRecorder({ nSymbols: symbols.length, which });
+  const sizes = new Map(createSentinels(symbols).map(({ symbol, values }) => [symbol, values[which]]));
   const inputs = options.inputs.map((port) =>
     recorder.input({ dtype: port.dtype, shape: port.shape.map((dim) => sizeOfDim(dim, sizes)) }),
   );
   const outputs = withRecorder(recorder, () =>
     withBackend(CAPTURE_BACKEND, () => withCaptureGradients(() => runBuild(options, recorder, inputs))),
   );
-  return { inputs, constants: recorder.constants, nodes: recorder.nodes, outputs };
+  return { inputs, constants: recorder.constants, nodes: recorder.nodes, derived: recorder.derived, outputs };
 }
 
 function sizeOfDim(dim: Dim, sizes: ReadonlyMap<string, number>): number {

@@ -29,17 +29,20 @@ const DISTANCES = [4_999, 5_987, 6_991, 7_993, 8_999, 9_973];
 
 /** One sentinel per symbol. @throws {DomainError} INVALID_ARGUMENT when there are more than six symbols. */
 export function createSentinels(symbols: readonly string[]): Sentinel[] {
-  return symbols.map((symbol, i) => {
-    const first = FIRST_VALUES[i];
-    const distance = DISTANCES[i];
-    if (first === undefined || distance === undefined) {
-      throw new DomainError(
-        "INVALID_ARGUMENT",
-        `${symbols.length} symbolic dimensions; at most ${FIRST_VALUES.length} are supported`,
-      );
-    }
-    return { symbol, values: [first, first + distance] };
-  });
+  return symbols.map((symbol, i) => ({ symbol, ...sentinelAt(i) }));
+}
+
+/** The numbers that stand for symbol number `index`. @throws {DomainError} INVALID_ARGUMENT from the seventh symbol on. */
+export function sentinelAt(index: number): Omit<Sentinel, "symbol"> {
+  const first = FIRST_VALUES[index];
+  const distance = DISTANCES[index];
+  if (first === undefined || distance === undefined) {
+    throw new DomainError(
+      "INVALID_ARGUMENT",
+      `${index + 1} symbolic dimensions; at most ${FIRST_VALUES.length} are supported`,
+    );
+  }
+  return { values: [first, first + distance] };
 }
 
 /** A static dimension. */

@@ -12,13 +12,16 @@ import { type Dimension, type DimTerm, formatDimension } from "./dimension.ts";
 export interface DimsEncoder {
   /** Name of an i64 vector. `mayInfer` allows -1 in place of one symbolic element, as Reshape takes it. */
   encode(dims: readonly Dimension[], mayInfer: boolean): string;
-  /** What was written so far; goes before every other node. */
+  /** What was written so far, in order; each goes before the node that first needed it. */
   readonly nodes: readonly NodeProto[];
   readonly initializers: readonly TensorProto[];
 }
 
-/** An encoder whose symbols are read off the shapes of `inputs`. Equal vectors are written once. */
-export function createDimsEncoder(inputs: readonly GraphPort[]): DimsEncoder {
+/**
+ * An encoder whose symbols are read off the shapes of `inputs`, or from the named values of `derived` symbols. Equal vectors are
+ * written once.
+ */
+export function createDimsEncoder(inputs: readonly GraphPort[], derived: ReadonlyMap<string, string>): DimsEncoder {
   const nodes: NodeProto[] = [];
   const initializers: TensorProto[] = [];
   const known = new Map<string, string>();
@@ -40,6 +43,8 @@ export function createDimsEncoder(inputs: readonly GraphPort[]): DimsEncoder {
   }
 
   function symbolVector(symbol: string): string {
+    const value = derived.get(symbol);
+    if (value !== undefined) return value;
     return once(symbol, (name) => {
       const port = inputs.find(({ shape }) => shape.includes(symbol));
       if (port === undefined) throw new DomainError("INTERNAL", `no input has the dimension ${symbol}`);

@@ -1,14 +1,14 @@
 import {
-  type AttributeProto,
   AttributeProto_AttributeType,
   ModelProto,
   type NodeProto,
   type TensorProto,
-  TensorProto_DataType,
   type ValueInfoProto,
 } from "../gen/onnx/onnx.ts";
-import type { GraphPort, GraphType } from "../graph.ts";
+import type { GraphPort } from "../graph.ts";
 import { MICROSOFT_DOMAIN } from "./domains.ts";
+import { encodeAttribute, onnxTypeOf } from "./encode-attribute.ts";
+import { encodeBody } from "./encode-body.ts";
 import { createDimsEncoder } from "./encode-dims.ts";
 import { type Program, type ProgramNode, typeOf } from "./program.ts";
 import type { Attribute, ConstantData } from "./recording.ts";
@@ -17,21 +17,6 @@ import type { Attribute, ConstantData } from "./recording.ts";
 const OPSET = 21n;
 /** IR version that belongs to the operator set. */
 const IR_VERSION = 10n;
-const ONNX_TYPES: Readonly<Record<GraphType, number>> = {
-  f32: TensorProto_DataType.FLOAT,
-  f16: TensorProto_DataType.FLOAT16,
-  i32: TensorProto_DataType.INT32,
-  i64: TensorProto_DataType.INT64,
-  u8: TensorProto_DataType.UINT8,
-  u16: TensorProto_DataType.UINT16,
-  bool: TensorProto_DataType.BOOL,
-};
-
-/** The number ONNX gives an element type. */
-function onnxTypeOf(dtype: GraphType): number {
-  return ONNX_TYPES[dtype];
-}
-
 /** Name and ports of a graph. */
 export interface GraphSignature {
   readonly name: string;
@@ -43,8 +28,14 @@ export interface GraphSignature {
 export function encodeProgram(program: Program, signature: GraphSignature): Uint8Array {
   const names = nameValues(program, signature);
   const nameOf = (id: number): string => names.get(id) ?? `value:${id}`;
-  const dims = createDimsEncoder(signature.inputs);
-  const nodes = program.nodes.map((node, i) => encodeNode(node, i, program, nameOf, dims.encode));
+  const derived = new Map([...program.derived].map(([symbol, id]) => [symbol, nameOf(id)]));
+  const dims = createDimsEncoder(signature.inputs, derived);
+  const nodes = program.nodes.flatMap((node, i) => {
+    const nWritten = dims.nodes.length;
+    const encoded = encodeNode(node, i, program, nameOf, dims.encode);
+    // Shape arithmetic goes right before its first reader: what derived sizes are computed from stands before that.
+    return [...dims.nodes.slice(nWritten), encoded];
+  });
   const initializer = [...program.constants].map(([id, { data }]) => encodeConstant(nameOf(id), program, id, data));
   return ModelProto.encode({
     irVersion: IR_VERSION,
@@ -55,7 +46,7 @@ export function encodeProgram(program: Program, signature: GraphSignature): Uint
     ],
     graph: {
       name: signature.name,
-      node: [...dims.nodes, ...nodes, ...copyOutputs(program, names, nameOf)],
+      node: [...nodes, ...copyOutputs(program, names, nameOf)],
       initializer: [...initializer, ...dims.initializers],
       input: signature.inputs.map(encodePort),
       output: signature.outputs.map(encodePort),
@@ -101,15 +92,28 @@ function encodeNode(
       ? nameOf(operand.id)
       : encodeDims(operand.dims, node.op === "Reshape" && position === 1);
   });
-  const attribute = Object.entries(withCastTarget(node, program)).map(([name, value]) => encodeAttribute(name, value));
+  const name = `${node.source}/${index}`;
+  const attributes = withCastTarget(node, program);
+  const nCaptured = Object.values(attributes).reduce((sum, value) => sum + countCaptures(value), 0);
+  const captured = input.splice(input.length - nCaptured, nCaptured);
+  const attribute = Object.entries(attributes).map(([key, value]) =>
+    value.kind === "body"
+      ? { name: key, type: AttributeProto_AttributeType.GRAPH, g: encodeBody(value.value, name, captured) }
+      : encodeAttribute(key, value),
+  );
   return {
     opType: node.op,
     domain: node.domain,
-    name: `${node.source}/${index}`,
+    name,
     input,
     output: node.outputs.map(nameOf),
     attribute,
   };
+}
+
+/** How many of a node's last operands are read inside its body and are no inputs of the node. */
+function countCaptures(attribute: Attribute): number {
+  return attribute.kind === "body" ? (attribute.value.captures?.length ?? 0) : 0;
 }
 
 /** A Cast says its target as an attribute; in a program it is the type of the output. */
@@ -117,19 +121,6 @@ function withCastTarget(node: ProgramNode, program: Program): ProgramNode["attri
   if (node.op !== "Cast") return node.attributes;
   const { dtype } = typeOf(program.types, node.outputs[0] ?? Number.NaN);
   return { to: { kind: "int", value: onnxTypeOf(dtype) } };
-}
-
-function encodeAttribute(name: string, attribute: Attribute): AttributeProto {
-  switch (attribute.kind) {
-    case "int":
-      return { name, type: AttributeProto_AttributeType.INT, i: BigInt(attribute.value) };
-    case "float":
-      return { name, type: AttributeProto_AttributeType.FLOAT, f: attribute.value };
-    case "ints":
-      return { name, type: AttributeProto_AttributeType.INTS, ints: attribute.value.map(BigInt) };
-    case "text":
-      return { name, type: AttributeProto_AttributeType.STRING, s: new TextEncoder().encode(attribute.value) };
-  }
 }
 
 function encodeConstant(name: string, program: Program, id: number, data: ConstantData): TensorProto {

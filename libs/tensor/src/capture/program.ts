@@ -37,6 +37,8 @@ export interface Program {
   /** In topological order. */
   readonly nodes: readonly ProgramNode[];
   readonly inputs: readonly number[];
+  /** Symbols that follow from those of the inputs: the i64 `[1]` value that holds each size. */
+  readonly derived: ReadonlyMap<string, number>;
   readonly outputs: ReadonlyMap<string, number>;
 }
 

@@ -33,7 +33,14 @@ export function proveProgram(first: Recording, second: Recording, sentinels: rea
       return [name, value.id];
     }),
   );
-  return { ...merger.program, inputs: first.inputs.map(({ id }) => id), outputs };
+  const derived = new Map(
+    zip([...first.derived], [...second.derived], "derived sizes").map(([[symbol, value], [otherSymbol, other]]) => {
+      if (symbol !== otherSymbol || value.id !== other.id)
+        throw unexplained(`size ${symbol}`, "another capture derives another size in its place");
+      return [symbol, value.id];
+    }),
+  );
+  return { ...merger.program, inputs: first.inputs.map(({ id }) => id), derived, outputs };
 }
 
 /** The first operation that reads each value: constants are made by nobody, so their reader names them. */
@@ -49,7 +56,7 @@ function readersOf(nodes: readonly RecordedNode[]): Map<number, string> {
 /** Fills at least this large become an expanded scalar even when their shape is static. */
 const MIN_FILL_BYTES = 64;
 
-type PartialProgram = Omit<Program, "inputs" | "outputs">;
+type PartialProgram = Omit<Program, "inputs" | "derived" | "outputs">;
 
 function createMerger(sentinels: readonly Sentinel[], readers: ReadonlyMap<number, string>) {
   const types = new Map<number, ProgramType>();

@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { DataType, TensorInfo } from "@tensorflow/tfjs";
 import type { GraphType } from "../graph.ts";
 import { tf } from "../tf.ts";
+import { sentinelAt } from "./dimension.ts";
 import type {
   Attributes,
   ConstantData,
@@ -48,8 +49,23 @@ export interface Recorder {
   constantOf(value: RecordedValue): ConstantData | undefined;
   /** Runs `work` with `source` as the name given to what it emits. Names nest: `linear.gradient/Multiply`. */
   as<T>(source: string, work: () => T): T;
+  /**
+   * The number that stands for a size which follows from the symbolic ones by a formula of its own: a sentinel, the same for
+   * every call with one `symbol`. The first call emits the formula, an i64 `[1]`. Nothing when all sizes are numbers.
+   */
+  deriveSize(symbol: string, emitFormula: () => RecordedValue): number | undefined;
   readonly nodes: readonly RecordedNode[];
   readonly constants: readonly RecordedConstant[];
+  /** Derived symbols in the order of their sentinels, and the values that hold their sizes. */
+  readonly derived: ReadonlyMap<string, RecordedValue>;
+}
+
+/** What stands for symbols in a recording. */
+export interface RecorderOptions {
+  /** Number of symbols that the graph's inputs have. */
+  readonly nSymbols?: number;
+  /** Which of the two recordings of a capture this is. */
+  readonly which?: 0 | 1;
 }
 
 /** What the capture backend uses as a tfjs data id. */
@@ -83,11 +99,12 @@ export function graphTypeOf(dtype: string): "f32" | "i32" | "bool" {
 }
 
 /** A new, empty recorder. */
-export function createRecorder(): Recorder {
+export function createRecorder({ nSymbols = 0, which = 0 }: RecorderOptions = {}): Recorder {
   const nodes: RecordedNode[] = [];
   const constants: RecordedConstant[] = [];
   const producers = new Map<number, RecordedNode>();
   const constantData = new Map<number, ConstantData>();
+  const derived = new Map<string, RecordedValue>();
   const foreign = new WeakMap<object, RecordedValue>();
   const own = new WeakSet<RecordedValue>();
   let nextId = 0;
@@ -102,6 +119,12 @@ export function createRecorder(): Recorder {
   const recorder: Recorder = {
     nodes,
     constants,
+    derived,
+    deriveSize(symbol, emitFormula) {
+      if (nSymbols === 0) return undefined;
+      if (!derived.has(symbol)) derived.set(symbol, emitFormula());
+      return sentinelAt(nSymbols + [...derived.keys()].indexOf(symbol)).values[which];
+    },
     input: createValue,
     constant(data, type, name) {
       const value = createValue(type);

@@ -1,4 +1,5 @@
 import type { GraphType } from "../graph.ts";
+import type { BodyGraph } from "./body.ts";
 
 /** Element storage of a constant. Width follows the dtype of its value. */
 export type ConstantData = Float32Array | Int32Array | Uint8Array | BigInt64Array;
@@ -23,7 +24,9 @@ export type Attribute =
   | { readonly kind: "int"; readonly value: number }
   | { readonly kind: "float"; readonly value: number }
   | { readonly kind: "ints"; readonly value: readonly number[] }
-  | { readonly kind: "text"; readonly value: string };
+  | { readonly kind: "text"; readonly value: string }
+  /** Captured values follow the node's own operands. */
+  | { readonly kind: "body"; readonly value: BodyGraph };
 
 /** Attributes of a node by name. */
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -54,6 +57,8 @@ export interface Recording {
   readonly inputs: readonly RecordedValue[];
   readonly constants: readonly RecordedConstant[];
   readonly nodes: readonly RecordedNode[];
+  /** Symbols that follow from those of the inputs, and the i64 `[1]` values that hold their sizes. */
+  readonly derived: ReadonlyMap<string, RecordedValue>;
   /** Results by output name, in the order the build function gave them. */
   readonly outputs: ReadonlyMap<string, RecordedValue>;
 }
@@ -86,4 +91,9 @@ export function ints(value: readonly number[]): Attribute {
 /** A text attribute. */
 export function text(value: string): Attribute {
   return { kind: "text", value };
+}
+
+/** The body of a loop. */
+export function body(value: BodyGraph): Attribute {
+  return { kind: "body", value };
 }

@@ -39,7 +39,8 @@ function mergeEqual(program: Program): Program {
     for (const output of node.outputs) producers.set(output, node);
   }
   const outputs = new Map([...program.outputs].map(([name, id]) => [name, resolve(id)]));
-  return { ...program, types, nodes, outputs };
+  const derived = new Map([...program.derived].map(([symbol, id]) => [symbol, resolve(id)]));
+  return { ...program, types, nodes, derived, outputs };
 }
 
 function resolveOperand(operand: ProgramOperand, resolve: (id: number) => number): ProgramOperand {
@@ -67,13 +68,21 @@ function mergeConstants({ constants, types }: Program, aliases: Map<number, numb
   }
 }
 
+/** The values an operand needs: itself, or those that hold the derived sizes among its dimensions. */
+function readsOf(operand: ProgramOperand, { derived }: Program): number[] {
+  if (operand.kind === "value") return [operand.id];
+  if (operand.kind === "none") return [];
+  const symbols = operand.dims.flatMap(({ terms }) => terms.flatMap((term) => term.symbols));
+  return symbols.flatMap((symbol) => derived.get(symbol) ?? []);
+}
+
 function dropDead(program: Program): Program {
   const live = new Set(program.outputs.values());
   const nodes: ProgramNode[] = [];
   for (const node of program.nodes.toReversed()) {
     if (!node.outputs.some((output) => live.has(output))) continue;
     nodes.push(node);
-    for (const operand of node.operands) if (operand.kind === "value") live.add(operand.id);
+    for (const operand of node.operands) for (const id of readsOf(operand, program)) live.add(id);
   }
   const constants = new Map([...program.constants].filter(([id]) => live.has(id)));
   return { ...program, constants, nodes: nodes.toReversed() };

@@ -21,22 +21,24 @@ export interface MultiHeadAttentionOptions {
 type Inputs = readonly [Tensor, Tensor, Tensor];
 
 /** [B, T, H·d] as [B, H, T, d]. */
-function splitHeads(x: Tensor, heads: number): Tensor {
+export function splitHeads(x: Tensor, heads: number): Tensor {
   const [nBatch = 1, nRows = 1, width = heads] = x.shape;
   return tf.transpose(tf.reshape(x, [nBatch, nRows, heads, width / heads]), [0, 2, 1, 3]);
 }
 
 /** [B, H, T, d] as [B, T, H·d]. */
-function mergeHeads(x: Tensor): Tensor {
+export function mergeHeads(x: Tensor): Tensor {
   const [nBatch = 1, heads = 1, nRows = 1, depth = 1] = x.shape;
   return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [nBatch, nRows, heads * depth]);
 }
 
-function scaleOf(query: Tensor, heads: number): number {
+/** What scores are multiplied with: 1/√d. */
+export function scaleOf(query: Tensor, heads: number): number {
   return 1 / Math.sqrt((query.shape.at(-1) ?? heads) / heads);
 }
 
-function weightsOf(query: Tensor, key: Tensor, scale: number): Tensor {
+/** Attention weights [B, H, T, S] of queries and keys that are split into heads. */
+export function weightsOf(query: Tensor, key: Tensor, scale: number): Tensor {
   return tf.softmax(tf.mul(tf.matMul(query, key, false, true), scale)); // [B, H, T, S]
 }
 
@@ -47,7 +49,7 @@ function blocksOf(nRows: number, queryBlock: number | undefined): [number, numbe
 }
 
 /** Gradients by query, key and value that a block of queries [B, H, t, d] contributes; `dy` is that of its output. */
-function blockGradients(dy: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: number): Inputs {
+export function blockGradients(dy: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: number): Inputs {
   const weights = weightsOf(query, key, scale); // [B, H, t, S]
   const weighted = tf.mul(tf.matMul(dy, value, false, true), weights); // [B, H, t, S]
   const scores = tf.mul(tf.sub(weighted, tf.mul(weights, tf.sum(weighted, -1, true))), scale); // [B, H, t, S]

@@ -2,11 +2,14 @@ import type { Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs";
 import type { Dim, GraphType } from "../graph.ts";
 import { dropout } from "../operations/dropout.ts";
 import { expandTo } from "../operations/expand.ts";
+import { gridAngles } from "../operations/grid-angles.ts";
 import { layerNorm } from "../operations/layer-norm.ts";
 import { linear } from "../operations/linear.ts";
 import { multiHeadAttention } from "../operations/multi-head-attention.ts";
 import { maxOverTiles, meanOverTiles, softmaxOverTiles } from "../operations/pooling.ts";
+import { rotatePairs } from "../operations/rotate-pairs.ts";
 import { sizeOf } from "../operations/size-of.ts";
+import { streamedAttention } from "../operations/streamed-attention.ts";
 import { tf } from "../tf.ts";
 
 /** A function of tensors over N tiles; `N` in a shape stands for their number. */
@@ -120,6 +123,24 @@ export const dynamicCases: readonly DynamicCase[] = [
     name: "fused attention and its gradient",
     inputs: heads,
     f: slope((x) => multiHeadAttention(x, x, x, { heads: 2 })),
+  },
+  {
+    name: "streamed attention and its gradient",
+    inputs: heads,
+    f: slope((x) => streamedAttention(x, x, x, { heads: 2 })),
+  },
+  {
+    name: "streamed attention in small blocks and its gradient",
+    inputs: heads,
+    f: slope((x) => streamedAttention(x, tf.tanh(x), x, { heads: 4, queryBlock: 16 })),
+  },
+  {
+    name: "rotation by grid and its gradient",
+    inputs: { ...heads, ...{ g: { dtype: "i32", shape: ["N", 2] } } },
+    f: ({ x, g }) => {
+      const angle = gridAngles(g!, { steps: [3], stepsPerTurn: 800 });
+      return slope((t) => tf.sin(rotatePairs(t, tf.cos(angle), tf.sin(angle), 2)))({ x: x! });
+    },
   },
   { name: "best tile", inputs: tiles, f: ({ x }) => tf.argMax(x!, 0) },
 ];

@@ -1,6 +1,7 @@
 import { dropout } from "../operations/dropout.ts";
 import { expandTo } from "../operations/expand.ts";
 import { gelu } from "../operations/gelu.ts";
+import { gridAngles } from "../operations/grid-angles.ts";
 import { layerNorm } from "../operations/layer-norm.ts";
 import { linear } from "../operations/linear.ts";
 import { logSoftmax, sigmoidCrossEntropy, softmaxCrossEntropy } from "../operations/losses.ts";
@@ -8,7 +9,9 @@ import { maskPositive } from "../operations/mask-positive.ts";
 import { multiHeadAttention } from "../operations/multi-head-attention.ts";
 import { permuteRows } from "../operations/permute-rows.ts";
 import { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "../operations/pooling.ts";
+import { rotatePairs } from "../operations/rotate-pairs.ts";
 import { sizeOf } from "../operations/size-of.ts";
+import { streamedAttention } from "../operations/streamed-attention.ts";
 import { tf } from "../tf.ts";
 import { f32, i32, type OpCase } from "./op-case.ts";
 
@@ -49,6 +52,23 @@ export const operationCases: readonly OpCase[] = [
     name: "attention in blocks of queries",
     inputs: { q: f32([2, 5, 6]), k: f32([2, 4, 6]), v: f32([2, 4, 6]) },
     f: ({ q, k, v }) => multiHeadAttention(q!, k!, v!, { heads: 2, queryBlock: 2 }),
+  },
+  ...[2, 5, 7].map((queryBlock) => ({
+    name: `streamed attention in blocks of ${queryBlock} queries`,
+    inputs: { q: f32([1, 5, 6], -2, 2), k: f32([1, 5, 6], -2, 2), v: f32([1, 5, 6]) },
+    f: ({ q, k, v }: Parameters<OpCase["f"]>[0]) => streamedAttention(q!, k!, v!, { heads: 3, queryBlock }),
+  })),
+  {
+    name: "rotatePairs",
+    inputs: { x: f32([1, 3, 8]), c: f32([3, 2]), s: f32([3, 2]) },
+    f: ({ x, c, s }) => rotatePairs(x!, c!, s!, 2),
+    by: ["x"],
+  },
+  {
+    name: "gridAngles",
+    inputs: { g: i32([4, 2], -262_143, 262_144) },
+    f: ({ g }) => gridAngles(g!, { steps: [1, 214, 3_000_000_001], stepsPerTurn: 2 ** 40 }),
+    by: [],
   },
   {
     name: "permuteRows",

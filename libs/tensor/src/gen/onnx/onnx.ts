@@ -22,7 +22,11 @@ export interface AttributeProto {
   readonly f?: number | undefined;
   readonly i?: bigint | undefined;
   readonly s?: Uint8Array | undefined;
-  readonly t?: TensorProto | undefined;
+  readonly t?:
+    | TensorProto
+    | undefined;
+  /** The body of a loop. It may read values of the graph around it by their names. */
+  readonly g?: GraphProto | undefined;
   readonly floats?: readonly number[] | undefined;
   readonly ints?: readonly bigint[] | undefined;
   readonly strings?: readonly Uint8Array[] | undefined;
@@ -36,6 +40,7 @@ export const AttributeProto_AttributeType = {
   INT: 2,
   STRING: 3,
   TENSOR: 4,
+  GRAPH: 5,
   FLOATS: 6,
   INTS: 7,
   STRINGS: 8,
@@ -50,6 +55,7 @@ export namespace AttributeProto_AttributeType {
   export type INT = typeof AttributeProto_AttributeType.INT;
   export type STRING = typeof AttributeProto_AttributeType.STRING;
   export type TENSOR = typeof AttributeProto_AttributeType.TENSOR;
+  export type GRAPH = typeof AttributeProto_AttributeType.GRAPH;
   export type FLOATS = typeof AttributeProto_AttributeType.FLOATS;
   export type INTS = typeof AttributeProto_AttributeType.INTS;
   export type STRINGS = typeof AttributeProto_AttributeType.STRINGS;
@@ -181,6 +187,7 @@ function createBaseAttributeProto(): AttributeProto {
     i: undefined,
     s: undefined,
     t: undefined,
+    g: undefined,
     floats: [],
     ints: [],
     strings: [],
@@ -207,6 +214,9 @@ export const AttributeProto: MessageFns<AttributeProto> = {
     }
     if (message.t !== undefined) {
       TensorProto.encode(message.t, writer.uint32(42).fork()).join();
+    }
+    if (message.g !== undefined) {
+      GraphProto.encode(message.g, writer.uint32(50).fork()).join();
     }
     if (message.floats !== undefined && message.floats.length !== 0) {
       writer.uint32(58).fork();
@@ -287,6 +297,14 @@ export const AttributeProto: MessageFns<AttributeProto> = {
             }
 
             message.t = TensorProto.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.g = GraphProto.decode(reader, reader.uint32());
             continue;
           }
           case 7: {
