@@ -1,4 +1,4 @@
-import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
+import { type CapturedGraph, type ConstantTensor, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
 import type { Model, ModelInput } from "./build-model.ts";
 import { TILES } from "./model.ts";
 import { assertWeightsFit, type Weights } from "./parameter.ts";
@@ -13,8 +13,12 @@ export interface ServingOptions {
 /** The graph's inputs that carry a bag: `features` `[N, D]`, and `coords` `[N, 2]` i32 where the model asks for it. */
 export function bagPorts(model: Model, featureType: "f32" | "f16" = "f32"): GraphPort[] {
   const features: GraphPort = { name: "features", dtype: featureType, shape: [TILES, model.config.dIn] };
-  const sides = model.sideInputs.map((name): GraphPort => ({ name, dtype: "i32", shape: [TILES, 2] }));
-  return [features, ...sides];
+  return [features, ...sidePorts(model)];
+}
+
+/** The inputs beyond the features that the model's re-embedder asks for. */
+export function sidePorts(model: Model): GraphPort[] {
+  return model.sideInputs.map((name): GraphPort => ({ name, dtype: "i32", shape: [TILES, 2] }));
 }
 
 /** The model's input from the tensors of a graph with {@link bagPorts}. */
@@ -23,26 +27,33 @@ export function modelInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>
   return tensors.coords === undefined ? { features } : { features, coords: tensors.coords as tf.Tensor2D };
 }
 
+/** The values of a model's parameters as constants of a graph; those that it does not use do not get into it. */
+export function constantsOf(model: Model, weights: Weights): Record<string, ConstantTensor> {
+  assertWeightsFit(model.parameters, weights);
+  const entries = model.parameters.map(({ name, shape }): [string, ConstantTensor] => [
+    name,
+    { dtype: "f32", shape, data: weights[name] ?? new Float32Array() },
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /**
- * The serving graph of a model: inputs as {@link bagPorts} with any N, outputs `logits` `[K]`, `probabilities` `[C]` and,
- * for heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
+ * The aggregating graph of a model, any N. Of a model with a re-embedder it takes `tiles` `[N, D']` as that leaves them;
+ * of one without, a bag (`features` `[N, D]`) and standardises it. Outputs `logits` `[K]`, `probabilities` `[C]` and, for
+ * heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
  *
  * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's.
  */
 export function captureAggregate(model: Model, weights: Weights, options: ServingOptions = {}): CapturedGraph {
-  assertWeightsFit(model.parameters, weights);
-  const constants = Object.fromEntries(
-    model.parameters.map(({ name, shape }) => [
-      name,
-      { dtype: "f32" as const, shape, data: weights[name] ?? new Float32Array() },
-    ]),
-  );
+  const dtype = options.featureType ?? "f32";
   return captureGraph({
     name: "aggregate",
-    inputs: bagPorts(model, options.featureType),
-    constants,
+    inputs: model.hasReembedder ? [{ name: "tiles", dtype, shape: [TILES, model.tileWidth] }] : bagPorts(model, dtype),
+    constants: constantsOf(model, weights),
     build(tensors) {
-      const { logits, attention } = model.forward(modelInputFromPorts(tensors), tensors);
+      const { logits, attention } = model.hasReembedder
+        ? model.stages.head(tensors.tiles as tf.Tensor2D, tensors)
+        : model.forward(modelInputFromPorts(tensors), tensors);
       const probabilities = probabilityTensor(model.config.task, logits);
       return attention === undefined ? { logits, probabilities } : { logits, probabilities, attention };
     },

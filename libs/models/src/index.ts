@@ -18,6 +18,13 @@ export {
   type ServingOptions,
 } from "./capture-aggregate.ts";
 export {
+  captureReembed,
+  captureServing,
+  type ReembedGraphs,
+  type ReembedHalves,
+  type ServingGraphs,
+} from "./capture-reembed.ts";
+export {
   type ConfigObject,
   type ConfigReader,
   type ConfigValue,

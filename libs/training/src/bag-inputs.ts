@@ -29,7 +29,11 @@ export async function readBagInput(
   signal?: AbortSignal,
 ): Promise<BagInput> {
   assertBagFits(model, ref);
-  const header = await readBagHeader(store, ref, signal ? { signal } : {});
+  return bagInputFromHeader(ref, await readBagHeader(store, ref, signal ? { signal } : {}), model);
+}
+
+/** Where the tensors of a bag lie that fits `model`. */
+function bagInputFromHeader(ref: BagRef, header: BagHeader, model: Model): BagInput {
   const sides = model.sideInputs.map((name): [string, TensorSource] => [name, sideSource(ref, header, name)]);
   return {
     n: header.n,
@@ -38,14 +42,46 @@ export async function readBagInput(
   };
 }
 
-/** {@link readBagInput} of many bags in their order, a bounded number at a time. The first failure ends it. */
-export async function readBagInputs(
+/**
+ * Reads where the tensors of `ref` lie when it may be a bag that a re-embedder left: `tiles` `[N, D']`, known by its
+ * encoder. Any other bag is read as {@link readBagInput} does.
+ *
+ * @throws {DomainError} As {@link readBagInput}; `GEOMETRY_MISMATCH` for a re-embedded bag of another width.
+ */
+export async function readTilesOrBag(
+  store: ObjectStore,
+  ref: BagRef,
+  { model, encoder }: { readonly model: Model; readonly encoder: string },
+  signal?: AbortSignal,
+): Promise<BagInput & { readonly isReembedded: boolean }> {
+  assertNotEmpty(ref);
+  const header = await readBagHeader(store, ref, signal ? { signal } : {});
+  if (header.metadata.encoder !== encoder) {
+    assertBagFits(model, ref);
+    return { ...bagInputFromHeader(ref, header, model), isReembedded: false };
+  }
+  assertWidth(ref, model.tileWidth);
+  const feeds = { tiles: featureSource(ref, header) };
+  return { n: header.n, feeds, metadata: header.metadata, isReembedded: true };
+}
+
+/** {@link readBagInput} of many bags in their order. */
+export function readBagInputs(
   store: ObjectStore,
   refs: readonly BagRef[],
   model: Model,
   signal?: AbortSignal,
 ): Promise<BagInput[]> {
-  const inputs = new Array<BagInput>(refs.length);
+  return mapBags(refs, (ref) => readBagInput(store, ref, model, signal), signal);
+}
+
+/** What `read` makes of each bag, in their order, a bounded number at a time. The first failure ends it. */
+export async function mapBags<T>(
+  refs: readonly BagRef[],
+  read: (ref: BagRef) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T[]> {
+  const results = new Array<T>(refs.length);
   const queue = refs.entries();
   let hasFailed = false;
   const work = async (): Promise<void> => {
@@ -53,7 +89,7 @@ export async function readBagInputs(
       for (const [i, ref] of queue) {
         if (hasFailed) return;
         assertNotAborted(signal);
-        inputs[i] = await readBagInput(store, ref, model, signal);
+        results[i] = await read(ref);
       }
     } catch (error) {
       hasFailed = true;
@@ -63,7 +99,7 @@ export async function readBagInputs(
   const workers = Array.from({ length: Math.min(MAX_CONCURRENT_HEADERS, refs.length) }, work);
   const outcomes = await Promise.allSettled(workers);
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-  return inputs;
+  return results;
 }
 
 /** Scanners at one nominal magnification differ by a few per cent; the next magnification is a factor of 2 away. */
@@ -91,17 +127,25 @@ function areAlike(a: string | number, b: string | number, field: keyof BagSource
   return Math.abs(Number(a) - Number(b)) <= MPP_TOLERANCE * Number(a);
 }
 
-/** @throws {DomainError} `EMPTY_BAG`; `GEOMETRY_MISMATCH` naming both widths, or missing coordinates. */
+/**
+ * Checks what a reference says of its bag.
+ *
+ * @throws {DomainError} `EMPTY_BAG`; `GEOMETRY_MISMATCH` naming both widths, or missing coordinates.
+ */
 function assertBagFits(model: Model, ref: BagRef): void {
-  if (ref.n < 1) throw new DomainError("EMPTY_BAG", `the bag has ${ref.n} tiles; it needs at least 1`);
-  if (ref.d !== model.config.dIn) {
-    throw new DomainError(
-      "GEOMETRY_MISMATCH",
-      `the bag has ${ref.d} features per tile; the model takes ${model.config.dIn}`,
-    );
-  }
+  assertNotEmpty(ref);
+  assertWidth(ref, model.config.dIn);
   if (!model.sideInputs.includes("coords") || ref.hasCoords) return;
   throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
+}
+
+function assertNotEmpty(ref: BagRef): void {
+  if (ref.n < 1) throw new DomainError("EMPTY_BAG", `the bag has ${ref.n} tiles; it needs at least 1`);
+}
+
+function assertWidth(ref: BagRef, d: number): void {
+  if (ref.d === d) return;
+  throw new DomainError("GEOMETRY_MISMATCH", `the bag has ${ref.d} features per tile; the model takes ${d}`);
 }
 
 function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource {

@@ -8,13 +8,14 @@ import {
   evaluate,
   type ThresholdRule,
 } from "@parfocal/metrics";
-import { captureAggregate, type Task, type Weights } from "@parfocal/models";
+import { captureServing, type Task, type Weights } from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
 import { unflattenWeights } from "./flat-layout.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { ScoredBag, TrainedModel } from "./job.ts";
 import type { TrainPlan } from "./plan.ts";
-import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import { type ChunkOptions, runGroupsInChunks } from "./run-in-chunks.ts";
+import { scoringRuns } from "./serving-runs.ts";
 import type { Label } from "./target.ts";
 import type { TrainingState } from "./training-state.ts";
 
@@ -79,7 +80,7 @@ async function scoreRows(
   options: ChunkOptions,
 ): Promise<ScoredBag[]> {
   const scored: ScoredBag[] = [];
-  for await (const { results, first } of runInChunks(probabilityRuns(plan, weights, rows), options)) {
+  for await (const { results, first } of runGroupsInChunks(probabilityRuns(plan, weights, rows), options)) {
     for (const [i, { outputs }] of results.entries()) {
       const probabilities = Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities"));
       scored.push({ index: rows[first + i] ?? -1, probabilities });
@@ -88,14 +89,17 @@ async function scoreRows(
   return scored;
 }
 
+/** By the graphs that will be published, one after the other as the stages will run them. */
 function* probabilityRuns(
   plan: TrainPlan,
   weights: Weights,
   rows: readonly number[],
-): Generator<RunRequest, void, undefined> {
-  const graph = captureAggregate(plan.model, weights);
+): Generator<readonly RunRequest[], void, undefined> {
+  const { aggregate, reembed } = captureServing(plan.model, weights);
+  const graphs = { aggregate, ...(reembed && { reembed: reembed.whole }) };
+  const fetches = { probabilities: { kind: "inline" } } as const;
   for (const row of rows) {
-    yield { graph, feeds: plan.inputs[row]?.feeds ?? {}, fetches: { probabilities: { kind: "inline" } } };
+    yield scoringRuns(graphs, { feeds: plan.inputs[row]?.feeds ?? {} }, fetches, plan.scratchName);
   }
 }
 

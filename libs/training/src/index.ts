@@ -14,15 +14,17 @@ export type {
 } from "./job.ts";
 export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
 export { type EvaluateDeps, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
-export { type LoadedModel, type LoadOptions, loadModel } from "./package/load-model.ts";
+export { type LoadedModel, type LoadedReembedder, type LoadOptions, loadModel } from "./package/load-model.ts";
 export {
   encodeManifest,
   type ModelManifest,
   type PackageFile,
   type PackageGraph,
+  type PackageGraphs,
   type PartMetrics,
   parseManifest,
 } from "./package/manifest.ts";
+export { manifestKeyOf } from "./package/package-files.ts";
 export {
   type BagPrediction,
   decide,
@@ -30,7 +32,8 @@ export {
   type PredictOptions,
   predictBag,
 } from "./package/predict-bag.ts";
-export { manifestKeyOf, type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
+export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
+export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export type { ScheduleConfig } from "./schedule.ts";
 export {
   applyStepBuild,

@@ -26,6 +26,8 @@ export interface TrainPlan {
   readonly source: BagSourceFacts;
   /** SHA-256 of contents, labels and parts of the bags. */
   readonly dataDigest: string;
+  /** Where a bag's re-embedded tiles lie in the engine between two runs; forgotten with the training's state. */
+  readonly scratchName: string;
   /** SHA-256 of everything that decides the result: the data and the specification. */
   readonly jobDigest: string;
 }
@@ -57,6 +59,7 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     targets: targetsOf(job, model, split),
     source: commonSource(inputs),
     dataDigest,
+    scratchName: `train/${deps.name}/tiles`,
     jobDigest: sha256(JSON.stringify([trainSpecJson(spec), dataDigest])),
   };
 }

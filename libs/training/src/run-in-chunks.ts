@@ -31,18 +31,43 @@ export async function* runInChunks(
   runs: Iterable<RunRequest>,
   options: ChunkOptions,
 ): AsyncGenerator<ChunkResult, void, undefined> {
-  const iterator = runs[Symbol.iterator]();
+  yield* runGroupsInChunks(alone(runs), options);
+}
+
+/**
+ * The same with groups of runs that belong into one message, as a later run of a group uses what an earlier one left in
+ * the engine. Gives the result of the last run of each group.
+ *
+ * @throws {DomainError} As {@link runInChunks}.
+ */
+export async function* runGroupsInChunks(
+  groups: Iterable<readonly RunRequest[]>,
+  options: ChunkOptions,
+): AsyncGenerator<ChunkResult, void, undefined> {
+  const iterator = groups[Symbol.iterator]();
   let size = 1;
   for (let first = 0; ; ) {
     assertNotAborted(options.signal);
     const chunk = takeUpTo(iterator, size);
     if (chunk.length === 0) return;
     const startedMs = options.nowMs();
-    const results = await options.engine.run(chunk, { signal: options.signal });
+    const all = await options.engine.run(chunk.flat(), { signal: options.signal });
     size = nextSize(chunk.length, options.nowMs() - startedMs);
-    yield { results, first };
+    yield { results: lastOfGroups(chunk, all), first };
     first += chunk.length;
   }
+}
+
+function* alone<T>(items: Iterable<T>): Generator<readonly T[], void, undefined> {
+  for (const item of items) yield [item];
+}
+
+function lastOfGroups(groups: readonly (readonly RunRequest[])[], results: readonly RunResult[]): RunResult[] {
+  let end = 0;
+  return groups.flatMap((group) => {
+    end += group.length;
+    return results.slice(end - 1, end);
+  });
 }
 
 /** At most four times the last one, so that one lucky measurement cannot make an endless message. */

@@ -1,13 +1,13 @@
 import type { BagRef } from "@parfocal/bags";
-import type { RunRequest } from "@parfocal/engine";
 import type { CasePrediction, EvaluationReport } from "@parfocal/metrics";
-import { assertSourceFits, type BagInput, readBagInputs } from "../bag-inputs.ts";
+import { mapBags } from "../bag-inputs.ts";
 import { reportOn } from "../finish.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
-import { runInChunks } from "../run-in-chunks.ts";
+import { runGroupsInChunks } from "../run-in-chunks.ts";
 import { assertLabel, type Label } from "../target.ts";
 import type { LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
+import { createScorer, readServingInput } from "./serving-input.ts";
 
 /** What {@link evaluateModel} runs on. */
 export interface EvaluateDeps extends PredictDeps {
@@ -41,13 +41,18 @@ export async function evaluateModel(
   const { task } = loaded.model.config;
   for (const { label } of bags) assertLabel(task, label);
   const refs = bags.map(({ bag }) => bag);
-  const inputs = await readBagInputs(deps.store, refs, loaded.model, signal);
-  for (const { metadata } of inputs) assertSourceFits(loaded.manifest.expects, metadata);
+  const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
+  const scorer = await createScorer(loaded, inputs, signal);
+  const groups = inputs.map((input) => scorer.runs(input, { probabilities: { kind: "inline" } }));
   const probabilities: number[][] = [];
-  for await (const { results } of runInChunks(runsOf(loaded, inputs), { ...deps, signal })) {
-    for (const { outputs } of results) {
-      probabilities.push(Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities")));
+  try {
+    for await (const { results } of runGroupsInChunks(groups, { ...deps, signal })) {
+      for (const { outputs } of results) {
+        probabilities.push(Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities")));
+      }
     }
+  } finally {
+    await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
   }
   const cases = bags.map(
     ({ label, patient }, i): CasePrediction => ({
@@ -57,8 +62,4 @@ export async function evaluateModel(
     }),
   );
   return { report: reportOn(task, cases, loaded.manifest.thresholds, BOOTSTRAP_SEED), probabilities };
-}
-
-function* runsOf({ aggregate }: LoadedModel, inputs: readonly BagInput[]): Generator<RunRequest, void, undefined> {
-  for (const { feeds } of inputs) yield { graph: aggregate, feeds, fetches: { probabilities: { kind: "inline" } } };
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { float32FromTensor, parseSafetensors } from "@parfocal/bags";
-import { DomainError } from "@parfocal/errors";
-import { assertWeightsFit, buildModel, type Model, type Weights } from "@parfocal/models";
+import { assertNotAborted, DomainError } from "@parfocal/errors";
+import { assertWeightsFit, buildModel, type Model, type ReembedGraphs, type Weights } from "@parfocal/models";
 import { type CallOptions, type ObjectStore, readVerified } from "@parfocal/store";
 import type { CapturedGraph } from "@parfocal/tensor";
-import { type ModelManifest, type PackageFile, parseManifest } from "./manifest.ts";
-import { manifestKeyOf } from "./publish-model.ts";
+import { type ModelManifest, type PackageFile, type PackageGraph, parseManifest } from "./manifest.ts";
+import { manifestKeyOf } from "./package-files.ts";
 
 /** A model ready to serve. */
 export interface LoadedModel {
@@ -13,10 +13,22 @@ export interface LoadedModel {
   readonly digest: string;
   readonly manifest: ModelManifest;
   readonly model: Model;
-  /** The serving graph, verified. */
+  /** The aggregating graph, verified. */
   readonly aggregate: CapturedGraph;
+  /** Absent in models without a re-embedder. */
+  readonly reembed?: LoadedReembedder;
   /** The weights by name, read and verified anew at each call: serving does without them. */
   readWeights(options?: CallOptions): Promise<Weights>;
+}
+
+/** The re-embedder of a loaded model. */
+export interface LoadedReembedder {
+  /** SHA-256 of `reembed.onnx`, configuration and weights: models that share their re-embedder share it. */
+  readonly digest: string;
+  /** What the bags that it leaves name as their encoder. */
+  readonly encoder: string;
+  /** Its graphs, read and verified at the first call and kept. */
+  readGraphs(options?: CallOptions): Promise<ReembedGraphs>;
 }
 
 /** Options of {@link loadModel}. */
@@ -41,19 +53,60 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
   }
   const manifest = parseManifest(bytes);
   const model = buildModel(manifest.model);
-  const { inputs, outputs, ...file } = manifest.graphs.aggregate;
-  const aggregate = { digest: file.digest, model: await readFile(store, prefix, file, call), inputs, outputs };
+  const reembed = reembedderOf(store, prefix, manifest);
   return {
     digest,
     manifest,
     model,
-    aggregate,
+    aggregate: await readGraph(store, prefix, manifest.graphs.aggregate, call),
+    ...(reembed && { reembed }),
     async readWeights(readOptions = {}) {
       const weights = parseWeights(await readFile(store, prefix, manifest.weights, readOptions));
       assertWeightsFit(model.parameters, weights);
       return weights;
     },
   };
+}
+
+/** What re-embedded bags name as their encoder: enough of the digest to tell any two re-embedders of a store apart. */
+function reembedEncoderOf(digest: string): string {
+  return `reembed:${digest.slice(0, 12)}`;
+}
+
+function reembedderOf(store: ObjectStore, prefix: string, { graphs }: ModelManifest): LoadedReembedder | undefined {
+  const { reembed, reembedStem, reembedBody } = graphs;
+  if (reembed === undefined) return undefined;
+  let reading: Promise<ReembedGraphs> | undefined;
+  const readAll = async (call: CallOptions): Promise<ReembedGraphs> => {
+    const whole = await readGraph(store, prefix, reembed, call);
+    if (reembedStem === undefined || reembedBody === undefined) return { whole };
+    const stem = await readGraph(store, prefix, reembedStem, call);
+    return { whole, halves: { stem, body: await readGraph(store, prefix, reembedBody, call) } };
+  };
+  return {
+    digest: reembed.digest,
+    encoder: reembedEncoderOf(reembed.digest),
+    async readGraphs(options = {}) {
+      assertNotAborted(options.signal);
+      // Without the caller's signal: others may be waiting for the same graphs.
+      reading ??= readAll({});
+      try {
+        return await reading;
+      } catch (error) {
+        reading = undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+async function readGraph(
+  store: ObjectStore,
+  prefix: string,
+  { inputs, outputs, ...file }: PackageGraph,
+  call: CallOptions,
+): Promise<CapturedGraph> {
+  return { digest: file.digest, model: await readFile(store, prefix, file, call), inputs, outputs };
 }
 
 function readFile(store: ObjectStore, prefix: string, file: PackageFile, call: CallOptions): Promise<Uint8Array> {

@@ -14,9 +14,9 @@ import type { BagSourceFacts, EpochReport } from "../job.ts";
 /** Version of the manifest's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-model/1";
 
-/** A content-addressed file of a package. */
+/** A file of a package. */
 export interface PackageFile {
-  /** Key below the package's folder. */
+  /** Name in the package's folder. */
   readonly path: string;
   /** SHA-256, lower-case hex. */
   readonly digest: string;
@@ -71,7 +71,16 @@ export interface ModelManifest {
   readonly nParameters: number;
   readonly history: readonly EpochReport[];
   readonly weights: PackageFile;
-  readonly graphs: { readonly aggregate: PackageGraph };
+  readonly graphs: PackageGraphs;
+}
+
+/** The graphs of a package; all but the first only where the model has a re-embedder, the halves where that has a stem. */
+export interface PackageGraphs {
+  readonly aggregate: PackageGraph;
+  /** Its digest is the re-embedder's identity: configuration and weights are in the file. */
+  readonly reembed?: PackageGraph;
+  readonly reembedStem?: PackageGraph;
+  readonly reembedBody?: PackageGraph;
 }
 
 /** The manifest as JSON text. Deterministic: the same training gives the same bytes. */
@@ -100,7 +109,6 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
 function readManifest(reader: ConfigReader): ModelManifest {
   const format = reader.scalar("format");
   if (format !== FORMAT) throw new DomainError("UNSUPPORTED_FORMAT", `the model package is ${format}, not ${FORMAT}`);
-  const graphs = createConfigReader(reader.object("graphs"), "graphs");
   const digests = createConfigReader(reader.object("digests"), "digests");
   const manifest: ModelManifest = {
     model: parseModelConfig(reader.object("model")),
@@ -119,11 +127,26 @@ function readManifest(reader: ConfigReader): ModelManifest {
     nParameters: reader.number("nParameters", { min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true }),
     history: reader.objects("history") as unknown as readonly EpochReport[],
     weights: readFile(reader.object("weights"), "weights"),
-    graphs: { aggregate: readGraph(graphs.object("aggregate"), "graphs.aggregate") },
+    graphs: readGraphs(reader.object("graphs")),
   };
   reader.assertNoOthers();
-  graphs.assertNoOthers();
   return manifest;
+}
+
+function readGraphs(json: ConfigObject): PackageGraphs {
+  const reader = createConfigReader(json, "graphs");
+  const optional = (name: "reembed" | "reembedStem" | "reembedBody") => {
+    const graph = reader.optionalObject(name);
+    return graph === undefined ? {} : { [name]: readGraph(graph, `graphs.${name}`) };
+  };
+  const graphs: PackageGraphs = {
+    aggregate: readGraph(reader.object("aggregate"), "graphs.aggregate"),
+    ...optional("reembed"),
+    ...optional("reembedStem"),
+    ...optional("reembedBody"),
+  };
+  reader.assertNoOthers();
+  return graphs;
 }
 
 function readFacts(json: ConfigObject): BagSourceFacts {

@@ -7,8 +7,9 @@ import { parseTrainSpec } from "../train-spec.ts";
 import { evaluateModel } from "./evaluate-model.ts";
 import { loadModel } from "./load-model.ts";
 import { encodeManifest, parseManifest } from "./manifest.ts";
+import { manifestKeyOf } from "./package-files.ts";
 import { decide, predictBag } from "./predict-bag.ts";
-import { manifestKeyOf, publishModel } from "./publish-model.ts";
+import { publishModel } from "./publish-model.ts";
 
 const SIGNAL = new AbortController().signal;
 const PREFIX = "models/tumour/1";

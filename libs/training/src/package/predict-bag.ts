@@ -1,10 +1,11 @@
 import type { BagRef } from "@parfocal/bags";
-import type { Engine } from "@parfocal/engine";
+import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
 import type { Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import { assertSourceFits, type BagInput, readBagInput } from "../bag-inputs.ts";
+import type { BagInput } from "../bag-inputs.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
 import type { LoadedModel } from "./load-model.ts";
+import { createScorer, readServingInput, type Scorer } from "./serving-input.ts";
 
 /** What a model says of one bag. */
 export interface BagPrediction {
@@ -35,7 +36,8 @@ export interface PredictOptions {
 }
 
 /**
- * Scores one bag. Its tensors go from the store into the engine; this process reads its header alone.
+ * Scores one bag: one that the model's re-embedder left, or one as it was trained on, which then is re-embedded here. Its
+ * tensors go from the store into the engine; this process reads its header alone.
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, encoders or geometries; `EMPTY_BAG`; what store and engine
  * throw.
@@ -46,12 +48,12 @@ export async function predictBag(
   ref: BagRef,
   options: PredictOptions = {},
 ): Promise<BagPrediction> {
-  const input = await readBagInput(deps.store, ref, loaded.model, options.signal);
-  assertSourceFits(loaded.manifest.expects, input.metadata);
+  const input = await readServingInput(deps.store, ref, loaded, options.signal);
   const wantsAttention = options.wantsAttention === true && loaded.model.nBranches > 0;
   const fetches = { probabilities: INLINE, ...(wantsAttention && { attention: INLINE }) };
-  const call = options.signal ? { signal: options.signal } : {};
-  const [result] = await deps.engine.run([{ graph: loaded.aggregate, feeds: input.feeds, fetches }], call);
+  const scorer = await createScorer(loaded, [input], options.signal);
+  const results = await runAndTidy(deps.engine, scorer, scorer.runs(input, fetches), options.signal);
+  const result = results.at(-1);
   const probabilities = Array.from(floatsFromHostTensor(result?.outputs.probabilities, "probabilities"));
   const { thresholds } = loaded.manifest;
   return {
@@ -59,8 +61,22 @@ export async function predictBag(
     decision: decide(loaded.model.config.task, probabilities, thresholds),
     thresholds,
     ...(wantsAttention && { attention: attentionOf(loaded, input, result?.outputs.attention) }),
-    engineMs: result?.engineMs ?? 0,
+    engineMs: results.reduce((sum, { engineMs }) => sum + engineMs, 0),
   };
+}
+
+async function runAndTidy(
+  engine: Engine,
+  { scratchName }: Scorer,
+  runs: readonly RunRequest[],
+  signal: AbortSignal | undefined,
+): Promise<readonly RunResult[]> {
+  try {
+    return await engine.run(runs, signal ? { signal } : {});
+  } finally {
+    // When this fails the engine process is gone, and what it held with it.
+    if (runs.length > 1) await engine.dropResident(scratchName).catch(() => undefined);
+  }
 }
 
 const INLINE = { kind: "inline" } as const;

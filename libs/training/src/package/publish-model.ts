@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { encodeSafetensors } from "@parfocal/bags";
 import { DomainError, isDomainError } from "@parfocal/errors";
-import { captureAggregate, countParameters, type Model, type Weights } from "@parfocal/models";
-import { type ObjectStore, putIfAbsent } from "@parfocal/store";
+import { captureServing, countParameters } from "@parfocal/models";
+import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { TrainedModel } from "../job.ts";
 import { trainSpecJson } from "../train-spec.ts";
-import { encodeManifest, type ModelManifest, type PackageFile, partMetricsFromReport } from "./manifest.ts";
+import { encodeManifest, type ModelManifest, partMetricsFromReport } from "./manifest.ts";
+import { areUntouched, manifestKeyOf, putFiles, stagePackage } from "./package-files.ts";
 
 /** What {@link publishModel} needs beside the model. */
 export interface PublishOptions {
@@ -22,16 +22,16 @@ export interface PublishedModel {
   readonly manifest: ModelManifest;
 }
 
-/** Key of the manifest of the package in the folder `prefix`. */
-export function manifestKeyOf(prefix: string): string {
-  return `${prefix}/manifest.json`;
-}
-
 /**
- * Writes a trained model as a package into the folder `prefix` (no trailing slash): content-addressed files first, the
- * manifest last and only if there is none. Publishing the same model again finds everything there and succeeds.
+ * Writes a trained model as a package into the folder `prefix` (no trailing slash): `weights.safetensors`,
+ * `aggregate.onnx` and, with a re-embedder, `reembed.onnx` first; the manifest, which has their digests, last and only if
+ * there is none. Files without a manifest are what an attempt left that was cut off: they are written over. Publishing the
+ * same model again finds everything there and succeeds.
  *
- * @throws {DomainError} `ALREADY_EXISTS` when the folder holds another model; what the store throws.
+ * A folder belongs to one publisher at a time, as versions are named after the operation that makes them.
+ *
+ * @throws {DomainError} `ALREADY_EXISTS` when the folder holds another model, of which nothing is touched; what the store
+ * throws.
  */
 export async function publishModel(
   store: ObjectStore,
@@ -40,19 +40,17 @@ export async function publishModel(
   options: PublishOptions,
 ): Promise<PublishedModel> {
   const call = options.signal ? { signal: options.signal } : {};
-  const graph = captureAggregate(trained.model, trained.weights);
-  const weightBytes = encodeWeights(trained.model, trained.weights);
-  const weights = await putFile(store, prefix, weightBytes, { folder: "weights", suffix: ".safetensors", ...call });
-  const file = await putFile(store, prefix, graph.model, { folder: "aggregate", suffix: ".onnx", ...call });
-  const manifest: ModelManifest = {
-    ...factsOf(trained, options.codeVersion),
-    weights,
-    graphs: { aggregate: { ...file, inputs: graph.inputs, outputs: graph.outputs } },
-  };
+  const { model } = trained;
+  const staged = await stagePackage(model, trained.weights, captureServing(model, trained.weights));
+  const { files, weights, graphs } = staged;
+  const manifest: ModelManifest = { ...factsOf(trained, options.codeVersion), weights, graphs };
   const bytes = encodeManifest(manifest);
-  const manifestKey = manifestKeyOf(prefix);
-  await putManifest(store, manifestKey, bytes, call);
-  return { manifestKey, digest: sha256(bytes), manifest };
+  const published = { manifestKey: manifestKeyOf(prefix), digest: sha256(bytes), manifest };
+  if (await holdsSame(store, published.manifestKey, bytes, call)) return published;
+  const etags = await putFiles(store, prefix, files, call);
+  await putManifest(store, published.manifestKey, bytes, call);
+  if (!(await areUntouched(store, prefix, files, etags, call))) await putFiles(store, prefix, files, call);
+  return published;
 }
 
 function factsOf(trained: TrainedModel, codeVersion: string): Omit<ModelManifest, "weights" | "graphs"> {
@@ -72,39 +70,26 @@ function factsOf(trained: TrainedModel, codeVersion: string): Omit<ModelManifest
   };
 }
 
-/** Weights as one safetensors file, every parameter under its name. */
-function encodeWeights(model: Model, weights: Weights): Uint8Array {
-  const tensors = model.parameters.map(({ name, shape }) => {
-    const data = weights[name] ?? new Float32Array();
-    return [name, { dtype: "F32" as const, shape, data }] as const;
-  });
-  return encodeSafetensors(new Map(tensors));
+/** Whether this very manifest is there. @throws {DomainError} `ALREADY_EXISTS` when another one is. */
+async function holdsSame(store: ObjectStore, key: string, bytes: Uint8Array, call: CallOptions): Promise<boolean> {
+  let found: Uint8Array;
+  try {
+    found = (await store.get(key, call)).bytes;
+  } catch (error) {
+    if (isDomainError(error, "NOT_FOUND")) return false;
+    throw error;
+  }
+  if (Buffer.compare(found, bytes) === 0) return true;
+  const digests = `${sha256(found).slice(0, 12)}, not ${sha256(bytes).slice(0, 12)}`;
+  throw new DomainError("ALREADY_EXISTS", `the folder holds another model: its manifest is ${digests}`);
 }
 
-async function putFile(
-  store: ObjectStore,
-  prefix: string,
-  bytes: Uint8Array,
-  { folder, ...options }: { folder: string; suffix: string; signal?: AbortSignal },
-): Promise<PackageFile> {
-  const { digest, sizeBytes } = await putIfAbsent(store, `${prefix}/${folder}`, bytes, undefined, options);
-  return { path: `${folder}/${digest}${options.suffix}`, digest, sizeBytes };
-}
-
-async function putManifest(
-  store: ObjectStore,
-  key: string,
-  bytes: Uint8Array,
-  call: { signal?: AbortSignal },
-): Promise<void> {
+async function putManifest(store: ObjectStore, key: string, bytes: Uint8Array, call: CallOptions): Promise<void> {
   try {
     await store.put(key, bytes, { ...call, ifNoneMatch: "*", contentType: "application/json" });
   } catch (error) {
     if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
-    const found = await store.get(key, call);
-    if (Buffer.compare(found.bytes, bytes) === 0) return;
-    const digests = `${sha256(found.bytes).slice(0, 12)}, not ${sha256(bytes).slice(0, 12)}`;
-    throw new DomainError("ALREADY_EXISTS", `the folder holds another model: its manifest is ${digests}`);
+    await holdsSame(store, key, bytes, call);
   }
 }
 
