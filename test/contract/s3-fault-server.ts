@@ -57,7 +57,7 @@ export async function startFaultServer(): Promise<FaultServer> {
       retryBaseMs: 1,
       maxAttempts: 4,
       partSizeBytes: 5 * 1024 * 1024,
-      idleTimeoutMs: 300,
+      idleTimeoutMs: 30_000,
     },
     seen,
     fail: (matches, ...faults) => plans.push({ matches, faults: [...faults] }),

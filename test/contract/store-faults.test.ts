@@ -27,6 +27,10 @@ describe("an S3 store over a server that fails", () => {
     await server.stop();
   });
 
+  /** Gives up on silence soon. Only for faults that are silence: a busy machine is silent now and then, too. */
+  const openFor = ({ kind }: Fault) =>
+    openStore("s3://faulty", kind === "stall" ? { ...server.storeOptions, idleTimeoutMs: 1000 } : server.storeOptions);
+
   const nSeen = (matches: (request: SeenRequest) => boolean) => server.seen.filter(matches).length;
 
   describe("retries", () => {
@@ -41,7 +45,7 @@ describe("an S3 store over a server that fails", () => {
     ] satisfies [string, Fault][])("reads after %s", async (_name, fault) => {
       await store.put("a", bytesOf("hello world"));
       server.fail(isMethod("GET"), fault, fault);
-      expect(textOf((await store.get("a")).bytes)).toBe("hello world");
+      expect(textOf((await openFor(fault).get("a")).bytes)).toBe("hello world");
       expect(nSeen(isMethod("GET"))).toBe(3);
     });
 
@@ -54,7 +58,7 @@ describe("an S3 store over a server that fails", () => {
     ] satisfies [Fault, DomainErrorCode][])("gives up after 4 tries with %j: %s", async (fault, code) => {
       await store.put("a", bytesOf("hello world"));
       server.fail(isMethod("GET"), fault, fault, fault, fault, fault);
-      await expectCode(store.get("a"), code);
+      await expectCode(openFor(fault).get("a"), code);
       expect(nSeen(isMethod("GET"))).toBe(4);
     });
 
