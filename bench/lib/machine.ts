@@ -16,3 +16,18 @@ export function memoryMib(pid: number | "self" | undefined, field: "VmHWM" | "Vm
     return Number.NaN;
   }
 }
+
+/** Clock ticks of `/proc` in a second: a constant of Linux's interface. */
+const TICKS_PER_S = 100;
+
+/** Processor time that a process has used in all its threads, ms. NaN without `/proc`. */
+export function cpuMs(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_S;
+  } catch {
+    return Number.NaN;
+  }
+}

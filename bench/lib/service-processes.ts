@@ -19,6 +19,7 @@ export async function startServiceProcesses(settings: Readonly<Record<string, st
     /** The stage itself, without the gateway before it. */
     aggregate: direct.calls,
     gatewayPid: gateway.process.pid,
+    aggregatePid: stage.process.pid,
     async close() {
       clients.channel.close();
       direct.close();

@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
-import { describeMachine } from "../lib/machine.ts";
+import { cpuMs, describeMachine } from "../lib/machine.ts";
 import { type ServiceProcesses, startServiceProcesses } from "../lib/service-processes.ts";
 import { median, quantile } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
@@ -61,7 +61,10 @@ async function main(nCalls: number, nTiles: number): Promise<void> {
     const bag = await uploadSynthetic(services.clients, { n: nTiles, d: D, seed: 100 });
     const { gateway, stage } = callsOf(services, model, bag);
     const calls: { readonly gateway: Call[]; readonly stage: Call[] } = { gateway: [], stage: [] };
+    const cpu = () => ({ gateway: cpuMs(services.gatewayPid), stage: cpuMs(services.aggregatePid) });
+    let before = cpu();
     for (let i = 0; i < N_WARM + nCalls; i++) {
+      if (i === N_WARM) before = cpu();
       const [through, direct] = [await timeCall(gateway), await timeCall(stage)];
       if (i < N_WARM) continue;
       calls.gateway.push(through);
@@ -70,6 +73,9 @@ async function main(nCalls: number, nTiles: number): Promise<void> {
     console.log(`Predict of ${nTiles} x ${D}, model and bag cached, ${nCalls} calls each, ${describeMachine()}`);
     const added = report("through the gateway", calls.gateway);
     report("at the stage", calls.stage);
+    const { gateway: gatewayMs, stage: stageMs } = cpu();
+    const each = [(gatewayMs - before.gateway) / nCalls, (stageMs - before.stage) / nCalls / 2];
+    console.log(`  processor time of a call: gateway ${each[0]?.toFixed(2)} ms, stage ${each[1]?.toFixed(2)} ms`);
     console.log(
       `  target: at most ${TARGET_MS} ms over the engine's own time at p50: ${added <= TARGET_MS ? "met" : "missed"}`,
     );
