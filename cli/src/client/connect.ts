@@ -1,11 +1,15 @@
+import { DomainError } from "@parfocal/errors";
 import { createLogger, createSilentLogger, type Logger, type LogLevel } from "@parfocal/runtime";
 import { StartError, UsageError } from "../exit-codes.ts";
 import { createGatewayClients, type GatewayClients } from "./clients.ts";
 import { FREE_PORTS, startEmbedded } from "./embedded.ts";
-import { findEndpoint } from "./endpoint-file.ts";
+import { canConnect, findEndpoint } from "./endpoint-file.ts";
 
 /** Folder of the store unless `PARFOCAL_STORE` or `--store` says otherwise; the services' own default. */
 export const DEFAULT_STORE = "file:.parfocal/store";
+
+/** Time to connect to a gateway that may be far away. */
+const CONNECT_MS = 5000;
 
 const ADDRESS = /^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]+\]):\d{1,5}$/i;
 
@@ -31,12 +35,15 @@ export interface ConnectOptions {
  * Connects to the gateway asked for, else to the one that `parfocal up` runs on the same local store, else starts all
  * services in this process.
  *
- * @throws {UsageError} for an address that is none. @throws {StartError} when the services cannot start here.
+ * @throws {UsageError} for an address that is none. @throws {DomainError} `UNREACHABLE`. @throws {StartError} when the services cannot start here.
  */
 export async function connectGateway({ gateway, env }: ConnectOptions): Promise<Connection> {
   if (gateway !== undefined && !ADDRESS.test(gateway)) throw new UsageError(`--gateway "${gateway}" is not host:port`);
   const address = gateway ?? (await findEndpoint(env.PARFOCAL_STORE || DEFAULT_STORE));
   if (address === undefined) return startOwn(env);
+  if (gateway !== undefined && !(await canConnect(gateway, CONNECT_MS))) {
+    throw new DomainError("UNREACHABLE", `no gateway answers at ${gateway}`);
+  }
   const clients = createGatewayClients(address);
   return { clients, address, isEmbedded: false, close: async () => clients.close() };
 }

@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** What `parfocal up` leaves beside a local store, so that commands of the same folder find it. */
 interface Endpoint {
@@ -16,8 +16,9 @@ const CONNECT_MS = 1000;
 /** Path of the endpoint file of a store; nothing for a store that is no local folder. */
 export function endpointPathOf(storeUri: string): string | undefined {
   if (!storeUri.startsWith("file:")) return undefined;
-  const path = storeUri.startsWith("file://") ? fileURLToPath(storeUri) : resolve(storeUri.slice("file:".length));
-  return `${path.replace(/\/+$/, "")}.gateway.json`;
+  // As the store reads it: `file:folder` is a folder of the working directory.
+  const url = URL.parse(storeUri, `${pathToFileURL(process.cwd()).href}/`);
+  return url === null ? undefined : `${fileURLToPath(url).replace(/\/+$/, "")}.gateway.json`;
 }
 
 /** Leaves the address of this process's gateway beside its store; gives what removes it again. */
@@ -58,11 +59,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function canConnect(address: string): Promise<boolean> {
+/** Whether something listens at `host:port`. */
+export function canConnect(address: string, timeoutMs = CONNECT_MS): Promise<boolean> {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
   return new Promise((settle) => {
-    const socket = connect({ host, port: Number(address.slice(colon + 1)), timeout: CONNECT_MS });
+    const socket = connect({ host, port: Number(address.slice(colon + 1)), timeout: timeoutMs });
     const end = (isOpen: boolean) => {
       socket.destroy();
       settle(isOpen);

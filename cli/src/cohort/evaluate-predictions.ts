@@ -36,7 +36,7 @@ export function evaluatePredictions(
   const cases = slides.map(
     ({ patient, truth, prediction }): CasePrediction => ({
       patient,
-      label: truth === undefined ? null : labelOf(evaluationTask, truth),
+      label: truth === undefined ? null : labelOf(task, truth),
       probabilities: prediction?.probabilities.map(({ probability }) => probability) ?? null,
     }),
   );
@@ -56,15 +56,16 @@ function evaluationTaskOf({ kind, classes }: commonV1.Task): EvaluationTask {
   return { kind: kind === commonV1.Task_Kind.KIND_MULTILABEL ? "multi-label" : "multi-class", classes };
 }
 
-function labelOf(
-  { kind, classes }: EvaluationTask,
+/** The truth of a slide as metrics know it: a class index, or for multi-label `[K]` of 0, 1 and null (unknown). */
+export function labelOf(
+  { kind, classes }: commonV1.Task,
   { labels, unknownLabels }: NonNullable<EvaluatedSlide["truth"]>,
 ): number | (number | null)[] {
   const foreign = [...labels, ...unknownLabels].find((name) => !classes.includes(name));
   if (foreign !== undefined) {
     throw new UsageError(`the label "${foreign}" is none of the model's classes ${classes.join(", ")}`);
   }
-  if (kind === "multi-label") {
+  if (kind === commonV1.Task_Kind.KIND_MULTILABEL) {
     return classes.map((name) => (unknownLabels.includes(name) ? null : Number(labels.includes(name))));
   }
   const [only] = labels;

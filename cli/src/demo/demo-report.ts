@@ -1,0 +1,205 @@
+import { createHash } from "node:crypto";
+import type { EvaluationReport } from "@parfocal/metrics";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import {
+  type DataSummary,
+  type Fact,
+  formatCount,
+  formatMetric,
+  formatPlural,
+  formatSignificant,
+  type HeatmapFigure,
+  type ModelCard,
+  type ReportData,
+  renderHeatmap,
+  type TrainingRun,
+} from "../report/index.ts";
+import { VERSION } from "../version.ts";
+import type { DemoSource } from "./demo-cohort.ts";
+import type { PredictedSlide } from "./demo-predictions.ts";
+import { type AssignedRow, PART_NAMES } from "./demo-training.ts";
+
+/** Everything that a demo's report is made of. */
+export interface DemoResults {
+  readonly source: DemoSource;
+  readonly task: commonV1.Task;
+  readonly rows: readonly AssignedRow[];
+  readonly spec: commonV1.TrainingSpec;
+  readonly model: gatewayV1.Model;
+  readonly slides: readonly PredictedSlide[];
+  readonly evaluation: EvaluationReport;
+  /** As the reader should see it. */
+  readonly generatedAt: string;
+}
+
+/** Maps on the page: more make it heavy, and every map is a file too. */
+const MAX_HEATMAPS = 24;
+
+/** The report of a demo. */
+export function demoReport(results: DemoResults): ReportData {
+  const { source, task, model, slides, evaluation, generatedAt } = results;
+  const nHeldOut = formatPlural(slides.length, "held-out slide");
+  const made =
+    source.kind === "planted"
+      ? "The slides are made up: tile features drawn from a seed, with a compact lesion planted in the positive ones. "
+      : "";
+  return {
+    title: `${task.classes.length === 2 ? [...task.classes].reverse().join(" against ") : task.classes.join(", ")}: gated ABMIL on ${source.title}`,
+    summary: `${made}A gated attention model was trained through the gateway and looked at ${nHeldOut} once, at the end. No patient is in two parts.`,
+    generatedAt,
+    data: dataSummary(results),
+    evaluation,
+    evaluatedOn: `${nHeldOut} of ${formatPlural(evaluation.nPatients, "patient")}`,
+    training: [trainingRun(model)],
+    predictions: slides.map(({ row }) => row),
+    heatmaps: heatmapFigures(slides),
+    model: modelCard(results),
+  };
+}
+
+function dataSummary({ source, task, rows }: DemoResults): DataSummary {
+  const tiles = rows.map(({ bag }) => bag.reference?.tileCount ?? 0);
+  const hasCoords = rows.some(({ bag }) => bag.reference?.hasCoordinates);
+  const range = `${formatCount(Math.min(...tiles))} to ${formatCount(Math.max(...tiles))}`;
+  return {
+    facts: [
+      { name: "Source", value: source.title },
+      { name: "Bags", value: formatCount(rows.length) },
+      { name: "Patients", value: formatCount(new Set(rows.map(({ patient }) => patient)).size) },
+      { name: "Tiles in a bag", value: range },
+      { name: "Features of a tile", value: formatCount(rows[0]?.bag.reference?.featureDim ?? 0) },
+      { name: "Coordinates", value: hasCoords ? "level-0 pixels" : "none: no heatmaps can be drawn" },
+    ],
+    classes: task.classes,
+    parts: PART_NAMES.map((part) => {
+      const within = rows.filter((row) => row.part === part);
+      return {
+        name: `${part[0]?.toUpperCase()}${part.slice(1)}`,
+        nPatients: new Set(within.map(({ patient }) => patient)).size,
+        nSlides: within.length,
+        perClass: task.classes.map((name) => within.filter(({ row }) => row.labels.includes(name)).length),
+      };
+    }),
+  };
+}
+
+/** The course of the training, with the epoch whose weights were published: the best AUROC, the lowest loss among equals. */
+function trainingRun({ history }: gatewayV1.Model): TrainingRun {
+  const kept = history
+    .filter(({ validationAuroc }) => validationAuroc !== undefined)
+    .toSorted(
+      (a, b) =>
+        (b.validationAuroc ?? 0) - (a.validationAuroc ?? 0) ||
+        (a.validationLoss ?? 0) - (b.validationLoss ?? 0) ||
+        a.epoch - b.epoch,
+    )[0];
+  return {
+    name: "training",
+    epochs: history.map(({ epoch, trainLoss, validationLoss, validationAuroc }) => ({
+      epoch,
+      trainLoss,
+      validationLoss: validationLoss ?? null,
+      validationAuroc: validationAuroc ?? null,
+    })),
+    ...(kept === undefined ? {} : { keptEpoch: kept.epoch }),
+  };
+}
+
+/** One map per slide, those with a found lesion first. */
+function heatmapFigures(slides: readonly PredictedSlide[]): HeatmapFigure[] {
+  return slides
+    .filter(({ maps }) => maps.length > 0)
+    .toSorted((a, b) => positiveOf(b) - positiveOf(a))
+    .slice(0, MAX_HEATMAPS)
+    .flatMap(({ slide, row, maps, lesionAuroc }) => {
+      const [map] = maps;
+      if (map === undefined) return [];
+      const p = row.probabilities?.[row.decision ?? ""];
+      const truth = row.truth ? `; truth: ${row.truth}` : "";
+      const found =
+        lesionAuroc === undefined ? "" : `; attention ranks the planted lesion with AUROC ${formatMetric(lesionAuroc)}`;
+      const caption = `${row.decision ?? "failed"}${p === undefined ? "" : `, probability ${formatMetric(p)}`}${truth}${found}`;
+      return [{ slide, caption, png: renderHeatmap(map) }];
+    });
+}
+
+function positiveOf({ row }: PredictedSlide): number {
+  return Object.values(row.probabilities ?? {}).at(-1) ?? 0;
+}
+
+function modelCard({ source, task, rows, spec, model, slides }: DemoResults): ModelCard {
+  const [name = "", version = ""] = model.name.split("/versions/");
+  const probabilities = slides.find(({ prediction }) => prediction !== undefined)?.prediction?.probabilities ?? [];
+  const thresholds = probabilities.flatMap(({ threshold }) => threshold ?? []);
+  const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
+  const nValidation = rows.filter(({ part }) => part === "validation").length;
+  const values = isBinary ? thresholds.slice(-1) : thresholds;
+  return {
+    name,
+    version,
+    intendedUse:
+      source.kind === "planted"
+        ? "None: a demonstration on made-up slides."
+        : "Research on bags like those it was trained on.",
+    limitations: [
+      `Trained on ${formatPlural(rows.filter(({ part }) => part === "train").length, "bag")} of one source; not tested on any other.`,
+      "Probabilities were not recalibrated.",
+      ...(source.kind === "planted" ? ["Made-up features say nothing about tissue."] : []),
+    ],
+    architecture: architectureFacts(model, spec),
+    recipe: recipeFacts(spec),
+    provenance: provenanceFacts(rows, spec, model),
+    threshold:
+      values.length === 0
+        ? null
+        : { values, source: `Youden's J on ${formatPlural(nValidation, "validation slide")}, then frozen` },
+  };
+}
+
+function architectureFacts(model: gatewayV1.Model, { architecture }: commonV1.TrainingSpec): Fact[] {
+  const trunk = architecture?.head?.trunk;
+  const abmil = architecture?.head?.kind?.$case === "abmil" ? architecture.head.kind.value : undefined;
+  return [
+    { name: "Head", value: model.head },
+    { name: "Hidden layers", value: `${trunk?.hidden.join(" – ")}, ReLU, dropout ${trunk?.dropout}` },
+    { name: "Attention", value: `${abmil?.attentionWidth ?? 0} wide` },
+    {
+      name: "Input",
+      value: `${formatCount(model.featureDim)} features${architecture?.standardise ? ", standardised" : ""}`,
+    },
+    { name: "Parameters", value: formatCount(Number(model.parameterCount)) },
+  ];
+}
+
+const OPTIMISER_NAMES: Readonly<Record<string, string>> = { KIND_ADAM: "Adam", KIND_ADAMW: "AdamW", KIND_SGD: "SGD" };
+
+function recipeFacts({ recipe }: commonV1.TrainingSpec): Fact[] {
+  const optimiser = recipe?.optimiser;
+  const kind = optimiser === undefined ? "" : commonV1.optimiser_KindToJSON(optimiser.kind);
+  const isCosine = recipe?.schedule?.kind === commonV1.Schedule_Kind.KIND_COSINE;
+  return [
+    { name: "Optimiser", value: OPTIMISER_NAMES[kind] ?? kind },
+    {
+      name: "Step size",
+      value: `${formatSignificant(optimiser?.learningRate ?? 0)}, ${isCosine ? "cosine" : "constant"}`,
+    },
+    { name: "Weight decay", value: formatSignificant(optimiser?.weightDecay ?? 0) },
+    { name: "Epochs", value: `${recipe?.epochs ?? 0}, one bag per step` },
+    { name: "Published", value: "best validation AUROC, lowest loss among equals" },
+  ];
+}
+
+function provenanceFacts(
+  rows: readonly AssignedRow[],
+  { recipe }: commonV1.TrainingSpec,
+  model: gatewayV1.Model,
+): Fact[] {
+  const digests = rows.map(({ bag }) => bag.reference?.object?.sha256 ?? "").sort();
+  const data = createHash("sha256").update(digests.join("\n")).digest("hex");
+  return [
+    { name: "Seed", value: String(recipe?.seed ?? 0n) },
+    { name: "Package", value: `sha256:${model.reference?.manifest?.sha256 ?? ""}`, isCode: true },
+    { name: "Bags", value: `sha256:${data}`, isCode: true },
+    { name: "Software", value: `Parfocal ${VERSION}, Node ${process.versions.node}` },
+  ];
+}

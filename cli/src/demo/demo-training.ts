@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { splitPatients } from "@parfocal/metrics";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import type { GatewayClients } from "../client/clients.ts";
+import { labelOf } from "../cohort/evaluate-predictions.ts";
+import { inferTask } from "../cohort/infer-task.ts";
+import type { MatchedRow } from "../cohort/match-bags.ts";
+import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
+import type { DemoSource } from "./demo-cohort.ts";
+
+/** The parts of a split. */
+export const PART_NAMES = ["train", "validation", "test"] as const;
+
+/** One of {@link PART_NAMES}. */
+export type PartName = (typeof PART_NAMES)[number];
+
+/** A labelled bag with the part it was assigned to. */
+export interface AssignedRow extends MatchedRow {
+  readonly part: PartName;
+  /** Key of the patient; a bag without one is a patient of its own. */
+  readonly patient: string;
+}
+
+/** Shares of the patients. Three tenths are held out, so that intervals mean something on a small cohort. */
+const FRACTIONS = { train: 0.55, validation: 0.15, test: 0.3 };
+
+const PARTS = {
+  train: commonV1.Part.PART_TRAIN,
+  validation: commonV1.Part.PART_VALIDATION,
+  test: commonV1.Part.PART_TEST,
+};
+
+/** Recipes that suit the sources: planted slides, and bags of classic benchmarks or of an encoder. */
+const PLANTED_RECIPE: SpecOptions = {
+  hidden: "64",
+  attentionWidth: 32,
+  dropout: 0.25,
+  epochs: 30,
+  optimiser: "adamw",
+  lr: 5e-4,
+  weightDecay: 1e-3,
+  schedule: "cosine",
+};
+const USER_RECIPE: SpecOptions = {
+  hidden: "256,128,64",
+  attentionWidth: 64,
+  dropout: 0.5,
+  epochs: 40,
+  optimiser: "adam",
+  lr: 2e-4,
+  weightDecay: 1e-4,
+  standardise: true,
+};
+
+/** The task of a source's labels. */
+export function taskOf(source: DemoSource, rows: readonly MatchedRow[]): commonV1.Task {
+  return inferTask(
+    rows.map(({ row }) => row),
+    source.classes === undefined ? {} : { classes: source.classes },
+  );
+}
+
+/** Assigns rows to parts by patient, stratified by label; parts that the labels table gives are kept. */
+export function assignParts(rows: readonly MatchedRow[], task: commonV1.Task, seed: bigint): AssignedRow[] {
+  const patients = rows.map(({ row, bag }) => row.patient ?? (bag.info?.patientId || bag.name));
+  if (rows.every(({ row }) => row.part !== undefined)) {
+    return rows.map((row, i) => ({ ...row, part: row.row.part ?? "train", patient: patients[i] ?? "" }));
+  }
+  const labels = rows.map(({ row }) => labelOf(task, row));
+  const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions: FRACTIONS }, seed });
+  const partOf = new Map(PART_NAMES.flatMap((part) => (split?.[part] ?? []).map((index) => [index, part] as const)));
+  return rows.map((row, i) => ({ ...row, part: partOf.get(i) ?? "train", patient: patients[i] ?? "" }));
+}
+
+/** Starts the training of a gated ABMIL; gives the operation's name. */
+export async function startTraining(
+  { training }: GatewayClients,
+  request: {
+    readonly parent: string;
+    readonly modelId: string;
+    readonly rows: readonly AssignedRow[];
+    readonly spec: commonV1.TrainingSpec;
+    readonly signal: AbortSignal;
+  },
+): Promise<string> {
+  const bags = request.rows.map(
+    ({ row, bag, part, patient }): gatewayV1.LabelledBag => ({
+      bag: bag.name,
+      labels: [...row.labels],
+      unknownLabels: [...row.unknownLabels],
+      patientId: patient,
+      part: PARTS[part],
+    }),
+  );
+  const { parent, modelId, spec, signal } = request;
+  const operation = await training.train({ parent, modelId, bags, spec, requestId: randomUUID() }, { signal });
+  return operation.name;
+}
+
+/** What to train on a source. */
+export function demoSpec(
+  source: DemoSource,
+  task: commonV1.Task,
+  { seed, epochs }: { readonly seed: bigint; readonly epochs: number | undefined },
+): commonV1.TrainingSpec {
+  const recipe = source.kind === "planted" ? PLANTED_RECIPE : USER_RECIPE;
+  const options = { ...recipe, head: "gated-abmil", seed, ...(epochs === undefined ? {} : { epochs }) } as const;
+  return { ...createTrainingSpec(options), task };
+}
