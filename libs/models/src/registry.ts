@@ -19,6 +19,7 @@ import type {
   StageDeclaration,
 } from "./model.ts";
 import { noReembedder } from "./reembedders/none.ts";
+import { r2tReembedder } from "./reembedders/r2t.ts";
 
 /** Every head. Adding one: its file in `heads/` and its line here. */
 const HEADS: readonly HeadEntry[] = [
@@ -29,7 +30,7 @@ const HEADS: readonly HeadEntry[] = [
 ];
 
 /** Every re-embedder. Adding one: its file in `reembedders/` and its line here. */
-const REEMBEDDERS: readonly ReembedderEntry[] = [reembedderEntry(noReembedder)];
+const REEMBEDDERS: readonly ReembedderEntry[] = [reembedderEntry(noReembedder), reembedderEntry(r2tReembedder)];
 
 /** A head whose configuration has been read: what is left are questions about widths and tensors. */
 export interface Head {

@@ -22,6 +22,8 @@ export interface SpatialRegions {
 
 /** Both coordinates of a tile in one whole number that sorts by y, then x; coordinates are below 2³¹. */
 const KEY_BASE = 2 ** 31;
+/** Ranks below it make keys of equal coordinates distinct, for runtimes whose sort keeps no order of equals. */
+const MAX_TILES = 2 ** 20;
 
 /**
  * Tiles in L × L regions by their coordinates `[N, 2]` i32 (x, y): bands of equally many tiles from top to bottom, each cut into
@@ -90,9 +92,8 @@ function emitPlacement(
 
   const byRow = sortOrder(recorder, math.add(math.mul(y, base), x)); // tile at each rank from top to bottom
   const band = partOfRank(math, rank, n, l);
-  const sortedX = gather(recorder, x, byRow);
-  // Sorting is stable, so tiles of one band and x stay ordered by y.
-  const byColumn = sortOrder(recorder, math.add(math.mul(band, base), sortedX)); // rank by row, at each rank by band and column
+  const bandAndX = math.add(math.mul(band, base), gather(recorder, x, byRow));
+  const byColumn = sortOrder(recorder, math.add(math.mul(bandAndX, math.constant(MAX_TILES)), rank)); // rank by row, at each rank by band and column
   const first = firstOfPart(math, band, n, l); // the band of rank r is the same in both orders
   const size = math.sub(firstOfPart(math, math.add(band, math.constant(1)), n, l), first);
   const column = partOfRank(math, math.sub(rank, first), size, l);
