@@ -37,6 +37,8 @@ export interface ModelInput {
   readonly features: tf.Tensor2D;
   /** `[N, 2]` i32, present when `sideInputs` names it. */
   readonly coords?: tf.Tensor2D;
+  /** `[N, 2]` i32, present when `sideInputs` names it. */
+  readonly grid?: tf.Tensor2D;
 }
 
 /** What a model makes of one bag. */

@@ -1,6 +1,6 @@
 import { type CapturedGraph, type ConstantTensor, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
 import type { Model, ModelInput } from "./build-model.ts";
-import { TILES } from "./model.ts";
+import { type SideInput, TILES } from "./model.ts";
 import { assertWeightsFit, type Weights } from "./parameter.ts";
 import type { Task } from "./task.ts";
 
@@ -10,7 +10,7 @@ export interface ServingOptions {
   readonly featureType?: "f32" | "f16";
 }
 
-/** The graph's inputs that carry a bag: `features` `[N, D]`, and `coords` `[N, 2]` i32 where the model asks for it. */
+/** The graph's inputs that carry a bag: `features` `[N, D]`, and those beyond it that the model asks for. */
 export function bagPorts(model: Model, featureType: "f32" | "f16" = "f32"): GraphPort[] {
   const features: GraphPort = { name: "features", dtype: featureType, shape: [TILES, model.config.dIn] };
   return [features, ...sidePorts(model)];
@@ -23,8 +23,13 @@ export function sidePorts(model: Model): GraphPort[] {
 
 /** The model's input from the tensors of a graph with {@link bagPorts}. */
 export function modelInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): ModelInput {
-  const features = tensors.features as tf.Tensor2D;
-  return tensors.coords === undefined ? { features } : { features, coords: tensors.coords as tf.Tensor2D };
+  return { features: tensors.features as tf.Tensor2D, ...sidesFromPorts(tensors) };
+}
+
+/** The inputs beyond the features among the tensors of a graph with {@link sidePorts}. */
+export function sidesFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): Pick<ModelInput, SideInput> {
+  const { coords, grid } = tensors as { readonly coords?: tf.Tensor2D; readonly grid?: tf.Tensor2D };
+  return { ...(coords && { coords }), ...(grid && { grid }) };
 }
 
 /** The values of a model's parameters as constants of a graph; those that it does not use do not get into it. */

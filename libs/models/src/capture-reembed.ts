@@ -1,7 +1,14 @@
 import { DomainError } from "@parfocal/errors";
 import { type CapturedGraph, captureGraph, type tf } from "@parfocal/tensor";
 import type { Model } from "./build-model.ts";
-import { bagPorts, captureAggregate, constantsOf, modelInputFromPorts, sidePorts } from "./capture-aggregate.ts";
+import {
+  bagPorts,
+  captureAggregate,
+  constantsOf,
+  modelInputFromPorts,
+  sidePorts,
+  sidesFromPorts,
+} from "./capture-aggregate.ts";
 import { TILES } from "./model.ts";
 import type { Weights } from "./parameter.ts";
 
@@ -15,7 +22,7 @@ export interface ServingGraphs {
 
 /** The graphs of a re-embedder, standardisation included. They hold no weight of the head. */
 export interface ReembedGraphs {
-  /** `features` `[N, D]` (and `coords` `[N, 2]` i32 where it asks for them) to `tiles` `[N, D']`, any N. */
+  /** `features` `[N, D]` (and the inputs beyond them that it asks for) to `tiles` `[N, D']`, any N. */
   readonly whole: CapturedGraph;
   /** The same in two halves, for re-embedders with a stem. */
   readonly halves?: ReembedHalves;
@@ -25,7 +32,7 @@ export interface ReembedGraphs {
 export interface ReembedHalves {
   /** `features` `[N, D]` to `rows` `[N, W]`, each row by itself. */
   readonly stem: CapturedGraph;
-  /** `rows` `[N, W]` (and `coords`) of a whole bag to `tiles` `[N, D']`. */
+  /** `rows` `[N, W]` (and the inputs beyond) of a whole bag to `tiles` `[N, D']`. */
   readonly body: CapturedGraph;
 }
 
@@ -69,8 +76,7 @@ export function captureReembed(model: Model, weights: Weights): ReembedGraphs {
     inputs: [{ name: "rows", dtype: "f32", shape: [TILES, model.stemWidth] }, ...sidePorts(model)],
     constants,
     build({ rows, ...tensors }) {
-      const { coords } = tensors as { coords?: tf.Tensor2D };
-      return { tiles: model.stages.body({ tiles: rows as tf.Tensor2D, ...(coords && { coords }) }, tensors).tiles };
+      return { tiles: model.stages.body({ tiles: rows as tf.Tensor2D, ...sidesFromPorts(tensors) }, tensors).tiles };
     },
   });
   return { whole, halves: { stem, body } };

@@ -31,6 +31,7 @@ export {
   createConfigReader,
   type NumberBounds,
 } from "./config-reader.ts";
+export { type GridOptions, gridFromCoords, type TileGrid } from "./geometry/grid-from-coords.ts";
 export {
   type AuxiliaryOutput,
   type DropoutSite,

@@ -95,8 +95,11 @@ export interface HeadConfig extends ConfigObject {
   readonly kind: string;
 }
 
-/** Inputs of a bag beyond its features. `coords` is `[N, 2]` i32, level-0 pixels of the tiles' corners. */
-export type SideInput = "coords";
+/**
+ * Inputs of a bag beyond its features, all `[N, 2]` i32 (x, y): `coords`, level-0 pixels of the tiles' corners as the bag has
+ * them; `grid`, cells on the slide, which the feeder makes of the coordinates by `gridFromCoords`.
+ */
+export type SideInput = "coords" | "grid";
 
 /** What a re-embedder gets. */
 export interface ReembedderInput {
@@ -104,6 +107,8 @@ export interface ReembedderInput {
   readonly tiles: tf.Tensor2D;
   /** `[N, 2]` i32, present when the definition asks for it. */
   readonly coords?: tf.Tensor2D;
+  /** `[N, 2]` i32, present when the definition asks for it. */
+  readonly grid?: tf.Tensor2D;
 }
 
 /** What a re-embedder makes of one bag. */

@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import { orthogonalValues } from "./orthogonal.ts";
 
 /** How a parameter is filled before training. */
 export type Initialiser =
@@ -6,6 +7,8 @@ export type Initialiser =
   | { readonly kind: "ones" }
   /** Uniform in [-bound, bound). */
   | { readonly kind: "uniform"; readonly bound: number }
+  /** Rows (or columns, if there are more rows) that are orthonormal: a normal matrix made so; needs a rank of at least 2. */
+  | { readonly kind: "orthogonal" }
   /** Normal of mean 0. */
   | { readonly kind: "normal"; readonly std: number };
 
@@ -25,7 +28,7 @@ export interface ParameterSpec {
 export type Weights = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
 /** The schemes by which linear layers are filled. */
-export const LINEAR_SCHEMES = ["torch", "xavier-uniform", "xavier-normal", "kaiming-uniform"] as const;
+export const LINEAR_SCHEMES = ["torch", "xavier-uniform", "xavier-normal", "kaiming-uniform", "orthogonal"] as const;
 
 /** See {@link linearParameters}. */
 export type LinearScheme = (typeof LINEAR_SCHEMES)[number];
@@ -50,7 +53,7 @@ export function sizeOfShape(shape: readonly number[]): number {
  *
  * Schemes: `torch` (default everywhere) draws weight and bias from U(-1/sqrt(I), 1/sqrt(I)), which is what the public
  * attention-pooling programs train from; `xavier-uniform` U(±sqrt(6/(I+O))), `xavier-normal` N(0, 2/(I+O)) and
- * `kaiming-uniform` U(±sqrt(6/I)) all leave the bias at zero.
+ * `kaiming-uniform` U(±sqrt(6/I)) all leave the bias at zero, and so does `orthogonal`, whose rows are orthonormal.
  */
 export function linearParameters(
   name: string,
@@ -76,7 +79,18 @@ function weightInitialiser(scheme: LinearScheme, nIn: number, nOut: number): Ini
       return { kind: "normal", std: Math.sqrt(2 / (nIn + nOut)) };
     case "kaiming-uniform":
       return { kind: "uniform", bound: Math.sqrt(6 / nIn) };
+    case "orthogonal":
+      return { kind: "orthogonal" };
   }
+}
+
+/** The parameters `<name>.weight` (ones) and `<name>.bias` (zeros) `[W]` of a layer norm. */
+export function normParameters(name: string, width: number): ParameterSpec[] {
+  const common = { shape: [width], decay: false, isTrainable: true };
+  return [
+    { name: `${name}.weight`, init: { kind: "ones" }, ...common },
+    { name: `${name}.bias`, init: { kind: "zeros" }, ...common },
+  ];
 }
 
 /**
@@ -96,6 +110,8 @@ function initialValues({ shape, init }: ParameterSpec, rng: RandomSource): Float
       return values.fill(1);
     case "uniform":
       return values.map(() => (2 * rng.nextFloat() - 1) * init.bound);
+    case "orthogonal":
+      return orthogonalValues(shape, () => rng.normal());
     case "normal":
       return values.map(() => rng.normal() * init.std);
   }

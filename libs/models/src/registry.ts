@@ -1,6 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import type { tf } from "@parfocal/tensor";
 import { abmilHead } from "./heads/abmil.ts";
+import { classAttentionHead } from "./heads/class-attention.ts";
+import { dsmilHead } from "./heads/dsmil.ts";
 import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
 import { meanHead } from "./heads/mean.ts";
@@ -20,6 +22,7 @@ import type {
 } from "./model.ts";
 import { noReembedder } from "./reembedders/none.ts";
 import { r2tReembedder } from "./reembedders/r2t.ts";
+import { roformerReembedder } from "./reembedders/roformer.ts";
 
 /** Every head. Adding one: its file in `heads/` and its line here. */
 const HEADS: readonly HeadEntry[] = [
@@ -27,10 +30,16 @@ const HEADS: readonly HeadEntry[] = [
   headEntry(maxHead),
   headEntry(abmilHead),
   headEntry(gatedAbmilHead),
+  headEntry(dsmilHead),
+  headEntry(classAttentionHead),
 ];
 
 /** Every re-embedder. Adding one: its file in `reembedders/` and its line here. */
-const REEMBEDDERS: readonly ReembedderEntry[] = [reembedderEntry(noReembedder), reembedderEntry(r2tReembedder)];
+const REEMBEDDERS: readonly ReembedderEntry[] = [
+  reembedderEntry(noReembedder),
+  reembedderEntry(r2tReembedder),
+  reembedderEntry(roformerReembedder),
+];
 
 /** A head whose configuration has been read: what is left are questions about widths and tensors. */
 export interface Head {

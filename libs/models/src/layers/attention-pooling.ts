@@ -96,7 +96,7 @@ export function applyAttentionHead(
   const scores = attentionScores(hidden, context, isGated); // [N, A]
   const attention = softmaxOverTiles(scores) as tf.Tensor2D; // [N, A]
   const pooled: tf.Tensor2D = tf.matMul(attention, hidden, true, false); // [A, H]
-  return { logits: classify(pooled, context, config, widths), attention };
+  return { logits: classifyBranches(pooled, context, config.branches, widths), attention };
 }
 
 /**
@@ -113,13 +113,13 @@ function attentionScores(hidden: tf.Tensor2D, context: ForwardContext, isGated: 
 }
 
 /** `[A, H]` -> `[K]`: one classifier of the single embedding, or row k of the classifier on embedding k. */
-function classify(
+export function classifyBranches(
   pooled: tf.Tensor2D,
   context: ForwardContext,
-  config: AttentionConfig,
+  branches: AttentionConfig["branches"],
   widths: HeadWidths,
 ): tf.Tensor1D {
-  if (config.branches === "single") return tf.reshape(applyLinear(context, "classifier", pooled), [widths.nLogits]);
+  if (branches === "single") return tf.reshape(applyLinear(context, "classifier", pooled), [widths.nLogits]);
   const weight = context.parameter<tf.Tensor2D>("classifier.weight"); // [K, H]
   const bias = context.parameter<tf.Tensor1D>("classifier.bias"); // [K]
   return tf.add(tf.sum<tf.Tensor1D>(tf.mul(pooled, weight), 1), bias);

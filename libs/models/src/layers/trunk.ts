@@ -22,13 +22,13 @@ export interface TrunkConfig {
 /** Widest layer accepted: 64 times the usual one, still far below what would exhaust memory by itself. */
 export const MAX_WIDTH = 32_768;
 
-/** Reads the trunk's fields; defaults are one layer of 512 with ReLU and dropout 0.25, as in the CLAM programs. */
-export function readTrunkConfig(reader: ConfigReader): TrunkConfig {
+/** Reads the trunk's fields; defaults are one layer of 512 with ReLU and dropout 0.25, as in the CLAM programs, unless the head has others. */
+export function readTrunkConfig(reader: ConfigReader, defaults: Partial<TrunkConfig> = {}): TrunkConfig {
   return {
-    hidden: reader.integers("hidden", { min: 1, max: MAX_WIDTH, maxItems: 8 }, [512]),
+    hidden: reader.integers("hidden", { min: 1, max: MAX_WIDTH, maxItems: 8 }, defaults.hidden ?? [512]),
     activation: reader.choice("activation", ACTIVATIONS, "relu"),
     dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: 0.25 }),
-    init: reader.choice("init", LINEAR_SCHEMES, "torch"),
+    init: reader.choice("init", LINEAR_SCHEMES, defaults.init ?? "torch"),
   };
 }
 

@@ -2,7 +2,7 @@ import type { ParameterSpec, Weights } from "../parameter.ts";
 import { sizeOfShape } from "../parameter.ts";
 
 /** The specifications' deterministic filler, exact in doubles: `((31 k^2 + 7919 k + 104729 seed + 13) mod 1009) / 1009 - 0.5`. */
-function fillerValue(k: number, seed: number): number {
+export function fillerValue(k: number, seed: number): number {
   return ((31 * k * k + 7919 * k + 104_729 * seed + 13) % 1009) / 1009 - 0.5;
 }
 
