@@ -42,7 +42,7 @@ async function openSides(workload: Workload): Promise<Sides & { close(): Promise
   const ours = await startOwnSide(workload);
   const reference = await startReference(workload.threads);
   const theirs = "unavailable" in reference ? undefined : reference;
-  if ("unavailable" in reference) console.log(`PyTorch side skipped: ${reference.unavailable}`);
+  if ("unavailable" in reference) console.log(`  PyTorch side skipped: ${reference.unavailable}`);
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const [features, weights] = [join(folder, "features.f32"), join(folder, "weights.f32")];
   await writeFile(features, ours.features);
@@ -135,7 +135,9 @@ async function measure(workload: Workload, nRounds: number): Promise<void> {
   const { ours } = sides;
   const { n } = workload;
   const nSteps = Math.max(1, Math.round(12_288 / n));
-  console.log(`${n} x ${D}, dropout ${workload.dropout}, ${workload.threads} threads, torch ${sides.theirs?.version}`);
+  console.log(
+    `${n} x ${D}, dropout ${workload.dropout}, ${workload.threads} threads, torch ${sides.theirs?.version ?? "absent"}`,
+  );
   try {
     const predicting = { do: "predict", runs: 2 * nSteps };
     const predict = () => timeMs(() => ours.predict(2 * nSteps));
