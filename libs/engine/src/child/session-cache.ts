@@ -19,6 +19,9 @@ export function sessionOptions(settings: SessionSettings): InferenceSession.Sess
     executionProviders: [providerOf(settings.device)],
     graphOptimizationLevel: "all",
     executionMode: "sequential",
+    // A plan per input shape: bags all have their own, so plans would pile up, and each raises the peak (725 against 569 MiB
+    // for a training step of 10 000 tiles) without a gain in time.
+    enableMemPattern: false,
     intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
