@@ -107,7 +107,7 @@ export function feedsOf(
   const nTiles = values.tiles.length / model.config.dIn;
   const parameters = model.parameters
     .filter(({ name }) => name.startsWith("reembed."))
-    .map(({ name, shape }) => [name, f32(values.parameters[name] ?? [], shape)]);
+    .map(({ name, shape }): [string, ConstantTensor] => [name, f32(values.parameters[name] ?? [], shape)]);
   return {
     tiles: f32(values.tiles, [nTiles, model.config.dIn]),
     ...(values.coords && { coords: { dtype: "i32", shape: [nTiles, 2], data: values.coords } }),
