@@ -52,7 +52,11 @@ export function createModelCatalog(store: ObjectStore): ModelCatalog {
   const versionMeant = async (project: string, model: string, selector: ModelSelector, options: CallOptions) => {
     if (selector.kind === "version") return selector.version;
     if (selector.kind === "alias") return aliases.get(project, model, selector.alias, options);
-    return (await aliases.get(project, model, PRODUCTION, options)) ?? aliases.get(project, model, LATEST, options);
+    // Both at once: every prediction waits for this.
+    const [production, latest] = await Promise.all(
+      [PRODUCTION, LATEST].map((alias) => aliases.get(project, model, alias, options)),
+    );
+    return production ?? latest;
   };
 
   return {
