@@ -24,6 +24,15 @@ const HEADS: readonly (readonly [string, Record<string, unknown>, Record<string,
   ["gated abmil", { kind: "gated-abmil" }, BINARY],
   ["gated abmil without a trunk", { kind: "gated-abmil", hidden: [] }, BINARY],
   ["gated abmil, branches per class", { kind: "gated-abmil" }, LABELS],
+  ["dsmil", { kind: "dsmil", queryWidth: 3 }, BINARY],
+  ["dsmil without a trunk, learned values", { kind: "dsmil", queryWidth: 3, hidden: [], value: "learned" }, LABELS],
+  ["dsmil with one logit", { kind: "dsmil", queryWidth: 3 }, { ...BINARY, link: "sigmoid" }],
+  ["class attention", { kind: "class-attention", attentionWidth: 6, heads: 3 }, LABELS],
+  [
+    "class attention of one token",
+    { kind: "class-attention", attentionWidth: 6, heads: 2, branches: "single" },
+    BINARY,
+  ],
 ];
 
 function tinyModel(head: Record<string, unknown>, task: Record<string, unknown>): Model {

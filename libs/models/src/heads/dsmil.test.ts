@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { buildModel } from "../build-model.ts";
+import { type Doubles, doubleFiller, runInDoubles } from "../testing/eager-model.ts";
+import { crossEntropy } from "../testing/gradient-check.ts";
+
+const TASK = { kind: "binary", classes: ["no", "yes"] };
+const model = buildModel({ dIn: 4, head: { kind: "dsmil" }, task: TASK });
+
+/** The weights of F12. */
+const WEIGHTS = {
+  "head.instance.weight": doubleFiller(8, 200, 0.5),
+  "head.instance.bias": doubleFiller(2, 201, 0.5),
+  "head.query.0.weight": doubleFiller(512, 202, 0.5),
+  "head.query.0.bias": doubleFiller(128, 203, 0.5),
+  "head.query.1.weight": doubleFiller(128 * 128, 204, 0.5),
+  "head.query.1.bias": doubleFiller(128, 205, 0.5),
+  "head.classifier.weight": doubleFiller(16, 206, 0.5),
+  "head.classifier.bias": doubleFiller(2, 207, 0.5),
+};
+const BAG = { features: doubleFiller(20, 9, 2), weights: WEIGHTS };
+
+function expectNear(found: Doubles, expected: Doubles): void {
+  expect(found).toHaveLength(expected.length);
+  for (const [i, value] of expected.entries()) expect(Math.abs((found[i] ?? Number.NaN) - value)).toBeLessThan(1e-7);
+}
+
+describe("the numbers of F12", () => {
+  const output = runInDoubles(model, BAG, (result) => ({
+    logits: Array.from(result.logits.dataSync()),
+    attention: Array.from(result.attention?.dataSync() ?? []),
+    instance: Array.from(result.auxiliary?.logits.dataSync() ?? []),
+    loss: crossEntropy(result, 1).dataSync()[0],
+  }));
+
+  it("come out of both streams", () => {
+    expectNear(output.logits, [-0.09237508, -0.225386]);
+    // Tile 2 is critical for the first class, tile 3 for the second.
+    expectNear(output.instance, [0.24604796, 0.239492]);
+  });
+
+  it("come out of the attention to the critical tiles", () => {
+    const column = (k: number) => output.attention.filter((_, i) => i % 2 === k);
+    expectNear(column(0), [0.17639754, 0.17858478, 0.25748499, 0.1817705, 0.20576218]);
+    expectNear(column(1), [0.1911589, 0.19601752, 0.1714879, 0.24554657, 0.1957891]);
+  });
+
+  it("come out of the loss, half of it the instances'", () => {
+    expect(output.loss).toBeCloseTo(0.72914652, 7);
+  });
+});
+
+describe("learned values", () => {
+  it("are a linear layer with ReLU: the identity of it gives what no layer gives to positive tiles", () => {
+    const learned = buildModel({ dIn: 4, head: { kind: "dsmil", value: "learned" }, task: TASK });
+    const features = BAG.features.map(Math.abs);
+    const identity = Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
+    const weights = { ...WEIGHTS, "head.value.weight": identity, "head.value.bias": [0, 0, 0, 0] };
+    const logits = (which: typeof model, values: Readonly<Record<string, Doubles>>) =>
+      runInDoubles(which, { features, weights: values }, (result) => Array.from(result.logits.dataSync()));
+    expectNear(logits(learned, weights), logits(model, WEIGHTS));
+  });
+});
