@@ -1,7 +1,18 @@
 // The gate on one machine: every verb in order, the first failure ends it. `--no-test` leaves the tests to the caller.
 import { spawnSync } from "node:child_process";
 
-const verbs = ["setup", "generate:check", "proto:lint", "proto:breaking", "format:check", "lint", "typecheck", "boundaries", "deadcode", "test"];
+const verbs = [
+  "setup",
+  "generate:check",
+  "proto:lint",
+  "proto:breaking",
+  "format:check",
+  "lint",
+  "typecheck",
+  "boundaries",
+  "deadcode",
+  "test",
+];
 const wanted = process.argv.includes("--no-test") ? verbs.filter((verb) => verb !== "test") : verbs;
 
 for (const verb of wanted) {

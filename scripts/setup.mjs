@@ -13,13 +13,27 @@ function isInstalled() {
   if (!existsSync(stampPath)) return false;
   const wanted = JSON.parse(readFileSync(lockPath, "utf8")).packages;
   const present = JSON.parse(readFileSync(stampPath, "utf8")).packages;
-  return Object.entries(present).every(([path, entry]) => wanted[path]?.version === entry.version)
-    && Object.entries(wanted).every(([path, entry]) => path === "" || entry.optional || entry.peer || entry.link || !path.startsWith("node_modules/") || path in present);
+  return (
+    Object.entries(present).every(([path, entry]) => wanted[path]?.version === entry.version) &&
+    Object.entries(wanted).every(
+      ([path, entry]) =>
+        path === "" ||
+        entry.optional ||
+        entry.peer ||
+        entry.link ||
+        !path.startsWith("node_modules/") ||
+        path in present,
+    )
+  );
 }
 
 function install() {
   console.log("parfocal: installing packages (once) …");
-  const result = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const result = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (result.status !== 0) throw new Error(`npm ci failed with exit status ${result.status ?? result.signal}`);
 }
 
@@ -28,7 +42,9 @@ function assertNode24() {
   const packaged = join(root, "node_modules", ".bin", "node");
   const major = Number(process.versions.node.split(".")[0]);
   if (existsSync(packaged) || major >= 24) return;
-  throw new Error(`Parfocal needs Node 24 or newer and none is packaged for ${process.platform}-${process.arch}; this is Node ${process.versions.node}`);
+  throw new Error(
+    `Parfocal needs Node 24 or newer and none is packaged for ${process.platform}-${process.arch}; this is Node ${process.versions.node}`,
+  );
 }
 
 try {

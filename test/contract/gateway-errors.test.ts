@@ -98,12 +98,12 @@ describe("what the gateway says to wrong requests", () => {
       return done.result.value;
     };
     const unknownLabel = await failureOf({ ...good, bags: good.bags.map((bag) => ({ ...bag, labels: ["nonsense"] })) });
-    expect(unknownLabel).toMatchObject({ code: 3, message: expect.stringContaining("bags[0].labels") });
+    expect(unknownLabel).toMatchObject({ code: 3, message: expect.stringContaining("bags[0].labels") as string });
     expect(unknownLabel.message).not.toContain("nonsense");
     const recipe = commonV1.Recipe.fromPartial({ epochs: 0 });
     expect(await failureOf({ ...good, spec: { ...good.spec!, recipe } })).toMatchObject({
       code: 3,
-      message: expect.stringMatching(/epochs.*0.*1.*10000/),
+      message: expect.stringMatching(/epochs.*0.*1.*10000/) as string,
     });
   });
 
