@@ -7,6 +7,7 @@ import { gatewayV1, googleLongrunning } from "@parfocal/protocol";
 import { type Channel, createChannelTo, createSilentLogger, createStageClient } from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
+import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
 
 /** Environment of the services: store and its credentials. */
 export type ServiceEnv = Readonly<Record<string, string>>;
@@ -28,21 +29,28 @@ export function createClients(address: string) {
 /** What {@link createClients} gives. */
 export type Clients = ReturnType<typeof createClients>;
 
-/** Gateway and aggregate in this process. */
+/** Gateway, reembed and aggregate in this process. */
 export async function startServices(storeEnv: ServiceEnv) {
   const env = { PORT: "0", PARFOCAL_THREADS: "1", ...storeEnv };
   const logger = createSilentLogger();
   const aggregate = await startAggregate(aggregateConfigFromEnv(env), logger, env);
-  const addressed = { ...env, PARFOCAL_AGGREGATE_ADDRESS: aggregate.server.address };
+  const reembed = await startReembed(reembedConfigFromEnv(env), logger, env);
+  const addressed = {
+    ...env,
+    PARFOCAL_AGGREGATE_ADDRESS: aggregate.server.address,
+    PARFOCAL_REEMBED_ADDRESS: reembed.server.address,
+  };
   const gateway = await startGateway(gatewayConfigFromEnv(addressed), logger, addressed);
   const clients = createClients(gateway.server.address);
   return {
     clients,
     gatewayAddress: gateway.server.address,
     aggregateAddress: aggregate.server.address,
+    reembedAddress: reembed.server.address,
     async close() {
       clients.channel.close();
       await gateway.close();
+      await reembed.close();
       await aggregate.close();
     },
   };

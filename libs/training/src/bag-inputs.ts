@@ -1,7 +1,7 @@
 import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@parfocal/bags";
-import type { TensorSource } from "@parfocal/engine";
+import type { HostTensor, TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
-import type { Model, SideInput } from "@parfocal/models";
+import { gridFromCoords, type Model, type SideInput } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { BagSourceFacts } from "./job.ts";
 
@@ -29,17 +29,20 @@ export async function readBagInput(
   signal?: AbortSignal,
 ): Promise<BagInput> {
   assertBagFits(model, ref);
-  return bagInputFromHeader(ref, await readBagHeader(store, ref, signal ? { signal } : {}), model);
+  return bagInputFromHeader(store, ref, await readBagHeader(store, ref, signal ? { signal } : {}), model, signal);
 }
 
 /** Where the tensors of a bag lie that fits `model`. */
-function bagInputFromHeader(ref: BagRef, header: BagHeader, model: Model): BagInput {
-  const sides = model.sideInputs.map((name): [string, TensorSource] => [name, sideSource(ref, header, name)]);
-  return {
-    n: header.n,
-    feeds: { features: featureSource(ref, header), ...Object.fromEntries(sides) },
-    metadata: header.metadata,
-  };
+async function bagInputFromHeader(
+  store: ObjectStore,
+  ref: BagRef,
+  header: BagHeader,
+  model: Model,
+  signal: AbortSignal | undefined,
+): Promise<BagInput> {
+  const sides: Record<string, TensorSource> = {};
+  for (const name of model.sideInputs) sides[name] = await sideSource(store, ref, header, name, signal);
+  return { n: header.n, feeds: { features: featureSource(ref, header), ...sides }, metadata: header.metadata };
 }
 
 /**
@@ -58,7 +61,7 @@ export async function readTilesOrBag(
   const header = await readBagHeader(store, ref, signal ? { signal } : {});
   if (header.metadata.encoder !== encoder) {
     assertBagFits(model, ref);
-    return { ...bagInputFromHeader(ref, header, model), isReembedded: false };
+    return { ...(await bagInputFromHeader(store, ref, header, model, signal)), isReembedded: false };
   }
   assertWidth(ref, model.tileWidth);
   const feeds = { tiles: featureSource(ref, header) };
@@ -132,10 +135,10 @@ function areAlike(a: string | number, b: string | number, field: keyof BagSource
  *
  * @throws {DomainError} `EMPTY_BAG`; `GEOMETRY_MISMATCH` naming both widths, or missing coordinates.
  */
-function assertBagFits(model: Model, ref: BagRef): void {
+export function assertBagFits(model: Model, ref: BagRef): void {
   assertNotEmpty(ref);
   assertWidth(ref, model.config.dIn);
-  if (!model.sideInputs.includes("coords") || ref.hasCoords) return;
+  if (model.sideInputs.length === 0 || ref.hasCoords) return;
   throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
 }
 
@@ -153,9 +156,27 @@ function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource
   return { ...objectOf(ref, etag), offsetBytes: features.offsetBytes, dtype, shape: features.shape };
 }
 
-function sideSource(ref: BagRef, { etag, coords }: BagHeader, name: SideInput): TensorSource {
-  if (coords === undefined) throw new DomainError("GEOMETRY_MISMATCH", `the bag has no ${name}; the model needs them`);
-  return { ...objectOf(ref, etag), offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape };
+/** Coordinates as they lie in the bag; grid cells made of them here, which are 8 bytes a tile. */
+async function sideSource(
+  store: ObjectStore,
+  ref: BagRef,
+  { etag, coords, metadata }: BagHeader,
+  name: SideInput,
+  signal: AbortSignal | undefined,
+): Promise<TensorSource> {
+  if (coords === undefined)
+    throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
+  const { offsetBytes, lengthBytes, shape } = coords;
+  if (name === "coords") return { ...objectOf(ref, etag), offsetBytes, dtype: "i32", shape };
+  const range = { start: offsetBytes, end: offsetBytes + lengthBytes };
+  const { bytes } = await store.get(ref.key, { range, ifMatch: etag, ...(signal && { signal }) });
+  return { kind: "inline", tensor: gridTensor(new Int32Array(new Uint8Array(bytes).buffer), metadata) };
+}
+
+/** Cells `[N, 2]` i32 of tiles on the slide's grid, from their corners. */
+export function gridTensor(coords: Int32Array, { level0StridePx }: BagMetadata): HostTensor {
+  const { grid } = gridFromCoords(coords, level0StridePx === undefined ? {} : { stridePx: level0StridePx });
+  return { dtype: "i32", shape: [grid.length / 2, 2], data: new Uint8Array(grid.buffer) };
 }
 
 /** The bag's object, whose digest the engine checks before it uses any of it. */

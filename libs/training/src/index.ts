@@ -24,6 +24,7 @@ export {
   type PartMetrics,
   parseManifest,
 } from "./package/manifest.ts";
+export { createModelCache, type ModelCache } from "./package/model-cache.ts";
 export { manifestKeyOf } from "./package/package-files.ts";
 export {
   type BagPrediction,
@@ -34,6 +35,8 @@ export {
 } from "./package/predict-bag.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
+export { createKeyedLock, type KeyedLock } from "./reembed/keyed-lock.ts";
+export { type ReembedDeps, type ReembedProgress, reembedBag } from "./reembed/reembed-bag.ts";
 export type { ScheduleConfig } from "./schedule.ts";
 export {
   applyStepBuild,

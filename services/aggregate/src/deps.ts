@@ -1,6 +1,6 @@
 import type { Engine } from "@parfocal/engine";
 import type { ObjectStore } from "@parfocal/store";
-import type { ModelCache } from "./model-cache.ts";
+import type { ModelCache } from "@parfocal/training";
 
 /** What the stage's handlers work with; each takes the part it needs. */
 export interface AggregateDeps {

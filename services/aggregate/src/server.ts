@@ -2,13 +2,13 @@ import { createEngine } from "@parfocal/engine";
 import { aggregateV1 } from "@parfocal/protocol";
 import { defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
+import { createModelCache } from "@parfocal/training";
 import { type AggregateConfig, bytesFromMb } from "./config.ts";
 import type { AggregateDeps } from "./deps.ts";
 import { createAttention } from "./handlers/attention.ts";
 import { createEvaluate } from "./handlers/evaluate.ts";
 import { createPredict } from "./handlers/predict.ts";
 import { createTrain } from "./handlers/train.ts";
-import { createModelCache } from "./model-cache.ts";
 
 export { type AggregateConfig, aggregateConfigFromEnv, aggregateSettings } from "./config.ts";
 

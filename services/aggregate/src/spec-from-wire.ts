@@ -1,8 +1,6 @@
-import { DomainError } from "@parfocal/errors";
 import { commonV1 } from "@parfocal/protocol";
-
-/** A JSON object that a strict reader will check: fields that are `undefined` are left to its defaults. */
-type Fields = Readonly<Record<string, unknown>>;
+import { architectureFromWire } from "./architecture-from-wire.ts";
+import { choice, defined, type Fields, missing } from "./wire-fields.ts";
 
 /**
  * The training specification of a request as the JSON that `parseTrainSpec` reads. What the client left out is left out:
@@ -12,33 +10,13 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fields {
   if (spec?.task === undefined) throw missing("spec.task");
-  if (spec.architecture?.head === undefined) throw missing("spec.architecture.head");
+  if (spec.architecture === undefined) throw missing("spec.architecture");
   const { architecture, recipe, split, threshold, task } = spec;
   return defined({
-    model: {
-      standardise: architecture.standardise,
-      head: headFromWire(spec.architecture.head),
-      task: taskFromWire(task, architecture.singleLogit),
-    },
+    model: { ...architectureFromWire(architecture), task: taskFromWire(task, architecture.singleLogit) },
     ...(recipe === undefined ? {} : recipeFromWire(recipe)),
     split: split && defined({ validationFraction: split.validationFraction, testFraction: split.testFraction }),
     threshold: threshold && thresholdFromWire(threshold),
-  });
-}
-
-function missing(field: string): DomainError {
-  return new DomainError("INVALID_ARGUMENT", `${field} is missing`, { details: { field } });
-}
-
-function defined(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-/** The value that a table gives an enum's name. */
-function choice<T>(field: string, table: Readonly<Record<string, T>>, name: string): T {
-  if (Object.hasOwn(table, name)) return table[name] as T;
-  throw new DomainError("INVALID_ARGUMENT", `${field} is ${name}; it is one of ${Object.keys(table).join(", ")}`, {
-    details: { field },
   });
 }
 
@@ -46,48 +24,6 @@ function taskFromWire(task: commonV1.Task, singleLogit: boolean): Fields {
   const kinds = { KIND_BINARY: "binary", KIND_MULTICLASS: "multiclass", KIND_MULTILABEL: "multilabel" };
   const kind = choice("spec.task.kind", kinds, commonV1.task_KindToJSON(task.kind));
   return defined({ kind, classes: task.classes, link: singleLogit ? "sigmoid" : undefined });
-}
-
-const ACTIVATIONS = {
-  ACTIVATION_UNSPECIFIED: undefined,
-  ACTIVATION_RELU: "relu",
-  ACTIVATION_GELU: "gelu",
-  ACTIVATION_TANH: "tanh",
-};
-
-function trunkFromWire(trunk: commonV1.Trunk | undefined): Fields {
-  if (trunk === undefined) return {};
-  const activation = choice("trunk.activation", ACTIVATIONS, commonV1.activationToJSON(trunk.activation));
-  return defined({ hidden: trunk.hidden, activation, dropout: trunk.dropout });
-}
-
-function headFromWire(head: commonV1.Head): Fields {
-  const trunk = trunkFromWire(head.trunk);
-  switch (head.kind?.$case) {
-    case undefined:
-      throw missing("spec.architecture.head.kind");
-    case "mean":
-      return { kind: "mean", ...trunk };
-    case "max":
-      return defined({ kind: "max", ...trunk, level: levelFromWire(head.kind.value) });
-    case "abmil":
-      return defined({ ...trunk, ...attentionFromWire(head.kind.value) });
-  }
-}
-
-function levelFromWire({ over }: commonV1.MaxHead): string | undefined {
-  const levels = { OVER_UNSPECIFIED: undefined, OVER_EMBEDDING: "embedding", OVER_INSTANCE: "instance" };
-  return choice<string | undefined>("max.over", levels, commonV1.maxHead_OverToJSON(over));
-}
-
-function attentionFromWire(abmil: commonV1.AbmilHead): Fields {
-  const branches = { BRANCHES_UNSPECIFIED: undefined, BRANCHES_SHARED: "single", BRANCHES_PER_CLASS: "per-class" };
-  return {
-    kind: abmil.gated ? "gated-abmil" : "abmil",
-    attentionWidth: abmil.attentionWidth,
-    attentionDropout: abmil.dropout,
-    branches: choice<string | undefined>("abmil.branches", branches, commonV1.abmilHead_BranchesToJSON(abmil.branches)),
-  };
 }
 
 function recipeFromWire(recipe: commonV1.Recipe): Fields {

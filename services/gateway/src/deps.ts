@@ -1,4 +1,4 @@
-import type { aggregateV1 } from "@parfocal/protocol";
+import type { aggregateV1, reembedV1 } from "@parfocal/protocol";
 import type { Logger, StageClient } from "@parfocal/runtime";
 import type { ObjectStore } from "@parfocal/store";
 import type { EmbeddedDriver } from "@parfocal/workflows";
@@ -15,5 +15,7 @@ export interface GatewayDeps {
   readonly operations: EmbeddedDriver;
   /** The stage that aggregates and trains. */
   readonly aggregate: StageClient<typeof aggregateV1.AggregateServiceDefinition>["calls"];
+  /** The stage that re-embeds. */
+  readonly reembed: StageClient<typeof reembedV1.ReembedServiceDefinition>["calls"];
   readonly logger: Logger;
 }

@@ -1,4 +1,4 @@
-import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2 } from "@parfocal/protocol";
+import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, reembedV1 } from "@parfocal/protocol";
 import { createStageClient, defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { createEmbeddedDriver } from "@parfocal/workflows";
@@ -19,6 +19,7 @@ import {
   createWaitOperation,
 } from "./handlers/operations.ts";
 import { createPredict } from "./handlers/predict.ts";
+import { createListPresets } from "./handlers/presets.ts";
 import { createTrain } from "./handlers/train.ts";
 import { createUploadBag } from "./handlers/upload-bag.ts";
 import { createWatchOperation } from "./handlers/watch-operation.ts";
@@ -61,6 +62,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
   });
+  const reembed = createStageClient(reembedV1.ReembedServiceDefinition, config.reembedAddress);
   const operations = await createEmbeddedDriver({
     store,
     registry: {
@@ -72,7 +74,8 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
   });
   const expiry = scheduleExpiry(operations, config.operationTtlHours, logger);
-  const deps: GatewayDeps = { store, bags, models, importer, operations, aggregate: aggregate.calls, logger };
+  const stages = { aggregate: aggregate.calls, reembed: reembed.calls };
+  const deps: GatewayDeps = { store, bags, models, importer, operations, ...stages, logger };
   const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
   return {
     server,
@@ -82,6 +85,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
       await operations.close();
       pool.close();
       aggregate.close();
+      reembed.close();
       store.close();
     },
   };
@@ -91,7 +95,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
 function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceRoots) {
   return [
     defineService(gatewayV1.PredictionServiceDefinition, { predict: createPredict(deps) }),
-    defineService(gatewayV1.TrainingServiceDefinition, { train: createTrain(deps) }),
+    defineService(gatewayV1.TrainingServiceDefinition, { train: createTrain(deps), listPresets: createListPresets() }),
     defineService(gatewayV1.ModelServiceDefinition, {
       getModel: createGetModel(deps),
       listModels: createListModels(deps),

@@ -1,5 +1,5 @@
 import type { CallOptions, ObjectStore } from "@parfocal/store";
-import { type LoadedModel, loadModel } from "@parfocal/training";
+import { type LoadedModel, loadModel } from "./load-model.ts";
 
 /** Models kept ready by the digest of their manifest, which covers every byte of them. */
 export interface ModelCache {

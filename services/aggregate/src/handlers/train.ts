@@ -69,6 +69,8 @@ export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
       encoder: manifest.expects.encoder ?? "",
       parameterCount: BigInt(countParameters(model.parameters)),
       history: manifest.history.map(epochToWire),
+      reembedder: model.hasReembedder ? model.config.reembed.kind : "",
+      head: model.config.head.kind,
     };
     return { event: { $case: "published", value } };
   }

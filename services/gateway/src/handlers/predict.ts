@@ -1,14 +1,17 @@
 import { DomainError } from "@parfocal/errors";
-import { type gatewayV1, parseAnyResourceName, parseResourceName } from "@parfocal/protocol";
+import { type gatewayV1, parseAnyResourceName, parseResourceName, type reembedV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { ModelSelector } from "../catalog/model-catalog.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 
-type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
+type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate" | "reembed">;
 
-/** `Predict`: resolves the model and the bag, then asks the stage. Tensors never pass through here. */
-export function createPredict({ store, bags, models, aggregate }: Deps) {
+/**
+ * `Predict`: resolves the model and the bag, has the bag re-embedded when the model asks for it, then asks the stage that
+ * aggregates. Tensors never pass through here.
+ */
+export function createPredict({ store, bags, models, aggregate, reembed }: Deps) {
   return async (request: gatewayV1.PredictRequest, context: HandlerContext): Promise<gatewayV1.PredictResponse> => {
     const { signal } = context;
     const { project, model, selector } = parseModelName(request.model);
@@ -19,7 +22,8 @@ export function createPredict({ store, bags, models, aggregate }: Deps) {
       models.get(project, model, selector, { signal }),
       bags.get(project, bag.bag, { signal }),
     ]);
-    const stageRequest = { model: version.reference, bag: bagReferenceFromRef(store, entry.ref) };
+    const original = { model: version.reference, bag: bagReferenceFromRef(store, entry.ref) };
+    const stageRequest = version.reembedder === "" ? original : await reembedded(reembed, original, context);
     const answer = { model: version.name, bag: request.bag };
     if (!request.includeAttention) {
       const { prediction } = await aggregate.predict(stageRequest, { parent: context });
@@ -30,6 +34,18 @@ export function createPredict({ store, bags, models, aggregate }: Deps) {
     });
     return { ...answer, prediction, attention: { weights: attention, coordinates, mapLabels } };
   };
+}
+
+/** The same request about the re-embedded bag, whose tiles are in the same order and places. */
+async function reembedded(
+  stage: Deps["reembed"],
+  request: reembedV1.ReembedRequest,
+  context: HandlerContext,
+): Promise<reembedV1.ReembedRequest> {
+  for await (const { event } of stage.reembed(request, { parent: context })) {
+    if (event?.$case === "bag") return { ...request, bag: event.value };
+  }
+  throw new DomainError("UNREACHABLE", "the re-embedding stage ended before it gave the bag");
 }
 
 /** Which model of which project a name means. */

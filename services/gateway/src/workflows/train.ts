@@ -116,15 +116,10 @@ async function publish(
     test: published.test,
     aliases: [],
     parameterCount: published.parameterCount,
-    head: headName(request.spec?.architecture?.head),
+    head: published.head,
     history: published.history,
+    reembedder: published.reembedder,
   };
   await models.publish(project, request.modelId, operationId, model);
   return { model: gatewayV1.Model.toJSON(model) as Json };
-}
-
-/** The head as people call it. */
-function headName(head: commonV1.Head | undefined): string {
-  if (head?.kind?.$case !== "abmil") return head?.kind?.$case ?? "";
-  return head.kind.value.gated ? "gated-abmil" : "abmil";
 }

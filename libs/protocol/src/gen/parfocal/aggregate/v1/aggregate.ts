@@ -17,7 +17,10 @@ export interface PredictRequest {
   model?:
     | ModelReference
     | undefined;
-  /** The bag; encoder and width must be the manifest's. */
+  /**
+   * The bag: re-embedded by the model's re-embedder, or as it was trained on (then it is re-embedded here, uncached).
+   * Encoder, width and geometry must be the manifest's.
+   */
   bag?: BagReference | undefined;
 }
 
@@ -142,6 +145,10 @@ export interface PublishedEvent {
   parameterCount: bigint;
   /** Every epoch, in order. */
   history: EpochReport[];
+  /** Re-embedder, e.g. `r2t`; empty: none. */
+  reembedder: string;
+  /** Head, e.g. `gated-abmil`. */
+  head: string;
 }
 
 /** Scores labelled bags. */
@@ -1159,6 +1166,8 @@ function createBasePublishedEvent(): PublishedEvent {
     encoder: "",
     parameterCount: 0n,
     history: [],
+    reembedder: "",
+    head: "",
   };
 }
 
@@ -1187,6 +1196,12 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     }
     for (const v of message.history) {
       EpochReport.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.reembedder !== "") {
+      writer.uint32(66).string(message.reembedder);
+    }
+    if (message.head !== "") {
+      writer.uint32(74).string(message.head);
     }
     return writer;
   },
@@ -1260,6 +1275,22 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
             message.history.push(EpochReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reembedder = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.head = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1289,6 +1320,8 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
         ? BigInt(object.parameter_count)
         : 0n,
       history: globalThis.Array.isArray(object?.history) ? object.history.map((e: any) => EpochReport.fromJSON(e)) : [],
+      reembedder: isSet(object.reembedder) ? globalThis.String(object.reembedder) : "",
+      head: isSet(object.head) ? globalThis.String(object.head) : "",
     };
   },
 
@@ -1315,6 +1348,12 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     if (message.history?.length) {
       obj.history = message.history.map((e) => EpochReport.toJSON(e));
     }
+    if (message.reembedder !== "") {
+      obj.reembedder = message.reembedder;
+    }
+    if (message.head !== "") {
+      obj.head = message.head;
+    }
     return obj;
   },
 
@@ -1338,6 +1377,8 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
       ? BigInt(object.parameterCount)
       : 0n;
     message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
+    message.reembedder = object.reembedder ?? "";
+    message.head = object.head ?? "";
     return message;
   },
 };

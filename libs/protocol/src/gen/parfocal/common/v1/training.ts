@@ -306,6 +306,181 @@ export function abmilHead_BranchesToJSON(object: AbmilHead_Branches): string {
   }
 }
 
+/** Learned class tokens that attend to the tiles (Pochet et al. 2023). */
+export interface ClassAttentionHead {
+  /** Width of queries, keys and values of all heads together, 1 to 32 768; absent: 256. */
+  attentionWidth?:
+    | number
+    | undefined;
+  /** Attention heads, 1 to 64, dividing the width; absent: 8. */
+  heads?:
+    | number
+    | undefined;
+  /** How many tokens there are. */
+  branches: ClassAttentionHead_Branches;
+}
+
+/** How many tokens, and so attention maps, there are. */
+export const ClassAttentionHead_Branches = {
+  /** BRANCHES_UNSPECIFIED - One per class. */
+  BRANCHES_UNSPECIFIED: 0,
+  /** BRANCHES_SHARED - One for all classes. */
+  BRANCHES_SHARED: 1,
+  /** BRANCHES_PER_CLASS - One per class. */
+  BRANCHES_PER_CLASS: 2,
+} as const;
+
+export type ClassAttentionHead_Branches = typeof ClassAttentionHead_Branches[keyof typeof ClassAttentionHead_Branches];
+
+export namespace ClassAttentionHead_Branches {
+  export type BRANCHES_UNSPECIFIED = typeof ClassAttentionHead_Branches.BRANCHES_UNSPECIFIED;
+  export type BRANCHES_SHARED = typeof ClassAttentionHead_Branches.BRANCHES_SHARED;
+  export type BRANCHES_PER_CLASS = typeof ClassAttentionHead_Branches.BRANCHES_PER_CLASS;
+}
+
+export function classAttentionHead_BranchesFromJSON(object: any): ClassAttentionHead_Branches {
+  switch (object) {
+    case 0:
+    case "BRANCHES_UNSPECIFIED":
+      return ClassAttentionHead_Branches.BRANCHES_UNSPECIFIED;
+    case 1:
+    case "BRANCHES_SHARED":
+      return ClassAttentionHead_Branches.BRANCHES_SHARED;
+    case 2:
+    case "BRANCHES_PER_CLASS":
+      return ClassAttentionHead_Branches.BRANCHES_PER_CLASS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClassAttentionHead_Branches");
+  }
+}
+
+export function classAttentionHead_BranchesToJSON(object: ClassAttentionHead_Branches): string {
+  switch (object) {
+    case ClassAttentionHead_Branches.BRANCHES_UNSPECIFIED:
+      return "BRANCHES_UNSPECIFIED";
+    case ClassAttentionHead_Branches.BRANCHES_SHARED:
+      return "BRANCHES_SHARED";
+    case ClassAttentionHead_Branches.BRANCHES_PER_CLASS:
+      return "BRANCHES_PER_CLASS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClassAttentionHead_Branches");
+  }
+}
+
+/** Dual-stream pooling around each class's critical tile (Li et al. 2021). Without a trunk unless one is given. */
+export interface DsmilHead {
+  /** Width of both layers of the query network, 1 to 32 768; absent: 128. */
+  queryWidth?:
+    | number
+    | undefined;
+  /** What is pooled. */
+  value: DsmilHead_Value;
+  /** Probability that a feature is dropped before the learned values, 0 to 0.95; absent: 0. */
+  valueDropout?:
+    | number
+    | undefined;
+  /** Share of the loss that the critical tiles' own scores get, 0 to 1; absent: 0.5. */
+  instanceWeight?:
+    | number
+    | undefined;
+  /** What is served. */
+  output: DsmilHead_Output;
+}
+
+/** What is pooled. */
+export const DsmilHead_Value = {
+  /** VALUE_UNSPECIFIED - The tiles. */
+  VALUE_UNSPECIFIED: 0,
+  /** VALUE_IDENTITY - The tiles. */
+  VALUE_IDENTITY: 1,
+  /** VALUE_LEARNED - A learned layer of them. */
+  VALUE_LEARNED: 2,
+} as const;
+
+export type DsmilHead_Value = typeof DsmilHead_Value[keyof typeof DsmilHead_Value];
+
+export namespace DsmilHead_Value {
+  export type VALUE_UNSPECIFIED = typeof DsmilHead_Value.VALUE_UNSPECIFIED;
+  export type VALUE_IDENTITY = typeof DsmilHead_Value.VALUE_IDENTITY;
+  export type VALUE_LEARNED = typeof DsmilHead_Value.VALUE_LEARNED;
+}
+
+export function dsmilHead_ValueFromJSON(object: any): DsmilHead_Value {
+  switch (object) {
+    case 0:
+    case "VALUE_UNSPECIFIED":
+      return DsmilHead_Value.VALUE_UNSPECIFIED;
+    case 1:
+    case "VALUE_IDENTITY":
+      return DsmilHead_Value.VALUE_IDENTITY;
+    case 2:
+    case "VALUE_LEARNED":
+      return DsmilHead_Value.VALUE_LEARNED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Value");
+  }
+}
+
+export function dsmilHead_ValueToJSON(object: DsmilHead_Value): string {
+  switch (object) {
+    case DsmilHead_Value.VALUE_UNSPECIFIED:
+      return "VALUE_UNSPECIFIED";
+    case DsmilHead_Value.VALUE_IDENTITY:
+      return "VALUE_IDENTITY";
+    case DsmilHead_Value.VALUE_LEARNED:
+      return "VALUE_LEARNED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Value");
+  }
+}
+
+/** What is served. */
+export const DsmilHead_Output = {
+  /** OUTPUT_UNSPECIFIED - The bag stream. */
+  OUTPUT_UNSPECIFIED: 0,
+  /** OUTPUT_BAG - The bag stream. */
+  OUTPUT_BAG: 1,
+  /** OUTPUT_MEAN - The mean of both streams' probabilities. */
+  OUTPUT_MEAN: 2,
+} as const;
+
+export type DsmilHead_Output = typeof DsmilHead_Output[keyof typeof DsmilHead_Output];
+
+export namespace DsmilHead_Output {
+  export type OUTPUT_UNSPECIFIED = typeof DsmilHead_Output.OUTPUT_UNSPECIFIED;
+  export type OUTPUT_BAG = typeof DsmilHead_Output.OUTPUT_BAG;
+  export type OUTPUT_MEAN = typeof DsmilHead_Output.OUTPUT_MEAN;
+}
+
+export function dsmilHead_OutputFromJSON(object: any): DsmilHead_Output {
+  switch (object) {
+    case 0:
+    case "OUTPUT_UNSPECIFIED":
+      return DsmilHead_Output.OUTPUT_UNSPECIFIED;
+    case 1:
+    case "OUTPUT_BAG":
+      return DsmilHead_Output.OUTPUT_BAG;
+    case 2:
+    case "OUTPUT_MEAN":
+      return DsmilHead_Output.OUTPUT_MEAN;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Output");
+  }
+}
+
+export function dsmilHead_OutputToJSON(object: DsmilHead_Output): string {
+  switch (object) {
+    case DsmilHead_Output.OUTPUT_UNSPECIFIED:
+      return "OUTPUT_UNSPECIFIED";
+    case DsmilHead_Output.OUTPUT_BAG:
+      return "OUTPUT_BAG";
+    case DsmilHead_Output.OUTPUT_MEAN:
+      return "OUTPUT_MEAN";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Output");
+  }
+}
+
 /** How tiles become the output. */
 export interface Head {
   /** In front of the pooling; absent: 512, ReLU, dropout 0.25. */
@@ -323,6 +498,453 @@ export interface Head {
     | //
     /** Attention pooling. */
     { $case: "abmil"; value: AbmilHead }
+    | //
+    /** Pooling by class tokens. */
+    { $case: "classAttention"; value: ClassAttentionHead }
+    | //
+    /** Dual-stream pooling. */
+    { $case: "dsmil"; value: DsmilHead }
+    | undefined;
+}
+
+/** Re-embedding by regional and cross-regional self-attention (R2T, Tang et al. 2024). */
+export interface R2tReembedder {
+  /** Whether the public program's quirks are kept. */
+  compat: R2tReembedder_Compat;
+  /** Which tiles share a region. */
+  grid: R2tReembedder_Grid;
+  /** Width of the layer before the encoder, and so of the re-embedded tiles, 1 to 32 768; 0: none; absent: 512. */
+  stemWidth?:
+    | number
+    | undefined;
+  /** Behind that layer; the default is ReLU. */
+  stemActivation: Activation;
+  /** No activation behind that layer, whatever `stem_activation` says. */
+  stemIsLinear: boolean;
+  /** Dropout behind it, 0 to 0.95; absent: 0.25. */
+  stemDropout?:
+    | number
+    | undefined;
+  /** Blocks in all, 1 to 12, the last one across regions; absent: 2. */
+  nLayers?:
+    | number
+    | undefined;
+  /** Heads of the regional blocks, 1 to 64; absent: 8. */
+  heads?:
+    | number
+    | undefined;
+  /** Whether queries, keys and values have a bias; absent: true. */
+  qkvBias?:
+    | boolean
+    | undefined;
+  /** Taps of the positional convolution EPEG, odd, up to 63; 0: none; absent: 15. */
+  epegKernel?:
+    | number
+    | undefined;
+  /** Whether the last block attends across regions; absent: true. */
+  crmsa?:
+    | boolean
+    | undefined;
+  /** Representatives of a region, 1 to 64; absent: 3. */
+  crmsaK?:
+    | number
+    | undefined;
+  /** Heads across regions, 1 to 64; absent: 8. */
+  crmsaHeads?:
+    | number
+    | undefined;
+  /** Two layers instead of one score representatives. */
+  crmsaMlp: boolean;
+  /** Add the encoder's input to its output before the last norm. */
+  allShortcut: boolean;
+  /** Feed-forward layers behind the attention. */
+  ffn: boolean;
+  /** Their width in widths of the encoder, 0.25 to 16; absent: 4. */
+  ffnRatio?:
+    | number
+    | undefined;
+  /** Their activation, ReLU or GELU; the default is GELU. */
+  ffnActivation: Activation;
+  /** Dropout behind projections and in feed-forward layers, 0 to 0.95; absent: 0.1. */
+  dropout?:
+    | number
+    | undefined;
+  /** Probability that training leaves out a block's branch, 0 to 0.95; absent: 0. */
+  dropPath?:
+    | number
+    | undefined;
+  /** Regions along a side of the square, 1 to 64; absent: 8. */
+  regionNum?:
+    | number
+    | undefined;
+  /** Tiles along a side of a region, 2 to 256, in place of `region_num`; absent or 0: by number. */
+  regionSize?:
+    | number
+    | undefined;
+  /** Bags of fewer tiles are one region; absent: 0. */
+  minRegionNum?:
+    | number
+    | undefined;
+  /** Bags that padding would grow by more than one part in this are one region; absent: 0, never. */
+  minRegionRatio?:
+    | number
+    | undefined;
+  /** Convolutions over the square. */
+  position: R2tReembedder_Position;
+  /** Where they stand. */
+  positionPlace: R2tReembedder_PositionPlace;
+  /** Side of their kernel, odd, up to 31; absent: 7. */
+  positionKernel?:
+    | number
+    | undefined;
+  /** Kernels are columns. */
+  position1d: boolean;
+}
+
+/** Whether the public program's quirks are kept. */
+export const R2tReembedder_Compat = {
+  /** COMPAT_UNSPECIFIED - Kept. */
+  COMPAT_UNSPECIFIED: 0,
+  /** COMPAT_REFERENCE - Kept, so that its weights give its numbers. */
+  COMPAT_REFERENCE: 1,
+  /** COMPAT_CORRECTED - Not kept: padding is masked and the region settings hold in every block. */
+  COMPAT_CORRECTED: 2,
+} as const;
+
+export type R2tReembedder_Compat = typeof R2tReembedder_Compat[keyof typeof R2tReembedder_Compat];
+
+export namespace R2tReembedder_Compat {
+  export type COMPAT_UNSPECIFIED = typeof R2tReembedder_Compat.COMPAT_UNSPECIFIED;
+  export type COMPAT_REFERENCE = typeof R2tReembedder_Compat.COMPAT_REFERENCE;
+  export type COMPAT_CORRECTED = typeof R2tReembedder_Compat.COMPAT_CORRECTED;
+}
+
+export function r2tReembedder_CompatFromJSON(object: any): R2tReembedder_Compat {
+  switch (object) {
+    case 0:
+    case "COMPAT_UNSPECIFIED":
+      return R2tReembedder_Compat.COMPAT_UNSPECIFIED;
+    case 1:
+    case "COMPAT_REFERENCE":
+      return R2tReembedder_Compat.COMPAT_REFERENCE;
+    case 2:
+    case "COMPAT_CORRECTED":
+      return R2tReembedder_Compat.COMPAT_CORRECTED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Compat");
+  }
+}
+
+export function r2tReembedder_CompatToJSON(object: R2tReembedder_Compat): string {
+  switch (object) {
+    case R2tReembedder_Compat.COMPAT_UNSPECIFIED:
+      return "COMPAT_UNSPECIFIED";
+    case R2tReembedder_Compat.COMPAT_REFERENCE:
+      return "COMPAT_REFERENCE";
+    case R2tReembedder_Compat.COMPAT_CORRECTED:
+      return "COMPAT_CORRECTED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Compat");
+  }
+}
+
+/** Which tiles share a region. */
+export const R2tReembedder_Grid = {
+  /** GRID_UNSPECIFIED - Neighbours in storage order. */
+  GRID_UNSPECIFIED: 0,
+  /** GRID_STORAGE - Neighbours in storage order, as the public program has it. */
+  GRID_STORAGE: 1,
+  /** GRID_COORDINATES - Neighbours on the slide; bags need coordinates, and `compat` must be corrected. */
+  GRID_COORDINATES: 2,
+} as const;
+
+export type R2tReembedder_Grid = typeof R2tReembedder_Grid[keyof typeof R2tReembedder_Grid];
+
+export namespace R2tReembedder_Grid {
+  export type GRID_UNSPECIFIED = typeof R2tReembedder_Grid.GRID_UNSPECIFIED;
+  export type GRID_STORAGE = typeof R2tReembedder_Grid.GRID_STORAGE;
+  export type GRID_COORDINATES = typeof R2tReembedder_Grid.GRID_COORDINATES;
+}
+
+export function r2tReembedder_GridFromJSON(object: any): R2tReembedder_Grid {
+  switch (object) {
+    case 0:
+    case "GRID_UNSPECIFIED":
+      return R2tReembedder_Grid.GRID_UNSPECIFIED;
+    case 1:
+    case "GRID_STORAGE":
+      return R2tReembedder_Grid.GRID_STORAGE;
+    case 2:
+    case "GRID_COORDINATES":
+      return R2tReembedder_Grid.GRID_COORDINATES;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Grid");
+  }
+}
+
+export function r2tReembedder_GridToJSON(object: R2tReembedder_Grid): string {
+  switch (object) {
+    case R2tReembedder_Grid.GRID_UNSPECIFIED:
+      return "GRID_UNSPECIFIED";
+    case R2tReembedder_Grid.GRID_STORAGE:
+      return "GRID_STORAGE";
+    case R2tReembedder_Grid.GRID_COORDINATES:
+      return "GRID_COORDINATES";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Grid");
+  }
+}
+
+/** Convolutions over the square of tiles, beside EPEG. */
+export const R2tReembedder_Position = {
+  /** POSITION_UNSPECIFIED - None. */
+  POSITION_UNSPECIFIED: 0,
+  /** POSITION_NONE - None. */
+  POSITION_NONE: 1,
+  /** POSITION_PEG - One kernel. */
+  POSITION_PEG: 2,
+  /** POSITION_PPEG - Three kernels. */
+  POSITION_PPEG: 3,
+} as const;
+
+export type R2tReembedder_Position = typeof R2tReembedder_Position[keyof typeof R2tReembedder_Position];
+
+export namespace R2tReembedder_Position {
+  export type POSITION_UNSPECIFIED = typeof R2tReembedder_Position.POSITION_UNSPECIFIED;
+  export type POSITION_NONE = typeof R2tReembedder_Position.POSITION_NONE;
+  export type POSITION_PEG = typeof R2tReembedder_Position.POSITION_PEG;
+  export type POSITION_PPEG = typeof R2tReembedder_Position.POSITION_PPEG;
+}
+
+export function r2tReembedder_PositionFromJSON(object: any): R2tReembedder_Position {
+  switch (object) {
+    case 0:
+    case "POSITION_UNSPECIFIED":
+      return R2tReembedder_Position.POSITION_UNSPECIFIED;
+    case 1:
+    case "POSITION_NONE":
+      return R2tReembedder_Position.POSITION_NONE;
+    case 2:
+    case "POSITION_PEG":
+      return R2tReembedder_Position.POSITION_PEG;
+    case 3:
+    case "POSITION_PPEG":
+      return R2tReembedder_Position.POSITION_PPEG;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Position");
+  }
+}
+
+export function r2tReembedder_PositionToJSON(object: R2tReembedder_Position): string {
+  switch (object) {
+    case R2tReembedder_Position.POSITION_UNSPECIFIED:
+      return "POSITION_UNSPECIFIED";
+    case R2tReembedder_Position.POSITION_NONE:
+      return "POSITION_NONE";
+    case R2tReembedder_Position.POSITION_PEG:
+      return "POSITION_PEG";
+    case R2tReembedder_Position.POSITION_PPEG:
+      return "POSITION_PPEG";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_Position");
+  }
+}
+
+/** Where these convolutions stand. */
+export const R2tReembedder_PositionPlace = {
+  /** POSITION_PLACE_UNSPECIFIED - Before the first block. */
+  POSITION_PLACE_UNSPECIFIED: 0,
+  /** POSITION_PLACE_FIRST - Before the first block. */
+  POSITION_PLACE_FIRST: 1,
+  /** POSITION_PLACE_SECOND - Before the second regional block. */
+  POSITION_PLACE_SECOND: 2,
+} as const;
+
+export type R2tReembedder_PositionPlace = typeof R2tReembedder_PositionPlace[keyof typeof R2tReembedder_PositionPlace];
+
+export namespace R2tReembedder_PositionPlace {
+  export type POSITION_PLACE_UNSPECIFIED = typeof R2tReembedder_PositionPlace.POSITION_PLACE_UNSPECIFIED;
+  export type POSITION_PLACE_FIRST = typeof R2tReembedder_PositionPlace.POSITION_PLACE_FIRST;
+  export type POSITION_PLACE_SECOND = typeof R2tReembedder_PositionPlace.POSITION_PLACE_SECOND;
+}
+
+export function r2tReembedder_PositionPlaceFromJSON(object: any): R2tReembedder_PositionPlace {
+  switch (object) {
+    case 0:
+    case "POSITION_PLACE_UNSPECIFIED":
+      return R2tReembedder_PositionPlace.POSITION_PLACE_UNSPECIFIED;
+    case 1:
+    case "POSITION_PLACE_FIRST":
+      return R2tReembedder_PositionPlace.POSITION_PLACE_FIRST;
+    case 2:
+    case "POSITION_PLACE_SECOND":
+      return R2tReembedder_PositionPlace.POSITION_PLACE_SECOND;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_PositionPlace");
+  }
+}
+
+export function r2tReembedder_PositionPlaceToJSON(object: R2tReembedder_PositionPlace): string {
+  switch (object) {
+    case R2tReembedder_PositionPlace.POSITION_PLACE_UNSPECIFIED:
+      return "POSITION_PLACE_UNSPECIFIED";
+    case R2tReembedder_PositionPlace.POSITION_PLACE_FIRST:
+      return "POSITION_PLACE_FIRST";
+    case R2tReembedder_PositionPlace.POSITION_PLACE_SECOND:
+      return "POSITION_PLACE_SECOND";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum R2tReembedder_PositionPlace");
+  }
+}
+
+/** Re-embedding by self-attention of all tiles that knows their places (RoFormer, Pochet et al. 2023). */
+export interface RoformerReembedder {
+  /** Width of the blocks, and so of the re-embedded tiles, 4 to 4096, a multiple of 4 × heads; absent: 512. */
+  width?:
+    | number
+    | undefined;
+  /** Blocks, 1 to 4; absent: 1. */
+  depth?:
+    | number
+    | undefined;
+  /** Attention heads, 1 to 64; absent: 8. */
+  heads?:
+    | number
+    | undefined;
+  /** Width of the feed-forward layers in widths, 1 to 8; absent: 4. */
+  mlpRatio?:
+    | number
+    | undefined;
+  /** Dropout behind attention and feed-forward, 0 to 0.95; absent: 0.25. */
+  dropout?:
+    | number
+    | undefined;
+  /** How places turn queries and keys. */
+  rotary: RoformerReembedder_Rotary;
+  /** Of the pixel frequencies, 4 to 65 536 cells; absent: 400. */
+  maxFrequency?:
+    | number
+    | undefined;
+  /** Of the geometric frequencies and the code, 2 to 1 000 000; absent: 10 000. */
+  base?:
+    | number
+    | undefined;
+  /** A code of the place that is added to the tiles. */
+  absolute: RoformerReembedder_Absolute;
+}
+
+/** How places turn queries and keys. */
+export const RoformerReembedder_Rotary = {
+  /** ROTARY_UNSPECIFIED - By pixel frequencies. */
+  ROTARY_UNSPECIFIED: 0,
+  /** ROTARY_PIXEL - Linear frequencies, whose longest wave is twice `max_frequency` cells. */
+  ROTARY_PIXEL: 1,
+  /** ROTARY_LANG - Geometric frequencies of `base`, as in language models. */
+  ROTARY_LANG: 2,
+  /** ROTARY_NONE - Not at all. */
+  ROTARY_NONE: 3,
+} as const;
+
+export type RoformerReembedder_Rotary = typeof RoformerReembedder_Rotary[keyof typeof RoformerReembedder_Rotary];
+
+export namespace RoformerReembedder_Rotary {
+  export type ROTARY_UNSPECIFIED = typeof RoformerReembedder_Rotary.ROTARY_UNSPECIFIED;
+  export type ROTARY_PIXEL = typeof RoformerReembedder_Rotary.ROTARY_PIXEL;
+  export type ROTARY_LANG = typeof RoformerReembedder_Rotary.ROTARY_LANG;
+  export type ROTARY_NONE = typeof RoformerReembedder_Rotary.ROTARY_NONE;
+}
+
+export function roformerReembedder_RotaryFromJSON(object: any): RoformerReembedder_Rotary {
+  switch (object) {
+    case 0:
+    case "ROTARY_UNSPECIFIED":
+      return RoformerReembedder_Rotary.ROTARY_UNSPECIFIED;
+    case 1:
+    case "ROTARY_PIXEL":
+      return RoformerReembedder_Rotary.ROTARY_PIXEL;
+    case 2:
+    case "ROTARY_LANG":
+      return RoformerReembedder_Rotary.ROTARY_LANG;
+    case 3:
+    case "ROTARY_NONE":
+      return RoformerReembedder_Rotary.ROTARY_NONE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoformerReembedder_Rotary");
+  }
+}
+
+export function roformerReembedder_RotaryToJSON(object: RoformerReembedder_Rotary): string {
+  switch (object) {
+    case RoformerReembedder_Rotary.ROTARY_UNSPECIFIED:
+      return "ROTARY_UNSPECIFIED";
+    case RoformerReembedder_Rotary.ROTARY_PIXEL:
+      return "ROTARY_PIXEL";
+    case RoformerReembedder_Rotary.ROTARY_LANG:
+      return "ROTARY_LANG";
+    case RoformerReembedder_Rotary.ROTARY_NONE:
+      return "ROTARY_NONE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoformerReembedder_Rotary");
+  }
+}
+
+/** A code of the place that is added to the tiles. */
+export const RoformerReembedder_Absolute = {
+  /** ABSOLUTE_UNSPECIFIED - None. */
+  ABSOLUTE_UNSPECIFIED: 0,
+  /** ABSOLUTE_NONE - None. */
+  ABSOLUTE_NONE: 1,
+  /** ABSOLUTE_SINE - Sines and cosines. */
+  ABSOLUTE_SINE: 2,
+} as const;
+
+export type RoformerReembedder_Absolute = typeof RoformerReembedder_Absolute[keyof typeof RoformerReembedder_Absolute];
+
+export namespace RoformerReembedder_Absolute {
+  export type ABSOLUTE_UNSPECIFIED = typeof RoformerReembedder_Absolute.ABSOLUTE_UNSPECIFIED;
+  export type ABSOLUTE_NONE = typeof RoformerReembedder_Absolute.ABSOLUTE_NONE;
+  export type ABSOLUTE_SINE = typeof RoformerReembedder_Absolute.ABSOLUTE_SINE;
+}
+
+export function roformerReembedder_AbsoluteFromJSON(object: any): RoformerReembedder_Absolute {
+  switch (object) {
+    case 0:
+    case "ABSOLUTE_UNSPECIFIED":
+      return RoformerReembedder_Absolute.ABSOLUTE_UNSPECIFIED;
+    case 1:
+    case "ABSOLUTE_NONE":
+      return RoformerReembedder_Absolute.ABSOLUTE_NONE;
+    case 2:
+    case "ABSOLUTE_SINE":
+      return RoformerReembedder_Absolute.ABSOLUTE_SINE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoformerReembedder_Absolute");
+  }
+}
+
+export function roformerReembedder_AbsoluteToJSON(object: RoformerReembedder_Absolute): string {
+  switch (object) {
+    case RoformerReembedder_Absolute.ABSOLUTE_UNSPECIFIED:
+      return "ABSOLUTE_UNSPECIFIED";
+    case RoformerReembedder_Absolute.ABSOLUTE_NONE:
+      return "ABSOLUTE_NONE";
+    case RoformerReembedder_Absolute.ABSOLUTE_SINE:
+      return "ABSOLUTE_SINE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RoformerReembedder_Absolute");
+  }
+}
+
+/** How tiles are seen in the light of each other before the head. */
+export interface Reembedder {
+  /** The method. */
+  kind?:
+    | //
+    /** Regional self-attention. */
+    { $case: "r2t"; value: R2tReembedder }
+    | //
+    /** Self-attention with rotary places. */
+    { $case: "roformer"; value: RoformerReembedder }
     | undefined;
 }
 
@@ -336,6 +958,8 @@ export interface Architecture {
   standardise: boolean;
   /** One sigmoid output for binary tasks instead of a softmax over two. */
   singleLogit: boolean;
+  /** Between the tiles and the head, trained with it; absent: none. */
+  reembedder?: Reembedder | undefined;
 }
 
 /** How parameters move. */
@@ -1242,6 +1866,256 @@ export const AbmilHead: MessageFns<AbmilHead> = {
   },
 };
 
+function createBaseClassAttentionHead(): ClassAttentionHead {
+  return { attentionWidth: undefined, heads: undefined, branches: 0 };
+}
+
+export const ClassAttentionHead: MessageFns<ClassAttentionHead> = {
+  encode(message: ClassAttentionHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attentionWidth !== undefined) {
+      writer.uint32(8).int32(message.attentionWidth);
+    }
+    if (message.heads !== undefined) {
+      writer.uint32(16).int32(message.heads);
+    }
+    if (message.branches !== 0) {
+      writer.uint32(24).int32(message.branches);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassAttentionHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassAttentionHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attentionWidth = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.heads = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.branches = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClassAttentionHead {
+    return {
+      attentionWidth: isSet(object.attentionWidth)
+        ? globalThis.Number(object.attentionWidth)
+        : isSet(object.attention_width)
+        ? globalThis.Number(object.attention_width)
+        : undefined,
+      heads: isSet(object.heads) ? globalThis.Number(object.heads) : undefined,
+      branches: isSet(object.branches) ? classAttentionHead_BranchesFromJSON(object.branches) : 0,
+    };
+  },
+
+  toJSON(message: ClassAttentionHead): unknown {
+    const obj: any = {};
+    if (message.attentionWidth !== undefined) {
+      obj.attentionWidth = Math.round(message.attentionWidth);
+    }
+    if (message.heads !== undefined) {
+      obj.heads = Math.round(message.heads);
+    }
+    if (message.branches !== 0) {
+      obj.branches = classAttentionHead_BranchesToJSON(message.branches);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClassAttentionHead>): ClassAttentionHead {
+    return ClassAttentionHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClassAttentionHead>): ClassAttentionHead {
+    const message = createBaseClassAttentionHead();
+    message.attentionWidth = object.attentionWidth ?? undefined;
+    message.heads = object.heads ?? undefined;
+    message.branches = object.branches ?? 0;
+    return message;
+  },
+};
+
+function createBaseDsmilHead(): DsmilHead {
+  return { queryWidth: undefined, value: 0, valueDropout: undefined, instanceWeight: undefined, output: 0 };
+}
+
+export const DsmilHead: MessageFns<DsmilHead> = {
+  encode(message: DsmilHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queryWidth !== undefined) {
+      writer.uint32(8).int32(message.queryWidth);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).int32(message.value);
+    }
+    if (message.valueDropout !== undefined) {
+      writer.uint32(25).double(message.valueDropout);
+    }
+    if (message.instanceWeight !== undefined) {
+      writer.uint32(33).double(message.instanceWeight);
+    }
+    if (message.output !== 0) {
+      writer.uint32(40).int32(message.output);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DsmilHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDsmilHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.queryWidth = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.valueDropout = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.instanceWeight = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.output = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DsmilHead {
+    return {
+      queryWidth: isSet(object.queryWidth)
+        ? globalThis.Number(object.queryWidth)
+        : isSet(object.query_width)
+        ? globalThis.Number(object.query_width)
+        : undefined,
+      value: isSet(object.value) ? dsmilHead_ValueFromJSON(object.value) : 0,
+      valueDropout: isSet(object.valueDropout)
+        ? globalThis.Number(object.valueDropout)
+        : isSet(object.value_dropout)
+        ? globalThis.Number(object.value_dropout)
+        : undefined,
+      instanceWeight: isSet(object.instanceWeight)
+        ? globalThis.Number(object.instanceWeight)
+        : isSet(object.instance_weight)
+        ? globalThis.Number(object.instance_weight)
+        : undefined,
+      output: isSet(object.output) ? dsmilHead_OutputFromJSON(object.output) : 0,
+    };
+  },
+
+  toJSON(message: DsmilHead): unknown {
+    const obj: any = {};
+    if (message.queryWidth !== undefined) {
+      obj.queryWidth = Math.round(message.queryWidth);
+    }
+    if (message.value !== 0) {
+      obj.value = dsmilHead_ValueToJSON(message.value);
+    }
+    if (message.valueDropout !== undefined) {
+      obj.valueDropout = floatToJson(message.valueDropout);
+    }
+    if (message.instanceWeight !== undefined) {
+      obj.instanceWeight = floatToJson(message.instanceWeight);
+    }
+    if (message.output !== 0) {
+      obj.output = dsmilHead_OutputToJSON(message.output);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DsmilHead>): DsmilHead {
+    return DsmilHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DsmilHead>): DsmilHead {
+    const message = createBaseDsmilHead();
+    message.queryWidth = object.queryWidth ?? undefined;
+    message.value = object.value ?? 0;
+    message.valueDropout = object.valueDropout ?? undefined;
+    message.instanceWeight = object.instanceWeight ?? undefined;
+    message.output = object.output ?? 0;
+    return message;
+  },
+};
+
 function createBaseHead(): Head {
   return { trunk: undefined, kind: undefined };
 }
@@ -1260,6 +2134,12 @@ export const Head: MessageFns<Head> = {
         break;
       case "abmil":
         AbmilHead.encode(message.kind.value, writer.uint32(34).fork()).join();
+        break;
+      case "classAttention":
+        ClassAttentionHead.encode(message.kind.value, writer.uint32(42).fork()).join();
+        break;
+      case "dsmil":
+        DsmilHead.encode(message.kind.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -1310,6 +2190,22 @@ export const Head: MessageFns<Head> = {
             message.kind = { $case: "abmil", value: AbmilHead.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "classAttention", value: ClassAttentionHead.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = { $case: "dsmil", value: DsmilHead.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1331,6 +2227,12 @@ export const Head: MessageFns<Head> = {
         ? { $case: "max", value: MaxHead.fromJSON(object.max) }
         : isSet(object.abmil)
         ? { $case: "abmil", value: AbmilHead.fromJSON(object.abmil) }
+        : isSet(object.classAttention)
+        ? { $case: "classAttention", value: ClassAttentionHead.fromJSON(object.classAttention) }
+        : isSet(object.class_attention)
+        ? { $case: "classAttention", value: ClassAttentionHead.fromJSON(object.class_attention) }
+        : isSet(object.dsmil)
+        ? { $case: "dsmil", value: DsmilHead.fromJSON(object.dsmil) }
         : undefined,
     };
   },
@@ -1346,6 +2248,10 @@ export const Head: MessageFns<Head> = {
       obj.max = MaxHead.toJSON(message.kind.value);
     } else if (message.kind?.$case === "abmil") {
       obj.abmil = AbmilHead.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "classAttention") {
+      obj.classAttention = ClassAttentionHead.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "dsmil") {
+      obj.dsmil = DsmilHead.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -1375,13 +2281,955 @@ export const Head: MessageFns<Head> = {
         }
         break;
       }
+      case "classAttention": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "classAttention", value: ClassAttentionHead.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "dsmil": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "dsmil", value: DsmilHead.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseR2tReembedder(): R2tReembedder {
+  return {
+    compat: 0,
+    grid: 0,
+    stemWidth: undefined,
+    stemActivation: 0,
+    stemIsLinear: false,
+    stemDropout: undefined,
+    nLayers: undefined,
+    heads: undefined,
+    qkvBias: undefined,
+    epegKernel: undefined,
+    crmsa: undefined,
+    crmsaK: undefined,
+    crmsaHeads: undefined,
+    crmsaMlp: false,
+    allShortcut: false,
+    ffn: false,
+    ffnRatio: undefined,
+    ffnActivation: 0,
+    dropout: undefined,
+    dropPath: undefined,
+    regionNum: undefined,
+    regionSize: undefined,
+    minRegionNum: undefined,
+    minRegionRatio: undefined,
+    position: 0,
+    positionPlace: 0,
+    positionKernel: undefined,
+    position1d: false,
+  };
+}
+
+export const R2tReembedder: MessageFns<R2tReembedder> = {
+  encode(message: R2tReembedder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.compat !== 0) {
+      writer.uint32(8).int32(message.compat);
+    }
+    if (message.grid !== 0) {
+      writer.uint32(16).int32(message.grid);
+    }
+    if (message.stemWidth !== undefined) {
+      writer.uint32(24).int32(message.stemWidth);
+    }
+    if (message.stemActivation !== 0) {
+      writer.uint32(32).int32(message.stemActivation);
+    }
+    if (message.stemIsLinear !== false) {
+      writer.uint32(40).bool(message.stemIsLinear);
+    }
+    if (message.stemDropout !== undefined) {
+      writer.uint32(49).double(message.stemDropout);
+    }
+    if (message.nLayers !== undefined) {
+      writer.uint32(56).int32(message.nLayers);
+    }
+    if (message.heads !== undefined) {
+      writer.uint32(64).int32(message.heads);
+    }
+    if (message.qkvBias !== undefined) {
+      writer.uint32(72).bool(message.qkvBias);
+    }
+    if (message.epegKernel !== undefined) {
+      writer.uint32(80).int32(message.epegKernel);
+    }
+    if (message.crmsa !== undefined) {
+      writer.uint32(88).bool(message.crmsa);
+    }
+    if (message.crmsaK !== undefined) {
+      writer.uint32(96).int32(message.crmsaK);
+    }
+    if (message.crmsaHeads !== undefined) {
+      writer.uint32(104).int32(message.crmsaHeads);
+    }
+    if (message.crmsaMlp !== false) {
+      writer.uint32(112).bool(message.crmsaMlp);
+    }
+    if (message.allShortcut !== false) {
+      writer.uint32(120).bool(message.allShortcut);
+    }
+    if (message.ffn !== false) {
+      writer.uint32(128).bool(message.ffn);
+    }
+    if (message.ffnRatio !== undefined) {
+      writer.uint32(137).double(message.ffnRatio);
+    }
+    if (message.ffnActivation !== 0) {
+      writer.uint32(144).int32(message.ffnActivation);
+    }
+    if (message.dropout !== undefined) {
+      writer.uint32(153).double(message.dropout);
+    }
+    if (message.dropPath !== undefined) {
+      writer.uint32(161).double(message.dropPath);
+    }
+    if (message.regionNum !== undefined) {
+      writer.uint32(168).int32(message.regionNum);
+    }
+    if (message.regionSize !== undefined) {
+      writer.uint32(176).int32(message.regionSize);
+    }
+    if (message.minRegionNum !== undefined) {
+      writer.uint32(184).int32(message.minRegionNum);
+    }
+    if (message.minRegionRatio !== undefined) {
+      writer.uint32(193).double(message.minRegionRatio);
+    }
+    if (message.position !== 0) {
+      writer.uint32(200).int32(message.position);
+    }
+    if (message.positionPlace !== 0) {
+      writer.uint32(208).int32(message.positionPlace);
+    }
+    if (message.positionKernel !== undefined) {
+      writer.uint32(216).int32(message.positionKernel);
+    }
+    if (message.position1d !== false) {
+      writer.uint32(224).bool(message.position1d);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): R2tReembedder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseR2tReembedder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.compat = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.grid = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stemWidth = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.stemActivation = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stemIsLinear = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.stemDropout = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.nLayers = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.heads = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.qkvBias = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.epegKernel = reader.int32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.crmsa = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.crmsaK = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.crmsaHeads = reader.int32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.crmsaMlp = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.allShortcut = reader.bool();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.ffn = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 137) {
+              break;
+            }
+
+            message.ffnRatio = reader.double();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.ffnActivation = reader.int32() as any;
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.dropout = reader.double();
+            continue;
+          }
+          case 20: {
+            if (tag !== 161) {
+              break;
+            }
+
+            message.dropPath = reader.double();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.regionNum = reader.int32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.regionSize = reader.int32();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.minRegionNum = reader.int32();
+            continue;
+          }
+          case 24: {
+            if (tag !== 193) {
+              break;
+            }
+
+            message.minRegionRatio = reader.double();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.position = reader.int32() as any;
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.positionPlace = reader.int32() as any;
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.positionKernel = reader.int32();
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.position1d = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): R2tReembedder {
+    return {
+      compat: isSet(object.compat) ? r2tReembedder_CompatFromJSON(object.compat) : 0,
+      grid: isSet(object.grid) ? r2tReembedder_GridFromJSON(object.grid) : 0,
+      stemWidth: isSet(object.stemWidth)
+        ? globalThis.Number(object.stemWidth)
+        : isSet(object.stem_width)
+        ? globalThis.Number(object.stem_width)
+        : undefined,
+      stemActivation: isSet(object.stemActivation)
+        ? activationFromJSON(object.stemActivation)
+        : isSet(object.stem_activation)
+        ? activationFromJSON(object.stem_activation)
+        : 0,
+      stemIsLinear: isSet(object.stemIsLinear)
+        ? globalThis.Boolean(object.stemIsLinear)
+        : isSet(object.stem_is_linear)
+        ? globalThis.Boolean(object.stem_is_linear)
+        : false,
+      stemDropout: isSet(object.stemDropout)
+        ? globalThis.Number(object.stemDropout)
+        : isSet(object.stem_dropout)
+        ? globalThis.Number(object.stem_dropout)
+        : undefined,
+      nLayers: isSet(object.nLayers)
+        ? globalThis.Number(object.nLayers)
+        : isSet(object.n_layers)
+        ? globalThis.Number(object.n_layers)
+        : undefined,
+      heads: isSet(object.heads) ? globalThis.Number(object.heads) : undefined,
+      qkvBias: isSet(object.qkvBias)
+        ? globalThis.Boolean(object.qkvBias)
+        : isSet(object.qkv_bias)
+        ? globalThis.Boolean(object.qkv_bias)
+        : undefined,
+      epegKernel: isSet(object.epegKernel)
+        ? globalThis.Number(object.epegKernel)
+        : isSet(object.epeg_kernel)
+        ? globalThis.Number(object.epeg_kernel)
+        : undefined,
+      crmsa: isSet(object.crmsa) ? globalThis.Boolean(object.crmsa) : undefined,
+      crmsaK: isSet(object.crmsaK)
+        ? globalThis.Number(object.crmsaK)
+        : isSet(object.crmsa_k)
+        ? globalThis.Number(object.crmsa_k)
+        : undefined,
+      crmsaHeads: isSet(object.crmsaHeads)
+        ? globalThis.Number(object.crmsaHeads)
+        : isSet(object.crmsa_heads)
+        ? globalThis.Number(object.crmsa_heads)
+        : undefined,
+      crmsaMlp: isSet(object.crmsaMlp)
+        ? globalThis.Boolean(object.crmsaMlp)
+        : isSet(object.crmsa_mlp)
+        ? globalThis.Boolean(object.crmsa_mlp)
+        : false,
+      allShortcut: isSet(object.allShortcut)
+        ? globalThis.Boolean(object.allShortcut)
+        : isSet(object.all_shortcut)
+        ? globalThis.Boolean(object.all_shortcut)
+        : false,
+      ffn: isSet(object.ffn) ? globalThis.Boolean(object.ffn) : false,
+      ffnRatio: isSet(object.ffnRatio)
+        ? globalThis.Number(object.ffnRatio)
+        : isSet(object.ffn_ratio)
+        ? globalThis.Number(object.ffn_ratio)
+        : undefined,
+      ffnActivation: isSet(object.ffnActivation)
+        ? activationFromJSON(object.ffnActivation)
+        : isSet(object.ffn_activation)
+        ? activationFromJSON(object.ffn_activation)
+        : 0,
+      dropout: isSet(object.dropout) ? globalThis.Number(object.dropout) : undefined,
+      dropPath: isSet(object.dropPath)
+        ? globalThis.Number(object.dropPath)
+        : isSet(object.drop_path)
+        ? globalThis.Number(object.drop_path)
+        : undefined,
+      regionNum: isSet(object.regionNum)
+        ? globalThis.Number(object.regionNum)
+        : isSet(object.region_num)
+        ? globalThis.Number(object.region_num)
+        : undefined,
+      regionSize: isSet(object.regionSize)
+        ? globalThis.Number(object.regionSize)
+        : isSet(object.region_size)
+        ? globalThis.Number(object.region_size)
+        : undefined,
+      minRegionNum: isSet(object.minRegionNum)
+        ? globalThis.Number(object.minRegionNum)
+        : isSet(object.min_region_num)
+        ? globalThis.Number(object.min_region_num)
+        : undefined,
+      minRegionRatio: isSet(object.minRegionRatio)
+        ? globalThis.Number(object.minRegionRatio)
+        : isSet(object.min_region_ratio)
+        ? globalThis.Number(object.min_region_ratio)
+        : undefined,
+      position: isSet(object.position) ? r2tReembedder_PositionFromJSON(object.position) : 0,
+      positionPlace: isSet(object.positionPlace)
+        ? r2tReembedder_PositionPlaceFromJSON(object.positionPlace)
+        : isSet(object.position_place)
+        ? r2tReembedder_PositionPlaceFromJSON(object.position_place)
+        : 0,
+      positionKernel: isSet(object.positionKernel)
+        ? globalThis.Number(object.positionKernel)
+        : isSet(object.position_kernel)
+        ? globalThis.Number(object.position_kernel)
+        : undefined,
+      position1d: isSet(object.position1d)
+        ? globalThis.Boolean(object.position1d)
+        : isSet(object.position_1d)
+        ? globalThis.Boolean(object.position_1d)
+        : false,
+    };
+  },
+
+  toJSON(message: R2tReembedder): unknown {
+    const obj: any = {};
+    if (message.compat !== 0) {
+      obj.compat = r2tReembedder_CompatToJSON(message.compat);
+    }
+    if (message.grid !== 0) {
+      obj.grid = r2tReembedder_GridToJSON(message.grid);
+    }
+    if (message.stemWidth !== undefined) {
+      obj.stemWidth = Math.round(message.stemWidth);
+    }
+    if (message.stemActivation !== 0) {
+      obj.stemActivation = activationToJSON(message.stemActivation);
+    }
+    if (message.stemIsLinear !== false) {
+      obj.stemIsLinear = message.stemIsLinear;
+    }
+    if (message.stemDropout !== undefined) {
+      obj.stemDropout = floatToJson(message.stemDropout);
+    }
+    if (message.nLayers !== undefined) {
+      obj.nLayers = Math.round(message.nLayers);
+    }
+    if (message.heads !== undefined) {
+      obj.heads = Math.round(message.heads);
+    }
+    if (message.qkvBias !== undefined) {
+      obj.qkvBias = message.qkvBias;
+    }
+    if (message.epegKernel !== undefined) {
+      obj.epegKernel = Math.round(message.epegKernel);
+    }
+    if (message.crmsa !== undefined) {
+      obj.crmsa = message.crmsa;
+    }
+    if (message.crmsaK !== undefined) {
+      obj.crmsaK = Math.round(message.crmsaK);
+    }
+    if (message.crmsaHeads !== undefined) {
+      obj.crmsaHeads = Math.round(message.crmsaHeads);
+    }
+    if (message.crmsaMlp !== false) {
+      obj.crmsaMlp = message.crmsaMlp;
+    }
+    if (message.allShortcut !== false) {
+      obj.allShortcut = message.allShortcut;
+    }
+    if (message.ffn !== false) {
+      obj.ffn = message.ffn;
+    }
+    if (message.ffnRatio !== undefined) {
+      obj.ffnRatio = floatToJson(message.ffnRatio);
+    }
+    if (message.ffnActivation !== 0) {
+      obj.ffnActivation = activationToJSON(message.ffnActivation);
+    }
+    if (message.dropout !== undefined) {
+      obj.dropout = floatToJson(message.dropout);
+    }
+    if (message.dropPath !== undefined) {
+      obj.dropPath = floatToJson(message.dropPath);
+    }
+    if (message.regionNum !== undefined) {
+      obj.regionNum = Math.round(message.regionNum);
+    }
+    if (message.regionSize !== undefined) {
+      obj.regionSize = Math.round(message.regionSize);
+    }
+    if (message.minRegionNum !== undefined) {
+      obj.minRegionNum = Math.round(message.minRegionNum);
+    }
+    if (message.minRegionRatio !== undefined) {
+      obj.minRegionRatio = floatToJson(message.minRegionRatio);
+    }
+    if (message.position !== 0) {
+      obj.position = r2tReembedder_PositionToJSON(message.position);
+    }
+    if (message.positionPlace !== 0) {
+      obj.positionPlace = r2tReembedder_PositionPlaceToJSON(message.positionPlace);
+    }
+    if (message.positionKernel !== undefined) {
+      obj.positionKernel = Math.round(message.positionKernel);
+    }
+    if (message.position1d !== false) {
+      obj.position1d = message.position1d;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<R2tReembedder>): R2tReembedder {
+    return R2tReembedder.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<R2tReembedder>): R2tReembedder {
+    const message = createBaseR2tReembedder();
+    message.compat = object.compat ?? 0;
+    message.grid = object.grid ?? 0;
+    message.stemWidth = object.stemWidth ?? undefined;
+    message.stemActivation = object.stemActivation ?? 0;
+    message.stemIsLinear = object.stemIsLinear ?? false;
+    message.stemDropout = object.stemDropout ?? undefined;
+    message.nLayers = object.nLayers ?? undefined;
+    message.heads = object.heads ?? undefined;
+    message.qkvBias = object.qkvBias ?? undefined;
+    message.epegKernel = object.epegKernel ?? undefined;
+    message.crmsa = object.crmsa ?? undefined;
+    message.crmsaK = object.crmsaK ?? undefined;
+    message.crmsaHeads = object.crmsaHeads ?? undefined;
+    message.crmsaMlp = object.crmsaMlp ?? false;
+    message.allShortcut = object.allShortcut ?? false;
+    message.ffn = object.ffn ?? false;
+    message.ffnRatio = object.ffnRatio ?? undefined;
+    message.ffnActivation = object.ffnActivation ?? 0;
+    message.dropout = object.dropout ?? undefined;
+    message.dropPath = object.dropPath ?? undefined;
+    message.regionNum = object.regionNum ?? undefined;
+    message.regionSize = object.regionSize ?? undefined;
+    message.minRegionNum = object.minRegionNum ?? undefined;
+    message.minRegionRatio = object.minRegionRatio ?? undefined;
+    message.position = object.position ?? 0;
+    message.positionPlace = object.positionPlace ?? 0;
+    message.positionKernel = object.positionKernel ?? undefined;
+    message.position1d = object.position1d ?? false;
+    return message;
+  },
+};
+
+function createBaseRoformerReembedder(): RoformerReembedder {
+  return {
+    width: undefined,
+    depth: undefined,
+    heads: undefined,
+    mlpRatio: undefined,
+    dropout: undefined,
+    rotary: 0,
+    maxFrequency: undefined,
+    base: undefined,
+    absolute: 0,
+  };
+}
+
+export const RoformerReembedder: MessageFns<RoformerReembedder> = {
+  encode(message: RoformerReembedder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.width !== undefined) {
+      writer.uint32(8).int32(message.width);
+    }
+    if (message.depth !== undefined) {
+      writer.uint32(16).int32(message.depth);
+    }
+    if (message.heads !== undefined) {
+      writer.uint32(24).int32(message.heads);
+    }
+    if (message.mlpRatio !== undefined) {
+      writer.uint32(32).int32(message.mlpRatio);
+    }
+    if (message.dropout !== undefined) {
+      writer.uint32(41).double(message.dropout);
+    }
+    if (message.rotary !== 0) {
+      writer.uint32(48).int32(message.rotary);
+    }
+    if (message.maxFrequency !== undefined) {
+      writer.uint32(56).int32(message.maxFrequency);
+    }
+    if (message.base !== undefined) {
+      writer.uint32(65).double(message.base);
+    }
+    if (message.absolute !== 0) {
+      writer.uint32(72).int32(message.absolute);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RoformerReembedder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoformerReembedder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.width = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.depth = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.heads = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mlpRatio = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.dropout = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rotary = reader.int32() as any;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxFrequency = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.base = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.absolute = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RoformerReembedder {
+    return {
+      width: isSet(object.width) ? globalThis.Number(object.width) : undefined,
+      depth: isSet(object.depth) ? globalThis.Number(object.depth) : undefined,
+      heads: isSet(object.heads) ? globalThis.Number(object.heads) : undefined,
+      mlpRatio: isSet(object.mlpRatio)
+        ? globalThis.Number(object.mlpRatio)
+        : isSet(object.mlp_ratio)
+        ? globalThis.Number(object.mlp_ratio)
+        : undefined,
+      dropout: isSet(object.dropout) ? globalThis.Number(object.dropout) : undefined,
+      rotary: isSet(object.rotary) ? roformerReembedder_RotaryFromJSON(object.rotary) : 0,
+      maxFrequency: isSet(object.maxFrequency)
+        ? globalThis.Number(object.maxFrequency)
+        : isSet(object.max_frequency)
+        ? globalThis.Number(object.max_frequency)
+        : undefined,
+      base: isSet(object.base) ? globalThis.Number(object.base) : undefined,
+      absolute: isSet(object.absolute) ? roformerReembedder_AbsoluteFromJSON(object.absolute) : 0,
+    };
+  },
+
+  toJSON(message: RoformerReembedder): unknown {
+    const obj: any = {};
+    if (message.width !== undefined) {
+      obj.width = Math.round(message.width);
+    }
+    if (message.depth !== undefined) {
+      obj.depth = Math.round(message.depth);
+    }
+    if (message.heads !== undefined) {
+      obj.heads = Math.round(message.heads);
+    }
+    if (message.mlpRatio !== undefined) {
+      obj.mlpRatio = Math.round(message.mlpRatio);
+    }
+    if (message.dropout !== undefined) {
+      obj.dropout = floatToJson(message.dropout);
+    }
+    if (message.rotary !== 0) {
+      obj.rotary = roformerReembedder_RotaryToJSON(message.rotary);
+    }
+    if (message.maxFrequency !== undefined) {
+      obj.maxFrequency = Math.round(message.maxFrequency);
+    }
+    if (message.base !== undefined) {
+      obj.base = floatToJson(message.base);
+    }
+    if (message.absolute !== 0) {
+      obj.absolute = roformerReembedder_AbsoluteToJSON(message.absolute);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RoformerReembedder>): RoformerReembedder {
+    return RoformerReembedder.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RoformerReembedder>): RoformerReembedder {
+    const message = createBaseRoformerReembedder();
+    message.width = object.width ?? undefined;
+    message.depth = object.depth ?? undefined;
+    message.heads = object.heads ?? undefined;
+    message.mlpRatio = object.mlpRatio ?? undefined;
+    message.dropout = object.dropout ?? undefined;
+    message.rotary = object.rotary ?? 0;
+    message.maxFrequency = object.maxFrequency ?? undefined;
+    message.base = object.base ?? undefined;
+    message.absolute = object.absolute ?? 0;
+    return message;
+  },
+};
+
+function createBaseReembedder(): Reembedder {
+  return { kind: undefined };
+}
+
+export const Reembedder: MessageFns<Reembedder> = {
+  encode(message: Reembedder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "r2t":
+        R2tReembedder.encode(message.kind.value, writer.uint32(10).fork()).join();
+        break;
+      case "roformer":
+        RoformerReembedder.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reembedder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReembedder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "r2t", value: R2tReembedder.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "roformer", value: RoformerReembedder.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Reembedder {
+    return {
+      kind: isSet(object.r2t)
+        ? { $case: "r2t", value: R2tReembedder.fromJSON(object.r2t) }
+        : isSet(object.roformer)
+        ? { $case: "roformer", value: RoformerReembedder.fromJSON(object.roformer) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: Reembedder): unknown {
+    const obj: any = {};
+    if (message.kind?.$case === "r2t") {
+      obj.r2t = R2tReembedder.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "roformer") {
+      obj.roformer = RoformerReembedder.toJSON(message.kind.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Reembedder>): Reembedder {
+    return Reembedder.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reembedder>): Reembedder {
+    const message = createBaseReembedder();
+    switch (object.kind?.$case) {
+      case "r2t": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "r2t", value: R2tReembedder.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "roformer": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "roformer", value: RoformerReembedder.fromPartial(object.kind.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseArchitecture(): Architecture {
-  return { head: undefined, standardise: false, singleLogit: false };
+  return { head: undefined, standardise: false, singleLogit: false, reembedder: undefined };
 }
 
 export const Architecture: MessageFns<Architecture> = {
@@ -1394,6 +3242,9 @@ export const Architecture: MessageFns<Architecture> = {
     }
     if (message.singleLogit !== false) {
       writer.uint32(24).bool(message.singleLogit);
+    }
+    if (message.reembedder !== undefined) {
+      Reembedder.encode(message.reembedder, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1435,6 +3286,14 @@ export const Architecture: MessageFns<Architecture> = {
             message.singleLogit = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reembedder = Reembedder.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1456,6 +3315,7 @@ export const Architecture: MessageFns<Architecture> = {
         : isSet(object.single_logit)
         ? globalThis.Boolean(object.single_logit)
         : false,
+      reembedder: isSet(object.reembedder) ? Reembedder.fromJSON(object.reembedder) : undefined,
     };
   },
 
@@ -1470,6 +3330,9 @@ export const Architecture: MessageFns<Architecture> = {
     if (message.singleLogit !== false) {
       obj.singleLogit = message.singleLogit;
     }
+    if (message.reembedder !== undefined) {
+      obj.reembedder = Reembedder.toJSON(message.reembedder);
+    }
     return obj;
   },
 
@@ -1481,6 +3344,9 @@ export const Architecture: MessageFns<Architecture> = {
     message.head = (object.head !== undefined && object.head !== null) ? Head.fromPartial(object.head) : undefined;
     message.standardise = object.standardise ?? false;
     message.singleLogit = object.singleLogit ?? false;
+    message.reembedder = (object.reembedder !== undefined && object.reembedder !== null)
+      ? Reembedder.fromPartial(object.reembedder)
+      : undefined;
     return message;
   },
 };

@@ -49,6 +49,8 @@ export interface Model {
   head: string;
   /** How each epoch of its training went, in order. GetModel only. */
   history: EpochReport[];
+  /** Re-embedder, e.g. `r2t`; empty: none. */
+  reembedder: string;
 }
 
 /** Looks up a model. */
@@ -113,12 +115,18 @@ export interface ImportModelRequest {
   parent: string;
   /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 63. */
   modelId: string;
-  /** URI of the checkpoint. */
+  /** URI of the checkpoint, a `.pt` state dict, below one of the gateway's import roots. */
   uri: string;
-  /** What shapes cannot tell. */
+  /** What shapes cannot tell, e.g. `crmsa_heads` = `1`; the names for each layout are in the documentation. */
   settings: { [key: string]: string };
   /** UUID that makes the request idempotent. */
   requestId: string;
+  /** What it decides; absent: classes named `0`, `1`, and so on, exactly one of which holds. */
+  task?:
+    | Task
+    | undefined;
+  /** Tile encoder whose features it takes; empty: any. */
+  encoder: string;
 }
 
 export interface ImportModelRequest_SettingsEntry {
@@ -154,6 +162,7 @@ function createBaseModel(): Model {
     parameterCount: 0n,
     head: "",
     history: [],
+    reembedder: "",
   };
 }
 
@@ -197,6 +206,9 @@ export const Model: MessageFns<Model> = {
     }
     for (const v of message.history) {
       EpochReport.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.reembedder !== "") {
+      writer.uint32(106).string(message.reembedder);
     }
     return writer;
   },
@@ -310,6 +322,14 @@ export const Model: MessageFns<Model> = {
             message.history.push(EpochReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.reembedder = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -350,6 +370,7 @@ export const Model: MessageFns<Model> = {
       history: globalThis.Array.isArray(object?.history)
         ? object.history.map((e: any) => EpochReport.fromJSON(e))
         : [],
+      reembedder: isSet(object.reembedder) ? globalThis.String(object.reembedder) : "",
     };
   },
 
@@ -391,6 +412,9 @@ export const Model: MessageFns<Model> = {
     if (message.history?.length) {
       obj.history = message.history.map((e) => EpochReport.toJSON(e));
     }
+    if (message.reembedder !== "") {
+      obj.reembedder = message.reembedder;
+    }
     return obj;
   },
 
@@ -421,6 +445,7 @@ export const Model: MessageFns<Model> = {
       : 0n;
     message.head = object.head ?? "";
     message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
+    message.reembedder = object.reembedder ?? "";
     return message;
   },
 };
@@ -1049,7 +1074,7 @@ export const SetAliasResponse: MessageFns<SetAliasResponse> = {
 };
 
 function createBaseImportModelRequest(): ImportModelRequest {
-  return { parent: "", modelId: "", uri: "", settings: {}, requestId: "" };
+  return { parent: "", modelId: "", uri: "", settings: {}, requestId: "", task: undefined, encoder: "" };
 }
 
 export const ImportModelRequest: MessageFns<ImportModelRequest> = {
@@ -1068,6 +1093,12 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
     });
     if (message.requestId !== "") {
       writer.uint32(42).string(message.requestId);
+    }
+    if (message.task !== undefined) {
+      Task.encode(message.task, writer.uint32(50).fork()).join();
+    }
+    if (message.encoder !== "") {
+      writer.uint32(58).string(message.encoder);
     }
     return writer;
   },
@@ -1128,6 +1159,22 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.task = Task.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.encoder = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1168,6 +1215,8 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      task: isSet(object.task) ? Task.fromJSON(object.task) : undefined,
+      encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : "",
     };
   },
 
@@ -1194,6 +1243,12 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.task !== undefined) {
+      obj.task = Task.toJSON(message.task);
+    }
+    if (message.encoder !== "") {
+      obj.encoder = message.encoder;
+    }
     return obj;
   },
 
@@ -1215,6 +1270,8 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
       {},
     );
     message.requestId = object.requestId ?? "";
+    message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
+    message.encoder = object.encoder ?? "";
     return message;
   },
 };

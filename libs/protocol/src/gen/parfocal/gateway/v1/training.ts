@@ -10,6 +10,26 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { Part, partFromJSON, partToJSON, TrainingSpec } from "../../common/v1/training.ts";
 
+/** Lists presets. */
+export interface ListPresetsRequest {
+}
+
+/** Every preset. */
+export interface ListPresetsResponse {
+  /** In the order of their names. */
+  presets: Preset[];
+}
+
+/** A named recipe. */
+export interface Preset {
+  /** E.g. `r2t-camelyon16-r50`. */
+  name: string;
+  /** Where its values come from. */
+  description: string;
+  /** Architecture and recipe; the task and the seed are the caller's. */
+  spec?: TrainingSpec | undefined;
+}
+
 /** A bag of the project with its label. */
 export interface LabelledBag {
   /** `projects/{project}/bags/{sha256}`. */
@@ -69,6 +89,230 @@ export interface PretrainRequest {
   /** UUID that makes the request idempotent. */
   requestId: string;
 }
+
+function createBaseListPresetsRequest(): ListPresetsRequest {
+  return {};
+}
+
+export const ListPresetsRequest: MessageFns<ListPresetsRequest> = {
+  encode(_: ListPresetsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPresetsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPresetsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListPresetsRequest {
+    return {};
+  },
+
+  toJSON(_: ListPresetsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListPresetsRequest>): ListPresetsRequest {
+    return ListPresetsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListPresetsRequest>): ListPresetsRequest {
+    const message = createBaseListPresetsRequest();
+    return message;
+  },
+};
+
+function createBaseListPresetsResponse(): ListPresetsResponse {
+  return { presets: [] };
+}
+
+export const ListPresetsResponse: MessageFns<ListPresetsResponse> = {
+  encode(message: ListPresetsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.presets) {
+      Preset.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPresetsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPresetsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.presets.push(Preset.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListPresetsResponse {
+    return {
+      presets: globalThis.Array.isArray(object?.presets) ? object.presets.map((e: any) => Preset.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListPresetsResponse): unknown {
+    const obj: any = {};
+    if (message.presets?.length) {
+      obj.presets = message.presets.map((e) => Preset.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListPresetsResponse>): ListPresetsResponse {
+    return ListPresetsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPresetsResponse>): ListPresetsResponse {
+    const message = createBaseListPresetsResponse();
+    message.presets = object.presets?.map((e) => Preset.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePreset(): Preset {
+  return { name: "", description: "", spec: undefined };
+}
+
+export const Preset: MessageFns<Preset> = {
+  encode(message: Preset, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    if (message.spec !== undefined) {
+      TrainingSpec.encode(message.spec, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Preset {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreset();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.spec = TrainingSpec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Preset {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      spec: isSet(object.spec) ? TrainingSpec.fromJSON(object.spec) : undefined,
+    };
+  },
+
+  toJSON(message: Preset): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.spec !== undefined) {
+      obj.spec = TrainingSpec.toJSON(message.spec);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Preset>): Preset {
+    return Preset.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Preset>): Preset {
+    const message = createBasePreset();
+    message.name = object.name ?? "";
+    message.description = object.description ?? "";
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? TrainingSpec.fromPartial(object.spec)
+      : undefined;
+    return message;
+  },
+};
 
 function createBaseLabelledBag(): LabelledBag {
   return { bag: "", labels: [], unknownLabels: [], patientId: "", part: 0 };
@@ -701,6 +945,15 @@ export const TrainingServiceDefinition = {
         },
       },
     },
+    /** Lists the named recipes, every value of which may be changed before it is sent to Train. */
+    listPresets: {
+      name: "ListPresets",
+      requestType: ListPresetsRequest as typeof ListPresetsRequest,
+      requestStream: false,
+      responseType: ListPresetsResponse as typeof ListPresetsResponse,
+      responseStream: false,
+      options: {},
+    },
     /**
      * Trains and tests by folds. Metadata: OperationMetadata.
      * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -837,6 +1090,11 @@ export interface TrainingServiceImplementation<CallContextExt = {}> {
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */
   train(request: TrainRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
+  /** Lists the named recipes, every value of which may be changed before it is sent to Train. */
+  listPresets(
+    request: ListPresetsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListPresetsResponse>>;
   /**
    * Trains and tests by folds. Metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -858,6 +1116,11 @@ export interface TrainingServiceClient<CallOptionsExt = {}> {
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */
   train(request: DeepPartial<TrainRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
+  /** Lists the named recipes, every value of which may be changed before it is sent to Train. */
+  listPresets(
+    request: DeepPartial<ListPresetsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListPresetsResponse>;
   /**
    * Trains and tests by folds. Metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME

@@ -11,11 +11,11 @@ import { BagReference, ModelReference } from "../../common/v1/reference.ts";
 
 /** Re-embeds one bag. */
 export interface ReembedRequest {
-  /** The model whose re-embedder runs. */
+  /** The model whose re-embedder runs; models that share theirs share the results. */
   model?:
     | ModelReference
     | undefined;
-  /** The bag. */
+  /** The bag; encoder, width and geometry must be the manifest's. */
   bag?: BagReference | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface ReembedResponse {
 
 /** How far a re-embedding is. */
 export interface ReembedProgress {
-  /** Tiles that are done. */
+  /** Tiles that were read and went through the layers that look at one tile at a time. */
   doneTiles: bigint;
   /** Tiles in all. */
   totalTiles: bigint;
@@ -335,7 +335,7 @@ export const ReembedServiceDefinition = {
   name: "ReembedService",
   fullName: "parfocal.reembed.v1.ReembedService",
   methods: {
-    /** Re-embeds one bag and stores the result under (model digest, bag digest); returns at once when it is there. */
+    /** Re-embeds one bag and stores the result under (re-embedder digest, bag digest); returns at once when it is there. */
     reembed: {
       name: "Reembed",
       requestType: ReembedRequest as typeof ReembedRequest,
@@ -348,7 +348,7 @@ export const ReembedServiceDefinition = {
 } as const;
 
 export interface ReembedServiceImplementation<CallContextExt = {}> {
-  /** Re-embeds one bag and stores the result under (model digest, bag digest); returns at once when it is there. */
+  /** Re-embeds one bag and stores the result under (re-embedder digest, bag digest); returns at once when it is there. */
   reembed(
     request: ReembedRequest,
     context: CallContext & CallContextExt,
@@ -356,7 +356,7 @@ export interface ReembedServiceImplementation<CallContextExt = {}> {
 }
 
 export interface ReembedServiceClient<CallOptionsExt = {}> {
-  /** Re-embeds one bag and stores the result under (model digest, bag digest); returns at once when it is there. */
+  /** Re-embeds one bag and stores the result under (re-embedder digest, bag digest); returns at once when it is there. */
   reembed(request: DeepPartial<ReembedRequest>, options?: CallOptions & CallOptionsExt): AsyncIterable<ReembedResponse>;
 }
 

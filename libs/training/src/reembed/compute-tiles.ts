@@ -1,0 +1,183 @@
+import type { BagHeader, BagRef } from "@parfocal/bags";
+import type { Engine, HostTensor, RunRequest, TensorSource } from "@parfocal/engine";
+import type { ReembedGraphs, ReembedHalves, SideInput } from "@parfocal/models";
+import type { ObjectStore } from "@parfocal/store";
+import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
+import { gridTensor } from "../bag-inputs.ts";
+import { floatsFromHostTensor } from "../host-tensor.ts";
+import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
+
+/** What {@link computeTiles} needs. */
+export interface ComputeOptions {
+  readonly engine: Engine;
+  readonly store: ObjectStore;
+  readonly graphs: ReembedGraphs;
+  /** Prefix of what the runs leave in the engine meanwhile; no other call may use it. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  /** Rows that pass the stem at a time. Default: 4096, and fewer of wide tiles. */
+  readonly blockRows?: number;
+}
+
+/** Re-embedded tiles with what lay beside the features. */
+export interface ComputedTiles {
+  /** `[N, D']`. */
+  readonly tiles: Float32Array<ArrayBuffer>;
+  readonly sides: BagSides;
+}
+
+/** Rows of a block: enough for the runtime's matrix products to be at their best. */
+const BLOCK_ROWS = 4096;
+
+/** Most bytes of a block widened to f32: a few of them are in memory at a time. */
+const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Re-embeds one bag, reading it once while it computes, verified before the result is given. Large bags pass the stem block
+ * by block, so that of `[N, D]` only a few blocks are ever in memory. Yields the number of rows that were read.
+ *
+ * @throws {DomainError} `CORRUPT` when the bag is not what its reference says; what store and engine throw.
+ */
+export async function* computeTiles(
+  ref: BagRef,
+  header: BagHeader,
+  options: ComputeOptions,
+): AsyncGenerator<number, ComputedTiles, undefined> {
+  const { halves } = options.graphs;
+  const blockRows = options.blockRows ?? Math.max(64, Math.min(BLOCK_ROWS, Math.floor(MAX_BLOCK_BYTES / (4 * ref.d))));
+  if (halves === undefined || header.n <= blockRows) return yield* computeWhole(ref, header, options);
+  return yield* computeInBlocks(ref, header, { ...options, halves, blockRows });
+}
+
+async function* computeWhole(
+  ref: BagRef,
+  header: BagHeader,
+  { engine, store, graphs, scratch, signal }: ComputeOptions,
+): AsyncGenerator<number, ComputedTiles, undefined> {
+  const { sides, blocks } = streamBag(store, ref, header, { blockRows: header.n, signal });
+  // All rows are one block; what lies behind them in the file is there when the stream has ended.
+  const features: ReturnType<typeof featureFeed>[] = [];
+  for await (const block of blocks) features.push(featureFeed(block, header, scratch));
+  const runs = features.flatMap(({ before, source }): RunRequest[] => {
+    const feeds = { features: source, ...sideFeeds(graphs.whole, sides, header) };
+    return [...before, { graph: graphs.whole, feeds, fetches: { tiles: { kind: "inline" } } }];
+  });
+  const results = await engine.run(runs, { signal });
+  yield header.n;
+  return { tiles: floatsFromHostTensor(results.at(-1)?.outputs.tiles, "tiles"), sides };
+}
+
+async function* computeInBlocks(
+  ref: BagRef,
+  header: BagHeader,
+  options: ComputeOptions & { readonly halves: ReembedHalves; readonly blockRows: number },
+): AsyncGenerator<number, ComputedTiles, undefined> {
+  const { engine, store, halves, blockRows, scratch, signal } = options;
+  const { sides, blocks } = streamBag(store, ref, header, { blockRows, signal });
+  const names: string[] = [];
+  let running: Promise<unknown> = Promise.resolve();
+  for await (const block of blocks) {
+    // One block is computed while the next one is read.
+    await running;
+    const name = `${scratch}block.${names.length}`;
+    names.push(name);
+    running = engine.run(stemRuns(halves.stem, block, header, { scratch, name }), { signal });
+    // Awaited a turn later: until then its failure must not count as unhandled.
+    running.catch(() => undefined);
+    yield block.first + block.nRows;
+  }
+  await running;
+  const rows = await joinBlocks(names, header.n, { ...options, width: widthOf(halves.stem) });
+  const body: RunRequest = {
+    graph: halves.body,
+    feeds: { rows, ...sideFeeds(halves.body, sides, header) },
+    fetches: { tiles: { kind: "inline" } },
+  };
+  const [result] = await engine.run([body], { signal });
+  return { tiles: floatsFromHostTensor(result?.outputs.tiles, "tiles"), sides };
+}
+
+function stemRuns(
+  stem: CapturedGraph,
+  block: RowBlock,
+  header: BagHeader,
+  { scratch, name }: { readonly scratch: string; readonly name: string },
+): RunRequest[] {
+  const { before, source } = featureFeed(block, header, scratch);
+  return [...before, { graph: stem, feeds: { features: source }, fetches: { rows: { kind: "resident", name } } }];
+}
+
+/** Puts the blocks `[R, W]`, which all but the last have the same R, end to end in the engine and forgets them. */
+async function joinBlocks(
+  names: readonly string[],
+  n: number,
+  options: ComputeOptions & { readonly blockRows: number; readonly width: number },
+): Promise<TensorSource> {
+  const { engine, blockRows, width, scratch, signal } = options;
+  const joined = { kind: "resident", name: `${scratch}rows` } as const;
+  const nLast = n - blockRows * (names.length - 1);
+  const graph = captureGraph(joinBuild(names.length, { blockRows, nLast, width }));
+  const feeds = Object.fromEntries(names.map((name, i) => [`block.${i}`, { kind: "resident", name } as const]));
+  await engine.run([{ graph, feeds, fetches: { rows: joined } }], { signal });
+  await engine.dropResident(`${scratch}block.`);
+  return joined;
+}
+
+/** `block.0` to `block.<k-1>`, `[R, W]` each and the last one `[R', W]`, to `rows`. */
+function joinBuild(
+  nBlocks: number,
+  { blockRows, nLast, width }: { readonly blockRows: number; readonly nLast: number; readonly width: number },
+) {
+  const inputs = Array.from({ length: nBlocks }, (_, i): GraphPort => {
+    return { name: `block.${i}`, dtype: "f32", shape: [i === nBlocks - 1 ? nLast : blockRows, width] };
+  });
+  const build = (tensors: Readonly<Record<string, tf.Tensor>>) => ({
+    rows: tf.concat(
+      inputs.map(({ name }) => tensors[name] as tf.Tensor2D),
+      0,
+    ),
+  });
+  return { name: "join-blocks", inputs, build };
+}
+
+function widthOf({ outputs }: CapturedGraph): number {
+  return Number(outputs[0]?.shape[1] ?? 0);
+}
+
+/** Rows as a feed in f32. Halves are widened by the engine, in a run of their own. */
+function featureFeed(
+  { nRows, bytes }: RowBlock,
+  { d, features }: BagHeader,
+  scratch: string,
+): { readonly before: RunRequest[]; readonly source: TensorSource } {
+  const tensor: HostTensor = { dtype: features.dtype === "F16" ? "f16" : "f32", shape: [nRows, d], data: bytes };
+  const source: TensorSource = { kind: "inline", tensor };
+  if (tensor.dtype === "f32") return { before: [], source };
+  const wide = { kind: "resident", name: `${scratch}wide` } as const;
+  return { before: [{ graph: widenGraph(d), feeds: { half: source }, fetches: { wide } }], source: wide };
+}
+
+/** `half` f16 `[N, D]` to `wide` f32, exact. */
+function widenGraph(d: number): CapturedGraph {
+  return captureGraph({
+    name: "widen",
+    inputs: [{ name: "half", dtype: "f16", shape: ["N", d] }],
+    build: ({ half }) => ({ wide: half as tf.Tensor }),
+  });
+}
+
+/** The inputs of a graph beyond its features. */
+function sideFeeds(
+  { inputs }: CapturedGraph,
+  { coords }: BagSides,
+  { metadata }: BagHeader,
+): Readonly<Record<string, TensorSource>> {
+  if (coords === undefined) return {};
+  const data = new Uint8Array(coords.buffer, coords.byteOffset, coords.byteLength);
+  const make: Readonly<Record<SideInput, () => HostTensor>> = {
+    coords: () => ({ dtype: "i32", shape: [coords.length / 2, 2], data }),
+    grid: () => gridTensor(coords, metadata),
+  };
+  const wanted = (["coords", "grid"] as const).filter((name) => inputs.some((input) => input.name === name));
+  return Object.fromEntries(wanted.map((name) => [name, { kind: "inline", tensor: make[name]() } as const]));
+}

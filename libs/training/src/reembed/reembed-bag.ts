@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { type BagHeader, type BagRef, readBagHeader, writeBag } from "@parfocal/bags";
+import type { Engine } from "@parfocal/engine";
+import { DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
+import { assertBagFits, assertSourceFits } from "../bag-inputs.ts";
+import type { LoadedModel, LoadedReembedder } from "../package/load-model.ts";
+import { computeTiles } from "./compute-tiles.ts";
+import type { KeyedLock } from "./keyed-lock.ts";
+import { type ReembedSlot, reembedSlot } from "./reembed-cache.ts";
+
+/** What {@link reembedBag} runs on. */
+export interface ReembedDeps {
+  readonly engine: Engine;
+  /** The store of the bag, in which the re-embedded one is kept. */
+  readonly store: ObjectStore;
+  /** Keeps two calls from computing the same bag at the same time. */
+  readonly lock: KeyedLock;
+}
+
+/** How far a re-embedding is. */
+export interface ReembedProgress {
+  /** Rows that were read and, in re-embedders with a stem, went through it. */
+  readonly nDone: number;
+  readonly nTotal: number;
+}
+
+/** What the result says made it. */
+const IMPORTER = "parfocal-reembed/1";
+
+/**
+ * Re-embeds one bag and keeps the result under (re-embedder, bag): asked again, by this or any other model with the same
+ * re-embedder, it is the answer at once. Yields progress, returns the reference of the re-embedded bag: f32 `[N, D']`, with
+ * the coordinates and what was known of the slide, its encoder named after the re-embedder.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` for a model without re-embedder; `GEOMETRY_MISMATCH` naming both widths,
+ * encoders or geometries; `EMPTY_BAG`; `CORRUPT` when the stored bag is another one; `NON_FINITE` when the re-embedded tiles
+ * are; `CANCELLED` when the signal fires; what store and engine throw.
+ */
+export async function* reembedBag(
+  deps: ReembedDeps,
+  loaded: Pick<LoadedModel, "model" | "manifest" | "reembed">,
+  ref: BagRef,
+  signal: AbortSignal,
+): AsyncGenerator<ReembedProgress, BagRef, undefined> {
+  const { reembed } = loaded;
+  if (reembed === undefined) throw new DomainError("PRECONDITION_FAILED", "the model has no re-embedder");
+  assertBagFits(loaded.model, ref);
+  const slot = reembedSlot(deps.store, reembed.digest, ref.digest);
+  const kept = await slot.find({ signal });
+  if (kept !== undefined) return kept;
+  const release = await deps.lock.acquire(`${reembed.digest} ${ref.digest}`, signal);
+  try {
+    // Who held the lock before may have made it.
+    return (await slot.find({ signal })) ?? (yield* makeBag(deps, { loaded, reembed, ref, slot, signal }));
+  } finally {
+    release();
+  }
+}
+
+interface Making {
+  readonly loaded: Pick<LoadedModel, "manifest">;
+  readonly reembed: LoadedReembedder;
+  readonly ref: BagRef;
+  readonly slot: ReembedSlot;
+  readonly signal: AbortSignal;
+}
+
+async function* makeBag(
+  { engine, store }: ReembedDeps,
+  { loaded, reembed, ref, slot, signal }: Making,
+): AsyncGenerator<ReembedProgress, BagRef, undefined> {
+  const header = await readBagHeader(store, ref, { signal });
+  assertNotReembedded(header, reembed);
+  assertSourceFits(loaded.manifest.expects, header.metadata);
+  const graphs = await reembed.readGraphs({ signal });
+  const scratch = `reembed/${randomUUID()}/`;
+  const progress = computeTiles(ref, header, { engine, store, graphs, scratch, signal });
+  try {
+    for (;;) {
+      const step = await progress.next();
+      if (step.done !== true) {
+        yield { nDone: step.value, nTotal: ref.n };
+        continue;
+      }
+      const { tiles, sides } = step.value;
+      const features = { dtype: "F32", data: tiles } as const;
+      const metadata = { ...header.metadata, encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
+      const bag = { n: ref.n, d: tiles.length / ref.n, features, ...sides, metadata };
+      const written = await writeBag(store, slot.bagPrefix, bag, { signal });
+      await slot.remember(written, { signal });
+      return written;
+    }
+  } finally {
+    await progress.return(undefined as never);
+    // When this fails the engine process is gone, and what it held with it.
+    await engine.dropResident(scratch).catch(() => undefined);
+  }
+}
+
+function assertNotReembedded({ metadata }: BagHeader, { encoder }: LoadedReembedder): void {
+  if (metadata.encoder !== encoder) return;
+  throw new DomainError(
+    "GEOMETRY_MISMATCH",
+    `the bag is what this re-embedder made (${encoder}); it takes the original`,
+  );
+}

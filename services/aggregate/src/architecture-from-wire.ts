@@ -1,0 +1,68 @@
+import { commonV1 } from "@parfocal/protocol";
+import { reembedderFromWire } from "./reembedder-from-wire.ts";
+import { ACTIVATIONS, choice, defined, type Fields, missing } from "./wire-fields.ts";
+
+/**
+ * An architecture as the JSON that `parseModelConfig` reads, but for the task.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for a missing part or an enum value that means nothing.
+ */
+export function architectureFromWire({ head, standardise, reembedder }: commonV1.Architecture): Fields {
+  if (head === undefined) throw missing("spec.architecture.head");
+  return defined({ standardise, reembed: reembedder && reembedderFromWire(reembedder), head: headFromWire(head) });
+}
+
+function trunkFromWire(trunk: commonV1.Trunk | undefined): Fields {
+  if (trunk === undefined) return {};
+  const activation = choice("trunk.activation", ACTIVATIONS, commonV1.activationToJSON(trunk.activation));
+  return defined({ hidden: trunk.hidden, activation, dropout: trunk.dropout });
+}
+
+function headFromWire(head: commonV1.Head): Fields {
+  const trunk = trunkFromWire(head.trunk);
+  switch (head.kind?.$case) {
+    case undefined:
+      throw missing("spec.architecture.head.kind");
+    case "mean":
+      return { kind: "mean", ...trunk };
+    case "max":
+      return defined({ kind: "max", ...trunk, level: levelFromWire(head.kind.value) });
+    case "abmil":
+      return defined({ ...trunk, ...attentionFromWire(head.kind.value) });
+    case "classAttention":
+      return defined({ kind: "class-attention", ...trunk, ...classAttentionFromWire(head.kind.value) });
+    case "dsmil":
+      return defined({ kind: "dsmil", ...trunk, ...dsmilFromWire(head.kind.value) });
+  }
+}
+
+function levelFromWire({ over }: commonV1.MaxHead): string | undefined {
+  const levels = { OVER_UNSPECIFIED: undefined, OVER_EMBEDDING: "embedding", OVER_INSTANCE: "instance" };
+  return choice<string | undefined>("max.over", levels, commonV1.maxHead_OverToJSON(over));
+}
+
+function attentionFromWire(abmil: commonV1.AbmilHead): Fields {
+  const branches = { BRANCHES_UNSPECIFIED: undefined, BRANCHES_SHARED: "single", BRANCHES_PER_CLASS: "per-class" };
+  return {
+    kind: abmil.gated ? "gated-abmil" : "abmil",
+    attentionWidth: abmil.attentionWidth,
+    attentionDropout: abmil.dropout,
+    branches: choice<string | undefined>("abmil.branches", branches, commonV1.abmilHead_BranchesToJSON(abmil.branches)),
+  };
+}
+
+function classAttentionFromWire({ branches, attentionWidth, heads }: commonV1.ClassAttentionHead): Fields {
+  const table = { BRANCHES_UNSPECIFIED: undefined, BRANCHES_SHARED: "single", BRANCHES_PER_CLASS: "per-class" };
+  const name = commonV1.classAttentionHead_BranchesToJSON(branches);
+  return { attentionWidth, heads, branches: choice<string | undefined>("class_attention.branches", table, name) };
+}
+
+function dsmilFromWire({ value, output, ...numbers }: commonV1.DsmilHead): Fields {
+  const values = { VALUE_UNSPECIFIED: undefined, VALUE_IDENTITY: "identity", VALUE_LEARNED: "learned" };
+  const outputs = { OUTPUT_UNSPECIFIED: undefined, OUTPUT_BAG: "bag", OUTPUT_MEAN: "mean" };
+  return {
+    ...numbers,
+    value: choice<string | undefined>("dsmil.value", values, commonV1.dsmilHead_ValueToJSON(value)),
+    prediction: choice<string | undefined>("dsmil.output", outputs, commonV1.dsmilHead_OutputToJSON(output)),
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * @file The named recipes, in the contract's own JSON: what a client gets is what it may change and send to Train. Legend of
+ * the names: method, then cohort, then tile encoder where the recipe was tuned for them.
+ */
+import { gatewayV1 } from "@parfocal/protocol";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Tiles reach the pooling as the re-embedder leaves them. */
+const NO_TRUNK = { hidden: [], activation: "ACTIVATION_RELU", dropout: 0 };
+
+const R2T_BASE = {
+  compat: "COMPAT_REFERENCE",
+  grid: "GRID_STORAGE",
+  stemWidth: 512,
+  stemActivation: "ACTIVATION_RELU",
+  stemDropout: 0.25,
+  nLayers: 2,
+  heads: 8,
+  qkvBias: true,
+  epegKernel: 15,
+  crmsa: true,
+  crmsaK: 3,
+  crmsaHeads: 8,
+  crmsaMlp: false,
+  allShortcut: false,
+  ffn: false,
+  ffnRatio: 4,
+  ffnActivation: "ACTIVATION_GELU",
+  dropout: 0.1,
+  dropPath: 0,
+  regionNum: 8,
+  regionSize: 0,
+  minRegionNum: 0,
+  minRegionRatio: 0,
+  position: "POSITION_NONE",
+  positionPlace: "POSITION_PLACE_FIRST",
+  positionKernel: 7,
+  position1d: false,
+};
+
+const R2T_HEAD = {
+  trunk: NO_TRUNK,
+  abmil: { attentionWidth: 128, gated: false, dropout: 0, branches: "BRANCHES_SHARED" },
+};
+
+/** Both parts are drawn by patient: the program selected on its test fold, which is not repeated. */
+function r2tRecipe(stopping: { readonly patience: number; readonly minEpochs: number }): Json {
+  return {
+    epochs: 200,
+    batchSize: 1,
+    optimiser: { kind: "KIND_ADAM", learningRate: 2e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+    schedule: { kind: "KIND_COSINE", warmupEpochs: 0, floor: 0 },
+    earlyStopping: { ...stopping, metric: "METRIC_AUROC" },
+    labelSmoothing: 0,
+    classWeights: "CLASS_WEIGHTS_NONE",
+    selection: "SELECTION_BEST",
+  };
+}
+
+const CAMELYON = r2tRecipe({ patience: 30, minEpochs: 130 });
+const TCGA = r2tRecipe({ patience: 20, minEpochs: 70 });
+
+function r2t(cohort: string, settings: Json, recipe: Json): Json {
+  const architecture = { reembedder: { r2t: { ...R2T_BASE, ...settings } }, head: R2T_HEAD };
+  return {
+    name: `r2t-${cohort}`,
+    description: "R2T-MIL (Tang et al., CVPR 2024) with the settings of its public program for this cohort and encoder",
+    spec: { architecture, recipe },
+  };
+}
+
+const ROFORMER = {
+  width: 512,
+  depth: 1,
+  heads: 8,
+  mlpRatio: 4,
+  dropout: 0.25,
+  rotary: "ROTARY_PIXEL",
+  maxFrequency: 400,
+  base: 10_000,
+  absolute: "ABSOLUTE_NONE",
+};
+
+function roformerRecipe(batchSize: number): Json {
+  return {
+    epochs: 50,
+    batchSize,
+    optimiser: { kind: "KIND_ADAM", learningRate: 1e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+    schedule: { kind: "KIND_PLATEAU", warmupEpochs: 0, floor: 0, factor: 0.1, patience: 5 },
+    earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_AUROC" },
+    labelSmoothing: 0,
+    classWeights: "CLASS_WEIGHTS_NONE",
+    selection: "SELECTION_BEST",
+  };
+}
+
+const DSMIL_HEAD = {
+  trunk: NO_TRUNK,
+  dsmil: { queryWidth: 128, value: "VALUE_IDENTITY", valueDropout: 0, instanceWeight: 0.5, output: "OUTPUT_BAG" },
+};
+
+const CLASS_ATTENTION_HEAD = {
+  trunk: { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0.25 },
+  classAttention: { attentionWidth: 256, heads: 8, branches: "BRANCHES_PER_CLASS" },
+};
+
+const ROFORMER_SOURCE =
+  "RoFormer for position-aware MIL (Pochet et al. 2023); early stopping watches AUROC, not accuracy as the paper";
+
+const GATED_ABMIL: Json = {
+  name: "gated-abmil",
+  description: "Gated attention pooling (Ilse et al. 2018) with the usual settings for slides",
+  spec: {
+    architecture: {
+      head: {
+        trunk: { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0.25 },
+        abmil: { attentionWidth: 256, gated: true, dropout: 0.25, branches: "BRANCHES_SHARED" },
+      },
+    },
+    recipe: {
+      epochs: 200,
+      batchSize: 1,
+      optimiser: { kind: "KIND_ADAMW", learningRate: 1e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+      schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
+      earlyStopping: { patience: 20, minEpochs: 20, metric: "METRIC_AUROC" },
+      labelSmoothing: 0,
+      classWeights: "CLASS_WEIGHTS_NONE",
+      selection: "SELECTION_BEST",
+    },
+  },
+};
+
+const DSMIL: Json = {
+  name: "dsmil",
+  description: "Dual-stream MIL (Li et al. 2021) with the settings of its public program",
+  spec: {
+    architecture: { head: DSMIL_HEAD },
+    recipe: {
+      epochs: 50,
+      batchSize: 1,
+      optimiser: { kind: "KIND_ADAM", learningRate: 1e-4, weightDecay: 1e-3, beta1: 0.5, beta2: 0.9 },
+      schedule: { kind: "KIND_COSINE", warmupEpochs: 0, floor: 0.05 },
+      earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_AUROC" },
+      labelSmoothing: 0,
+      classWeights: "CLASS_WEIGHTS_NONE",
+      selection: "SELECTION_BEST",
+    },
+  },
+};
+
+/** Every preset, in the order of the names. Task, seed and split are left to the caller. */
+export const PRESETS: readonly gatewayV1.Preset[] = [
+  DSMIL,
+  GATED_ABMIL,
+  r2t("brca-plip", { epegKernel: 15, crmsaK: 1, crmsaHeads: 8, allShortcut: true }, TCGA),
+  r2t("brca-r50", { epegKernel: 17, crmsaK: 3, crmsaHeads: 1 }, TCGA),
+  r2t("camelyon16-plip", { epegKernel: 9, crmsaK: 3, crmsaHeads: 8, allShortcut: true }, CAMELYON),
+  r2t("camelyon16-r50", { epegKernel: 15, crmsaK: 1, crmsaHeads: 8, allShortcut: true }, CAMELYON),
+  r2t("nsclc-plip", { epegKernel: 13, crmsaK: 3, crmsaHeads: 1, crmsaMlp: true, allShortcut: true }, TCGA),
+  r2t("nsclc-r50", { epegKernel: 21, crmsaK: 5, crmsaHeads: 8 }, TCGA),
+  {
+    name: "ro-abmil",
+    description: ROFORMER_SOURCE,
+    spec: {
+      architecture: { reembedder: { roformer: ROFORMER }, head: CLASS_ATTENTION_HEAD },
+      recipe: roformerRecipe(4),
+    },
+  },
+  {
+    name: "ro-dsmil",
+    description: ROFORMER_SOURCE,
+    spec: { architecture: { reembedder: { roformer: ROFORMER }, head: DSMIL_HEAD }, recipe: roformerRecipe(4) },
+  },
+].map((preset) => gatewayV1.Preset.fromJSON(preset));
