@@ -56,12 +56,13 @@ async function runFold(
   }));
   const request = { parent: `projects/${PROJECT}`, modelId: "abmil", bags: labelled, spec };
   const model = await finish(embedded, await embedded.training.train(request));
-  return Promise.all(
-    [...held].map(async (index) => {
-      const { prediction } = await embedded.prediction.predict({ model: model.name, bag: bags[index]?.name ?? "" });
-      return { index, probability: prediction?.probabilities[1]?.probability ?? Number.NaN };
-    }),
-  );
+  const predicted: { index: number; probability: number }[] = [];
+  // One at a time: a gateway refuses more calls at once than it is set to take.
+  for (const index of held) {
+    const { prediction } = await embedded.prediction.predict({ model: model.name, bag: bags[index]?.name ?? "" });
+    predicted.push({ index, probability: prediction?.probabilities[1]?.probability ?? Number.NaN });
+  }
+  return predicted;
 }
 
 async function runRepeat(
