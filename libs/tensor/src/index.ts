@@ -21,5 +21,6 @@ export { scaleToRange } from "./operations/scale-to-range.ts";
 export { sizeOf } from "./operations/size-of.ts";
 export { type SpatialRegions, spatialPlacement } from "./operations/spatial-placement.ts";
 export { type StreamedAttentionOptions, streamedAttention } from "./operations/streamed-attention.ts";
+export { tokenMlp } from "./operations/token-mlp.ts";
 export { runEagerly } from "./run-eagerly.ts";
 export { tf } from "./tf.ts";

@@ -1,4 +1,4 @@
-import { gelu, layerNorm, linear, streamedAttention, tf } from "@parfocal/tensor";
+import { layerNorm, linear, streamedAttention, tf, tokenMlp } from "@parfocal/tensor";
 import { type DropoutSite, type ForwardContext, type StageDeclaration, TILES } from "../model.ts";
 import { linearParameters, normParameters } from "../parameter.ts";
 import { applyLinear } from "./linear.ts";
@@ -53,8 +53,10 @@ export function applyTransformerBlock(
 ): tf.Tensor2D {
   const attended = attend(config, name, norm(`${name}.norm1`, tiles, context), context, rotate); // [N, W]
   const middle = tf.add<tf.Tensor2D>(tiles, context.dropout(`${name}.attention`, attended));
-  const hidden = gelu(applyLinear(context, `${name}.mlp.0`, norm(`${name}.norm2`, middle, context)), { form: "tanh" });
-  const mixed = applyLinear(context, `${name}.mlp.1`, hidden as tf.Tensor2D); // [N, W]
+  const [w1, b1, w2, b2] = ["mlp.0.weight", "mlp.0.bias", "mlp.1.weight", "mlp.1.bias"].map((part) =>
+    context.parameter(`${name}.${part}`),
+  ) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const mixed = tokenMlp(norm(`${name}.norm2`, middle, context), w1, b1, w2, b2) as tf.Tensor2D; // [N, W]
   return tf.add(middle, context.dropout(`${name}.mlp`, mixed));
 }
 

@@ -16,8 +16,8 @@ export interface BodyNode {
   readonly attributes?: Readonly<Record<string, BodyAttribute>>;
 }
 
-/** An attribute of such a node: a number, numbers, or the body of a loop inside. */
-export type BodyAttribute = number | readonly number[] | BodyGraph;
+/** An attribute of such a node: a number, a word, numbers, or the body of a loop inside. */
+export type BodyAttribute = number | string | readonly number[] | BodyGraph;
 
 /**
  * The body of an ONNX `Loop` or `Scan` as plain data. Every name is its own throughout the body and the bodies inside it;
@@ -31,6 +31,8 @@ export interface BodyGraph {
   readonly nodes: readonly BodyNode[];
   /** i64 vectors by name. */
   readonly integers?: Readonly<Record<string, readonly number[]>>;
+  /** f32 scalars by name. */
+  readonly floats?: Readonly<Record<string, number>>;
   /**
    * Names under which the body reads values of the graph around it: they stand for the last operands of the node that has
    * the body, in their order.

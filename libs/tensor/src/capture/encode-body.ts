@@ -25,12 +25,20 @@ function encodeGraph(body: BodyGraph, rename: (name: string) => string): GraphPr
   return {
     name: rename(body.name),
     node: body.nodes.map((node) => encodeNode(node, rename)),
-    initializer: Object.entries(body.integers ?? {}).map(([name, values]) => ({
-      name: rename(name),
-      dataType: TensorProto_DataType.INT64,
-      dims: [BigInt(values.length)],
-      rawData: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
-    })),
+    initializer: [
+      ...Object.entries(body.integers ?? {}).map(([name, values]) => ({
+        name: rename(name),
+        dataType: TensorProto_DataType.INT64,
+        dims: [BigInt(values.length)],
+        rawData: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
+      })),
+      ...Object.entries(body.floats ?? {}).map(([name, value]) => ({
+        name: rename(name),
+        dataType: TensorProto_DataType.FLOAT,
+        dims: [],
+        rawData: new Uint8Array(Float32Array.of(value).buffer),
+      })),
+    ],
     input: body.inputs.map(port),
     output: body.outputs.map(port),
   };
@@ -50,6 +58,7 @@ function encodeNode(node: BodyNode, rename: (name: string) => string): NodeProto
 
 function encodeBodyAttribute(name: string, value: BodyAttribute, rename: (name: string) => string): AttributeProto {
   if (typeof value === "number") return encodeAttribute(name, { kind: "int", value });
+  if (typeof value === "string") return encodeAttribute(name, { kind: "text", value });
   if ("nodes" in value) return { name, type: AttributeProto_AttributeType.GRAPH, g: encodeGraph(value, rename) };
   return encodeAttribute(name, { kind: "ints", value });
 }

@@ -1,4 +1,5 @@
 import type { BodyGraph } from "../capture/body.ts";
+import { blockIntegers, blockRows, countRows, joinRows } from "./row-blocks.ts";
 
 // Legend: N tiles, d head width, b queries of a block. `v1` [N, d+1] are the values and a column of ones, `do1` [N, d+1] the
 // output's gradient and a column of -D with D = dO · O: their product is dO Vᵀ - D without a pass of its own.
@@ -43,15 +44,9 @@ export function attentionGradientBody(depth: number, queryBlock: number): BodyGr
     inputs: ["q", "k", "v1", "do1"].map((name) => ({ name, dtype: "f32" })),
     outputs: ["dq", "dk", "dv"].map((name) => ({ name, dtype: "f32" })),
     nodes: [
-      { op: "Shape", inputs: ["q"], outputs: ["n"], attributes: { start: 0, end: 1 } },
-      { op: "Mod", inputs: ["n", "block"], outputs: ["over"] },
-      { op: "Sub", inputs: ["block", "over"], outputs: ["missing"] },
-      { op: "Mod", inputs: ["missing", "block"], outputs: ["fill"] },
-      { op: "Concat", inputs: ["none", "none", "fill", "none"], outputs: ["pads"], attributes: { axis: 0 } },
-      { op: "Pad", inputs: ["q", "pads"], outputs: ["q.filled"] },
-      { op: "Pad", inputs: ["do1", "pads"], outputs: ["do1.filled"] },
-      { op: "Reshape", inputs: ["q.filled", "q.shape"], outputs: ["q.blocks"] }, // [N/b, b, d]
-      { op: "Reshape", inputs: ["do1.filled", "do1.shape"], outputs: ["do1.blocks"] }, // [N/b, b, d+1]
+      ...countRows("q"),
+      ...blockRows("q", "q.shape"), // [N/b, b, d]
+      ...blockRows("do1", "do1.shape"), // [N/b, b, d+1]
       { op: "Shape", inputs: ["k"], outputs: ["k.shape"] },
       { op: "ConstantOfShape", inputs: ["k.shape"], outputs: ["zeros"] }, // [N, d]
       {
@@ -60,12 +55,10 @@ export function attentionGradientBody(depth: number, queryBlock: number): BodyGr
         outputs: ["dk", "dv", "dq.blocks"],
         attributes: { body: BLOCK, num_scan_inputs: 2 },
       },
-      { op: "Reshape", inputs: ["dq.blocks", "dq.shape"], outputs: ["dq.filled"] },
-      { op: "Slice", inputs: ["dq.filled", "none", "n", "none"], outputs: ["dq"] }, // [N, d]
+      ...joinRows("dq", "dq.shape"), // [N, d]
     ],
     integers: {
-      none: [0],
-      block: [queryBlock],
+      ...blockIntegers(queryBlock),
       "q.shape": [-1, queryBlock, depth],
       "do1.shape": [-1, queryBlock, depth + 1],
       "dq.shape": [-1, depth],

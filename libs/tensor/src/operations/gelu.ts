@@ -33,13 +33,16 @@ const approximate = defineOperation<readonly [Tensor], undefined>({
   name: "gelu",
   emit: (recorder, [x]) => like(recorder, "Gelu", [x], { approximate: text("tanh") }),
   eager: ([x]) => tf.mul(tf.mul(x, 0.5), tf.add(innerTanh(x), 1)),
-  gradient(dy, { inputs: [x] }) {
-    const inner = innerTanh(x);
-    const slope = tf.mul(tf.add(tf.mul(tf.square(x), 3 * TANH_CUBIC), 1), TANH_SCALE);
-    const bend = tf.mul(tf.mul(x, tf.sub(1, tf.square(inner))), slope);
-    return [tf.mul(dy, tf.mul(tf.add(tf.add(inner, 1), bend), 0.5))];
-  },
+  gradient: (dy, { inputs: [x] }) => [tf.mul(dy, tanhGeluSlope(x))],
 });
+
+/** The slope of the approximation by tanh at `x`, elementwise. */
+export function tanhGeluSlope(x: Tensor): Tensor {
+  const inner = innerTanh(x);
+  const slope = tf.mul(tf.add(tf.mul(tf.square(x), 3 * TANH_CUBIC), 1), TANH_SCALE);
+  const bend = tf.mul(tf.mul(x, tf.sub(1, tf.square(inner))), slope);
+  return tf.mul(tf.add(tf.add(inner, 1), bend), 0.5);
+}
 
 function innerTanh(x: Tensor): Tensor {
   return tf.tanh(tf.mul(tf.mul(x, tf.add(tf.mul(tf.square(x), TANH_CUBIC), 1)), TANH_SCALE));

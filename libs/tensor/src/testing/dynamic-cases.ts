@@ -10,6 +10,7 @@ import { maxOverTiles, meanOverTiles, softmaxOverTiles } from "../operations/poo
 import { rotatePairs } from "../operations/rotate-pairs.ts";
 import { sizeOf } from "../operations/size-of.ts";
 import { streamedAttention } from "../operations/streamed-attention.ts";
+import { tokenMlp } from "../operations/token-mlp.ts";
 import { tf } from "../tf.ts";
 
 /** A function of tensors over N tiles; `N` in a shape stands for their number. */
@@ -133,6 +134,17 @@ export const dynamicCases: readonly DynamicCase[] = [
     name: "streamed attention in small blocks and its gradient",
     inputs: heads,
     f: slope((x) => streamedAttention(x, tf.tanh(x), x, { heads: 4, queryBlock: 16 })),
+  },
+  {
+    name: "two layers on every tile and their gradient by a weight",
+    inputs: { ...tiles, ...weight },
+    f: ({ x, w }) =>
+      tf.grad((v: Tensor) => tf.sum(tf.square(tokenMlp(x!, v, tf.ones([4]), tf.transpose(v), tf.ones([3])))))(w!),
+  },
+  {
+    name: "two layers on every tile and their gradient by tiles",
+    inputs: { ...tiles, ...weight },
+    f: ({ x, w }) => slope((t) => tokenMlp(t, w!, tf.ones([4]), tf.transpose(w!), tf.ones([3])))({ x: x! }),
   },
   {
     name: "rotation by grid and its gradient",

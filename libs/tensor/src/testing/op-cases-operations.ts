@@ -12,6 +12,7 @@ import { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "../
 import { rotatePairs } from "../operations/rotate-pairs.ts";
 import { sizeOf } from "../operations/size-of.ts";
 import { streamedAttention } from "../operations/streamed-attention.ts";
+import { tokenMlp } from "../operations/token-mlp.ts";
 import { tf } from "../tf.ts";
 import { f32, i32, type OpCase } from "./op-case.ts";
 
@@ -58,6 +59,11 @@ export const operationCases: readonly OpCase[] = [
     inputs: { q: f32([1, 5, 6], -2, 2), k: f32([1, 5, 6], -2, 2), v: f32([1, 5, 6]) },
     f: ({ q, k, v }: Parameters<OpCase["f"]>[0]) => streamedAttention(q!, k!, v!, { heads: 3, queryBlock }),
   })),
+  {
+    name: "tokenMlp",
+    inputs: { x: f32([5, 3], -2, 2), v: f32([4, 3]), b: f32([4]), w: f32([3, 4]), c: f32([3]) },
+    f: ({ x, v, b, w, c }) => tokenMlp(x!, v!, b!, w!, c!),
+  },
   {
     name: "rotatePairs",
     inputs: { x: f32([1, 3, 8]), c: f32([3, 2]), s: f32([3, 2]) },
