@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DomainError } from "@parfocal/errors";
 import type { EvaluationReport } from "@parfocal/metrics";
-import { writeAttention } from "../client/attention-files.ts";
+import { writeHeatmap } from "../client/attention-files.ts";
 import { connectGateway } from "../client/connect.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
@@ -98,7 +98,7 @@ async function runAll(
     return { value, text: `${plural(value.length, "bag")} through the gateway` };
   });
   const task = taskOf(source, matched);
-  const rows = assignParts(matched, task, seed);
+  const rows = assignParts(source, matched, task, seed);
   const spec = demoSpec(source, task, { seed, epochs });
   const model = await step("train", async () => {
     const name = await startTraining(clients, { parent: PARENT, modelId: "demo", rows, spec, signal });
@@ -146,8 +146,11 @@ async function writeResults(out: string, results: DemoResults): Promise<StepResu
     heatmaps: join(out, "heatmaps"),
   };
   let nMaps = 0;
-  for (const { slide, maps } of slides)
-    nMaps += (await writeAttention(slide, maps, { heatmaps: files.heatmaps })).length;
+  for (const { slide, heatmap } of slides) {
+    if (heatmap === undefined) continue;
+    await writeHeatmap(slide, "", heatmap, files.heatmaps);
+    nMaps++;
+  }
   const lesions = meanLesionAuroc(slides);
   const metrics = { model: model.name, ...evaluation, ...(lesions === undefined ? {} : { lesionAuroc: lesions }) };
   await writeFile(files.predictions, encodePredictionsCsv(slides.map(({ row }) => row)));

@@ -45,25 +45,30 @@ export interface AttentionFolders {
   readonly geojson?: string;
 }
 
-/** Writes maps as `<slide>[.<class>].png` and `.geojson`; gives the paths. */
+/** Writes maps as `<slide>[.<class>].png` and `.geojson`. */
 export async function writeAttention(
   slide: string,
   maps: readonly AttentionMap[],
   { heatmaps, geojson }: AttentionFolders,
-): Promise<string[]> {
-  const written: string[] = [];
-  const write = async (folder: string, name: string, content: string | Uint8Array): Promise<void> => {
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, name);
-    await writeFile(path, content);
-    written.push(path);
-  };
-  for (const { label, ...map } of maps) {
-    const stem = fileNameOf(label === "" ? slide : `${slide}.${label}`);
-    if (heatmaps !== undefined) await write(heatmaps, `${stem}.png`, renderHeatmap(map));
-    if (geojson !== undefined) await write(geojson, `${stem}.geojson`, attentionGeoJson(map));
+): Promise<void> {
+  for (const map of maps) {
+    if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
+    if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, attentionGeoJson(map));
   }
-  return written;
+}
+
+/** Writes a drawn map as `<slide>[.<class>].png`. */
+export async function writeHeatmap(slide: string, label: string, png: Uint8Array, folder: string): Promise<void> {
+  await writeInto(folder, `${stemFor(slide, label)}.png`, png);
+}
+
+async function writeInto(folder: string, name: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, name), content);
+}
+
+function stemFor(slide: string, label: string): string {
+  return fileNameOf(label === "" ? slide : `${slide}.${label}`);
 }
 
 /** A name as a file name that every system takes. */

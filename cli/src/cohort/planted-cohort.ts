@@ -32,11 +32,13 @@ const N_TISSUES = 4;
 /** Standard deviation of the tissues' means, beside tile noise of 1. */
 const TISSUE_SPREAD = 0.7;
 /** What a patient's staining adds to all of their tiles. */
-const STAIN_SPREAD = 0.25;
-/** Length of the shift of lesion tiles: a single tile is not telling among hundreds, a compact group of them is. */
-const LESION_SHIFT = 4.2;
+const STAIN_SPREAD = 0.1;
+/** Length of the shift of lesion tiles, beside tile noise of 1 in each of 128 features. */
+const LESION_SHIFT = 8;
+/** Share of the shift that the faintest lesion has: some positive slides are hard, as real ones are. */
+const FAINTEST_LESION = 0.4;
 /** Length of the shift of an inflamed patch, which half of all slides have, whatever their label. */
-const DECOY_SHIFT = 4.2;
+const DECOY_SHIFT = 5;
 /** Slides of one patient after another: 45 patients for 60 slides. */
 const SLIDES_OF_PATIENTS = [1, 1, 2];
 
@@ -48,7 +50,7 @@ interface Palette {
 }
 
 /**
- * Slides of patients on irregular tissue. Positive slides hold one compact lesion of 3 to 8 % of their tiles, shifted along one
+ * Slides of patients on irregular tissue. Positive slides hold one compact lesion of 3 to 9 % of their tiles, shifted along one
  * direction; half of all slides hold an inflamed patch shifted along another. Deterministic in `seed`; slides do not depend on
  * how many there are.
  */
@@ -94,15 +96,16 @@ function direction(rng: Rng, dim: number, length: number): Float64Array {
 function plantSlide(label: PlantedClass, palette: Palette, stain: Float64Array, rng: Rng) {
   const tissue = growTissue(rng.fork("tissue"));
   const n = tissue.cells.length;
-  const share = 0.03 + 0.05 * rng.nextFloat();
+  const share = 0.03 + 0.06 * rng.nextFloat();
   const lesion = label === "tumour" ? patchOf(tissue, share, rng) : new Uint8Array(n);
+  const strength = FAINTEST_LESION + (1 - FAINTEST_LESION) * rng.nextFloat();
   const decoy = rng.nextFloat() < 0.5 ? patchOf(tissue, share, rng) : new Uint8Array(n);
   const features = new Float32Array(n * PLANTED_DIM);
   for (let tile = 0; tile < n; tile++) {
     const mean = palette.tissues[tissue.kindOf(tile, N_TISSUES)];
     const [isLesion, isDecoy] = [lesion[tile] ?? 0, lesion[tile] === 1 ? 0 : (decoy[tile] ?? 0)];
     for (let d = 0; d < PLANTED_DIM; d++) {
-      const shift = isLesion * (palette.lesion[d] ?? 0) + isDecoy * (palette.decoy[d] ?? 0);
+      const shift = isLesion * strength * (palette.lesion[d] ?? 0) + isDecoy * (palette.decoy[d] ?? 0);
       features[tile * PLANTED_DIM + d] = (mean?.[d] ?? 0) + (stain[d] ?? 0) + shift + rng.normal();
     }
   }

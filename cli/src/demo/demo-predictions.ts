@@ -5,7 +5,7 @@ import type { GatewayClients } from "../client/clients.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import type { Progress } from "../output/progress.ts";
-import type { PredictionRow } from "../report/index.ts";
+import { type PredictionRow, renderHeatmap } from "../report/index.ts";
 import type { AssignedRow } from "./demo-training.ts";
 
 /** A held-out slide with everything that came of it. */
@@ -17,6 +17,8 @@ export interface PredictedSlide {
   readonly row: PredictionRow;
   /** None when the bag has no coordinates. */
   readonly maps: readonly AttentionMap[];
+  /** The first map, drawn; absent without one. */
+  readonly heatmap?: Uint8Array;
   /** How well attention finds the planted lesion: AUROC of tile weights; absent without a lesion. */
   readonly lesionAuroc?: number;
 }
@@ -31,7 +33,7 @@ export interface PredictHeldOutOptions {
   readonly progress: Progress;
 }
 
-/** Predicts slides with their attention. */
+/** Predicts slides with their attention and draws it. */
 export async function predictHeldOut(
   clients: GatewayClients,
   { model, rows, lesions, env, signal, progress }: PredictHeldOutOptions,
@@ -77,6 +79,7 @@ function slideFrom(
     ...(prediction === undefined ? {} : { prediction }),
     row: predictionRowOf(outcome.bag, model.name, shown, assigned.row),
     maps,
+    ...(maps[0] === undefined ? {} : { heatmap: renderHeatmap(maps[0]) }),
     ...(found === undefined ? {} : { lesionAuroc: found }),
   };
 }

@@ -11,7 +11,6 @@ import {
   type HeatmapFigure,
   type ModelCard,
   type ReportData,
-  renderHeatmap,
   type TrainingRun,
 } from "../report/index.ts";
 import { VERSION } from "../version.ts";
@@ -108,18 +107,17 @@ function trainingRun({ history }: gatewayV1.Model): TrainingRun {
 /** One map per slide, those with a found lesion first. */
 function heatmapFigures(slides: readonly PredictedSlide[]): HeatmapFigure[] {
   return slides
-    .filter(({ maps }) => maps.length > 0)
+    .filter(({ heatmap }) => heatmap !== undefined)
     .toSorted((a, b) => positiveOf(b) - positiveOf(a))
     .slice(0, MAX_HEATMAPS)
-    .flatMap(({ slide, row, maps, lesionAuroc }) => {
-      const [map] = maps;
-      if (map === undefined) return [];
+    .flatMap(({ slide, row, heatmap, lesionAuroc }) => {
+      if (heatmap === undefined) return [];
       const p = row.probabilities?.[row.decision ?? ""];
       const truth = row.truth ? `; truth: ${row.truth}` : "";
       const found =
         lesionAuroc === undefined ? "" : `; attention ranks the planted lesion with AUROC ${formatMetric(lesionAuroc)}`;
       const caption = `${row.decision ?? "failed"}${p === undefined ? "" : `, probability ${formatMetric(p)}`}${truth}${found}`;
-      return [{ slide, caption, png: renderHeatmap(map) }];
+      return [{ slide, caption, png: heatmap }];
     });
 }
 

@@ -21,8 +21,9 @@ export interface AssignedRow extends MatchedRow {
   readonly patient: string;
 }
 
-/** Shares of the patients. Three tenths are held out, so that intervals mean something on a small cohort. */
-const FRACTIONS = { train: 0.55, validation: 0.15, test: 0.3 };
+/** Shares of the patients. Of a small made-up cohort much is held out, so that intervals mean something. */
+const PLANTED_FRACTIONS = { train: 0.5, validation: 0.2, test: 0.3 };
+const USER_FRACTIONS = { train: 0.65, validation: 0.15, test: 0.2 };
 
 const PARTS = {
   train: commonV1.Part.PART_TRAIN,
@@ -37,9 +38,11 @@ const PLANTED_RECIPE: SpecOptions = {
   dropout: 0.25,
   epochs: 30,
   optimiser: "adamw",
-  lr: 5e-4,
+  lr: 1e-3,
   weightDecay: 1e-3,
   schedule: "cosine",
+  // Small validation parts choose wild thresholds among probabilities of 0.999.
+  labelSmoothing: 0.1,
 };
 const USER_RECIPE: SpecOptions = {
   hidden: "256,128,64",
@@ -61,13 +64,19 @@ export function taskOf(source: DemoSource, rows: readonly MatchedRow[]): commonV
 }
 
 /** Assigns rows to parts by patient, stratified by label; parts that the labels table gives are kept. */
-export function assignParts(rows: readonly MatchedRow[], task: commonV1.Task, seed: bigint): AssignedRow[] {
+export function assignParts(
+  source: DemoSource,
+  rows: readonly MatchedRow[],
+  task: commonV1.Task,
+  seed: bigint,
+): AssignedRow[] {
   const patients = rows.map(({ row, bag }) => row.patient ?? (bag.info?.patientId || bag.name));
   if (rows.every(({ row }) => row.part !== undefined)) {
     return rows.map((row, i) => ({ ...row, part: row.row.part ?? "train", patient: patients[i] ?? "" }));
   }
   const labels = rows.map(({ row }) => labelOf(task, row));
-  const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions: FRACTIONS }, seed });
+  const fractions = source.kind === "planted" ? PLANTED_FRACTIONS : USER_FRACTIONS;
+  const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions }, seed });
   const partOf = new Map(PART_NAMES.flatMap((part) => (split?.[part] ?? []).map((index) => [index, part] as const)));
   return rows.map((row, i) => ({ ...row, part: partOf.get(i) ?? "train", patient: patients[i] ?? "" }));
 }
