@@ -152,11 +152,18 @@ function neverColumn(heads: number, depth: number): tf.Tensor2D {
   return tf.tensor2d(channels, [channels.length, 1]);
 }
 
-/** `[B, T, H·d]` -> `[B, T, H·(d+1)]` with a 1 behind each head. */
+/**
+ * `[B, T, H·d]` -> `[B, T, H·(d+1)]` with a 1 behind each head. Filled, not `tf.ones`: that writes its numbers down, which a
+ * capture makes of sizes far beyond any bag.
+ */
 function withOnes(x: tf.Tensor3D, heads: number): tf.Tensor3D {
   const [nGroups, nTokens, width] = x.shape;
   const byHead = tf.reshape(x, [nGroups, nTokens, heads, width / heads]);
-  return tf.reshape(tf.concat([byHead, tf.ones([nGroups, nTokens, heads, 1])], 3), [nGroups, nTokens, width + heads]);
+  return tf.reshape(tf.concat([byHead, tf.fill([nGroups, nTokens, heads, 1], 1)], 3), [
+    nGroups,
+    nTokens,
+    width + heads,
+  ]);
 }
 
 /** The projection behind the heads: `[R, H·d]` -> `[R, C]`. */

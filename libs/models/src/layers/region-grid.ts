@@ -97,7 +97,7 @@ export function createRegionGrid(tiles: tf.Tensor2D, rule: RegionRule, options: 
     coords === undefined ? storageGrid(nTiles, nRegions, rule) : spatialGrid(coords, nRegions, rule);
   const grid = { nRegions, nPlaces, placement };
   if (!isMasked) return grid;
-  const ones: tf.Tensor2D = tf.ones([nTiles, 1]);
+  const ones: tf.Tensor2D = tf.fill([nTiles, 1], 1);
   return { ...grid, isEmpty: tf.sub<tf.Tensor2D>(1, placeRows(ones, placement)) };
 }
 

@@ -119,7 +119,10 @@ function dropRepresentatives(config: R2tConfig, context: ForwardContext, x: tf.T
   const { name, shape } = representativeSite(config, x.shape[1]);
   if (config.dropout === 0) return x;
   if (hasFixedRegions(config)) return context.dropout(name, x);
-  const whole = tf.ones(shape.map((size) => (size === TILES ? nTiles : size)));
+  const whole = tf.fill(
+    shape.map((size) => (size === TILES ? nTiles : size)),
+    1,
+  );
   const kept = context.dropout(name, whole);
   if (kept === whole) return x;
   const [nRows, width] = x.shape;

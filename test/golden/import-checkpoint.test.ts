@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from "node:fs";
+import { float32FromTensor, parseSafetensors } from "@parfocal/bags";
+import { modelInputFromPorts } from "@parfocal/models";
+import { runEagerly } from "@parfocal/tensor";
+import { type CheckpointImport, importCheckpoint } from "@parfocal/training";
+import { describe, expect, it } from "vitest";
+import { encodeTorchFile, type TorchEntry } from "../lib/torch-file.ts";
+
+/** Weights, input and logits of the public R2T program: see `r2t-n300.test.ts`. */
+const GOLDEN = new URL("../../../shared/goldens/r2t_n300.safetensors", import.meta.url);
+const hasGolden = existsSync(GOLDEN);
+if (!hasGolden) console.warn("import-checkpoint.test.ts skips R2T: ../shared/goldens is not beside the repository");
+
+/** Logits of an imported model on features `[N, D]`. */
+function logitsOf(options: CheckpointImport, features: TorchEntry): number[] {
+  const { model, weights } = importCheckpoint(options);
+  const constants = model.parameters.map(({ name, shape }) => {
+    const data = weights[name] ?? new Float32Array();
+    return [name, { dtype: "f32" as const, shape, data }] as const;
+  });
+  const { logits } = runEagerly(
+    {
+      name: "imported",
+      inputs: [{ name: "features", dtype: "f32", shape: ["N", model.config.dIn] }],
+      constants: Object.fromEntries(constants),
+      build: (tensors) => ({ logits: model.forward(modelInputFromPorts(tensors), tensors).logits }),
+    },
+    { features: { dtype: "f32", shape: features.shape, data: features.values } },
+  );
+  return Array.from(logits?.data ?? []);
+}
+
+function refusal(tensors: ReadonlyMap<string, TorchEntry>, settings: CheckpointImport["settings"] = {}): unknown {
+  try {
+    importCheckpoint({ bytes: encodeTorchFile(tensors), settings });
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+describe.skipIf(!hasGolden)("a checkpoint of the public R2T program", () => {
+  const golden = new Map<string, TorchEntry>();
+  const weights = new Map<string, TorchEntry>();
+  for (const [name, tensor] of hasGolden ? parseSafetensors(readFileSync(GOLDEN)).tensors : []) {
+    const entry = { shape: tensor.shape, values: Float32Array.from(float32FromTensor(tensor)) };
+    golden.set(name, entry);
+    if (name.startsWith("weights.")) weights.set(name.slice("weights.".length), entry);
+  }
+
+  it("predicts what the original predicts", () => {
+    const bytes = encodeTorchFile(weights);
+    const logits = logitsOf({ bytes, settings: {} }, golden.get("input") as TorchEntry);
+    const expected = golden.get("logits")?.values ?? new Float32Array();
+    for (const [k, value] of logits.entries()) expect(value).toBeCloseTo(expected[k] ?? Number.NaN, 5);
+    expect(logits).toHaveLength(2);
+  });
+
+  it("gives what shapes cannot tell by settings, and refuses unknown ones", () => {
+    const { model } = importCheckpoint({
+      bytes: encodeTorchFile(weights, "state_dict"),
+      settings: { crmsa_heads: "1", all_shortcut: "true" },
+      task: { kind: "binary", classes: ["luad", "lusc"] },
+    });
+    expect(model.config).toMatchObject({
+      dIn: 64,
+      reembed: { kind: "r2t", compat: "reference", epegKernel: 15, crmsaK: 3, crmsaHeads: 1, allShortcut: true },
+      head: { kind: "abmil", hidden: [], attentionWidth: 128 },
+      task: { classes: ["luad", "lusc"], link: "softmax" },
+    });
+    expect(refusal(weights, { crmsa_head: "1" })).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(refusal(weights, { crmsa_heads: "0" })).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(refusal(weights, { da_act: "relu" })).toMatchObject({ code: "UNSUPPORTED_FORMAT" });
+  });
+
+  it.each([
+    ["a tensor is missing", (all: Map<string, TorchEntry>) => all.delete("online_encoder.norm.bias"), "SHAPE_MISMATCH"],
+    [
+      "a tensor is left over",
+      (all: Map<string, TorchEntry>) => all.set("extra.weight", { shape: [1], values: new Float32Array(1) }),
+      "SHAPE_MISMATCH",
+    ],
+    [
+      "a tensor has another shape",
+      (all: Map<string, TorchEntry>) => all.set("predictor.bias", { shape: [3], values: new Float32Array(3) }),
+      "SHAPE_MISMATCH",
+    ],
+    [
+      "a number is not finite",
+      (all: Map<string, TorchEntry>) =>
+        all.set("predictor.bias", { shape: [2], values: Float32Array.of(Number.NaN, 0) }),
+      "NON_FINITE",
+    ],
+    [
+      "it is of another program",
+      (all: Map<string, TorchEntry>) => all.delete("patch_to_emb.0.weight"),
+      "UNSUPPORTED_FORMAT",
+    ],
+  ])("is refused when %s", (_what, damage, code) => {
+    const all = new Map(weights);
+    damage(all);
+    expect(refusal(all)).toMatchObject({ code });
+  });
+});
+
+/** The specification's filler, exact in doubles. */
+function filler(shape: readonly number[], seed: number, scale: number): TorchEntry {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  const value = (k: number) => ((31 * k * k + 7919 * k + 104_729 * seed + 13) % 1009) / 1009 - 0.5;
+  return { shape, values: Float32Array.from({ length: size }, (_, k) => scale * value(k)) };
+}
+
+describe("a checkpoint of the public DSMIL aggregator", () => {
+  const weights = new Map([
+    ["i_classifier.fc.0.weight", filler([2, 4], 200, 0.5)],
+    ["i_classifier.fc.0.bias", filler([2], 201, 0.5)],
+    ["b_classifier.q.0.weight", filler([128, 4], 202, 0.5)],
+    ["b_classifier.q.0.bias", filler([128], 203, 0.5)],
+    ["b_classifier.q.2.weight", filler([128, 128], 204, 0.5)],
+    ["b_classifier.q.2.bias", filler([128], 205, 0.5)],
+    ["b_classifier.fcc.weight", filler([2, 2, 4], 206, 0.5)],
+    ["b_classifier.fcc.bias", filler([2], 207, 0.5)],
+  ]);
+
+  it("predicts what the public program predicts (check F12)", () => {
+    const logits = logitsOf({ bytes: encodeTorchFile(weights), settings: {} }, filler([5, 4], 9, 2));
+    expect(logits[0]).toBeCloseTo(-0.09237508, 6);
+    expect(logits[1]).toBeCloseTo(-0.225386, 6);
+  });
+
+  it("is refused with the query network of one layer", () => {
+    const old = new Map(weights);
+    old.delete("b_classifier.q.2.weight");
+    expect(refusal(old)).toMatchObject({ code: "UNSUPPORTED_FORMAT" });
+  });
+});
