@@ -43,9 +43,11 @@ describe("output", () => {
     const progress = createOutput(false, { stdout: new Sink(), stderr }).progress("train");
     for (let i = 0; i <= 100; i++) progress.update({ fraction: i / 100, etaS: 100 - i, text: `epoch ${i}` });
     const lines = stderr.text.trimEnd().split("\n");
-    expect(lines).toHaveLength(11);
-    expect(lines[5]).toBe("train:   50 %  epoch 50  50 s left");
-    expect(lines[10]).toBe("train:  100 %  epoch 100");
+    // The state before any work is done and the first work, then the tenths.
+    expect(lines).toHaveLength(12);
+    expect(lines[1]).toBe("train:    1 %  epoch 1  1 min 39 s left");
+    expect(lines[6]).toBe("train:   50 %  epoch 50  50 s left");
+    expect(lines[11]).toBe("train:  100 %  epoch 100");
   });
 
   it("redraws one bar on a terminal and leaves no trace of it", () => {

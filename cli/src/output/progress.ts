@@ -26,23 +26,30 @@ export interface ProgressOptions {
 }
 
 const BAR_CELLS = 24;
-/** Off a terminal a line stands for this share of the work, so that a log of a long training stays short. */
+/** Off a terminal a line stands for this share of the work or this time, so that a log stays short and yet shows life. */
 const LINE_EVERY = 0.1;
+const LINE_EVERY_MS = 15_000;
 const ERASE_LINE = "\r\u001b[2K";
 
 /** A bar with ETA that redraws itself on a terminal; elsewhere plain lines, one per tenth of the work. */
 export function createProgress({ label, stream, isSilent }: ProgressOptions): Progress {
   if (isSilent) return { update() {}, end() {} };
   if (stream.isTTY === true) return createBar(label, stream);
-  let nextLineAt = 0;
-  return {
-    update(state) {
-      const fraction = state.fraction ?? 0;
-      if (fraction < nextLineAt) return;
-      nextLineAt = Math.floor(fraction / LINE_EVERY + 1) * LINE_EVERY;
-      stream.write(`${lineOf(label, state)}\n`);
-    },
-    end: (text) => void (text !== undefined && stream.write(`${text}\n`)),
+  return { update: createLines(label, stream), end: (text) => void (text !== undefined && stream.write(`${text}\n`)) };
+}
+
+/** Writes the first state, the first with a fraction, one per tenth of the work, and one whenever it has been quiet. */
+function createLines(label: string, stream: ProgressOptions["stream"]): Progress["update"] {
+  let nextLineAt = Number.NEGATIVE_INFINITY;
+  let lastLineMs = Number.NEGATIVE_INFINITY;
+  return (state) => {
+    const fraction = state.fraction ?? 0;
+    const nowMs = performance.now();
+    if (fraction < nextLineAt && nowMs - lastLineMs < LINE_EVERY_MS) return;
+    lastLineMs = nowMs;
+    // Work whose share of the whole is not known yet (it waits) leaves the first share to come.
+    nextLineAt = fraction === 0 ? Number.MIN_VALUE : Math.floor(fraction / LINE_EVERY + 1) * LINE_EVERY;
+    stream.write(`${lineOf(label, state)}\n`);
   };
 }
 
