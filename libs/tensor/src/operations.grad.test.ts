@@ -6,6 +6,7 @@ import { expectClose } from "./testing/expect-close.ts";
 import { differentiatedBy, drawFeeds, gradientOptions, lossOptions, type OpCase } from "./testing/op-case.ts";
 import { elementwiseCases } from "./testing/op-cases-elementwise.ts";
 import { operationCases } from "./testing/op-cases-operations.ts";
+import { regionCases } from "./testing/op-cases-regions.ts";
 import { structureCases } from "./testing/op-cases-structure.ts";
 import { runGraph } from "./testing/run-graph.ts";
 
@@ -62,4 +63,5 @@ describe("a captured gradient is the eager gradient and the slope of the functio
   it.each(elementwiseCases.filter(isDifferentiable))("$name", expectTrueGradient);
   it.each(structureCases.filter(isDifferentiable))("$name", expectTrueGradient);
   it.each(operationCases.filter(isDifferentiable))("$name", expectTrueGradient);
+  it.each(regionCases.filter(isDifferentiable))("$name", expectTrueGradient);
 });

@@ -5,6 +5,7 @@ import { expectClose } from "./testing/expect-close.ts";
 import { drawFeeds, type OpCase, valueOptions } from "./testing/op-case.ts";
 import { elementwiseCases } from "./testing/op-cases-elementwise.ts";
 import { operationCases } from "./testing/op-cases-operations.ts";
+import { regionCases } from "./testing/op-cases-regions.ts";
 import { structureCases } from "./testing/op-cases-structure.ts";
 import { runGraph } from "./testing/run-graph.ts";
 
@@ -24,4 +25,5 @@ describe("a captured graph gives what tfjs computes eagerly", () => {
   it.each(elementwiseCases)("$name", expectSameValue);
   it.each(structureCases)("$name", expectSameValue);
   it.each(operationCases)("$name", expectSameValue);
+  it.each(regionCases)("$name", expectSameValue);
 });

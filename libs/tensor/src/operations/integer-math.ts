@@ -16,7 +16,7 @@ export interface IntegerMath<T> {
   mod(a: T, b: T): T;
   /** 1 where a < b, else 0. */
   less(a: T, b: T): T;
-  /** ⌈√a⌉, exact below 2³¹. */
+  /** ⌈√a⌉ of numbers from 1 up, exact below 2³¹. */
   ceilSqrt(a: T): T;
 }
 
