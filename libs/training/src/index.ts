@@ -1,4 +1,11 @@
 export { assignParts, patientsOf } from "./assign-parts.ts";
+export {
+  type CheckpointImport,
+  type ImportedCheckpoint,
+  importCheckpoint,
+} from "./checkpoints/import-checkpoint.ts";
+export type { ImportSettings } from "./checkpoints/layout.ts";
+export { publishCheckpoint } from "./checkpoints/publish-checkpoint.ts";
 export type { EarlyStoppingConfig } from "./early-stopping.ts";
 export { fitThresholds } from "./finish.ts";
 export type {

@@ -57,12 +57,8 @@ function classAttentionFromWire({ branches, attentionWidth, heads }: commonV1.Cl
   return { attentionWidth, heads, branches: choice<string | undefined>("class_attention.branches", table, name) };
 }
 
-function dsmilFromWire({ value, output, ...numbers }: commonV1.DsmilHead): Fields {
+function dsmilFromWire({ value, ...numbers }: commonV1.DsmilHead): Fields {
   const values = { VALUE_UNSPECIFIED: undefined, VALUE_IDENTITY: "identity", VALUE_LEARNED: "learned" };
-  const outputs = { OUTPUT_UNSPECIFIED: undefined, OUTPUT_BAG: "bag", OUTPUT_MEAN: "mean" };
-  return {
-    ...numbers,
-    value: choice<string | undefined>("dsmil.value", values, commonV1.dsmilHead_ValueToJSON(value)),
-    prediction: choice<string | undefined>("dsmil.output", outputs, commonV1.dsmilHead_OutputToJSON(output)),
-  };
+  const name = commonV1.dsmilHead_ValueToJSON(value);
+  return { ...numbers, value: choice<string | undefined>("dsmil.value", values, name) };
 }

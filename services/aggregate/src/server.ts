@@ -7,10 +7,12 @@ import { type AggregateConfig, bytesFromMb } from "./config.ts";
 import type { AggregateDeps } from "./deps.ts";
 import { createAttention } from "./handlers/attention.ts";
 import { createEvaluate } from "./handlers/evaluate.ts";
+import { createImportModel } from "./handlers/import-model.ts";
 import { createPredict } from "./handlers/predict.ts";
 import { createTrain } from "./handlers/train.ts";
 
 export { type AggregateConfig, aggregateConfigFromEnv, aggregateSettings } from "./config.ts";
+export { trainSpecFromWire } from "./spec-from-wire.ts";
 
 /** An aggregation stage that serves. */
 export interface AggregateStage {
@@ -64,5 +66,6 @@ function defineAggregate(deps: AggregateDeps) {
     attention: createAttention(deps),
     train: createTrain(deps),
     evaluate: createEvaluate(deps),
+    importModel: createImportModel(deps),
   });
 }

@@ -1,3 +1,4 @@
+import type { Task } from "@parfocal/models";
 import { commonV1 } from "@parfocal/protocol";
 import { architectureFromWire } from "./architecture-from-wire.ts";
 import { choice, defined, type Fields, missing } from "./wire-fields.ts";
@@ -13,17 +14,20 @@ export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fiel
   if (spec.architecture === undefined) throw missing("spec.architecture");
   const { architecture, recipe, split, threshold, task } = spec;
   return defined({
-    model: { ...architectureFromWire(architecture), task: taskFromWire(task, architecture.singleLogit) },
+    model: {
+      ...architectureFromWire(architecture),
+      task: defined({ ...taskFromWire(task), link: architecture.singleLogit ? "sigmoid" : undefined }),
+    },
     ...(recipe === undefined ? {} : recipeFromWire(recipe)),
     split: split && defined({ validationFraction: split.validationFraction, testFraction: split.testFraction }),
     threshold: threshold && thresholdFromWire(threshold),
   });
 }
 
-function taskFromWire(task: commonV1.Task, singleLogit: boolean): Fields {
-  const kinds = { KIND_BINARY: "binary", KIND_MULTICLASS: "multiclass", KIND_MULTILABEL: "multilabel" };
-  const kind = choice("spec.task.kind", kinds, commonV1.task_KindToJSON(task.kind));
-  return defined({ kind, classes: task.classes, link: singleLogit ? "sigmoid" : undefined });
+/** A task without its link. @throws {DomainError} `INVALID_ARGUMENT` for a kind that means nothing. */
+export function taskFromWire({ kind, classes }: commonV1.Task): Pick<Task, "kind" | "classes"> {
+  const kinds = { KIND_BINARY: "binary", KIND_MULTICLASS: "multiclass", KIND_MULTILABEL: "multilabel" } as const;
+  return { kind: choice<Task["kind"]>("task.kind", kinds, commonV1.task_KindToJSON(kind)), classes };
 }
 
 function recipeFromWire(recipe: commonV1.Recipe): Fields {

@@ -18,7 +18,7 @@ function invalid(field: string, message: string): DomainError {
 }
 
 /** Key and digest of an object in this stage's store. @throws {DomainError} `INVALID_ARGUMENT`, `FORBIDDEN`. */
-function objectFromWire(store: StoreRoot, object: commonV1.ObjectReference | undefined, field: string) {
+export function objectFromWire(store: StoreRoot, object: commonV1.ObjectReference | undefined, field: string) {
   if (object === undefined) throw invalid(field, "is missing");
   if (!SHA256.test(object.sha256))
     throw invalid(`${field}.sha256`, `has ${object.sha256.length} characters, not 64 hex digits`);
@@ -116,6 +116,13 @@ export function predictionToWire(
     decision: [...decision],
     engineMs,
   };
+}
+
+/** A task, as the contract shows it. */
+export function taskToWire({ kind, classes }: Pick<Task, "kind" | "classes">): commonV1.Task {
+  const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL } = commonV1.Task_Kind;
+  const kinds = { binary: KIND_BINARY, multiclass: KIND_MULTICLASS, multilabel: KIND_MULTILABEL };
+  return { kind: kinds[kind], classes: [...classes] };
 }
 
 /** An epoch, as the contract shows it. */

@@ -97,7 +97,7 @@ function roformerRecipe(batchSize: number): Json {
 
 const DSMIL_HEAD = {
   trunk: NO_TRUNK,
-  dsmil: { queryWidth: 128, value: "VALUE_IDENTITY", valueDropout: 0, instanceWeight: 0.5, output: "OUTPUT_BAG" },
+  dsmil: { queryWidth: 128, value: "VALUE_IDENTITY", valueDropout: 0, instanceWeight: 0.5 },
 };
 
 const CLASS_ATTENTION_HEAD = {

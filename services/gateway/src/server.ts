@@ -10,6 +10,7 @@ import type { GatewayDeps } from "./deps.ts";
 import { scheduleExpiry } from "./expiry.ts";
 import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
+import { createImportModel } from "./handlers/import-model.ts";
 import { createDeleteModel, createGetModel, createListModels, createSetAlias } from "./handlers/models.ts";
 import {
   createCancelOperation,
@@ -27,6 +28,7 @@ import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
 import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
+import { createImportModelWorkflow } from "./workflows/import-model.ts";
 import { createTrainWorkflow } from "./workflows/train.ts";
 
 export { type GatewayConfig, gatewayConfigFromEnv, gatewaySettings } from "./config.ts";
@@ -68,6 +70,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     registry: {
       train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
       import: createImportBagsWorkflow(importer, roots),
+      "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
     },
     maxConcurrent: config.maxOperations,
     // Another gateway took the store over: what we would write is refused, so stop in good order.
@@ -101,6 +104,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
       listModels: createListModels(deps),
       deleteModel: createDeleteModel(deps),
       setAlias: createSetAlias(deps),
+      importModel: createImportModel(deps, roots),
     }),
     defineService(gatewayV1.BagServiceDefinition, {
       importBags: createImportBags(deps, roots),

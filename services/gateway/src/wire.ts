@@ -91,6 +91,7 @@ function responsePacker<T>(typeName: string, codec: AnyCodec<T> & { fromJSON(jso
 /** What each kind of operation answers. */
 const RESPONSES: Readonly<Record<string, ReturnType<typeof responsePacker>>> = {
   train: responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
+  "import-model": responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
   import: responsePacker("parfocal.gateway.v1.ImportBagsResponse", gatewayV1.ImportBagsResponse),
 };
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DomainError, isDomainError } from "@parfocal/errors";
-import { captureServing, countParameters } from "@parfocal/models";
+import { captureServing, countParameters, type Model, type Weights } from "@parfocal/models";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { TrainedModel } from "../job.ts";
 import { trainSpecJson } from "../train-spec.ts";
@@ -39,11 +39,26 @@ export async function publishModel(
   trained: TrainedModel,
   options: PublishOptions,
 ): Promise<PublishedModel> {
+  return publishPackage(store, prefix, { ...trained, facts: factsOf(trained, options.codeVersion) }, options);
+}
+
+/** What a manifest says of a model beside its files. */
+export type ManifestFacts = Omit<ModelManifest, "weights" | "graphs">;
+
+/** {@link publishModel} of a model that need not have been trained here. @throws {DomainError} As {@link publishModel}. */
+export async function publishPackage(
+  store: ObjectStore,
+  prefix: string,
+  {
+    model,
+    weights: values,
+    facts,
+  }: { readonly model: Model; readonly weights: Weights; readonly facts: ManifestFacts },
+  options: CallOptions,
+): Promise<PublishedModel> {
   const call = options.signal ? { signal: options.signal } : {};
-  const { model } = trained;
-  const staged = await stagePackage(model, trained.weights, captureServing(model, trained.weights));
-  const { files, weights, graphs } = staged;
-  const manifest: ModelManifest = { ...factsOf(trained, options.codeVersion), weights, graphs };
+  const { files, weights, graphs } = await stagePackage(model, values, captureServing(model, values));
+  const manifest: ModelManifest = { ...facts, weights, graphs };
   const bytes = encodeManifest(manifest);
   const published = { manifestKey: manifestKeyOf(prefix), digest: sha256(bytes), manifest };
   if (await holdsSame(store, published.manifestKey, bytes, call)) return published;
@@ -53,7 +68,7 @@ export async function publishModel(
   return published;
 }
 
-function factsOf(trained: TrainedModel, codeVersion: string): Omit<ModelManifest, "weights" | "graphs"> {
+function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
   const spec = trainSpecJson(trained.spec);
   return {
     model: trained.model.config,

@@ -1,34 +1,28 @@
-import { isDomainError } from "@parfocal/errors";
-import { countParameters, parseTask } from "@parfocal/models";
+import { parseTask } from "@parfocal/models";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
-import {
-  type LoadedModel,
-  loadModel,
-  manifestKeyOf,
-  parseTrainSpec,
-  publishModel,
-  type TrainEvent,
-  train,
-} from "@parfocal/training";
+import { type LoadedModel, loadModel, parseTrainSpec, publishModel, type TrainEvent, train } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
-import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
+import { findPackage, publishedFromModel } from "../published-model.ts";
 import { trainSpecFromWire } from "../spec-from-wire.ts";
-import { epochToWire, folderFromWire, labelledBagFromWire, modelReferenceOf } from "../wire.ts";
+import { epochToWire, folderFromWire, labelledBagFromWire } from "../wire.ts";
 
 /**
  * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that
  * a caller who lost the last event may ask again.
  */
 export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
+  const published = (loaded: LoadedModel, folder: string): aggregateV1.TrainResponse => ({
+    event: { $case: "published", value: publishedFromModel(store, folder, loaded) },
+  });
   return async function* (
     request: aggregateV1.TrainRequest,
     { signal, draining, requestId }: HandlerContext,
   ): AsyncIterable<aggregateV1.TrainResponse> {
     const folder = folderFromWire(store, request.packageUri);
-    const found = await findPackage(folder, signal);
+    const found = await findPackage(store, folder, signal);
     if (found !== undefined) {
-      yield publishedEvent(folder, found);
+      yield published(found, folder);
       return;
     }
     const spec = parseTrainSpec(trainSpecFromWire(request.spec));
@@ -42,38 +36,13 @@ export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
       if (event.kind === "done") {
         await publishModel(store, folder, event.trained, { codeVersion, signal });
         await store.delete(checkpointKey, { signal });
-        yield publishedEvent(folder, await loadModel(store, folder, { signal }));
+        yield published(await loadModel(store, folder, { signal }), folder);
       } else {
         const wire = eventToWire(event);
         if (wire !== undefined) yield { event: wire };
       }
     }
   };
-
-  async function findPackage(folder: string, signal: AbortSignal): Promise<LoadedModel | undefined> {
-    try {
-      return await loadModel(store, folder, { signal });
-    } catch (error) {
-      if (isDomainError(error, "NOT_FOUND")) return undefined;
-      throw error;
-    }
-  }
-
-  function publishedEvent(folder: string, { manifest, digest, model }: LoadedModel): aggregateV1.TrainResponse {
-    const published = { manifestKey: manifestKeyOf(folder), digest };
-    const value: aggregateV1.PublishedEvent = {
-      model: modelReferenceOf(store, published, 0),
-      validation: manifest.validation ? evaluationFromMetrics(manifest.validation) : undefined,
-      test: manifest.test ? evaluationFromMetrics(manifest.test) : undefined,
-      featureDim: model.config.dIn,
-      encoder: manifest.expects.encoder ?? "",
-      parameterCount: BigInt(countParameters(model.parameters)),
-      history: manifest.history.map(epochToWire),
-      reembedder: model.hasReembedder ? model.config.reembed.kind : "",
-      head: model.config.head.kind,
-    };
-    return { event: { $case: "published", value } };
-  }
 }
 
 /** What the contract tells of an event; progress within an epoch is not part of it. */

@@ -17,6 +17,7 @@ export const keys = {
   packageFolder: (project: string, model: string, version: string) =>
     `projects/${project}/models/${model}/versions/${version}`,
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
+  checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
   modelIndexPrefix: (project: string, model?: string) =>
     model === undefined ? `projects/${project}/model-index/` : `projects/${project}/model-index/${model}/`,
   modelIndex: (project: string, model: string, version: string) =>

@@ -36,7 +36,12 @@ export function createTrainWorkflow(deps: Deps): Workflow<Json, Json> {
       maxAttempts: MAX_TRAIN_ATTEMPTS,
     });
     return context.step("publish", () =>
-      publish(deps, context, request, aggregateV1.PublishedEvent.fromJSON(published)),
+      enterModel(
+        deps,
+        context,
+        { modelId: request.modelId, task: request.spec?.task },
+        aggregateV1.PublishedEvent.fromJSON(published),
+      ),
     );
   };
 }
@@ -99,16 +104,17 @@ function progressFromEpoch(report: commonV1.EpochReport): Progress {
   };
 }
 
-async function publish(
-  { models }: Deps,
+/** Enters a published package into the catalog, as the version that is named after the operation. */
+export async function enterModel(
+  { models }: Pick<GatewayDeps, "models">,
   { project, operationId }: WorkflowContext,
-  request: gatewayV1.TrainRequest,
+  { modelId, task }: { readonly modelId: string; readonly task: commonV1.Task | undefined },
   published: aggregateV1.PublishedEvent,
 ): Promise<Json> {
   const model: gatewayV1.Model = {
-    name: resourceName("modelVersion", { project, model: request.modelId, version: operationId }),
+    name: resourceName("modelVersion", { project, model: modelId, version: operationId }),
     reference: published.model,
-    task: request.spec?.task,
+    task,
     featureDim: published.featureDim,
     encoder: published.encoder,
     createTime: timestampFromMs(Date.now()),
@@ -120,6 +126,6 @@ async function publish(
     history: published.history,
     reembedder: published.reembedder,
   };
-  await models.publish(project, request.modelId, operationId, model);
+  await models.publish(project, modelId, operationId, model);
   return { model: gatewayV1.Model.toJSON(model) as Json };
 }

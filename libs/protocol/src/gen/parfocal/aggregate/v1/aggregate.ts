@@ -8,8 +8,8 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Evaluation, Prediction } from "../../common/v1/prediction.ts";
-import { ArrayResult, BagReference, ModelReference } from "../../common/v1/reference.ts";
-import { EpochReport, Part, partFromJSON, partToJSON, TrainingSpec } from "../../common/v1/training.ts";
+import { ArrayResult, BagReference, ModelReference, ObjectReference } from "../../common/v1/reference.ts";
+import { EpochReport, Part, partFromJSON, partToJSON, Task, TrainingSpec } from "../../common/v1/training.ts";
 
 /** Scores one bag. */
 export interface PredictRequest {
@@ -149,6 +149,39 @@ export interface PublishedEvent {
   reembedder: string;
   /** Head, e.g. `gated-abmil`. */
   head: string;
+}
+
+/** Makes a package of a checkpoint. */
+export interface ImportModelRequest {
+  /** The `.pt` file, at most 1 GiB. */
+  checkpoint?:
+    | ObjectReference
+    | undefined;
+  /** What shapes cannot tell. */
+  settings: { [key: string]: string };
+  /** What it decides; absent: classes named `0`, `1`, and so on. */
+  task?:
+    | Task
+    | undefined;
+  /** Tile encoder whose features it takes; empty: any. */
+  encoder: string;
+  /** Folder URI that the package is published under. */
+  packageUri: string;
+}
+
+export interface ImportModelRequest_SettingsEntry {
+  key: string;
+  value: string;
+}
+
+/** The package. */
+export interface ImportModelResponse {
+  /** What was published; without figures, as nothing is known of how well it does. */
+  published?:
+    | PublishedEvent
+    | undefined;
+  /** What it decides. */
+  task?: Task | undefined;
 }
 
 /** Scores labelled bags. */
@@ -1383,6 +1416,347 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
   },
 };
 
+function createBaseImportModelRequest(): ImportModelRequest {
+  return { checkpoint: undefined, settings: {}, task: undefined, encoder: "", packageUri: "" };
+}
+
+export const ImportModelRequest: MessageFns<ImportModelRequest> = {
+  encode(message: ImportModelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.checkpoint !== undefined) {
+      ObjectReference.encode(message.checkpoint, writer.uint32(10).fork()).join();
+    }
+    globalThis.Object.entries(message.settings).forEach(([key, value]: [string, string]) => {
+      ImportModelRequest_SettingsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    if (message.task !== undefined) {
+      Task.encode(message.task, writer.uint32(26).fork()).join();
+    }
+    if (message.encoder !== "") {
+      writer.uint32(34).string(message.encoder);
+    }
+    if (message.packageUri !== "") {
+      writer.uint32(42).string(message.packageUri);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportModelRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportModelRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.checkpoint = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = ImportModelRequest_SettingsEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.settings[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.task = Task.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.encoder = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.packageUri = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportModelRequest {
+    return {
+      checkpoint: isSet(object.checkpoint) ? ObjectReference.fromJSON(object.checkpoint) : undefined,
+      settings: isObject(object.settings)
+        ? (globalThis.Object.entries(object.settings) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      task: isSet(object.task) ? Task.fromJSON(object.task) : undefined,
+      encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : "",
+      packageUri: isSet(object.packageUri)
+        ? globalThis.String(object.packageUri)
+        : isSet(object.package_uri)
+        ? globalThis.String(object.package_uri)
+        : "",
+    };
+  },
+
+  toJSON(message: ImportModelRequest): unknown {
+    const obj: any = {};
+    if (message.checkpoint !== undefined) {
+      obj.checkpoint = ObjectReference.toJSON(message.checkpoint);
+    }
+    if (message.settings) {
+      const entries = globalThis.Object.entries(message.settings) as [string, string][];
+      if (entries.length > 0) {
+        obj.settings = {};
+        entries.forEach(([k, v]) => {
+          obj.settings[k] = v;
+        });
+      }
+    }
+    if (message.task !== undefined) {
+      obj.task = Task.toJSON(message.task);
+    }
+    if (message.encoder !== "") {
+      obj.encoder = message.encoder;
+    }
+    if (message.packageUri !== "") {
+      obj.packageUri = message.packageUri;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportModelRequest>): ImportModelRequest {
+    return ImportModelRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportModelRequest>): ImportModelRequest {
+    const message = createBaseImportModelRequest();
+    message.checkpoint = (object.checkpoint !== undefined && object.checkpoint !== null)
+      ? ObjectReference.fromPartial(object.checkpoint)
+      : undefined;
+    message.settings = (globalThis.Object.entries(object.settings ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
+    message.encoder = object.encoder ?? "";
+    message.packageUri = object.packageUri ?? "";
+    return message;
+  },
+};
+
+function createBaseImportModelRequest_SettingsEntry(): ImportModelRequest_SettingsEntry {
+  return { key: "", value: "" };
+}
+
+export const ImportModelRequest_SettingsEntry: MessageFns<ImportModelRequest_SettingsEntry> = {
+  encode(message: ImportModelRequest_SettingsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportModelRequest_SettingsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportModelRequest_SettingsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportModelRequest_SettingsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: ImportModelRequest_SettingsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportModelRequest_SettingsEntry>): ImportModelRequest_SettingsEntry {
+    return ImportModelRequest_SettingsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportModelRequest_SettingsEntry>): ImportModelRequest_SettingsEntry {
+    const message = createBaseImportModelRequest_SettingsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseImportModelResponse(): ImportModelResponse {
+  return { published: undefined, task: undefined };
+}
+
+export const ImportModelResponse: MessageFns<ImportModelResponse> = {
+  encode(message: ImportModelResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.published !== undefined) {
+      PublishedEvent.encode(message.published, writer.uint32(10).fork()).join();
+    }
+    if (message.task !== undefined) {
+      Task.encode(message.task, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportModelResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportModelResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.published = PublishedEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.task = Task.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportModelResponse {
+    return {
+      published: isSet(object.published) ? PublishedEvent.fromJSON(object.published) : undefined,
+      task: isSet(object.task) ? Task.fromJSON(object.task) : undefined,
+    };
+  },
+
+  toJSON(message: ImportModelResponse): unknown {
+    const obj: any = {};
+    if (message.published !== undefined) {
+      obj.published = PublishedEvent.toJSON(message.published);
+    }
+    if (message.task !== undefined) {
+      obj.task = Task.toJSON(message.task);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportModelResponse>): ImportModelResponse {
+    return ImportModelResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportModelResponse>): ImportModelResponse {
+    const message = createBaseImportModelResponse();
+    message.published = (object.published !== undefined && object.published !== null)
+      ? PublishedEvent.fromPartial(object.published)
+      : undefined;
+    message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
+    return message;
+  },
+};
+
 function createBaseEvaluateRequest(): EvaluateRequest {
   return { model: undefined, bags: [] };
 }
@@ -1592,6 +1966,15 @@ export const AggregateServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Makes a package of a public checkpoint. A package that is there already is the answer. */
+    importModel: {
+      name: "ImportModel",
+      requestType: ImportModelRequest as typeof ImportModelRequest,
+      requestStream: false,
+      responseType: ImportModelResponse as typeof ImportModelResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Scores labelled bags and gives metrics with intervals. */
     evaluate: {
       name: "Evaluate",
@@ -1614,6 +1997,11 @@ export interface AggregateServiceImplementation<CallContextExt = {}> {
     request: TrainRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<TrainResponse>>;
+  /** Makes a package of a public checkpoint. A package that is there already is the answer. */
+  importModel(
+    request: ImportModelRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ImportModelResponse>>;
   /** Scores labelled bags and gives metrics with intervals. */
   evaluate(request: EvaluateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<EvaluateResponse>>;
 }
@@ -1625,6 +2013,11 @@ export interface AggregateServiceClient<CallOptionsExt = {}> {
   attention(request: DeepPartial<AttentionRequest>, options?: CallOptions & CallOptionsExt): Promise<AttentionResponse>;
   /** Trains a model and publishes it; streams progress. The same request continues where an earlier one was cut off. */
   train(request: DeepPartial<TrainRequest>, options?: CallOptions & CallOptionsExt): AsyncIterable<TrainResponse>;
+  /** Makes a package of a public checkpoint. A package that is there already is the answer. */
+  importModel(
+    request: DeepPartial<ImportModelRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ImportModelResponse>;
   /** Scores labelled bags and gives metrics with intervals. */
   evaluate(request: DeepPartial<EvaluateRequest>, options?: CallOptions & CallOptionsExt): Promise<EvaluateResponse>;
 }
@@ -1637,6 +2030,10 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

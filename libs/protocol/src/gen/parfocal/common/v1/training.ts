@@ -380,11 +380,7 @@ export interface DsmilHead {
     | number
     | undefined;
   /** Share of the loss that the critical tiles' own scores get, 0 to 1; absent: 0.5. */
-  instanceWeight?:
-    | number
-    | undefined;
-  /** What is served. */
-  output: DsmilHead_Output;
+  instanceWeight?: number | undefined;
 }
 
 /** What is pooled. */
@@ -431,53 +427,6 @@ export function dsmilHead_ValueToJSON(object: DsmilHead_Value): string {
       return "VALUE_LEARNED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Value");
-  }
-}
-
-/** What is served. */
-export const DsmilHead_Output = {
-  /** OUTPUT_UNSPECIFIED - The bag stream. */
-  OUTPUT_UNSPECIFIED: 0,
-  /** OUTPUT_BAG - The bag stream. */
-  OUTPUT_BAG: 1,
-  /** OUTPUT_MEAN - The mean of both streams' probabilities. */
-  OUTPUT_MEAN: 2,
-} as const;
-
-export type DsmilHead_Output = typeof DsmilHead_Output[keyof typeof DsmilHead_Output];
-
-export namespace DsmilHead_Output {
-  export type OUTPUT_UNSPECIFIED = typeof DsmilHead_Output.OUTPUT_UNSPECIFIED;
-  export type OUTPUT_BAG = typeof DsmilHead_Output.OUTPUT_BAG;
-  export type OUTPUT_MEAN = typeof DsmilHead_Output.OUTPUT_MEAN;
-}
-
-export function dsmilHead_OutputFromJSON(object: any): DsmilHead_Output {
-  switch (object) {
-    case 0:
-    case "OUTPUT_UNSPECIFIED":
-      return DsmilHead_Output.OUTPUT_UNSPECIFIED;
-    case 1:
-    case "OUTPUT_BAG":
-      return DsmilHead_Output.OUTPUT_BAG;
-    case 2:
-    case "OUTPUT_MEAN":
-      return DsmilHead_Output.OUTPUT_MEAN;
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Output");
-  }
-}
-
-export function dsmilHead_OutputToJSON(object: DsmilHead_Output): string {
-  switch (object) {
-    case DsmilHead_Output.OUTPUT_UNSPECIFIED:
-      return "OUTPUT_UNSPECIFIED";
-    case DsmilHead_Output.OUTPUT_BAG:
-      return "OUTPUT_BAG";
-    case DsmilHead_Output.OUTPUT_MEAN:
-      return "OUTPUT_MEAN";
-    default:
-      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Output");
   }
 }
 
@@ -1972,7 +1921,7 @@ export const ClassAttentionHead: MessageFns<ClassAttentionHead> = {
 };
 
 function createBaseDsmilHead(): DsmilHead {
-  return { queryWidth: undefined, value: 0, valueDropout: undefined, instanceWeight: undefined, output: 0 };
+  return { queryWidth: undefined, value: 0, valueDropout: undefined, instanceWeight: undefined };
 }
 
 export const DsmilHead: MessageFns<DsmilHead> = {
@@ -1988,9 +1937,6 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     }
     if (message.instanceWeight !== undefined) {
       writer.uint32(33).double(message.instanceWeight);
-    }
-    if (message.output !== 0) {
-      writer.uint32(40).int32(message.output);
     }
     return writer;
   },
@@ -2040,14 +1986,6 @@ export const DsmilHead: MessageFns<DsmilHead> = {
             message.instanceWeight = reader.double();
             continue;
           }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.output = reader.int32() as any;
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2078,7 +2016,6 @@ export const DsmilHead: MessageFns<DsmilHead> = {
         : isSet(object.instance_weight)
         ? globalThis.Number(object.instance_weight)
         : undefined,
-      output: isSet(object.output) ? dsmilHead_OutputFromJSON(object.output) : 0,
     };
   },
 
@@ -2096,9 +2033,6 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     if (message.instanceWeight !== undefined) {
       obj.instanceWeight = floatToJson(message.instanceWeight);
     }
-    if (message.output !== 0) {
-      obj.output = dsmilHead_OutputToJSON(message.output);
-    }
     return obj;
   },
 
@@ -2111,7 +2045,6 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     message.value = object.value ?? 0;
     message.valueDropout = object.valueDropout ?? undefined;
     message.instanceWeight = object.instanceWeight ?? undefined;
-    message.output = object.output ?? 0;
     return message;
   },
 };

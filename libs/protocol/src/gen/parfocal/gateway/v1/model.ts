@@ -121,7 +121,7 @@ export interface ImportModelRequest {
   settings: { [key: string]: string };
   /** UUID that makes the request idempotent. */
   requestId: string;
-  /** What it decides; absent: classes named `0`, `1`, and so on, exactly one of which holds. */
+  /** What it decides; absent: classes named `0`, `1`, and so on, decided as the checkpoint's program does. */
   task?:
     | Task
     | undefined;

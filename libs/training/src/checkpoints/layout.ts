@@ -1,0 +1,98 @@
+import { DomainError } from "@parfocal/errors";
+import type { ConfigObject, Task } from "@parfocal/models";
+
+/** A tensor of a foreign checkpoint. */
+export interface ForeignTensor {
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly values: Float32Array;
+}
+
+/** Tensors of a checkpoint by the names that its program gave them. */
+export type ForeignTensors = ReadonlyMap<string, ForeignTensor>;
+
+/** What shapes cannot tell, by name, as text. */
+export type ImportSettings = Readonly<Record<string, string>>;
+
+/** A model that a checkpoint was read as. */
+export interface ForeignModel {
+  /** `dIn`, `reembed`, `head`: the model but for its task. */
+  readonly model: ConfigObject;
+  /** The checkpoint's name for each of the model's parameters; absent: the program has no such parameter, it is zero. */
+  foreignName(parameter: string): string | undefined;
+  readonly nLogits: number;
+  /** The task when nobody gives one. */
+  defaultTask(): Task;
+}
+
+/** A layout of checkpoints that can be imported. */
+export interface CheckpointLayout {
+  /** For messages and manifests. */
+  readonly name: string;
+  /** Whether a checkpoint with these names has this layout. */
+  isOf(tensors: ForeignTensors): boolean;
+  /**
+   * Reads the architecture from shapes and settings.
+   *
+   * @throws {DomainError} `UNSUPPORTED_FORMAT` for a variant that no model here computes; `INVALID_ARGUMENT` for a setting
+   * that is unknown or out of its bounds; `SHAPE_MISMATCH`.
+   */
+  read(tensors: ForeignTensors, settings: SettingReader): ForeignModel;
+}
+
+/** Reads settings and remembers which were asked for. */
+export interface SettingReader {
+  /** The setting as a whole number of at least 1. */
+  count(name: string, fallback: number): number;
+  /** The setting as `true` or `false`. */
+  flag(name: string, fallback: boolean): boolean;
+  /** The setting as one of the words. */
+  choice<const T extends string>(name: string, options: readonly T[], fallback: T): T;
+  /** @throws {DomainError} `INVALID_ARGUMENT` naming a setting that nobody asked for. */
+  assertNoOthers(): void;
+}
+
+/** A reader of `settings`. Its methods throw `INVALID_ARGUMENT` naming setting, value and what it may be. */
+export function createSettingReader(settings: ImportSettings): SettingReader {
+  const asked = new Set<string>();
+  const choice = <const T extends string>(name: string, options: readonly T[], fallback: T): T => {
+    asked.add(name);
+    const value = settings[name] ?? fallback;
+    const found = options.find((option) => option === value);
+    if (found !== undefined) return found;
+    throw invalid(name, value, `one of ${options.join(", ")}`);
+  };
+  return {
+    choice,
+    flag: (name, fallback) => choice(name, ["true", "false"], fallback ? "true" : "false") === "true",
+    count(name, fallback) {
+      asked.add(name);
+      const value = settings[name] ?? String(fallback);
+      if (/^[1-9]\d{0,5}$/u.test(value)) return Number(value);
+      throw invalid(name, value, "a whole number of at least 1");
+    },
+    assertNoOthers() {
+      const other = Object.keys(settings).find((name) => !asked.has(name));
+      if (other === undefined) return;
+      throw invalid(other, settings[other] ?? "", `left out: this layout has ${[...asked].sort().join(", ")}`);
+    },
+  };
+}
+
+function invalid(name: string, value: string, expected: string): DomainError {
+  return new DomainError("INVALID_ARGUMENT", `setting ${name} is ${JSON.stringify(value)}; it must be ${expected}`, {
+    details: { field: `settings.${name}` },
+  });
+}
+
+/**
+ * The shape of a tensor that must be there with so many axes.
+ *
+ * @throws {DomainError} `SHAPE_MISMATCH` naming the tensor and what it has.
+ */
+export function shapeOf(tensors: ForeignTensors, name: string, nAxes: number): readonly number[] {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new DomainError("SHAPE_MISMATCH", `the checkpoint has no tensor ${name}`);
+  if (tensor.shape.length === nAxes) return tensor.shape;
+  throw new DomainError("SHAPE_MISMATCH", `${name} has ${tensor.shape.length} axes, not ${nAxes}`);
+}

@@ -1,0 +1,40 @@
+import { DomainError } from "@parfocal/errors";
+import type { aggregateV1 } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import { readVerified } from "@parfocal/store";
+import { importCheckpoint, loadModel, publishCheckpoint } from "@parfocal/training";
+import type { AggregateDeps } from "../deps.ts";
+import { findPackage, publishedFromModel } from "../published-model.ts";
+import { taskFromWire } from "../spec-from-wire.ts";
+import { folderFromWire, objectFromWire, taskToWire } from "../wire.ts";
+
+/** Largest checkpoint: it is read into memory whole, and those of aggregators have some 10 MB. */
+const MAX_BYTES = 1024 ** 3;
+
+/** `ImportModel`: reads a public checkpoint without executing any of it and publishes it. */
+export function createImportModel({ store, codeVersion }: AggregateDeps) {
+  return async (
+    request: aggregateV1.ImportModelRequest,
+    { signal }: HandlerContext,
+  ): Promise<aggregateV1.ImportModelResponse> => {
+    const folder = folderFromWire(store, request.packageUri);
+    if ((await findPackage(store, folder, signal)) === undefined) {
+      const { key, digest, sizeBytes } = objectFromWire(store, request.checkpoint, "checkpoint");
+      assertSize(sizeBytes);
+      const bytes = await readVerified(store, key, { digest, sizeBytes, signal });
+      const { settings, task, encoder } = request;
+      const imported = importCheckpoint({ bytes, settings, ...(task && { task: taskFromWire(task) }) });
+      const expects = encoder === "" ? {} : { encoder };
+      await publishCheckpoint(store, folder, imported, { codeVersion, expects, signal });
+    }
+    const loaded = await loadModel(store, folder, { signal });
+    return { published: publishedFromModel(store, folder, loaded), task: taskToWire(loaded.model.config.task) };
+  };
+}
+
+function assertSize(sizeBytes: number): void {
+  if (sizeBytes >= 1 && sizeBytes <= MAX_BYTES) return;
+  throw new DomainError("INVALID_ARGUMENT", `the checkpoint has ${sizeBytes} bytes; it is 1 to ${MAX_BYTES}`, {
+    details: { field: "checkpoint.size_bytes" },
+  });
+}

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { DomainError } from "@parfocal/errors";
+import { aggregateV1, commonV1, gatewayV1 } from "@parfocal/protocol";
+import { type ObjectStore, openStore, uriFromKey } from "@parfocal/store";
+import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
+import { keys } from "../catalog/keys.ts";
+import type { GatewayDeps } from "../deps.ts";
+import type { SourceRoots } from "../imports/source-roots.ts";
+import { enterModel } from "./train.ts";
+
+type Deps = Pick<GatewayDeps, "store" | "models" | "aggregate">;
+
+/** Largest checkpoint that is copied; those of aggregators have some 10 MB. */
+const MAX_BYTES = 1024 ** 3;
+
+/**
+ * Imports a public checkpoint: copies it into the store (the stage reads no other place), has the stage make a package of
+ * it, enters that into the catalog, and deletes the copy.
+ */
+export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workflow<Json, Json> {
+  return async (context, input) => {
+    const request = gatewayV1.ImportModelRequest.fromJSON(input);
+    const copy = await context.step("copy", (step) => copyCheckpoint(deps.store, context, request, roots, step));
+    const made = await context.step("import", (step) => importOnStage(deps, context, request, copy, step));
+    const { published, task } = aggregateV1.ImportModelResponse.fromJSON(made);
+    if (published === undefined) throw new DomainError("INTERNAL", "the stage answered without a package");
+    const entered = await context.step("publish", () =>
+      enterModel(deps, context, { modelId: request.modelId, task }, published),
+    );
+    await context.step("tidy", async ({ signal }) => {
+      await deps.store.delete(keys.checkpointCopy(context.project, context.operationId), { signal });
+      return null;
+    });
+    return entered;
+  };
+}
+
+async function copyCheckpoint(
+  store: ObjectStore,
+  { project, operationId }: WorkflowContext,
+  { uri }: gatewayV1.ImportModelRequest,
+  roots: SourceRoots,
+  { signal, report }: StepContext,
+): Promise<Json> {
+  report({ phase: "copying the checkpoint", fraction: 0 });
+  const { store: address, key } = roots.resolve(uri);
+  const source = openStore(address.uri, address.options);
+  try {
+    const { chunks, sizeBytes } = await source.getStream(key, { signal });
+    if (sizeBytes > MAX_BYTES)
+      throw new DomainError("RESOURCE_EXHAUSTED", `the checkpoint has ${sizeBytes} bytes, the bound is ${MAX_BYTES}`);
+    const hash = createHash("sha256");
+    const target = keys.checkpointCopy(project, operationId);
+    await store.put(target, hashed(chunks, hash), { signal });
+    const object = { uri: uriFromKey(store, target), sha256: hash.digest("hex"), sizeBytes: BigInt(sizeBytes) };
+    return commonV1.ObjectReference.toJSON(object) as Json;
+  } finally {
+    source.close();
+  }
+}
+
+async function* hashed(
+  chunks: AsyncIterable<Uint8Array>,
+  hash: ReturnType<typeof createHash>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+async function importOnStage(
+  { store, aggregate }: Deps,
+  { project, operationId }: WorkflowContext,
+  { modelId, settings, task, encoder }: gatewayV1.ImportModelRequest,
+  copy: Json,
+  { signal, report }: StepContext,
+): Promise<Json> {
+  report({ phase: "importing", fraction: 0.5 });
+  const packageUri = uriFromKey(store, keys.packageFolder(project, modelId, operationId));
+  const checkpoint = commonV1.ObjectReference.fromJSON(copy);
+  const made = await aggregate.importModel({ checkpoint, settings, task, encoder, packageUri }, { signal });
+  return aggregateV1.ImportModelResponse.toJSON(made) as Json;
+}

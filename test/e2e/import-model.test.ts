@@ -1,0 +1,102 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildModel } from "@parfocal/models";
+import { commonV1 } from "@parfocal/protocol";
+import { trainSpecFromWire } from "@parfocal/service-aggregate";
+import { parseTrainSpec } from "@parfocal/training";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeNpy } from "../lib/npy.ts";
+import { PARENT, trainedModel, upload } from "../lib/requests.ts";
+import { type Services, startServices } from "../lib/services.ts";
+import { encodeTorchFile } from "../lib/torch-file.ts";
+
+const D = 4;
+
+function tensor(shape: readonly number[]) {
+  const size = shape.reduce((product, dim) => product * dim, 1);
+  return { shape, values: Float32Array.from({ length: size }, (_, k) => Math.sin(k + size)) };
+}
+
+const CHECKPOINT = new Map([
+  ["i_classifier.fc.0.weight", tensor([1, D])],
+  ["i_classifier.fc.0.bias", tensor([1])],
+  ["b_classifier.q.0.weight", tensor([8, D])],
+  ["b_classifier.q.0.bias", tensor([8])],
+  ["b_classifier.q.2.weight", tensor([8, 8])],
+  ["b_classifier.q.2.bias", tensor([8])],
+  ["b_classifier.fcc.weight", tensor([1, 1, D])],
+  ["b_classifier.fcc.bias", tensor([1])],
+]);
+
+describe("the gateway", () => {
+  let services: Services;
+  let root: string;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "parfocal-e2e-"));
+    root = pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-import-"))).href;
+    await writeFile(new URL(`${root}/dsmil.pt`), encodeTorchFile(CHECKPOINT));
+    services = await startServices({ PARFOCAL_STORE: pathToFileURL(folder).href, PARFOCAL_IMPORT_ROOTS: root });
+  });
+  afterAll(() => services?.close());
+
+  it("imports a public checkpoint as a version that predicts", async () => {
+    const { models, prediction } = services.clients;
+    const operation = await models.importModel({
+      parent: PARENT,
+      modelId: "dsmil",
+      uri: `${root}/dsmil.pt`,
+      task: { kind: commonV1.Task_Kind.KIND_BINARY, classes: ["normal", "tumour"] },
+    });
+    const model = await trainedModel(services.clients, operation);
+    expect(model).toMatchObject({
+      head: "dsmil",
+      reembedder: "",
+      featureDim: D,
+      task: { classes: ["normal", "tumour"] },
+    });
+    const file = encodeNpy([5, D], tensor([5, D]).values);
+    const { bag } = await upload(services.clients, "slide.npy", file);
+    const answer = await prediction.predict({ model: `${PARENT}/models/dsmil`, bag: bag.name });
+    const probabilities = answer.prediction?.probabilities.map(({ probability }) => probability) ?? [];
+    expect(probabilities).toHaveLength(2);
+    expect((probabilities[0] ?? 0) + (probabilities[1] ?? 0)).toBeCloseTo(1, 6);
+  });
+
+  it("refuses a checkpoint that may not be read, and settings that its layout has not", async () => {
+    const { models } = services.clients;
+    const request = { parent: PARENT, modelId: "other" };
+    await expect(models.importModel({ ...request, uri: "file:///etc/passwd" })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+    const operation = await models.importModel({ ...request, uri: `${root}/dsmil.pt`, settings: { crmsa_heads: "1" } });
+    await expect(trainedModel(services.clients, operation)).rejects.toThrow("setting crmsa_heads");
+  });
+
+  it("lists presets that the stage accepts, with every value written out", async () => {
+    const { presets } = await services.clients.training.listPresets({});
+    expect(presets.map(({ name }) => name)).toEqual(presets.map(({ name }) => name).toSorted());
+    const counts = new Map<string, number>();
+    for (const { name, spec } of presets) {
+      const task = { kind: commonV1.Task_Kind.KIND_BINARY, classes: ["a", "b"] };
+      const parsed = parseTrainSpec(trainSpecFromWire(commonV1.TrainingSpec.fromPartial({ ...spec, task })));
+      const model = buildModel({ ...parsed.model, dIn: name.endsWith("plip") ? 512 : 1024 });
+      counts.set(
+        name,
+        model.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      );
+      const sent = trainSpecFromWire(commonV1.TrainingSpec.fromPartial({ ...spec, task })).model as {
+        reembed?: object;
+      };
+      expect(Object.keys(model.config.reembed)).toEqual(expect.arrayContaining(Object.keys(sent.reembed ?? {})));
+      if (sent.reembed) expect(new Set(Object.keys(sent.reembed))).toEqual(new Set(Object.keys(model.config.reembed)));
+    }
+    // As the papers count them, but for the bias of the pooling's hidden layer (128), which the R2T program has not.
+    expect(counts.get("r2t-camelyon16-r50")).toBe(2_696_450 + 128);
+    expect(counts.get("r2t-nsclc-plip")).toBe(2_499_698 + 128);
+    expect(counts.get("ro-abmil")).toBe(4_335_618);
+    expect(counts.get("ro-dsmil")).toBe(3_762_436);
+  });
+});
