@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DomainError } from "@parfocal/errors";
@@ -145,6 +146,7 @@ async function writeResults(out: string, results: DemoResults): Promise<StepResu
     metrics: join(out, "metrics.json"),
     heatmaps: join(out, "heatmaps"),
   };
+  await removeStaleMaps(files);
   let nMaps = 0;
   for (const { slide, heatmap } of slides) {
     if (heatmap === undefined) continue;
@@ -158,6 +160,11 @@ async function writeResults(out: string, results: DemoResults): Promise<StepResu
   await writeFile(files.report, renderReport(demoReport(results)));
   const drawn = nMaps === 0 ? "no heatmaps: the bags have no coordinates" : plural(nMaps, "heatmap");
   return { value: files, text: `predictions, metrics, curves, ${drawn}` };
+}
+
+/** Maps of an earlier demo in the same place would pass for maps of this one. A folder that no demo wrote stays. */
+async function removeStaleMaps({ report, heatmaps }: WrittenFiles): Promise<void> {
+  if (existsSync(report)) await rm(heatmaps, { recursive: true, force: true });
 }
 
 function showResults({ output }: CommandContext, results: DemoResults, files: WrittenFiles, totalMs: number): void {
