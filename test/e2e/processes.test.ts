@@ -42,7 +42,7 @@ describe("four processes", () => {
     return sha256;
   };
 
-  it("are healthy, and the stages to come answer UNIMPLEMENTED", async () => {
+  it("are healthy, refuse empty requests, and answer UNIMPLEMENTED for the stage to come", async () => {
     const [reembed, pretrain] = await Promise.all([start("reembed"), start("pretrain")]);
     for (const { address } of [reembed, pretrain]) {
       const health = createStageClient(grpcHealthV1.HealthDefinition, address);
@@ -51,7 +51,7 @@ describe("four processes", () => {
     }
     const reembedding = createStageClient(reembedV1.ReembedServiceDefinition, reembed.address);
     const first = reembedding.calls.reembed({})[Symbol.asyncIterator]().next();
-    await expect(first).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(first).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     reembedding.close();
     const pretraining = createStageClient(pretrainV1.PretrainServiceDefinition, pretrain.address);
     const second = pretraining.calls.pretrain({})[Symbol.asyncIterator]().next();
