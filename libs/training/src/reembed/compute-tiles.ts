@@ -4,7 +4,7 @@ import type { ReembedGraphs, ReembedHalves, SideInput } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
 import { gridTensor } from "../bag-inputs.ts";
-import { floatsFromHostTensor } from "../host-tensor.ts";
+import { viewOfHostTensor } from "../host-tensor.ts";
 import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
 
 /** What {@link computeTiles} needs. */
@@ -64,7 +64,7 @@ async function* computeWhole(
   });
   const results = await engine.run(runs, { signal });
   yield header.n;
-  return { tiles: floatsFromHostTensor(results.at(-1)?.outputs.tiles, "tiles"), sides };
+  return { tiles: viewOfHostTensor(results.at(-1)?.outputs.tiles, "tiles"), sides };
 }
 
 async function* computeInBlocks(
@@ -94,7 +94,7 @@ async function* computeInBlocks(
     fetches: { tiles: { kind: "inline" } },
   };
   const [result] = await engine.run([body], { signal });
-  return { tiles: floatsFromHostTensor(result?.outputs.tiles, "tiles"), sides };
+  return { tiles: viewOfHostTensor(result?.outputs.tiles, "tiles"), sides };
 }
 
 function stemRuns(
