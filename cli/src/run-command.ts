@@ -4,7 +4,7 @@ import { describeError, EXIT_CODES, type ExitCode, exitCodeFromError } from "./e
 import { createOutput, type Output } from "./output/output.ts";
 
 /** The options that every command has. */
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly json?: boolean;
   readonly gateway?: string;
   readonly project: string;

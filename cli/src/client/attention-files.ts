@@ -72,7 +72,7 @@ function stemFor(slide: string, label: string): string {
 }
 
 /** A name as a file name that every system takes. */
-export function fileNameOf(name: string): string {
+function fileNameOf(name: string): string {
   return (
     name
       .replace(/[^\p{L}\p{N}._-]+/gu, "_")

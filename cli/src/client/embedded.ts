@@ -5,7 +5,7 @@ import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain
 import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
 
 /** The services by name. */
-export type ServiceName = "gateway" | "reembed" | "aggregate" | "pretrain";
+type ServiceName = "gateway" | "reembed" | "aggregate" | "pretrain";
 
 /** Ports to listen on; 0: any free one. */
 export type ServicePorts = Readonly<Record<ServiceName, number>>;

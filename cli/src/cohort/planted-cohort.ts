@@ -20,7 +20,7 @@ export interface PlantedSlide {
 export const PLANTED_CLASSES = ["normal", "tumour"] as const;
 
 /** One of {@link PLANTED_CLASSES}. */
-export type PlantedClass = (typeof PLANTED_CLASSES)[number];
+type PlantedClass = (typeof PLANTED_CLASSES)[number];
 
 /** Features per tile. */
 export const PLANTED_DIM = 128;

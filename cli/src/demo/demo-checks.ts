@@ -38,7 +38,7 @@ export function demoProblems(
 }
 
 /** The AUROC over all classes. */
-export function aurocOf({ metrics }: EvaluationReport): number | null {
+function aurocOf({ metrics }: EvaluationReport): number | null {
   return (metrics.auroc ?? metrics.macroAuroc)?.value ?? null;
 }
 

@@ -43,8 +43,8 @@ export function demoReport(results: DemoResults): ReportData {
       ? "The slides are made up: tile features drawn from a seed, with a compact lesion planted in the positive ones. "
       : "";
   return {
-    title: `${task.classes.length === 2 ? [...task.classes].reverse().join(" against ") : task.classes.join(", ")}: gated ABMIL on ${source.title}`,
-    summary: `${made}A gated attention model was trained through the gateway and looked at ${nHeldOut} once, at the end. No patient is in two parts.`,
+    title: `Gated ABMIL on ${source.title}: ${task.classes.length === 2 ? [...task.classes].reverse().join(" against ") : task.classes.join(", ")}`,
+    summary: `${made}A gated attention model was trained through the gateway and shown ${nHeldOut} once, at the end. No patient is in two parts.`,
     generatedAt,
     data: dataSummary(results),
     evaluation,

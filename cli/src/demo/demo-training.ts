@@ -12,7 +12,7 @@ import type { DemoSource } from "./demo-cohort.ts";
 export const PART_NAMES = ["train", "validation", "test"] as const;
 
 /** One of {@link PART_NAMES}. */
-export type PartName = (typeof PART_NAMES)[number];
+type PartName = (typeof PART_NAMES)[number];
 
 /** A labelled bag with the part it was assigned to. */
 export interface AssignedRow extends MatchedRow {

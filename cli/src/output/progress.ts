@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { formatDuration } from "./units.ts";
 
 /** What is known of running work. */
-export interface ProgressState {
+interface ProgressState {
   /** 0 to 1; absent while unknown. */
   readonly fraction?: number;
   /** Seconds to the end. */

@@ -4,7 +4,7 @@
  *
  * Source: Okabe & Ito 2008, "Color universal design"; the dark variants are lightened to 4.5:1 on the dark background.
  */
-export const SERIES: readonly { readonly light: string; readonly dark: string; readonly dash: string }[] = [
+const SERIES: readonly { readonly light: string; readonly dark: string; readonly dash: string }[] = [
   { light: "#0067a5", dark: "#6cbcf0", dash: "" },
   { light: "#c8500a", dark: "#ff9a5c", dash: "" },
   { light: "#00805d", dark: "#3fcfa3", dash: "" },
@@ -16,7 +16,7 @@ export const SERIES: readonly { readonly light: string; readonly dark: string; r
 ];
 
 /** Tokens that the page and every chart share; a chart carries them too, so that it stands alone as a file. */
-export const COLOUR_TOKENS = {
+const COLOUR_TOKENS = {
   light: {
     ink: "#1b2230",
     muted: "#5c6675",
