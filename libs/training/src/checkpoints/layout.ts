@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ConfigObject, Task } from "@parfocal/models";
 
 /** A tensor of a foreign checkpoint. */
-export interface ForeignTensor {
+interface ForeignTensor {
   readonly shape: readonly number[];
   /** Row-major. */
   readonly values: Float32Array;
