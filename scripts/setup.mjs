@@ -27,14 +27,18 @@ function isInstalled() {
   );
 }
 
+/**
+ * `npm install --no-save` and not `npm ci`: it installs the locked versions as well, but tolerates a registry (a hospital's
+ * mirror, say) that lacks the optional packages of other platforms, which `npm ci` refuses.
+ */
 function install() {
   console.log("parfocal: installing packages (once) …");
-  const result = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
+  const result = spawnSync("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"], {
     cwd: root,
     stdio: "inherit",
     shell: process.platform === "win32",
   });
-  if (result.status !== 0) throw new Error(`npm ci failed with exit status ${result.status ?? result.signal}`);
+  if (result.status !== 0) throw new Error(`npm install failed with exit status ${result.status ?? result.signal}`);
 }
 
 /** The Node that runs TypeScript: the packaged one, else the one that runs this script if it is new enough. */
