@@ -61,7 +61,7 @@ export interface Reembedder {
 }
 
 /** A re-embedder's per-tile layers whose configuration has been read. */
-export interface Stem {
+interface Stem {
   outputWidth(dIn: number): number;
   forward(tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D;
 }
