@@ -139,7 +139,6 @@ describe("what the gateway says to wrong requests", () => {
     await expect(training.crossValidate({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
     await expect(training.pretrain({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
     await expect(prediction.batchPredict({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
-    await expect(models.importModel({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
     await expect(models.compareModels({ names: [] })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
   });
 
