@@ -44,6 +44,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--mb", "1,100"],
   },
   {
+    name: "cancel",
+    what: "how long a training goes on after its operation was cancelled",
+    path: "bench/cancel/run.ts",
+    quick: ["--rounds", "5"],
+  },
+  {
     name: "engine",
     what: "process boundary, transfers, respawn, event loop beside a long graph",
     path: "libs/engine/bench/engine.ts",
