@@ -58,6 +58,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
     bags: matched.map(labelledBag),
     spec,
     requestId: options.requestId ?? randomUUID(),
+    startFrom: "",
   };
   const operation = await clients.training.train(request, { signal });
   output.note(`operation ${operation.name}`);
@@ -102,6 +103,7 @@ function labelledBag({ row, bag }: MatchedRow): gatewayV1.LabelledBag {
     labels: [...row.labels],
     unknownLabels: [...row.unknownLabels],
     patientId: row.patient ?? "",
+    groupId: "",
     part: row.part === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[row.part],
   };
 }

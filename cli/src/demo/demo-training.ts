@@ -99,10 +99,11 @@ export async function startTraining(
       unknownLabels: [...row.unknownLabels],
       patientId: patient,
       part: PARTS[part],
+      groupId: "",
     }),
   );
   const { parent, modelId, spec, signal } = request;
-  const operation = await training.train({ parent, modelId, bags, spec, requestId: randomUUID() }, { signal });
+  const operation = await training.train({ parent, modelId, bags, spec, requestId: randomUUID(), startFrom: "" }, { signal });
   return operation.name;
 }
 

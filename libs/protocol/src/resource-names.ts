@@ -8,6 +8,7 @@ export const RESOURCE_PATTERNS = {
   modelVersion: "projects/{project}/models/{model}/versions/{version}",
   modelAlias: "projects/{project}/models/{model}/aliases/{alias}",
   operation: "projects/{project}/operations/{operation}",
+  upload: "projects/{project}/uploads/{upload}",
 } as const;
 
 /** A kind of resource. */

@@ -14,6 +14,10 @@ export function reembedderFromWire({ kind }: commonV1.Reembedder): Fields {
       return defined(r2tFromWire(kind.value));
     case "roformer":
       return defined(roformerFromWire(kind.value));
+    case "regionMixer":
+      return defined(regionMixerFromWire(kind.value));
+    case "levels":
+      return defined({ kind: "levels", ...kind.value });
   }
 }
 
@@ -73,5 +77,21 @@ function roformerFromWire({ rotary, absolute, ...same }: commonV1.RoformerReembe
     ...same,
     rotary: word("roformer.rotary", families, commonV1.roformerReembedder_RotaryToJSON(rotary)),
     absolute: word("roformer.absolute", codes, commonV1.roformerReembedder_AbsoluteToJSON(absolute)),
+  };
+}
+
+function regionMixerFromWire({ preset, output, levels, ...same }: commonV1.RegionMixer): Fields {
+  const presets = { PRESET_UNSPECIFIED: undefined, PRESET_S: "s", PRESET_M: "m", PRESET_B: "b" };
+  const outputs = {
+    OUTPUT_UNSPECIFIED: undefined,
+    OUTPUT_CONTEXTUALISED: "contextualised",
+    OUTPUT_COMPRESSED: "compressed",
+  };
+  return {
+    kind: "region-mixer",
+    ...same,
+    preset: word("region_mixer.preset", presets, commonV1.regionMixer_PresetToJSON(preset)),
+    output: word("region_mixer.output", outputs, commonV1.regionMixer_OutputToJSON(output)),
+    levels: levels.length === 0 ? undefined : levels,
   };
 }

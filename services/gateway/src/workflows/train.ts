@@ -83,6 +83,7 @@ async function resolve(
     unknownLabels: labelled.unknownLabels,
     patientKey: labelled.patientId === "" ? (entry.metadata.patientId ?? "") : labelled.patientId,
     part: labelled.part,
+    groupKey: labelled.groupId,
   };
 }
 
@@ -125,6 +126,8 @@ export async function enterModel(
     head: published.head,
     history: published.history,
     reembedder: published.reembedder,
+    configJson: published.configJson,
+    source: published.source,
   };
   await models.publish(project, modelId, operationId, model);
   return { model: gatewayV1.Model.toJSON(model) as Json };

@@ -8,7 +8,13 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Evaluation, Prediction } from "../../common/v1/prediction.ts";
-import { ArrayResult, BagReference, ModelReference, ObjectReference } from "../../common/v1/reference.ts";
+import {
+  ArrayResult,
+  BagReference,
+  CheckpointSource,
+  ModelReference,
+  ObjectReference,
+} from "../../common/v1/reference.ts";
 import { EpochReport, Part, partFromJSON, partToJSON, Task, TrainingSpec } from "../../common/v1/training.ts";
 
 /** Scores one bag. */
@@ -70,6 +76,8 @@ export interface LabelledBag {
   patientKey: string;
   /** Fixes the part. */
   part: Part;
+  /** Opaque key of the group that has the label, e.g. the specimen of several slides; within one patient. Empty: the patient's. */
+  groupKey: string;
 }
 
 /** Trains a model. */
@@ -84,6 +92,8 @@ export interface TrainRequest {
   packageUri: string;
   /** Folder URI for checkpoints; a checkpoint of the same request found there is continued. */
   checkpointUri: string;
+  /** Model whose re-embedder training starts from, e.g. a pretrained mixer; absent: from fresh weights. */
+  startFrom?: ModelReference | undefined;
 }
 
 /** Progress of a training. */
@@ -149,6 +159,10 @@ export interface PublishedEvent {
   reembedder: string;
   /** Head, e.g. `gated-abmil`. */
   head: string;
+  /** Architecture and task as the manifest has them: JSON with every default written out. */
+  configJson: string;
+  /** The checkpoint it was made of; absent when it was trained here. */
+  source?: CheckpointSource | undefined;
 }
 
 /** Makes a package of a checkpoint. */
@@ -575,7 +589,7 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
 };
 
 function createBaseLabelledBag(): LabelledBag {
-  return { bag: undefined, labels: [], unknownLabels: [], patientKey: "", part: 0 };
+  return { bag: undefined, labels: [], unknownLabels: [], patientKey: "", part: 0, groupKey: "" };
 }
 
 export const LabelledBag: MessageFns<LabelledBag> = {
@@ -594,6 +608,9 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     }
     if (message.part !== 0) {
       writer.uint32(40).int32(message.part);
+    }
+    if (message.groupKey !== "") {
+      writer.uint32(50).string(message.groupKey);
     }
     return writer;
   },
@@ -651,6 +668,14 @@ export const LabelledBag: MessageFns<LabelledBag> = {
             message.part = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.groupKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -678,6 +703,11 @@ export const LabelledBag: MessageFns<LabelledBag> = {
         ? globalThis.String(object.patient_key)
         : "",
       part: isSet(object.part) ? partFromJSON(object.part) : 0,
+      groupKey: isSet(object.groupKey)
+        ? globalThis.String(object.groupKey)
+        : isSet(object.group_key)
+        ? globalThis.String(object.group_key)
+        : "",
     };
   },
 
@@ -698,6 +728,9 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     if (message.part !== 0) {
       obj.part = partToJSON(message.part);
     }
+    if (message.groupKey !== "") {
+      obj.groupKey = message.groupKey;
+    }
     return obj;
   },
 
@@ -711,12 +744,13 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     message.unknownLabels = object.unknownLabels?.map((e) => e) || [];
     message.patientKey = object.patientKey ?? "";
     message.part = object.part ?? 0;
+    message.groupKey = object.groupKey ?? "";
     return message;
   },
 };
 
 function createBaseTrainRequest(): TrainRequest {
-  return { bags: [], spec: undefined, packageUri: "", checkpointUri: "" };
+  return { bags: [], spec: undefined, packageUri: "", checkpointUri: "", startFrom: undefined };
 }
 
 export const TrainRequest: MessageFns<TrainRequest> = {
@@ -732,6 +766,9 @@ export const TrainRequest: MessageFns<TrainRequest> = {
     }
     if (message.checkpointUri !== "") {
       writer.uint32(34).string(message.checkpointUri);
+    }
+    if (message.startFrom !== undefined) {
+      ModelReference.encode(message.startFrom, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -781,6 +818,14 @@ export const TrainRequest: MessageFns<TrainRequest> = {
             message.checkpointUri = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.startFrom = ModelReference.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -807,6 +852,11 @@ export const TrainRequest: MessageFns<TrainRequest> = {
         : isSet(object.checkpoint_uri)
         ? globalThis.String(object.checkpoint_uri)
         : "",
+      startFrom: isSet(object.startFrom)
+        ? ModelReference.fromJSON(object.startFrom)
+        : isSet(object.start_from)
+        ? ModelReference.fromJSON(object.start_from)
+        : undefined,
     };
   },
 
@@ -824,6 +874,9 @@ export const TrainRequest: MessageFns<TrainRequest> = {
     if (message.checkpointUri !== "") {
       obj.checkpointUri = message.checkpointUri;
     }
+    if (message.startFrom !== undefined) {
+      obj.startFrom = ModelReference.toJSON(message.startFrom);
+    }
     return obj;
   },
 
@@ -838,6 +891,9 @@ export const TrainRequest: MessageFns<TrainRequest> = {
       : undefined;
     message.packageUri = object.packageUri ?? "";
     message.checkpointUri = object.checkpointUri ?? "";
+    message.startFrom = (object.startFrom !== undefined && object.startFrom !== null)
+      ? ModelReference.fromPartial(object.startFrom)
+      : undefined;
     return message;
   },
 };
@@ -1201,6 +1257,8 @@ function createBasePublishedEvent(): PublishedEvent {
     history: [],
     reembedder: "",
     head: "",
+    configJson: "",
+    source: undefined,
   };
 }
 
@@ -1235,6 +1293,12 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     }
     if (message.head !== "") {
       writer.uint32(74).string(message.head);
+    }
+    if (message.configJson !== "") {
+      writer.uint32(82).string(message.configJson);
+    }
+    if (message.source !== undefined) {
+      CheckpointSource.encode(message.source, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1324,6 +1388,22 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
             message.head = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.configJson = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.source = CheckpointSource.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1355,6 +1435,12 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
       history: globalThis.Array.isArray(object?.history) ? object.history.map((e: any) => EpochReport.fromJSON(e)) : [],
       reembedder: isSet(object.reembedder) ? globalThis.String(object.reembedder) : "",
       head: isSet(object.head) ? globalThis.String(object.head) : "",
+      configJson: isSet(object.configJson)
+        ? globalThis.String(object.configJson)
+        : isSet(object.config_json)
+        ? globalThis.String(object.config_json)
+        : "",
+      source: isSet(object.source) ? CheckpointSource.fromJSON(object.source) : undefined,
     };
   },
 
@@ -1387,6 +1473,12 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     if (message.head !== "") {
       obj.head = message.head;
     }
+    if (message.configJson !== "") {
+      obj.configJson = message.configJson;
+    }
+    if (message.source !== undefined) {
+      obj.source = CheckpointSource.toJSON(message.source);
+    }
     return obj;
   },
 
@@ -1412,6 +1504,10 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
     message.reembedder = object.reembedder ?? "";
     message.head = object.head ?? "";
+    message.configJson = object.configJson ?? "";
+    message.source = (object.source !== undefined && object.source !== null)
+      ? CheckpointSource.fromPartial(object.source)
+      : undefined;
     return message;
   },
 };

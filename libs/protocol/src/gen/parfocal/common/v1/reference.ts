@@ -86,6 +86,26 @@ export interface ModelReference {
   manifest?: ObjectReference | undefined;
 }
 
+/** The checkpoint of another program that a model was made of. */
+export interface CheckpointSource {
+  /** Layout it was read as, e.g. `r2t`. */
+  layout: string;
+  /** SHA-256 of the file, 64 lower-case hex digits. */
+  sha256: string;
+  /** What shapes cannot tell, in the order of the names. */
+  settings: ImportSetting[];
+}
+
+/** One thing that the shapes of a checkpoint cannot tell. */
+export interface ImportSetting {
+  /** E.g. `crmsa_heads`. */
+  name: string;
+  /** What was taken, e.g. `8`. */
+  value: string;
+  /** Whether nobody gave it, so that the layout's default was taken. */
+  isDefault: boolean;
+}
+
 /** An array that came back: inline when small, else an object in the store. */
 export interface ArrayResult {
   /** Lengths of the axes, outermost first. */
@@ -423,6 +443,214 @@ export const ModelReference: MessageFns<ModelReference> = {
     message.manifest = (object.manifest !== undefined && object.manifest !== null)
       ? ObjectReference.fromPartial(object.manifest)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseCheckpointSource(): CheckpointSource {
+  return { layout: "", sha256: "", settings: [] };
+}
+
+export const CheckpointSource: MessageFns<CheckpointSource> = {
+  encode(message: CheckpointSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.layout !== "") {
+      writer.uint32(10).string(message.layout);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(18).string(message.sha256);
+    }
+    for (const v of message.settings) {
+      ImportSetting.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckpointSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpointSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.layout = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settings.push(ImportSetting.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckpointSource {
+    return {
+      layout: isSet(object.layout) ? globalThis.String(object.layout) : "",
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      settings: globalThis.Array.isArray(object?.settings)
+        ? object.settings.map((e: any) => ImportSetting.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CheckpointSource): unknown {
+    const obj: any = {};
+    if (message.layout !== "") {
+      obj.layout = message.layout;
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
+    if (message.settings?.length) {
+      obj.settings = message.settings.map((e) => ImportSetting.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckpointSource>): CheckpointSource {
+    return CheckpointSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckpointSource>): CheckpointSource {
+    const message = createBaseCheckpointSource();
+    message.layout = object.layout ?? "";
+    message.sha256 = object.sha256 ?? "";
+    message.settings = object.settings?.map((e) => ImportSetting.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImportSetting(): ImportSetting {
+  return { name: "", value: "", isDefault: false };
+}
+
+export const ImportSetting: MessageFns<ImportSetting> = {
+  encode(message: ImportSetting, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    if (message.isDefault !== false) {
+      writer.uint32(24).bool(message.isDefault);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportSetting {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportSetting();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isDefault = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportSetting {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+      isDefault: isSet(object.isDefault)
+        ? globalThis.Boolean(object.isDefault)
+        : isSet(object.is_default)
+        ? globalThis.Boolean(object.is_default)
+        : false,
+    };
+  },
+
+  toJSON(message: ImportSetting): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    if (message.isDefault !== false) {
+      obj.isDefault = message.isDefault;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportSetting>): ImportSetting {
+    return ImportSetting.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportSetting>): ImportSetting {
+    const message = createBaseImportSetting();
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    message.isDefault = object.isDefault ?? false;
     return message;
   },
 };

@@ -251,12 +251,16 @@ export function maxHead_OverToJSON(object: MaxHead_Over): string {
 export interface AbmilHead {
   /** Width of the attention layer, 1 to 4096. */
   attentionWidth: number;
-  /** Multiply the tanh branch by a sigmoid branch (eq. 9). */
+  /** Multiply by a sigmoid branch (eq. 9). */
   gated: boolean;
   /** Probability that an attention unit is dropped in training, 0 to below 1. */
   dropout: number;
   /** How many attention maps there are. */
   branches: AbmilHead_Branches;
+  /** Of the attention layer (gated: of the branch without the sigmoid); the default is tanh. */
+  activation: Activation;
+  /** Whether the attention layer has a bias; absent: true. */
+  bias?: boolean | undefined;
 }
 
 /** How many attention maps there are. */
@@ -884,6 +888,165 @@ export function roformerReembedder_AbsoluteToJSON(object: RoformerReembedder_Abs
   }
 }
 
+/**
+ * The mixing encoder over regions of tiles at several magnifications (Zimmermann et al. 2026). Bags hold all
+ * magnifications of a slide, as BuildRegions makes them.
+ */
+export interface RegionMixer {
+  /** Sizes that go together; fields below change single ones. */
+  preset: RegionMixer_Preset;
+  /** What comes out. */
+  output: RegionMixer_Output;
+  /** Coarse tiles along the side of a region, 1 to 16; absent: 3. */
+  regionTiles?:
+    | number
+    | undefined;
+  /** Magnifications of the bags, 1 to 5, each twice the one before; absent: 3. */
+  levelCount?:
+    | number
+    | undefined;
+  /** Which of them are looked at, 0 for the coarsest; empty: all. */
+  levels: number[];
+  /** Width, a multiple of the heads; absent: the preset's. */
+  width?:
+    | number
+    | undefined;
+  /** Blocks, 1 to 48; absent: the preset's. */
+  depth?:
+    | number
+    | undefined;
+  /** Attention heads; absent: the preset's. */
+  heads?:
+    | number
+    | undefined;
+  /** Inner width of the feed-forward layers over `width`, 0.5 to 16; absent: 8/3. */
+  innerRatio?:
+    | number
+    | undefined;
+  /** Class tokens, 1 to 16; absent: 4. */
+  classTokens?:
+    | number
+    | undefined;
+  /** Dropout behind attention and feed-forward in fine-tuning, 0 to 0.95; absent: 0. */
+  dropout?:
+    | number
+    | undefined;
+  /** Normalise the features of each magnification by a norm of its own first. */
+  levelNorm: boolean;
+}
+
+/** Sizes that go together. */
+export const RegionMixer_Preset = {
+  /** PRESET_UNSPECIFIED - S. */
+  PRESET_UNSPECIFIED: 0,
+  /** PRESET_S - Width 384, 6 blocks of 6 heads. */
+  PRESET_S: 1,
+  /** PRESET_M - Width 512, 8 blocks of 8 heads. */
+  PRESET_M: 2,
+  /** PRESET_B - Width 768, 12 blocks of 12 heads. */
+  PRESET_B: 3,
+} as const;
+
+export type RegionMixer_Preset = typeof RegionMixer_Preset[keyof typeof RegionMixer_Preset];
+
+export namespace RegionMixer_Preset {
+  export type PRESET_UNSPECIFIED = typeof RegionMixer_Preset.PRESET_UNSPECIFIED;
+  export type PRESET_S = typeof RegionMixer_Preset.PRESET_S;
+  export type PRESET_M = typeof RegionMixer_Preset.PRESET_M;
+  export type PRESET_B = typeof RegionMixer_Preset.PRESET_B;
+}
+
+export function regionMixer_PresetFromJSON(object: any): RegionMixer_Preset {
+  switch (object) {
+    case 0:
+    case "PRESET_UNSPECIFIED":
+      return RegionMixer_Preset.PRESET_UNSPECIFIED;
+    case 1:
+    case "PRESET_S":
+      return RegionMixer_Preset.PRESET_S;
+    case 2:
+    case "PRESET_M":
+      return RegionMixer_Preset.PRESET_M;
+    case 3:
+    case "PRESET_B":
+      return RegionMixer_Preset.PRESET_B;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegionMixer_Preset");
+  }
+}
+
+export function regionMixer_PresetToJSON(object: RegionMixer_Preset): string {
+  switch (object) {
+    case RegionMixer_Preset.PRESET_UNSPECIFIED:
+      return "PRESET_UNSPECIFIED";
+    case RegionMixer_Preset.PRESET_S:
+      return "PRESET_S";
+    case RegionMixer_Preset.PRESET_M:
+      return "PRESET_M";
+    case RegionMixer_Preset.PRESET_B:
+      return "PRESET_B";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegionMixer_Preset");
+  }
+}
+
+/** What comes out. */
+export const RegionMixer_Output = {
+  /** OUTPUT_UNSPECIFIED - Every tile. */
+  OUTPUT_UNSPECIFIED: 0,
+  /** OUTPUT_CONTEXTUALISED - Every tile in the light of its region, `width` features. */
+  OUTPUT_CONTEXTUALISED: 1,
+  /** OUTPUT_COMPRESSED - One row per region: its class tokens side by side, `class_tokens` × `width` features. */
+  OUTPUT_COMPRESSED: 2,
+} as const;
+
+export type RegionMixer_Output = typeof RegionMixer_Output[keyof typeof RegionMixer_Output];
+
+export namespace RegionMixer_Output {
+  export type OUTPUT_UNSPECIFIED = typeof RegionMixer_Output.OUTPUT_UNSPECIFIED;
+  export type OUTPUT_CONTEXTUALISED = typeof RegionMixer_Output.OUTPUT_CONTEXTUALISED;
+  export type OUTPUT_COMPRESSED = typeof RegionMixer_Output.OUTPUT_COMPRESSED;
+}
+
+export function regionMixer_OutputFromJSON(object: any): RegionMixer_Output {
+  switch (object) {
+    case 0:
+    case "OUTPUT_UNSPECIFIED":
+      return RegionMixer_Output.OUTPUT_UNSPECIFIED;
+    case 1:
+    case "OUTPUT_CONTEXTUALISED":
+      return RegionMixer_Output.OUTPUT_CONTEXTUALISED;
+    case 2:
+    case "OUTPUT_COMPRESSED":
+      return RegionMixer_Output.OUTPUT_COMPRESSED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegionMixer_Output");
+  }
+}
+
+export function regionMixer_OutputToJSON(object: RegionMixer_Output): string {
+  switch (object) {
+    case RegionMixer_Output.OUTPUT_UNSPECIFIED:
+      return "OUTPUT_UNSPECIFIED";
+    case RegionMixer_Output.OUTPUT_CONTEXTUALISED:
+      return "OUTPUT_CONTEXTUALISED";
+    case RegionMixer_Output.OUTPUT_COMPRESSED:
+      return "OUTPUT_COMPRESSED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegionMixer_Output");
+  }
+}
+
+/** Keeps the tiles of some magnifications as they are: what baselines look at. */
+export interface LevelSelection {
+  /** Magnifications of the bags, 1 to 5; absent: 3. */
+  levelCount?:
+    | number
+    | undefined;
+  /** Which are kept, 0 for the coarsest; at least one. */
+  levels: number[];
+}
+
 /** How tiles are seen in the light of each other before the head. */
 export interface Reembedder {
   /** The method. */
@@ -894,6 +1057,12 @@ export interface Reembedder {
     | //
     /** Self-attention with rotary places. */
     { $case: "roformer"; value: RoformerReembedder }
+    | //
+    /** Regions of several magnifications. */
+    { $case: "regionMixer"; value: RegionMixer }
+    | //
+    /** Some magnifications, unchanged. */
+    { $case: "levels"; value: LevelSelection }
     | undefined;
 }
 
@@ -1152,6 +1321,12 @@ export interface Recipe {
   selection: Recipe_Selection;
   /** Drives initialisation, order, dropout and splits: same seed, same machine, same weights. */
   seed: bigint;
+  /** Step sizes fall by this factor per layer from the head down, above 0 to 1; absent: 1, all the same. */
+  layerDecay?:
+    | number
+    | undefined;
+  /** First epochs in which the re-embedder does not move, 0 to 10 000; absent: 0. */
+  frozenEpochs?: number | undefined;
 }
 
 /** How classes weigh in the loss. */
@@ -1245,6 +1420,116 @@ export function recipe_SelectionToJSON(object: Recipe_Selection): string {
       return "SELECTION_BEST";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Recipe_Selection");
+  }
+}
+
+/** What a label of several bags says of each of them. */
+export interface GroupRule {
+  /** The rule. */
+  kind: GroupRule_Kind;
+  /** What groups of the negative class do. */
+  negatives: GroupRule_Negatives;
+}
+
+/** The rule. */
+export const GroupRule_Kind = {
+  /** KIND_UNSPECIFIED - Every bag has the label by itself. */
+  KIND_UNSPECIFIED: 0,
+  /** KIND_NONE - Every bag has the label by itself. */
+  KIND_NONE: 1,
+  /** KIND_MIN_LOSS - The bag of the group that fits the label best learns from it (binary tasks; Zimmermann et al. 2026, eq. 9). */
+  KIND_MIN_LOSS: 2,
+} as const;
+
+export type GroupRule_Kind = typeof GroupRule_Kind[keyof typeof GroupRule_Kind];
+
+export namespace GroupRule_Kind {
+  export type KIND_UNSPECIFIED = typeof GroupRule_Kind.KIND_UNSPECIFIED;
+  export type KIND_NONE = typeof GroupRule_Kind.KIND_NONE;
+  export type KIND_MIN_LOSS = typeof GroupRule_Kind.KIND_MIN_LOSS;
+}
+
+export function groupRule_KindFromJSON(object: any): GroupRule_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return GroupRule_Kind.KIND_UNSPECIFIED;
+    case 1:
+    case "KIND_NONE":
+      return GroupRule_Kind.KIND_NONE;
+    case 2:
+    case "KIND_MIN_LOSS":
+      return GroupRule_Kind.KIND_MIN_LOSS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Kind");
+  }
+}
+
+export function groupRule_KindToJSON(object: GroupRule_Kind): string {
+  switch (object) {
+    case GroupRule_Kind.KIND_UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case GroupRule_Kind.KIND_NONE:
+      return "KIND_NONE";
+    case GroupRule_Kind.KIND_MIN_LOSS:
+      return "KIND_MIN_LOSS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Kind");
+  }
+}
+
+/** What groups of the negative class do under KIND_MIN_LOSS. */
+export const GroupRule_Negatives = {
+  /** NEGATIVES_UNSPECIFIED - As positive groups. */
+  NEGATIVES_UNSPECIFIED: 0,
+  /** NEGATIVES_MIN - The bag that fits the label best learns. */
+  NEGATIVES_MIN: 1,
+  /** NEGATIVES_MEAN - Every bag learns, with equal shares. */
+  NEGATIVES_MEAN: 2,
+  /** NEGATIVES_MAX - The bag that fits the label worst learns. */
+  NEGATIVES_MAX: 3,
+} as const;
+
+export type GroupRule_Negatives = typeof GroupRule_Negatives[keyof typeof GroupRule_Negatives];
+
+export namespace GroupRule_Negatives {
+  export type NEGATIVES_UNSPECIFIED = typeof GroupRule_Negatives.NEGATIVES_UNSPECIFIED;
+  export type NEGATIVES_MIN = typeof GroupRule_Negatives.NEGATIVES_MIN;
+  export type NEGATIVES_MEAN = typeof GroupRule_Negatives.NEGATIVES_MEAN;
+  export type NEGATIVES_MAX = typeof GroupRule_Negatives.NEGATIVES_MAX;
+}
+
+export function groupRule_NegativesFromJSON(object: any): GroupRule_Negatives {
+  switch (object) {
+    case 0:
+    case "NEGATIVES_UNSPECIFIED":
+      return GroupRule_Negatives.NEGATIVES_UNSPECIFIED;
+    case 1:
+    case "NEGATIVES_MIN":
+      return GroupRule_Negatives.NEGATIVES_MIN;
+    case 2:
+    case "NEGATIVES_MEAN":
+      return GroupRule_Negatives.NEGATIVES_MEAN;
+    case 3:
+    case "NEGATIVES_MAX":
+      return GroupRule_Negatives.NEGATIVES_MAX;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Negatives");
+  }
+}
+
+export function groupRule_NegativesToJSON(object: GroupRule_Negatives): string {
+  switch (object) {
+    case GroupRule_Negatives.NEGATIVES_UNSPECIFIED:
+      return "NEGATIVES_UNSPECIFIED";
+    case GroupRule_Negatives.NEGATIVES_MIN:
+      return "NEGATIVES_MIN";
+    case GroupRule_Negatives.NEGATIVES_MEAN:
+      return "NEGATIVES_MEAN";
+    case GroupRule_Negatives.NEGATIVES_MAX:
+      return "NEGATIVES_MAX";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Negatives");
   }
 }
 
@@ -1348,7 +1633,11 @@ export interface TrainingSpec {
     | Split
     | undefined;
   /** How the threshold is chosen. */
-  threshold?: ThresholdRule | undefined;
+  threshold?:
+    | ThresholdRule
+    | undefined;
+  /** What a label says when a group of bags has it; absent: every bag by itself. */
+  groups?: GroupRule | undefined;
 }
 
 /** How an epoch went. */
@@ -1695,7 +1984,7 @@ export const MaxHead: MessageFns<MaxHead> = {
 };
 
 function createBaseAbmilHead(): AbmilHead {
-  return { attentionWidth: 0, gated: false, dropout: 0, branches: 0 };
+  return { attentionWidth: 0, gated: false, dropout: 0, branches: 0, activation: 0, bias: undefined };
 }
 
 export const AbmilHead: MessageFns<AbmilHead> = {
@@ -1711,6 +2000,12 @@ export const AbmilHead: MessageFns<AbmilHead> = {
     }
     if (message.branches !== 0) {
       writer.uint32(32).int32(message.branches);
+    }
+    if (message.activation !== 0) {
+      writer.uint32(40).int32(message.activation);
+    }
+    if (message.bias !== undefined) {
+      writer.uint32(48).bool(message.bias);
     }
     return writer;
   },
@@ -1760,6 +2055,22 @@ export const AbmilHead: MessageFns<AbmilHead> = {
             message.branches = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.activation = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bias = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1782,6 +2093,8 @@ export const AbmilHead: MessageFns<AbmilHead> = {
       gated: isSet(object.gated) ? globalThis.Boolean(object.gated) : false,
       dropout: isSet(object.dropout) ? globalThis.Number(object.dropout) : 0,
       branches: isSet(object.branches) ? abmilHead_BranchesFromJSON(object.branches) : 0,
+      activation: isSet(object.activation) ? activationFromJSON(object.activation) : 0,
+      bias: isSet(object.bias) ? globalThis.Boolean(object.bias) : undefined,
     };
   },
 
@@ -1799,6 +2112,12 @@ export const AbmilHead: MessageFns<AbmilHead> = {
     if (message.branches !== 0) {
       obj.branches = abmilHead_BranchesToJSON(message.branches);
     }
+    if (message.activation !== 0) {
+      obj.activation = activationToJSON(message.activation);
+    }
+    if (message.bias !== undefined) {
+      obj.bias = message.bias;
+    }
     return obj;
   },
 
@@ -1811,6 +2130,8 @@ export const AbmilHead: MessageFns<AbmilHead> = {
     message.gated = object.gated ?? false;
     message.dropout = object.dropout ?? 0;
     message.branches = object.branches ?? 0;
+    message.activation = object.activation ?? 0;
+    message.bias = object.bias ?? undefined;
     return message;
   },
 };
@@ -3060,6 +3381,401 @@ export const RoformerReembedder: MessageFns<RoformerReembedder> = {
   },
 };
 
+function createBaseRegionMixer(): RegionMixer {
+  return {
+    preset: 0,
+    output: 0,
+    regionTiles: undefined,
+    levelCount: undefined,
+    levels: [],
+    width: undefined,
+    depth: undefined,
+    heads: undefined,
+    innerRatio: undefined,
+    classTokens: undefined,
+    dropout: undefined,
+    levelNorm: false,
+  };
+}
+
+export const RegionMixer: MessageFns<RegionMixer> = {
+  encode(message: RegionMixer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.preset !== 0) {
+      writer.uint32(8).int32(message.preset);
+    }
+    if (message.output !== 0) {
+      writer.uint32(16).int32(message.output);
+    }
+    if (message.regionTiles !== undefined) {
+      writer.uint32(24).int32(message.regionTiles);
+    }
+    if (message.levelCount !== undefined) {
+      writer.uint32(32).int32(message.levelCount);
+    }
+    if (message.levels.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.levels) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.width !== undefined) {
+      writer.uint32(48).int32(message.width);
+    }
+    if (message.depth !== undefined) {
+      writer.uint32(56).int32(message.depth);
+    }
+    if (message.heads !== undefined) {
+      writer.uint32(64).int32(message.heads);
+    }
+    if (message.innerRatio !== undefined) {
+      writer.uint32(73).double(message.innerRatio);
+    }
+    if (message.classTokens !== undefined) {
+      writer.uint32(80).int32(message.classTokens);
+    }
+    if (message.dropout !== undefined) {
+      writer.uint32(89).double(message.dropout);
+    }
+    if (message.levelNorm !== false) {
+      writer.uint32(96).bool(message.levelNorm);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionMixer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionMixer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.preset = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.output = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.regionTiles = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.levelCount = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.levels.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.levels.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.width = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.depth = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.heads = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.innerRatio = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.classTokens = reader.int32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.dropout = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.levelNorm = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegionMixer {
+    return {
+      preset: isSet(object.preset) ? regionMixer_PresetFromJSON(object.preset) : 0,
+      output: isSet(object.output) ? regionMixer_OutputFromJSON(object.output) : 0,
+      regionTiles: isSet(object.regionTiles)
+        ? globalThis.Number(object.regionTiles)
+        : isSet(object.region_tiles)
+        ? globalThis.Number(object.region_tiles)
+        : undefined,
+      levelCount: isSet(object.levelCount)
+        ? globalThis.Number(object.levelCount)
+        : isSet(object.level_count)
+        ? globalThis.Number(object.level_count)
+        : undefined,
+      levels: globalThis.Array.isArray(object?.levels) ? object.levels.map((e: any) => globalThis.Number(e)) : [],
+      width: isSet(object.width) ? globalThis.Number(object.width) : undefined,
+      depth: isSet(object.depth) ? globalThis.Number(object.depth) : undefined,
+      heads: isSet(object.heads) ? globalThis.Number(object.heads) : undefined,
+      innerRatio: isSet(object.innerRatio)
+        ? globalThis.Number(object.innerRatio)
+        : isSet(object.inner_ratio)
+        ? globalThis.Number(object.inner_ratio)
+        : undefined,
+      classTokens: isSet(object.classTokens)
+        ? globalThis.Number(object.classTokens)
+        : isSet(object.class_tokens)
+        ? globalThis.Number(object.class_tokens)
+        : undefined,
+      dropout: isSet(object.dropout) ? globalThis.Number(object.dropout) : undefined,
+      levelNorm: isSet(object.levelNorm)
+        ? globalThis.Boolean(object.levelNorm)
+        : isSet(object.level_norm)
+        ? globalThis.Boolean(object.level_norm)
+        : false,
+    };
+  },
+
+  toJSON(message: RegionMixer): unknown {
+    const obj: any = {};
+    if (message.preset !== 0) {
+      obj.preset = regionMixer_PresetToJSON(message.preset);
+    }
+    if (message.output !== 0) {
+      obj.output = regionMixer_OutputToJSON(message.output);
+    }
+    if (message.regionTiles !== undefined) {
+      obj.regionTiles = Math.round(message.regionTiles);
+    }
+    if (message.levelCount !== undefined) {
+      obj.levelCount = Math.round(message.levelCount);
+    }
+    if (message.levels?.length) {
+      obj.levels = message.levels.map((e) => Math.round(e));
+    }
+    if (message.width !== undefined) {
+      obj.width = Math.round(message.width);
+    }
+    if (message.depth !== undefined) {
+      obj.depth = Math.round(message.depth);
+    }
+    if (message.heads !== undefined) {
+      obj.heads = Math.round(message.heads);
+    }
+    if (message.innerRatio !== undefined) {
+      obj.innerRatio = floatToJson(message.innerRatio);
+    }
+    if (message.classTokens !== undefined) {
+      obj.classTokens = Math.round(message.classTokens);
+    }
+    if (message.dropout !== undefined) {
+      obj.dropout = floatToJson(message.dropout);
+    }
+    if (message.levelNorm !== false) {
+      obj.levelNorm = message.levelNorm;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegionMixer>): RegionMixer {
+    return RegionMixer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegionMixer>): RegionMixer {
+    const message = createBaseRegionMixer();
+    message.preset = object.preset ?? 0;
+    message.output = object.output ?? 0;
+    message.regionTiles = object.regionTiles ?? undefined;
+    message.levelCount = object.levelCount ?? undefined;
+    message.levels = object.levels?.map((e) => e) || [];
+    message.width = object.width ?? undefined;
+    message.depth = object.depth ?? undefined;
+    message.heads = object.heads ?? undefined;
+    message.innerRatio = object.innerRatio ?? undefined;
+    message.classTokens = object.classTokens ?? undefined;
+    message.dropout = object.dropout ?? undefined;
+    message.levelNorm = object.levelNorm ?? false;
+    return message;
+  },
+};
+
+function createBaseLevelSelection(): LevelSelection {
+  return { levelCount: undefined, levels: [] };
+}
+
+export const LevelSelection: MessageFns<LevelSelection> = {
+  encode(message: LevelSelection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.levelCount !== undefined) {
+      writer.uint32(8).int32(message.levelCount);
+    }
+    if (message.levels.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.levels) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LevelSelection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLevelSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.levelCount = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.levels.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.levels.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LevelSelection {
+    return {
+      levelCount: isSet(object.levelCount)
+        ? globalThis.Number(object.levelCount)
+        : isSet(object.level_count)
+        ? globalThis.Number(object.level_count)
+        : undefined,
+      levels: globalThis.Array.isArray(object?.levels) ? object.levels.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: LevelSelection): unknown {
+    const obj: any = {};
+    if (message.levelCount !== undefined) {
+      obj.levelCount = Math.round(message.levelCount);
+    }
+    if (message.levels?.length) {
+      obj.levels = message.levels.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LevelSelection>): LevelSelection {
+    return LevelSelection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LevelSelection>): LevelSelection {
+    const message = createBaseLevelSelection();
+    message.levelCount = object.levelCount ?? undefined;
+    message.levels = object.levels?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseReembedder(): Reembedder {
   return { kind: undefined };
 }
@@ -3072,6 +3788,12 @@ export const Reembedder: MessageFns<Reembedder> = {
         break;
       case "roformer":
         RoformerReembedder.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+      case "regionMixer":
+        RegionMixer.encode(message.kind.value, writer.uint32(26).fork()).join();
+        break;
+      case "levels":
+        LevelSelection.encode(message.kind.value, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -3106,6 +3828,22 @@ export const Reembedder: MessageFns<Reembedder> = {
             message.kind = { $case: "roformer", value: RoformerReembedder.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = { $case: "regionMixer", value: RegionMixer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = { $case: "levels", value: LevelSelection.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3124,6 +3862,12 @@ export const Reembedder: MessageFns<Reembedder> = {
         ? { $case: "r2t", value: R2tReembedder.fromJSON(object.r2t) }
         : isSet(object.roformer)
         ? { $case: "roformer", value: RoformerReembedder.fromJSON(object.roformer) }
+        : isSet(object.regionMixer)
+        ? { $case: "regionMixer", value: RegionMixer.fromJSON(object.regionMixer) }
+        : isSet(object.region_mixer)
+        ? { $case: "regionMixer", value: RegionMixer.fromJSON(object.region_mixer) }
+        : isSet(object.levels)
+        ? { $case: "levels", value: LevelSelection.fromJSON(object.levels) }
         : undefined,
     };
   },
@@ -3134,6 +3878,10 @@ export const Reembedder: MessageFns<Reembedder> = {
       obj.r2t = R2tReembedder.toJSON(message.kind.value);
     } else if (message.kind?.$case === "roformer") {
       obj.roformer = RoformerReembedder.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "regionMixer") {
+      obj.regionMixer = RegionMixer.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "levels") {
+      obj.levels = LevelSelection.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -3153,6 +3901,18 @@ export const Reembedder: MessageFns<Reembedder> = {
       case "roformer": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "roformer", value: RoformerReembedder.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "regionMixer": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "regionMixer", value: RegionMixer.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "levels": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "levels", value: LevelSelection.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -3701,6 +4461,8 @@ function createBaseRecipe(): Recipe {
     classWeights: 0,
     selection: 0,
     seed: 0n,
+    layerDecay: undefined,
+    frozenEpochs: undefined,
   };
 }
 
@@ -3735,6 +4497,12 @@ export const Recipe: MessageFns<Recipe> = {
         throw new globalThis.Error("value provided for field message.seed of type uint64 too large");
       }
       writer.uint32(72).uint64(message.seed);
+    }
+    if (message.layerDecay !== undefined) {
+      writer.uint32(81).double(message.layerDecay);
+    }
+    if (message.frozenEpochs !== undefined) {
+      writer.uint32(88).int32(message.frozenEpochs);
     }
     return writer;
   },
@@ -3824,6 +4592,22 @@ export const Recipe: MessageFns<Recipe> = {
             message.seed = reader.uint64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.layerDecay = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.frozenEpochs = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3863,6 +4647,16 @@ export const Recipe: MessageFns<Recipe> = {
         : 0,
       selection: isSet(object.selection) ? recipe_SelectionFromJSON(object.selection) : 0,
       seed: isSet(object.seed) ? BigInt(object.seed) : 0n,
+      layerDecay: isSet(object.layerDecay)
+        ? globalThis.Number(object.layerDecay)
+        : isSet(object.layer_decay)
+        ? globalThis.Number(object.layer_decay)
+        : undefined,
+      frozenEpochs: isSet(object.frozenEpochs)
+        ? globalThis.Number(object.frozenEpochs)
+        : isSet(object.frozen_epochs)
+        ? globalThis.Number(object.frozen_epochs)
+        : undefined,
     };
   },
 
@@ -3895,6 +4689,12 @@ export const Recipe: MessageFns<Recipe> = {
     if (message.seed !== 0n) {
       obj.seed = message.seed.toString();
     }
+    if (message.layerDecay !== undefined) {
+      obj.layerDecay = floatToJson(message.layerDecay);
+    }
+    if (message.frozenEpochs !== undefined) {
+      obj.frozenEpochs = Math.round(message.frozenEpochs);
+    }
     return obj;
   },
 
@@ -3918,6 +4718,93 @@ export const Recipe: MessageFns<Recipe> = {
     message.classWeights = object.classWeights ?? 0;
     message.selection = object.selection ?? 0;
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.layerDecay = object.layerDecay ?? undefined;
+    message.frozenEpochs = object.frozenEpochs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGroupRule(): GroupRule {
+  return { kind: 0, negatives: 0 };
+}
+
+export const GroupRule: MessageFns<GroupRule> = {
+  encode(message: GroupRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.negatives !== 0) {
+      writer.uint32(16).int32(message.negatives);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.negatives = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupRule {
+    return {
+      kind: isSet(object.kind) ? groupRule_KindFromJSON(object.kind) : 0,
+      negatives: isSet(object.negatives) ? groupRule_NegativesFromJSON(object.negatives) : 0,
+    };
+  },
+
+  toJSON(message: GroupRule): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = groupRule_KindToJSON(message.kind);
+    }
+    if (message.negatives !== 0) {
+      obj.negatives = groupRule_NegativesToJSON(message.negatives);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GroupRule>): GroupRule {
+    return GroupRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GroupRule>): GroupRule {
+    const message = createBaseGroupRule();
+    message.kind = object.kind ?? 0;
+    message.negatives = object.negatives ?? 0;
     return message;
   },
 };
@@ -4101,7 +4988,14 @@ export const ThresholdRule: MessageFns<ThresholdRule> = {
 };
 
 function createBaseTrainingSpec(): TrainingSpec {
-  return { task: undefined, architecture: undefined, recipe: undefined, split: undefined, threshold: undefined };
+  return {
+    task: undefined,
+    architecture: undefined,
+    recipe: undefined,
+    split: undefined,
+    threshold: undefined,
+    groups: undefined,
+  };
 }
 
 export const TrainingSpec: MessageFns<TrainingSpec> = {
@@ -4120,6 +5014,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.threshold !== undefined) {
       ThresholdRule.encode(message.threshold, writer.uint32(42).fork()).join();
+    }
+    if (message.groups !== undefined) {
+      GroupRule.encode(message.groups, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -4177,6 +5074,14 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.threshold = ThresholdRule.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.groups = GroupRule.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4196,6 +5101,7 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
       recipe: isSet(object.recipe) ? Recipe.fromJSON(object.recipe) : undefined,
       split: isSet(object.split) ? Split.fromJSON(object.split) : undefined,
       threshold: isSet(object.threshold) ? ThresholdRule.fromJSON(object.threshold) : undefined,
+      groups: isSet(object.groups) ? GroupRule.fromJSON(object.groups) : undefined,
     };
   },
 
@@ -4216,6 +5122,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.threshold !== undefined) {
       obj.threshold = ThresholdRule.toJSON(message.threshold);
     }
+    if (message.groups !== undefined) {
+      obj.groups = GroupRule.toJSON(message.groups);
+    }
     return obj;
   },
 
@@ -4234,6 +5143,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     message.split = (object.split !== undefined && object.split !== null) ? Split.fromPartial(object.split) : undefined;
     message.threshold = (object.threshold !== undefined && object.threshold !== null)
       ? ThresholdRule.fromPartial(object.threshold)
+      : undefined;
+    message.groups = (object.groups !== undefined && object.groups !== null)
+      ? GroupRule.fromPartial(object.groups)
       : undefined;
     return message;
   },

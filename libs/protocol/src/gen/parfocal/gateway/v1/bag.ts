@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
+import { RegionOptions, RegionReport } from "../../common/v1/pretraining.ts";
 import { BagReference } from "../../common/v1/reference.ts";
 
 /** A bag of a project. */
@@ -48,6 +49,8 @@ export interface BagInfo {
   sourceSha256: string;
   /** Importer and its version, e.g. `trident-h5/1`. */
   importer: string;
+  /** Magnifications that the bag holds, each twice the one before; absent: one. */
+  levelCount?: number | undefined;
 }
 
 /** What the client knows better than the file. Contradictions are refused. */
@@ -193,6 +196,47 @@ export interface DeleteBagRequest {
 export interface DeleteBagResponse {
 }
 
+/** The bags of one slide. */
+export interface SlideBags {
+  /** `projects/{project}/bags/{sha256}`, one per magnification, in any order, 1 to 5. */
+  bags: string[];
+}
+
+/** Builds region bags. */
+export interface BuildRegionsRequest {
+  /** `projects/{project}`. */
+  parent: string;
+  /** The slides, 1 to 10 000. */
+  slides: SlideBags[];
+  /** How. */
+  options?:
+    | RegionOptions
+    | undefined;
+  /** UUID that makes the request idempotent. */
+  requestId: string;
+}
+
+/** What came of one slide. */
+export interface BuiltRegions {
+  /** What came of it. */
+  result?:
+    | //
+    /** The region bag. */
+    { $case: "bag"; value: Bag }
+    | //
+    /** Why there is none. */
+    { $case: "error"; value: ImportError }
+    | undefined;
+  /** What was found; absent when the slide was refused. */
+  report?: RegionReport | undefined;
+}
+
+/** What came of each slide. */
+export interface BuildRegionsResponse {
+  /** One per slide, in the order of the request. */
+  slides: BuiltRegions[];
+}
+
 function createBaseBag(): Bag {
   return { name: "", reference: undefined, info: undefined };
 }
@@ -307,6 +351,7 @@ function createBaseBagInfo(): BagInfo {
     sourceLabel: "",
     sourceSha256: "",
     importer: "",
+    levelCount: undefined,
   };
 }
 
@@ -338,6 +383,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     }
     if (message.importer !== "") {
       writer.uint32(74).string(message.importer);
+    }
+    if (message.levelCount !== undefined) {
+      writer.uint32(80).int32(message.levelCount);
     }
     return writer;
   },
@@ -427,6 +475,14 @@ export const BagInfo: MessageFns<BagInfo> = {
             message.importer = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.levelCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -474,6 +530,11 @@ export const BagInfo: MessageFns<BagInfo> = {
         ? globalThis.String(object.source_sha256)
         : "",
       importer: isSet(object.importer) ? globalThis.String(object.importer) : "",
+      levelCount: isSet(object.levelCount)
+        ? globalThis.Number(object.levelCount)
+        : isSet(object.level_count)
+        ? globalThis.Number(object.level_count)
+        : undefined,
     };
   },
 
@@ -506,6 +567,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     if (message.importer !== "") {
       obj.importer = message.importer;
     }
+    if (message.levelCount !== undefined) {
+      obj.levelCount = Math.round(message.levelCount);
+    }
     return obj;
   },
 
@@ -523,6 +587,7 @@ export const BagInfo: MessageFns<BagInfo> = {
     message.sourceLabel = object.sourceLabel ?? "";
     message.sourceSha256 = object.sourceSha256 ?? "";
     message.importer = object.importer ?? "";
+    message.levelCount = object.levelCount ?? undefined;
     return message;
   },
 };
@@ -1980,6 +2045,384 @@ export const DeleteBagResponse: MessageFns<DeleteBagResponse> = {
   },
 };
 
+function createBaseSlideBags(): SlideBags {
+  return { bags: [] };
+}
+
+export const SlideBags: MessageFns<SlideBags> = {
+  encode(message: SlideBags, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.bags) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SlideBags {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSlideBags();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bags.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SlideBags {
+    return { bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => globalThis.String(e)) : [] };
+  },
+
+  toJSON(message: SlideBags): unknown {
+    const obj: any = {};
+    if (message.bags?.length) {
+      obj.bags = message.bags;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SlideBags>): SlideBags {
+    return SlideBags.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SlideBags>): SlideBags {
+    const message = createBaseSlideBags();
+    message.bags = object.bags?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBuildRegionsRequest(): BuildRegionsRequest {
+  return { parent: "", slides: [], options: undefined, requestId: "" };
+}
+
+export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
+  encode(message: BuildRegionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    for (const v of message.slides) {
+      SlideBags.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.options !== undefined) {
+      RegionOptions.encode(message.options, writer.uint32(26).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuildRegionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuildRegionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.slides.push(SlideBags.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = RegionOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuildRegionsRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      slides: globalThis.Array.isArray(object?.slides) ? object.slides.map((e: any) => SlideBags.fromJSON(e)) : [],
+      options: isSet(object.options) ? RegionOptions.fromJSON(object.options) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+    };
+  },
+
+  toJSON(message: BuildRegionsRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.slides?.length) {
+      obj.slides = message.slides.map((e) => SlideBags.toJSON(e));
+    }
+    if (message.options !== undefined) {
+      obj.options = RegionOptions.toJSON(message.options);
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuildRegionsRequest>): BuildRegionsRequest {
+    return BuildRegionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuildRegionsRequest>): BuildRegionsRequest {
+    const message = createBaseBuildRegionsRequest();
+    message.parent = object.parent ?? "";
+    message.slides = object.slides?.map((e) => SlideBags.fromPartial(e)) || [];
+    message.options = (object.options !== undefined && object.options !== null)
+      ? RegionOptions.fromPartial(object.options)
+      : undefined;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseBuiltRegions(): BuiltRegions {
+  return { result: undefined, report: undefined };
+}
+
+export const BuiltRegions: MessageFns<BuiltRegions> = {
+  encode(message: BuiltRegions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "bag":
+        Bag.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "error":
+        ImportError.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message.report !== undefined) {
+      RegionReport.encode(message.report, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuiltRegions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuiltRegions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "bag", value: Bag.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "error", value: ImportError.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.report = RegionReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuiltRegions {
+    return {
+      result: isSet(object.bag)
+        ? { $case: "bag", value: Bag.fromJSON(object.bag) }
+        : isSet(object.error)
+        ? { $case: "error", value: ImportError.fromJSON(object.error) }
+        : undefined,
+      report: isSet(object.report) ? RegionReport.fromJSON(object.report) : undefined,
+    };
+  },
+
+  toJSON(message: BuiltRegions): unknown {
+    const obj: any = {};
+    if (message.result?.$case === "bag") {
+      obj.bag = Bag.toJSON(message.result.value);
+    } else if (message.result?.$case === "error") {
+      obj.error = ImportError.toJSON(message.result.value);
+    }
+    if (message.report !== undefined) {
+      obj.report = RegionReport.toJSON(message.report);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuiltRegions>): BuiltRegions {
+    return BuiltRegions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuiltRegions>): BuiltRegions {
+    const message = createBaseBuiltRegions();
+    switch (object.result?.$case) {
+      case "bag": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "bag", value: Bag.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "error": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "error", value: ImportError.fromPartial(object.result.value) };
+        }
+        break;
+      }
+    }
+    message.report = (object.report !== undefined && object.report !== null)
+      ? RegionReport.fromPartial(object.report)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBuildRegionsResponse(): BuildRegionsResponse {
+  return { slides: [] };
+}
+
+export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
+  encode(message: BuildRegionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.slides) {
+      BuiltRegions.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuildRegionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuildRegionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slides.push(BuiltRegions.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuildRegionsResponse {
+    return {
+      slides: globalThis.Array.isArray(object?.slides) ? object.slides.map((e: any) => BuiltRegions.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: BuildRegionsResponse): unknown {
+    const obj: any = {};
+    if (message.slides?.length) {
+      obj.slides = message.slides.map((e) => BuiltRegions.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuildRegionsResponse>): BuildRegionsResponse {
+    return BuildRegionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuildRegionsResponse>): BuildRegionsResponse {
+    const message = createBaseBuildRegionsResponse();
+    message.slides = object.slides?.map((e) => BuiltRegions.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Bags of a project: import, look up, delete. A bag's id is the SHA-256 of its content. */
 export type BagServiceDefinition = typeof BagServiceDefinition;
 export const BagServiceDefinition = {
@@ -2012,6 +2455,68 @@ export const BagServiceDefinition = {
               66,
               97,
               103,
+              115,
+              82,
+              101,
+              115,
+              112,
+              111,
+              110,
+              115,
+              101,
+              18,
+              17,
+              79,
+              112,
+              101,
+              114,
+              97,
+              116,
+              105,
+              111,
+              110,
+              77,
+              101,
+              116,
+              97,
+              100,
+              97,
+              116,
+              97,
+            ]) as Buffer,
+          ],
+        },
+      },
+    },
+    /**
+     * Builds region bags, one per slide, from bags of one magnification each. Response: BuildRegionsResponse; metadata:
+     * OperationMetadata.
+     * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+     */
+    buildRegions: {
+      name: "BuildRegions",
+      requestType: BuildRegionsRequest as typeof BuildRegionsRequest,
+      requestStream: false,
+      responseType: Operation as typeof Operation,
+      responseStream: false,
+      options: {
+        _unknownFields: {
+          8394: [
+            Buffer.from([
+              41,
+              10,
+              20,
+              66,
+              117,
+              105,
+              108,
+              100,
+              82,
+              101,
+              103,
+              105,
+              111,
+              110,
               115,
               82,
               101,
@@ -2090,6 +2595,12 @@ export interface BagServiceImplementation<CallContextExt = {}> {
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   importBags(request: ImportBagsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
+  /**
+   * Builds region bags, one per slide, from bags of one magnification each. Response: BuildRegionsResponse; metadata:
+   * OperationMetadata.
+   * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+   */
+  buildRegions(request: BuildRegionsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
   /** Imports one file sent by the client: a header, then its bytes. */
   uploadBag(
     request: AsyncIterable<UploadBagRequest>,
@@ -2109,6 +2620,12 @@ export interface BagServiceClient<CallOptionsExt = {}> {
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   importBags(request: DeepPartial<ImportBagsRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
+  /**
+   * Builds region bags, one per slide, from bags of one magnification each. Response: BuildRegionsResponse; metadata:
+   * OperationMetadata.
+   * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+   */
+  buildRegions(request: DeepPartial<BuildRegionsRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
   /** Imports one file sent by the client: a header, then its bytes. */
   uploadBag(
     request: AsyncIterable<DeepPartial<UploadBagRequest>>,

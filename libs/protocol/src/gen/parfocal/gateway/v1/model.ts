@@ -10,7 +10,7 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Evaluation } from "../../common/v1/prediction.ts";
-import { ModelReference } from "../../common/v1/reference.ts";
+import { CheckpointSource, ModelReference } from "../../common/v1/reference.ts";
 import { EpochReport, Task } from "../../common/v1/training.ts";
 
 /** One version of a model. */
@@ -51,6 +51,10 @@ export interface Model {
   history: EpochReport[];
   /** Re-embedder, e.g. `r2t`; empty: none. */
   reembedder: string;
+  /** Architecture and task as the manifest has them: JSON with every default written out. */
+  configJson: string;
+  /** The checkpoint it was made of; absent when it was trained here. */
+  source?: CheckpointSource | undefined;
 }
 
 /** Looks up a model. */
@@ -115,7 +119,7 @@ export interface ImportModelRequest {
   parent: string;
   /** Id of the model, `[a-z0-9][a-z0-9._-]*`, at most 63. */
   modelId: string;
-  /** URI of the checkpoint, a `.pt` state dict, below one of the gateway's import roots. */
+  /** URI of the checkpoint, a `.pt` state dict, below one of the gateway's import roots; empty when it was uploaded. */
   uri: string;
   /** What shapes cannot tell, e.g. `crmsa_heads` = `1`; the names for each layout are in the documentation. */
   settings: { [key: string]: string };
@@ -127,11 +131,40 @@ export interface ImportModelRequest {
     | undefined;
   /** Tile encoder whose features it takes; empty: any. */
   encoder: string;
+  /** What UploadCheckpoint gave, of the same project, in place of `uri`. It is deleted when the model is published. */
+  upload: string;
 }
 
 export interface ImportModelRequest_SettingsEntry {
   key: string;
   value: string;
+}
+
+/** A piece of a checkpoint. */
+export interface UploadCheckpointRequest {
+  /** The header first, then chunks. */
+  piece?:
+    | //
+    /** Once, first. */
+    { $case: "header"; value: UploadCheckpointHeader }
+    | //
+    /** The next bytes of the file. */
+    { $case: "chunk"; value: Buffer }
+    | undefined;
+}
+
+/** What comes. */
+export interface UploadCheckpointHeader {
+  /** `projects/{project}`. */
+  parent: string;
+  /** Size of the file, 1 byte to 1 GiB. */
+  sizeBytes: bigint;
+}
+
+/** Where it is. */
+export interface UploadCheckpointResponse {
+  /** `projects/{project}/uploads/{upload}`. Kept for a day. */
+  upload: string;
 }
 
 /** Compares versions. */
@@ -163,6 +196,8 @@ function createBaseModel(): Model {
     head: "",
     history: [],
     reembedder: "",
+    configJson: "",
+    source: undefined,
   };
 }
 
@@ -209,6 +244,12 @@ export const Model: MessageFns<Model> = {
     }
     if (message.reembedder !== "") {
       writer.uint32(106).string(message.reembedder);
+    }
+    if (message.configJson !== "") {
+      writer.uint32(114).string(message.configJson);
+    }
+    if (message.source !== undefined) {
+      CheckpointSource.encode(message.source, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -330,6 +371,22 @@ export const Model: MessageFns<Model> = {
             message.reembedder = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.configJson = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.source = CheckpointSource.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -371,6 +428,12 @@ export const Model: MessageFns<Model> = {
         ? object.history.map((e: any) => EpochReport.fromJSON(e))
         : [],
       reembedder: isSet(object.reembedder) ? globalThis.String(object.reembedder) : "",
+      configJson: isSet(object.configJson)
+        ? globalThis.String(object.configJson)
+        : isSet(object.config_json)
+        ? globalThis.String(object.config_json)
+        : "",
+      source: isSet(object.source) ? CheckpointSource.fromJSON(object.source) : undefined,
     };
   },
 
@@ -415,6 +478,12 @@ export const Model: MessageFns<Model> = {
     if (message.reembedder !== "") {
       obj.reembedder = message.reembedder;
     }
+    if (message.configJson !== "") {
+      obj.configJson = message.configJson;
+    }
+    if (message.source !== undefined) {
+      obj.source = CheckpointSource.toJSON(message.source);
+    }
     return obj;
   },
 
@@ -446,6 +515,10 @@ export const Model: MessageFns<Model> = {
     message.head = object.head ?? "";
     message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
     message.reembedder = object.reembedder ?? "";
+    message.configJson = object.configJson ?? "";
+    message.source = (object.source !== undefined && object.source !== null)
+      ? CheckpointSource.fromPartial(object.source)
+      : undefined;
     return message;
   },
 };
@@ -1074,7 +1147,7 @@ export const SetAliasResponse: MessageFns<SetAliasResponse> = {
 };
 
 function createBaseImportModelRequest(): ImportModelRequest {
-  return { parent: "", modelId: "", uri: "", settings: {}, requestId: "", task: undefined, encoder: "" };
+  return { parent: "", modelId: "", uri: "", settings: {}, requestId: "", task: undefined, encoder: "", upload: "" };
 }
 
 export const ImportModelRequest: MessageFns<ImportModelRequest> = {
@@ -1099,6 +1172,9 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
     }
     if (message.encoder !== "") {
       writer.uint32(58).string(message.encoder);
+    }
+    if (message.upload !== "") {
+      writer.uint32(66).string(message.upload);
     }
     return writer;
   },
@@ -1175,6 +1251,14 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
             message.encoder = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.upload = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1217,6 +1301,7 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
         : "",
       task: isSet(object.task) ? Task.fromJSON(object.task) : undefined,
       encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : "",
+      upload: isSet(object.upload) ? globalThis.String(object.upload) : "",
     };
   },
 
@@ -1249,6 +1334,9 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
     if (message.encoder !== "") {
       obj.encoder = message.encoder;
     }
+    if (message.upload !== "") {
+      obj.upload = message.upload;
+    }
     return obj;
   },
 
@@ -1272,6 +1360,7 @@ export const ImportModelRequest: MessageFns<ImportModelRequest> = {
     message.requestId = object.requestId ?? "";
     message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
     message.encoder = object.encoder ?? "";
+    message.upload = object.upload ?? "";
     return message;
   },
 };
@@ -1357,6 +1446,266 @@ export const ImportModelRequest_SettingsEntry: MessageFns<ImportModelRequest_Set
     const message = createBaseImportModelRequest_SettingsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseUploadCheckpointRequest(): UploadCheckpointRequest {
+  return { piece: undefined };
+}
+
+export const UploadCheckpointRequest: MessageFns<UploadCheckpointRequest> = {
+  encode(message: UploadCheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.piece?.$case) {
+      case "header":
+        UploadCheckpointHeader.encode(message.piece.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        writer.uint32(18).bytes(message.piece.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadCheckpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadCheckpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.piece = { $case: "header", value: UploadCheckpointHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.piece = { $case: "chunk", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadCheckpointRequest {
+    return {
+      piece: isSet(object.header)
+        ? { $case: "header", value: UploadCheckpointHeader.fromJSON(object.header) }
+        : isSet(object.chunk)
+        ? { $case: "chunk", value: Buffer.from(bytesFromBase64(object.chunk)) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: UploadCheckpointRequest): unknown {
+    const obj: any = {};
+    if (message.piece?.$case === "header") {
+      obj.header = UploadCheckpointHeader.toJSON(message.piece.value);
+    } else if (message.piece?.$case === "chunk") {
+      obj.chunk = base64FromBytes(message.piece.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadCheckpointRequest>): UploadCheckpointRequest {
+    return UploadCheckpointRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadCheckpointRequest>): UploadCheckpointRequest {
+    const message = createBaseUploadCheckpointRequest();
+    switch (object.piece?.$case) {
+      case "header": {
+        if (object.piece?.value !== undefined && object.piece?.value !== null) {
+          message.piece = { $case: "header", value: UploadCheckpointHeader.fromPartial(object.piece.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.piece?.value !== undefined && object.piece?.value !== null) {
+          message.piece = { $case: "chunk", value: object.piece.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseUploadCheckpointHeader(): UploadCheckpointHeader {
+  return { parent: "", sizeBytes: 0n };
+}
+
+export const UploadCheckpointHeader: MessageFns<UploadCheckpointHeader> = {
+  encode(message: UploadCheckpointHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadCheckpointHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadCheckpointHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sizeBytes = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadCheckpointHeader {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: UploadCheckpointHeader): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadCheckpointHeader>): UploadCheckpointHeader {
+    return UploadCheckpointHeader.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadCheckpointHeader>): UploadCheckpointHeader {
+    const message = createBaseUploadCheckpointHeader();
+    message.parent = object.parent ?? "";
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    return message;
+  },
+};
+
+function createBaseUploadCheckpointResponse(): UploadCheckpointResponse {
+  return { upload: "" };
+}
+
+export const UploadCheckpointResponse: MessageFns<UploadCheckpointResponse> = {
+  encode(message: UploadCheckpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.upload !== "") {
+      writer.uint32(10).string(message.upload);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadCheckpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadCheckpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.upload = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadCheckpointResponse {
+    return { upload: isSet(object.upload) ? globalThis.String(object.upload) : "" };
+  },
+
+  toJSON(message: UploadCheckpointResponse): unknown {
+    const obj: any = {};
+    if (message.upload !== "") {
+      obj.upload = message.upload;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadCheckpointResponse>): UploadCheckpointResponse {
+    return UploadCheckpointResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadCheckpointResponse>): UploadCheckpointResponse {
+    const message = createBaseUploadCheckpointResponse();
+    message.upload = object.upload ?? "";
     return message;
   },
 };
@@ -1559,6 +1908,15 @@ export const ModelServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Takes a checkpoint for ImportModel: a header, then the file in chunks. */
+    uploadCheckpoint: {
+      name: "UploadCheckpoint",
+      requestType: UploadCheckpointRequest as typeof UploadCheckpointRequest,
+      requestStream: true,
+      responseType: UploadCheckpointResponse as typeof UploadCheckpointResponse,
+      responseStream: false,
+      options: {},
+    },
     /**
      * Imports a checkpoint of another program. Response: GetModelResponse; metadata: OperationMetadata.
      * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -1643,6 +2001,11 @@ export interface ModelServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<DeleteModelResponse>>;
   /** Points an alias at a version, atomically. */
   setAlias(request: SetAliasRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SetAliasResponse>>;
+  /** Takes a checkpoint for ImportModel: a header, then the file in chunks. */
+  uploadCheckpoint(
+    request: AsyncIterable<UploadCheckpointRequest>,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UploadCheckpointResponse>>;
   /**
    * Imports a checkpoint of another program. Response: GetModelResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -1670,6 +2033,11 @@ export interface ModelServiceClient<CallOptionsExt = {}> {
   ): Promise<DeleteModelResponse>;
   /** Points an alias at a version, atomically. */
   setAlias(request: DeepPartial<SetAliasRequest>, options?: CallOptions & CallOptionsExt): Promise<SetAliasResponse>;
+  /** Takes a checkpoint for ImportModel: a header, then the file in chunks. */
+  uploadCheckpoint(
+    request: AsyncIterable<DeepPartial<UploadCheckpointRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UploadCheckpointResponse>;
   /**
    * Imports a checkpoint of another program. Response: GetModelResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -1680,6 +2048,14 @@ export interface ModelServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<CompareModelsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CompareModelsResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
+import { PretrainSpec } from "../../common/v1/pretraining.ts";
 import { Part, partFromJSON, partToJSON, TrainingSpec } from "../../common/v1/training.ts";
 
 /** Lists presets. */
@@ -42,6 +43,8 @@ export interface LabelledBag {
   patientId: string;
   /** Fixes the part. */
   part: Part;
+  /** Opaque key of the group that has the label, e.g. a specimen; within one patient. Empty: the patient's. */
+  groupId: string;
 }
 
 /** Trains a model. */
@@ -58,6 +61,8 @@ export interface TrainRequest {
     | undefined;
   /** UUID that makes the request idempotent. */
   requestId: string;
+  /** Model whose re-embedder training starts from, named as in GetModel; empty: from fresh weights. */
+  startFrom: string;
 }
 
 /** Trains and tests by folds. */
@@ -82,12 +87,14 @@ export interface PretrainRequest {
   parent: string;
   /** Id of the model. */
   modelId: string;
-  /** Bags, one per slide and magnification. */
+  /** Region bags, one per slide, as BuildRegions makes them, 1 to 100 000. */
   bags: string[];
   /** Drives everything random. */
   seed: bigint;
   /** UUID that makes the request idempotent. */
   requestId: string;
+  /** What to pretrain and how. */
+  spec?: PretrainSpec | undefined;
 }
 
 function createBaseListPresetsRequest(): ListPresetsRequest {
@@ -315,7 +322,7 @@ export const Preset: MessageFns<Preset> = {
 };
 
 function createBaseLabelledBag(): LabelledBag {
-  return { bag: "", labels: [], unknownLabels: [], patientId: "", part: 0 };
+  return { bag: "", labels: [], unknownLabels: [], patientId: "", part: 0, groupId: "" };
 }
 
 export const LabelledBag: MessageFns<LabelledBag> = {
@@ -334,6 +341,9 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     }
     if (message.part !== 0) {
       writer.uint32(40).int32(message.part);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(50).string(message.groupId);
     }
     return writer;
   },
@@ -391,6 +401,14 @@ export const LabelledBag: MessageFns<LabelledBag> = {
             message.part = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -418,6 +436,11 @@ export const LabelledBag: MessageFns<LabelledBag> = {
         ? globalThis.String(object.patient_id)
         : "",
       part: isSet(object.part) ? partFromJSON(object.part) : 0,
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
     };
   },
 
@@ -438,6 +461,9 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     if (message.part !== 0) {
       obj.part = partToJSON(message.part);
     }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
     return obj;
   },
 
@@ -451,12 +477,13 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     message.unknownLabels = object.unknownLabels?.map((e) => e) || [];
     message.patientId = object.patientId ?? "";
     message.part = object.part ?? 0;
+    message.groupId = object.groupId ?? "";
     return message;
   },
 };
 
 function createBaseTrainRequest(): TrainRequest {
-  return { parent: "", modelId: "", bags: [], spec: undefined, requestId: "" };
+  return { parent: "", modelId: "", bags: [], spec: undefined, requestId: "", startFrom: "" };
 }
 
 export const TrainRequest: MessageFns<TrainRequest> = {
@@ -475,6 +502,9 @@ export const TrainRequest: MessageFns<TrainRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(42).string(message.requestId);
+    }
+    if (message.startFrom !== "") {
+      writer.uint32(50).string(message.startFrom);
     }
     return writer;
   },
@@ -532,6 +562,14 @@ export const TrainRequest: MessageFns<TrainRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.startFrom = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -559,6 +597,11 @@ export const TrainRequest: MessageFns<TrainRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      startFrom: isSet(object.startFrom)
+        ? globalThis.String(object.startFrom)
+        : isSet(object.start_from)
+        ? globalThis.String(object.start_from)
+        : "",
     };
   },
 
@@ -579,6 +622,9 @@ export const TrainRequest: MessageFns<TrainRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.startFrom !== "") {
+      obj.startFrom = message.startFrom;
+    }
     return obj;
   },
 
@@ -594,6 +640,7 @@ export const TrainRequest: MessageFns<TrainRequest> = {
       ? TrainingSpec.fromPartial(object.spec)
       : undefined;
     message.requestId = object.requestId ?? "";
+    message.startFrom = object.startFrom ?? "";
     return message;
   },
 };
@@ -738,7 +785,7 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
 };
 
 function createBasePretrainRequest(): PretrainRequest {
-  return { parent: "", modelId: "", bags: [], seed: 0n, requestId: "" };
+  return { parent: "", modelId: "", bags: [], seed: 0n, requestId: "", spec: undefined };
 }
 
 export const PretrainRequest: MessageFns<PretrainRequest> = {
@@ -760,6 +807,9 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(42).string(message.requestId);
+    }
+    if (message.spec !== undefined) {
+      PretrainSpec.encode(message.spec, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -817,6 +867,14 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.spec = PretrainSpec.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -844,6 +902,7 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      spec: isSet(object.spec) ? PretrainSpec.fromJSON(object.spec) : undefined,
     };
   },
 
@@ -864,6 +923,9 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.spec !== undefined) {
+      obj.spec = PretrainSpec.toJSON(message.spec);
+    }
     return obj;
   },
 
@@ -877,6 +939,9 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
     message.bags = object.bags?.map((e) => e) || [];
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
     message.requestId = object.requestId ?? "";
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? PretrainSpec.fromPartial(object.spec)
+      : undefined;
     return message;
   },
 };
@@ -1018,7 +1083,7 @@ export const TrainingServiceDefinition = {
       },
     },
     /**
-     * Pretrains a region mixer. Metadata: OperationMetadata.
+     * Pretrains a region mixer and publishes it. Response: GetModelResponse; metadata: OperationMetadata.
      * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
      * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
      */
@@ -1032,30 +1097,25 @@ export const TrainingServiceDefinition = {
         _unknownFields: {
           8394: [
             Buffer.from([
-              42,
+              37,
               10,
-              21,
-              103,
-              111,
-              111,
-              103,
-              108,
+              16,
+              71,
               101,
-              46,
-              112,
-              114,
-              111,
               116,
+              77,
               111,
-              98,
-              117,
-              102,
-              46,
-              69,
-              109,
+              100,
+              101,
+              108,
+              82,
+              101,
+              115,
               112,
-              116,
-              121,
+              111,
+              110,
+              115,
+              101,
               18,
               17,
               79,
@@ -1102,7 +1162,7 @@ export interface TrainingServiceImplementation<CallContextExt = {}> {
    */
   crossValidate(request: CrossValidateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
   /**
-   * Pretrains a region mixer. Metadata: OperationMetadata.
+   * Pretrains a region mixer and publishes it. Response: GetModelResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */
@@ -1128,7 +1188,7 @@ export interface TrainingServiceClient<CallOptionsExt = {}> {
    */
   crossValidate(request: DeepPartial<CrossValidateRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
   /**
-   * Pretrains a region mixer. Metadata: OperationMetadata.
+   * Pretrains a region mixer and publishes it. Response: GetModelResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */

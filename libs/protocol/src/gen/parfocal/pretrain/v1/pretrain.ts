@@ -7,32 +7,59 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
-import { BagReference } from "../../common/v1/reference.ts";
+import { PretrainReport, PretrainSpec, RegionOptions, RegionReport } from "../../common/v1/pretraining.ts";
+import { BagReference, ModelReference } from "../../common/v1/reference.ts";
 
-/** Builds regions. */
+/** Builds the regions of a slide. */
 export interface BuildRegionsRequest {
-  /** The bags, one per slide and magnification. */
+  /** Its bags, one per magnification, in any order, 1 to 5. */
   bags: BagReference[];
-  /** Folder URI of the region store. */
+  /** Folder URI that the region bag is written under, by its digest. */
   regionsUri: string;
+  /** How. */
+  options?: RegionOptions | undefined;
 }
 
-/** Progress of a build. */
+/** Progress of a build, then its result. */
 export interface BuildRegionsResponse {
-  /** Bags that are done. */
+  /** Bags that are read. */
   doneBags: bigint;
   /** Bags in all. */
   totalBags: bigint;
+  /** The region bag: every magnification's tiles, those of a coarse cell side by side. Only in the last message. */
+  bag?:
+    | BagReference
+    | undefined;
+  /** What was found. Only in the last message. */
+  report?: RegionReport | undefined;
+}
+
+/** A region bag with the patient it belongs to. */
+export interface RegionBag {
+  /** The bag, as BuildRegions left it. */
+  bag?:
+    | BagReference
+    | undefined;
+  /** Opaque key of the patient: bags that share it stay in one part. Never logged. Empty: a patient of its own. */
+  patientKey: string;
 }
 
 /** Pretrains a mixer. */
 export interface PretrainRequest {
-  /** Folder URI of the region store. */
+  /** Folder URI for what is derived from the bags (where blocks lie); may be emptied at any time. */
   regionsUri: string;
   /** Folder URI that the package is published under. */
   packageUri: string;
-  /** Drives everything random. */
+  /** Drives everything random: same seed, same machine, same weights. */
   seed: bigint;
+  /** The region bags, 1 to 100 000. */
+  bags: RegionBag[];
+  /** What to pretrain and how. */
+  spec?:
+    | PretrainSpec
+    | undefined;
+  /** Folder URI for checkpoints; a checkpoint of the same request found there is continued. */
+  checkpointUri: string;
 }
 
 /** Progress of a pretraining. */
@@ -43,10 +70,53 @@ export interface PretrainResponse {
   totalSteps: bigint;
   /** Mean loss since the last event. */
   loss: number;
+  /** One event. */
+  event?:
+    | //
+    /** What there is to learn from. */
+    { $case: "regions"; value: RegionsEvent }
+    | //
+    /** Some updates were done. */
+    { $case: "report"; value: PretrainReport }
+    | //
+    /** A checkpoint is in the store; the updates it holds. */
+    { $case: "checkpointUpdate"; value: bigint }
+    | //
+    /** The package is published. The last event. */
+    { $case: "published"; value: PublishedMixer }
+    | undefined;
+}
+
+/** What there is to learn from. */
+export interface RegionsEvent {
+  /** Regions that train, as any coarse cell that a region may begin at. */
+  trainCount: bigint;
+  /** Regions that are only measured. */
+  validationCount: bigint;
+  /** Trainable parameters. */
+  parameterCount: bigint;
+  /** Update of the checkpoint that is continued; 0 at the start. */
+  resumedFrom: bigint;
+}
+
+/** A mixer is published. */
+export interface PublishedMixer {
+  /** The package. */
+  model?:
+    | ModelReference
+    | undefined;
+  /** Features per tile that it takes. */
+  featureDim: number;
+  /** Tile encoder of the bags; empty when none of them names one. */
+  encoder: string;
+  /** Trainable parameters of the encoder, which is what is published. */
+  parameterCount: bigint;
+  /** Reports, at most one for each hundredth of the updates. */
+  history: PretrainReport[];
 }
 
 function createBaseBuildRegionsRequest(): BuildRegionsRequest {
-  return { bags: [], regionsUri: "" };
+  return { bags: [], regionsUri: "", options: undefined };
 }
 
 export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
@@ -56,6 +126,9 @@ export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
     }
     if (message.regionsUri !== "") {
       writer.uint32(18).string(message.regionsUri);
+    }
+    if (message.options !== undefined) {
+      RegionOptions.encode(message.options, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -89,6 +162,14 @@ export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
             message.regionsUri = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.options = RegionOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -109,6 +190,7 @@ export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
         : isSet(object.regions_uri)
         ? globalThis.String(object.regions_uri)
         : "",
+      options: isSet(object.options) ? RegionOptions.fromJSON(object.options) : undefined,
     };
   },
 
@@ -120,6 +202,9 @@ export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
     if (message.regionsUri !== "") {
       obj.regionsUri = message.regionsUri;
     }
+    if (message.options !== undefined) {
+      obj.options = RegionOptions.toJSON(message.options);
+    }
     return obj;
   },
 
@@ -130,12 +215,15 @@ export const BuildRegionsRequest: MessageFns<BuildRegionsRequest> = {
     const message = createBaseBuildRegionsRequest();
     message.bags = object.bags?.map((e) => BagReference.fromPartial(e)) || [];
     message.regionsUri = object.regionsUri ?? "";
+    message.options = (object.options !== undefined && object.options !== null)
+      ? RegionOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
 
 function createBaseBuildRegionsResponse(): BuildRegionsResponse {
-  return { doneBags: 0n, totalBags: 0n };
+  return { doneBags: 0n, totalBags: 0n, bag: undefined, report: undefined };
 }
 
 export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
@@ -151,6 +239,12 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
         throw new globalThis.Error("value provided for field message.totalBags of type int64 too large");
       }
       writer.uint32(16).int64(message.totalBags);
+    }
+    if (message.bag !== undefined) {
+      BagReference.encode(message.bag, writer.uint32(26).fork()).join();
+    }
+    if (message.report !== undefined) {
+      RegionReport.encode(message.report, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -184,6 +278,22 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
             message.totalBags = reader.int64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.bag = BagReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.report = RegionReport.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -208,6 +318,8 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
         : isSet(object.total_bags)
         ? BigInt(object.total_bags)
         : 0n,
+      bag: isSet(object.bag) ? BagReference.fromJSON(object.bag) : undefined,
+      report: isSet(object.report) ? RegionReport.fromJSON(object.report) : undefined,
     };
   },
 
@@ -219,6 +331,12 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
     if (message.totalBags !== 0n) {
       obj.totalBags = message.totalBags.toString();
     }
+    if (message.bag !== undefined) {
+      obj.bag = BagReference.toJSON(message.bag);
+    }
+    if (message.report !== undefined) {
+      obj.report = RegionReport.toJSON(message.report);
+    }
     return obj;
   },
 
@@ -229,12 +347,105 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
     const message = createBaseBuildRegionsResponse();
     message.doneBags = (object.doneBags !== undefined && object.doneBags !== null) ? BigInt(object.doneBags) : 0n;
     message.totalBags = (object.totalBags !== undefined && object.totalBags !== null) ? BigInt(object.totalBags) : 0n;
+    message.bag = (object.bag !== undefined && object.bag !== null) ? BagReference.fromPartial(object.bag) : undefined;
+    message.report = (object.report !== undefined && object.report !== null)
+      ? RegionReport.fromPartial(object.report)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRegionBag(): RegionBag {
+  return { bag: undefined, patientKey: "" };
+}
+
+export const RegionBag: MessageFns<RegionBag> = {
+  encode(message: RegionBag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bag !== undefined) {
+      BagReference.encode(message.bag, writer.uint32(10).fork()).join();
+    }
+    if (message.patientKey !== "") {
+      writer.uint32(18).string(message.patientKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionBag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionBag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bag = BagReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.patientKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegionBag {
+    return {
+      bag: isSet(object.bag) ? BagReference.fromJSON(object.bag) : undefined,
+      patientKey: isSet(object.patientKey)
+        ? globalThis.String(object.patientKey)
+        : isSet(object.patient_key)
+        ? globalThis.String(object.patient_key)
+        : "",
+    };
+  },
+
+  toJSON(message: RegionBag): unknown {
+    const obj: any = {};
+    if (message.bag !== undefined) {
+      obj.bag = BagReference.toJSON(message.bag);
+    }
+    if (message.patientKey !== "") {
+      obj.patientKey = message.patientKey;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegionBag>): RegionBag {
+    return RegionBag.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegionBag>): RegionBag {
+    const message = createBaseRegionBag();
+    message.bag = (object.bag !== undefined && object.bag !== null) ? BagReference.fromPartial(object.bag) : undefined;
+    message.patientKey = object.patientKey ?? "";
     return message;
   },
 };
 
 function createBasePretrainRequest(): PretrainRequest {
-  return { regionsUri: "", packageUri: "", seed: 0n };
+  return { regionsUri: "", packageUri: "", seed: 0n, bags: [], spec: undefined, checkpointUri: "" };
 }
 
 export const PretrainRequest: MessageFns<PretrainRequest> = {
@@ -250,6 +461,15 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
         throw new globalThis.Error("value provided for field message.seed of type uint64 too large");
       }
       writer.uint32(24).uint64(message.seed);
+    }
+    for (const v of message.bags) {
+      RegionBag.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      PretrainSpec.encode(message.spec, writer.uint32(42).fork()).join();
+    }
+    if (message.checkpointUri !== "") {
+      writer.uint32(50).string(message.checkpointUri);
     }
     return writer;
   },
@@ -291,6 +511,30 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
             message.seed = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bags.push(RegionBag.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.spec = PretrainSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.checkpointUri = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -316,6 +560,13 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
         ? globalThis.String(object.package_uri)
         : "",
       seed: isSet(object.seed) ? BigInt(object.seed) : 0n,
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => RegionBag.fromJSON(e)) : [],
+      spec: isSet(object.spec) ? PretrainSpec.fromJSON(object.spec) : undefined,
+      checkpointUri: isSet(object.checkpointUri)
+        ? globalThis.String(object.checkpointUri)
+        : isSet(object.checkpoint_uri)
+        ? globalThis.String(object.checkpoint_uri)
+        : "",
     };
   },
 
@@ -330,6 +581,15 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
     if (message.seed !== 0n) {
       obj.seed = message.seed.toString();
     }
+    if (message.bags?.length) {
+      obj.bags = message.bags.map((e) => RegionBag.toJSON(e));
+    }
+    if (message.spec !== undefined) {
+      obj.spec = PretrainSpec.toJSON(message.spec);
+    }
+    if (message.checkpointUri !== "") {
+      obj.checkpointUri = message.checkpointUri;
+    }
     return obj;
   },
 
@@ -341,12 +601,17 @@ export const PretrainRequest: MessageFns<PretrainRequest> = {
     message.regionsUri = object.regionsUri ?? "";
     message.packageUri = object.packageUri ?? "";
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.bags = object.bags?.map((e) => RegionBag.fromPartial(e)) || [];
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? PretrainSpec.fromPartial(object.spec)
+      : undefined;
+    message.checkpointUri = object.checkpointUri ?? "";
     return message;
   },
 };
 
 function createBasePretrainResponse(): PretrainResponse {
-  return { doneSteps: 0n, totalSteps: 0n, loss: 0 };
+  return { doneSteps: 0n, totalSteps: 0n, loss: 0, event: undefined };
 }
 
 export const PretrainResponse: MessageFns<PretrainResponse> = {
@@ -365,6 +630,23 @@ export const PretrainResponse: MessageFns<PretrainResponse> = {
     }
     if (message.loss !== 0) {
       writer.uint32(25).double(message.loss);
+    }
+    switch (message.event?.$case) {
+      case "regions":
+        RegionsEvent.encode(message.event.value, writer.uint32(34).fork()).join();
+        break;
+      case "report":
+        PretrainReport.encode(message.event.value, writer.uint32(42).fork()).join();
+        break;
+      case "checkpointUpdate":
+        if (BigInt.asIntN(64, message.event.value) !== message.event.value) {
+          throw new globalThis.Error("value provided for field message.event.value of type int64 too large");
+        }
+        writer.uint32(48).int64(message.event.value);
+        break;
+      case "published":
+        PublishedMixer.encode(message.event.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -406,6 +688,38 @@ export const PretrainResponse: MessageFns<PretrainResponse> = {
             message.loss = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = { $case: "regions", value: RegionsEvent.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.event = { $case: "report", value: PretrainReport.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.event = { $case: "checkpointUpdate", value: reader.int64() as bigint };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.event = { $case: "published", value: PublishedMixer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -431,6 +745,17 @@ export const PretrainResponse: MessageFns<PretrainResponse> = {
         ? BigInt(object.total_steps)
         : 0n,
       loss: isSet(object.loss) ? globalThis.Number(object.loss) : 0,
+      event: isSet(object.regions)
+        ? { $case: "regions", value: RegionsEvent.fromJSON(object.regions) }
+        : isSet(object.report)
+        ? { $case: "report", value: PretrainReport.fromJSON(object.report) }
+        : isSet(object.checkpointUpdate)
+        ? { $case: "checkpointUpdate", value: BigInt(object.checkpointUpdate) }
+        : isSet(object.checkpoint_update)
+        ? { $case: "checkpointUpdate", value: BigInt(object.checkpoint_update) }
+        : isSet(object.published)
+        ? { $case: "published", value: PublishedMixer.fromJSON(object.published) }
+        : undefined,
     };
   },
 
@@ -445,6 +770,15 @@ export const PretrainResponse: MessageFns<PretrainResponse> = {
     if (message.loss !== 0) {
       obj.loss = floatToJson(message.loss);
     }
+    if (message.event?.$case === "regions") {
+      obj.regions = RegionsEvent.toJSON(message.event.value);
+    } else if (message.event?.$case === "report") {
+      obj.report = PretrainReport.toJSON(message.event.value);
+    } else if (message.event?.$case === "checkpointUpdate") {
+      obj.checkpointUpdate = message.event.value.toString();
+    } else if (message.event?.$case === "published") {
+      obj.published = PublishedMixer.toJSON(message.event.value);
+    }
     return obj;
   },
 
@@ -458,6 +792,335 @@ export const PretrainResponse: MessageFns<PretrainResponse> = {
       ? BigInt(object.totalSteps)
       : 0n;
     message.loss = object.loss ?? 0;
+    switch (object.event?.$case) {
+      case "regions": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "regions", value: RegionsEvent.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "report": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "report", value: PretrainReport.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "checkpointUpdate": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "checkpointUpdate", value: BigInt(object.event.value) };
+        }
+        break;
+      }
+      case "published": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "published", value: PublishedMixer.fromPartial(object.event.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseRegionsEvent(): RegionsEvent {
+  return { trainCount: 0n, validationCount: 0n, parameterCount: 0n, resumedFrom: 0n };
+}
+
+export const RegionsEvent: MessageFns<RegionsEvent> = {
+  encode(message: RegionsEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trainCount !== 0n) {
+      if (BigInt.asIntN(64, message.trainCount) !== message.trainCount) {
+        throw new globalThis.Error("value provided for field message.trainCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.trainCount);
+    }
+    if (message.validationCount !== 0n) {
+      if (BigInt.asIntN(64, message.validationCount) !== message.validationCount) {
+        throw new globalThis.Error("value provided for field message.validationCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.validationCount);
+    }
+    if (message.parameterCount !== 0n) {
+      if (BigInt.asIntN(64, message.parameterCount) !== message.parameterCount) {
+        throw new globalThis.Error("value provided for field message.parameterCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.parameterCount);
+    }
+    if (message.resumedFrom !== 0n) {
+      if (BigInt.asIntN(64, message.resumedFrom) !== message.resumedFrom) {
+        throw new globalThis.Error("value provided for field message.resumedFrom of type int64 too large");
+      }
+      writer.uint32(32).int64(message.resumedFrom);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionsEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionsEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.trainCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.validationCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.parameterCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.resumedFrom = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegionsEvent {
+    return {
+      trainCount: isSet(object.trainCount)
+        ? BigInt(object.trainCount)
+        : isSet(object.train_count)
+        ? BigInt(object.train_count)
+        : 0n,
+      validationCount: isSet(object.validationCount)
+        ? BigInt(object.validationCount)
+        : isSet(object.validation_count)
+        ? BigInt(object.validation_count)
+        : 0n,
+      parameterCount: isSet(object.parameterCount)
+        ? BigInt(object.parameterCount)
+        : isSet(object.parameter_count)
+        ? BigInt(object.parameter_count)
+        : 0n,
+      resumedFrom: isSet(object.resumedFrom)
+        ? BigInt(object.resumedFrom)
+        : isSet(object.resumed_from)
+        ? BigInt(object.resumed_from)
+        : 0n,
+    };
+  },
+
+  toJSON(message: RegionsEvent): unknown {
+    const obj: any = {};
+    if (message.trainCount !== 0n) {
+      obj.trainCount = message.trainCount.toString();
+    }
+    if (message.validationCount !== 0n) {
+      obj.validationCount = message.validationCount.toString();
+    }
+    if (message.parameterCount !== 0n) {
+      obj.parameterCount = message.parameterCount.toString();
+    }
+    if (message.resumedFrom !== 0n) {
+      obj.resumedFrom = message.resumedFrom.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegionsEvent>): RegionsEvent {
+    return RegionsEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegionsEvent>): RegionsEvent {
+    const message = createBaseRegionsEvent();
+    message.trainCount = (object.trainCount !== undefined && object.trainCount !== null)
+      ? BigInt(object.trainCount)
+      : 0n;
+    message.validationCount = (object.validationCount !== undefined && object.validationCount !== null)
+      ? BigInt(object.validationCount)
+      : 0n;
+    message.parameterCount = (object.parameterCount !== undefined && object.parameterCount !== null)
+      ? BigInt(object.parameterCount)
+      : 0n;
+    message.resumedFrom = (object.resumedFrom !== undefined && object.resumedFrom !== null)
+      ? BigInt(object.resumedFrom)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePublishedMixer(): PublishedMixer {
+  return { model: undefined, featureDim: 0, encoder: "", parameterCount: 0n, history: [] };
+}
+
+export const PublishedMixer: MessageFns<PublishedMixer> = {
+  encode(message: PublishedMixer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== undefined) {
+      ModelReference.encode(message.model, writer.uint32(10).fork()).join();
+    }
+    if (message.featureDim !== 0) {
+      writer.uint32(16).int32(message.featureDim);
+    }
+    if (message.encoder !== "") {
+      writer.uint32(26).string(message.encoder);
+    }
+    if (message.parameterCount !== 0n) {
+      if (BigInt.asIntN(64, message.parameterCount) !== message.parameterCount) {
+        throw new globalThis.Error("value provided for field message.parameterCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.parameterCount);
+    }
+    for (const v of message.history) {
+      PretrainReport.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PublishedMixer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublishedMixer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = ModelReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.featureDim = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.encoder = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.parameterCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.history.push(PretrainReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PublishedMixer {
+    return {
+      model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
+      featureDim: isSet(object.featureDim)
+        ? globalThis.Number(object.featureDim)
+        : isSet(object.feature_dim)
+        ? globalThis.Number(object.feature_dim)
+        : 0,
+      encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : "",
+      parameterCount: isSet(object.parameterCount)
+        ? BigInt(object.parameterCount)
+        : isSet(object.parameter_count)
+        ? BigInt(object.parameter_count)
+        : 0n,
+      history: globalThis.Array.isArray(object?.history)
+        ? object.history.map((e: any) => PretrainReport.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PublishedMixer): unknown {
+    const obj: any = {};
+    if (message.model !== undefined) {
+      obj.model = ModelReference.toJSON(message.model);
+    }
+    if (message.featureDim !== 0) {
+      obj.featureDim = Math.round(message.featureDim);
+    }
+    if (message.encoder !== "") {
+      obj.encoder = message.encoder;
+    }
+    if (message.parameterCount !== 0n) {
+      obj.parameterCount = message.parameterCount.toString();
+    }
+    if (message.history?.length) {
+      obj.history = message.history.map((e) => PretrainReport.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PublishedMixer>): PublishedMixer {
+    return PublishedMixer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PublishedMixer>): PublishedMixer {
+    const message = createBasePublishedMixer();
+    message.model = (object.model !== undefined && object.model !== null)
+      ? ModelReference.fromPartial(object.model)
+      : undefined;
+    message.featureDim = object.featureDim ?? 0;
+    message.encoder = object.encoder ?? "";
+    message.parameterCount = (object.parameterCount !== undefined && object.parameterCount !== null)
+      ? BigInt(object.parameterCount)
+      : 0n;
+    message.history = object.history?.map((e) => PretrainReport.fromPartial(e)) || [];
     return message;
   },
 };
@@ -468,7 +1131,7 @@ export const PretrainServiceDefinition = {
   name: "PretrainService",
   fullName: "parfocal.pretrain.v1.PretrainService",
   methods: {
-    /** Builds multi-magnification regions from bags of one magnification each. */
+    /** Builds the region bag of one slide from its bags of one magnification each; returns at once when it is there. */
     buildRegions: {
       name: "BuildRegions",
       requestType: BuildRegionsRequest as typeof BuildRegionsRequest,
@@ -477,7 +1140,10 @@ export const PretrainServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Pretrains a region mixer and publishes it. */
+    /**
+     * Pretrains a region mixer and publishes it; streams progress. The same request continues where an earlier one was cut
+     * off, and answers at once when the package is there.
+     */
     pretrain: {
       name: "Pretrain",
       requestType: PretrainRequest as typeof PretrainRequest,
@@ -490,12 +1156,15 @@ export const PretrainServiceDefinition = {
 } as const;
 
 export interface PretrainServiceImplementation<CallContextExt = {}> {
-  /** Builds multi-magnification regions from bags of one magnification each. */
+  /** Builds the region bag of one slide from its bags of one magnification each; returns at once when it is there. */
   buildRegions(
     request: BuildRegionsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<BuildRegionsResponse>>;
-  /** Pretrains a region mixer and publishes it. */
+  /**
+   * Pretrains a region mixer and publishes it; streams progress. The same request continues where an earlier one was cut
+   * off, and answers at once when the package is there.
+   */
   pretrain(
     request: PretrainRequest,
     context: CallContext & CallContextExt,
@@ -503,12 +1172,15 @@ export interface PretrainServiceImplementation<CallContextExt = {}> {
 }
 
 export interface PretrainServiceClient<CallOptionsExt = {}> {
-  /** Builds multi-magnification regions from bags of one magnification each. */
+  /** Builds the region bag of one slide from its bags of one magnification each; returns at once when it is there. */
   buildRegions(
     request: DeepPartial<BuildRegionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<BuildRegionsResponse>;
-  /** Pretrains a region mixer and publishes it. */
+  /**
+   * Pretrains a region mixer and publishes it; streams progress. The same request continues where an earlier one was cut
+   * off, and answers at once when the package is there.
+   */
   pretrain(
     request: DeepPartial<PretrainRequest>,
     options?: CallOptions & CallOptionsExt,
