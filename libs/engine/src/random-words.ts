@@ -1,4 +1,4 @@
-import { createCipheriv, createHash } from "node:crypto";
+import { createCipheriv, createHash, createSecretKey, type KeyObject } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
 import { elementCount } from "./element-types.ts";
 
@@ -29,9 +29,15 @@ export function createRandomWords(options: RandomWordsOptions): Uint16Array<Arra
   return new Uint16Array(new Uint8Array(cipher.update(zeros)).buffer);
 }
 
-function keyFromSeed(seed: bigint): Buffer {
+/** The last seed's key: a training asks for thousands of streams of one seed, and making a key takes longer than a small one. */
+let lastKey: { readonly seed: bigint; readonly key: KeyObject } | undefined;
+
+function keyFromSeed(seed: bigint): KeyObject {
+  if (lastKey?.seed === seed) return lastKey.key;
   const digest = createHash("sha256").update("parfocal words 1").update(bytesFromWord("seed", seed)).digest();
-  return digest.subarray(0, 16);
+  const key = createSecretKey(digest.subarray(0, 16));
+  lastKey = { seed, key };
+  return key;
 }
 
 function bytesFromWord(field: string, value: bigint): Buffer {
