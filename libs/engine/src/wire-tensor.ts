@@ -47,13 +47,21 @@ export async function packTensors(
   return packed;
 }
 
+/** A tensor whose bytes begin a buffer of their own. */
+type OwnedTensor = HostTensor & { readonly data: Uint8Array<ArrayBuffer> };
+
+/** {@link unpackTensor} of a tensor that came in the message. */
+export function copyTensor({ dtype, shape, data }: HostTensor): OwnedTensor {
+  return { dtype, shape, data: new Uint8Array(data) };
+}
+
 /**
  * The tensor with its bytes at the beginning of a buffer of their own: typed arrays need aligned offsets, the runtime's
  * loops peel by address, and a view would keep alive the whole message it came in.
  */
-export async function unpackTensor(wire: WireTensor): Promise<HostTensor & { readonly data: Uint8Array<ArrayBuffer> }> {
+export async function unpackTensor(wire: WireTensor): Promise<OwnedTensor> {
+  if (!("path" in wire)) return copyTensor(wire);
   const { dtype, shape } = wire;
-  if (!("path" in wire)) return { dtype, shape, data: new Uint8Array(wire.data) };
   const bytes = await readFile(wire.path);
   const isOwn = bytes.byteOffset === 0 && bytes.buffer.byteLength === bytes.byteLength;
   return { dtype, shape, data: isOwn ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes) };

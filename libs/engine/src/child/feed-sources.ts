@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { type ObjectStore, readVerified } from "@parfocal/store";
-import type { GraphPort, GraphType } from "@parfocal/tensor";
+import type { GraphPort } from "@parfocal/tensor";
 import { tensorBytes } from "../element-types.ts";
 import type { TensorSource } from "../engine-port.ts";
 import { createRandomWords } from "../random-words.ts";
@@ -8,7 +8,7 @@ import type { WireSource } from "../wire.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import type { Residents } from "./residents.ts";
 import type { TensorCache } from "./tensor-cache.ts";
-import { tensorFromBytes, tensorFromWire, widenHalves } from "./tensors.ts";
+import { tensorFromBytes, tensorFromMessage, tensorFromWire, widenHalves } from "./tensors.ts";
 
 /** Where feeds come from. */
 export interface FeedContext {
@@ -22,40 +22,52 @@ export interface FeedContext {
 
 type ObjectSource = Extract<TensorSource, { kind: "object" }>;
 
-/** Makes the tensor of one source ready to feed into `port`. */
-export async function readFeed(
-  source: WireSource,
-  port: GraphPort | undefined,
-  context: FeedContext,
-  signal: AbortSignal,
-): Promise<Tensor> {
+/** How to get a tensor that has to be waited for. */
+export type FeedReader = (signal: AbortSignal) => Promise<Tensor>;
+
+/**
+ * The tensor of one source, ready to feed into `port`, or how to read it. A small step finds all it needs here, and waits and
+ * signals for each of its feeds would cost a fifth of its time.
+ */
+export function feedFrom(source: WireSource, port: GraphPort | undefined, context: FeedContext): Tensor | FeedReader {
   switch (source.kind) {
-    case "inline":
-      return tensorFromWire(source.tensor);
+    case "inline": {
+      const { tensor } = source;
+      return "path" in tensor ? () => tensorFromWire(tensor) : tensorFromMessage(tensor);
+    }
     case "resident":
       return context.residents.get(source.name);
     case "random":
       return tensorFromBytes("u16", source.shape, createRandomWords(source).buffer);
     case "object":
-      return readObject(source, port?.dtype, context, signal);
+      return (
+        context.cache.get(cacheKeyOf(source, isWidened(source, port))) ??
+        ((signal) => readObject(source, port, context, signal))
+      );
   }
 }
 
 async function readObject(
   source: ObjectSource,
-  wanted: GraphType | undefined,
+  port: GraphPort | undefined,
   context: FeedContext,
   signal: AbortSignal,
 ): Promise<Tensor> {
-  const isWidened = source.dtype === "f16" && wanted === "f32";
-  const { key, etag, offsetBytes, dtype, shape } = source;
-  const cacheKey = JSON.stringify([key, etag, offsetBytes, dtype, shape, isWidened]);
-  const cached = context.cache.get(cacheKey);
-  if (cached !== undefined) return cached;
+  const isWider = isWidened(source, port);
+  const { dtype, shape } = source;
   const bytes = await readBytes(source, context, signal);
-  const tensor = isWidened ? widenHalves(bytes, shape) : tensorFromBytes(dtype, shape, bytes);
-  context.cache.put(cacheKey, tensor, tensorBytes(isWidened ? "f32" : dtype, shape));
+  const tensor = isWider ? widenHalves(bytes, shape) : tensorFromBytes(dtype, shape, bytes);
+  context.cache.put(cacheKeyOf(source, isWider), tensor, tensorBytes(isWider ? "f32" : dtype, shape));
   return tensor;
+}
+
+/** Whether halves are stored where the graph takes 32 bits. */
+function isWidened({ dtype }: ObjectSource, port: GraphPort | undefined): boolean {
+  return dtype === "f16" && port?.dtype === "f32";
+}
+
+function cacheKeyOf({ key, etag, offsetBytes, dtype, shape }: ObjectSource, isWider: boolean): string {
+  return JSON.stringify([key, etag, offsetBytes, dtype, shape, isWider]);
 }
 
 /** Versions remembered as verified: some 20 MB of keys at most. Beyond it all are verified anew. */

@@ -3,7 +3,7 @@ import { assertFeeds, type FeedShape } from "../check-feeds.ts";
 import type { HostTensor } from "../engine-port.ts";
 import type { WireGraph, WireRun, WireRunResult } from "../wire.ts";
 import { createTensorPacker, packTensors } from "../wire-tensor.ts";
-import { type FeedContext, readFeed } from "./feed-sources.ts";
+import { type FeedContext, type FeedReader, feedFrom } from "./feed-sources.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
@@ -58,7 +58,6 @@ async function runOne(
   return { outputs: await deliver(run, fetched, context), engineMs };
 }
 
-/** Reads all feeds side by side. The first failure ends the other reads, which are waited for. */
 async function readFeeds(
   graph: WireGraph,
   run: WireRun,
@@ -66,12 +65,28 @@ async function readFeeds(
   signal: AbortSignal,
 ): Promise<Record<string, Tensor>> {
   const ports = new Map(graph.inputs.map((input) => [input.name, input]));
+  const feeds: Record<string, Tensor> = {};
+  const readers: [string, FeedReader][] = [];
+  for (const [name, source] of Object.entries(run.feeds)) {
+    const feed = feedFrom(source, ports.get(name), context);
+    if (typeof feed === "function") readers.push([name, feed]);
+    else feeds[name] = feed;
+  }
+  if (readers.length > 0) Object.assign(feeds, await readTogether(readers, signal));
+  assertFeeds(graph.inputs, shapesOf(feeds));
+  return feeds;
+}
+
+/** Reads side by side. The first failure ends the other reads, which are waited for. */
+async function readTogether(
+  readers: readonly (readonly [string, FeedReader])[],
+  signal: AbortSignal,
+): Promise<Record<string, Tensor>> {
   const siblings = new AbortController();
-  const mayWait = Object.values(run.feeds).some((source) => source.kind === "object");
-  const either = mayWait ? AbortSignal.any([signal, siblings.signal]) : signal;
-  const read = Object.entries(run.feeds).map(async ([name, source]) => {
+  const either = AbortSignal.any([signal, siblings.signal]);
+  const read = readers.map(async ([name, reader]) => {
     try {
-      return [name, await readFeed(source, ports.get(name), context, either)] as const;
+      return [name, await reader(either)] as const;
     } catch (error) {
       // Aborting gives the siblings this very error as their reason: whichever is reported first is the cause.
       siblings.abort(errorFromRuntime(error));
@@ -79,9 +94,7 @@ async function readFeeds(
     }
   });
   await Promise.allSettled(read);
-  const feeds = Object.fromEntries(await Promise.all(read));
-  assertFeeds(graph.inputs, shapesOf(feeds));
-  return feeds;
+  return Object.fromEntries(await Promise.all(read));
 }
 
 function shapesOf(feeds: Readonly<Record<string, Tensor>>): Map<string, FeedShape> {

@@ -1,7 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { elementCount } from "../element-types.ts";
 import type { ElementType, HostTensor } from "../engine-port.ts";
-import { unpackTensor, type WireTensor } from "../wire-tensor.ts";
+import { copyTensor, unpackTensor, type WireTensor } from "../wire-tensor.ts";
 import { Tensor } from "./onnxruntime.ts";
 
 const TYPE_OF: Readonly<Record<ElementType, Tensor.Type>> = {
@@ -39,7 +39,13 @@ export function tensorFromBytes(dtype: ElementType, shape: readonly number[], by
   }
 }
 
-/** A runtime tensor over a copy of the bytes that came. */
+/** A runtime tensor over a copy of bytes that came in the message. */
+export function tensorFromMessage(tensor: HostTensor): Tensor {
+  const { dtype, shape, data } = copyTensor(tensor);
+  return tensorFromBytes(dtype, shape, data.buffer);
+}
+
+/** A runtime tensor over a copy of the bytes that came, in the message or by file. */
 export async function tensorFromWire(wire: WireTensor): Promise<Tensor> {
   const { dtype, shape, data } = await unpackTensor(wire);
   return tensorFromBytes(dtype, shape, data.buffer);
