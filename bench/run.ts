@@ -26,6 +26,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--tiles", "4096", "--rounds", "5"],
   },
   {
+    name: "reembed",
+    what: "R2T and RoFormer with attention pooling against PyTorch: prediction, training step, memory",
+    path: "bench/reembed/run.ts",
+    quick: ["--cases", "r2t:9000:train,roformer:4096:train", "--rounds", "2"],
+  },
+  {
     name: "capture",
     what: "capture and session creation",
     path: "bench/capture/run.ts",

@@ -12,9 +12,10 @@ import { createRng } from "@parfocal/metrics";
 import { captureAggregate, initialiseParameters, type Model } from "@parfocal/models";
 import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
 import { createOptimiser, trainStepBuild } from "@parfocal/training";
+import { gatedAttention } from "../lib/gated-attention.ts";
 import { describeMachine } from "../lib/machine.ts";
+import { OPTIMISER } from "../lib/own-side.ts";
 import { median } from "../lib/statistics.ts";
-import { modelOf, OPTIMISER } from "../train-step/own-side.ts";
 
 const D = 1024;
 const TARGET_MS = 500;
@@ -59,7 +60,7 @@ async function measure(what: string, nRounds: number, capture: () => CapturedGra
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" } } });
 console.log(`Gated attention model, D ${D}, ${describeMachine()}`);
-const model: Model = modelOf({ d: D, dropout: 0.25 });
+const model: Model = gatedAttention({ d: D, dropout: 0.25 });
 const weights = initialiseParameters(model.parameters, createRng(1n));
 const nRounds = Number(values.rounds);
 await measure("training step", nRounds, () => captureGraph(trainStepBuild(model, createOptimiser(OPTIMISER))));

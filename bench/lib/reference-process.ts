@@ -1,18 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** A PyTorch process that does what it is told. */
 export interface Reference {
   readonly version: string;
   readonly pid: number | undefined;
-  /** Sends a command of `reference.py`, gives its answer. */
+  /** Sends a command of `torch_side.py`, gives its answer. */
   ask(command: { readonly do: string; readonly [argument: string]: unknown }): Promise<ReferenceAnswer>;
   close(): Promise<void>;
 }
 
-/** What `reference.py` answers. */
+/** What `torch_side.py` answers. */
 export interface ReferenceAnswer {
   readonly ms: number;
   readonly losses: readonly number[];
@@ -20,15 +19,16 @@ export interface ReferenceAnswer {
 }
 
 /**
- * Starts the reference on `PARFOCAL_BENCH_PYTHON` (default `python3`).
+ * Starts the program at `script`, which serves a model by `torch_side.py`, on `PARFOCAL_BENCH_PYTHON` (default `python3`).
  *
  * @throws When the interpreter cannot be started or dies.
  */
-export async function startReference(threads: number): Promise<Reference | { readonly unavailable: string }> {
+export async function startReference(
+  script: string,
+  threads: number,
+): Promise<Reference | { readonly unavailable: string }> {
   const interpreter = process.env.PARFOCAL_BENCH_PYTHON ?? "python3";
-  const child = spawn(interpreter, [join(import.meta.dirname, "reference.py"), `${threads}`], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = spawn(interpreter, [script, `${threads}`], { stdio: ["pipe", "pipe", "inherit"] });
   const failure = new Promise<string>((resolve) => child.once("error", (error) => resolve(error.message)));
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

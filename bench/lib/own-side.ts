@@ -5,18 +5,17 @@ import { pathToFileURL } from "node:url";
 import { readBagHeader, writeBag } from "@parfocal/bags";
 import { createEngine, type Engine, type HostTensor, type RunRequest, type TensorSource } from "@parfocal/engine";
 import { createRng } from "@parfocal/metrics";
-import { buildModel, captureAggregate, initialiseParameters, type Model } from "@parfocal/models";
+import { captureServing, initialiseParameters, type Model, type ServingGraphs } from "@parfocal/models";
 import { openStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, tf } from "@parfocal/tensor";
 import { createOptimiser, trainStepBuild } from "@parfocal/training";
-import { memoryMib } from "../lib/machine.ts";
+import { memoryMib } from "./machine.ts";
 
-/** What both sides compute on. Legend: N tiles, D features, P trainable numbers. */
+/** What both sides compute on. */
 export interface Workload {
+  readonly model: Model;
+  /** Number of tiles. */
   readonly n: number;
-  readonly d: number;
-  /** Probability at all three sites. */
-  readonly dropout: number;
   readonly threads: number;
 }
 
@@ -37,6 +36,8 @@ export interface OwnSide {
   readonly baseMib: number;
   /** `[N, D]`. */
   readonly features: Float32Array<ArrayBuffer>;
+  /** `[N, 2]`, the cells of the tiles in a wide rectangle; absent when the model does not ask for places. */
+  readonly grid?: Int32Array<ArrayBuffer>;
   /** `[P]`, the initial state, end to end in the order of `layout`. */
   readonly weights: Float32Array<ArrayBuffer>;
   readonly layout: readonly { readonly name: string; readonly shape: readonly number[] }[];
@@ -51,27 +52,24 @@ export interface OwnSide {
 
 /** Starts an engine with the bag in its store and the initial state in its memory. */
 export async function startOwnSide(workload: Workload): Promise<OwnSide> {
+  const { model, n } = workload;
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const { href: uri } = pathToFileURL(folder);
   const engine = createEngine({ store: { uri }, intraOpThreads: workload.threads });
   await engine.ready();
   const baseMib = memoryMib(engine.stats().pid, "VmHWM");
-  const model = modelOf(workload);
   const initial = initialParameters(model);
-  const features = uniformFloats(2n, workload.n * workload.d);
-  const bag = await storeBag(uri, workload, features);
+  const features = repeatedFloats(n * model.config.dIn);
+  const bag = await storeBag(uri, { n, d: model.config.dIn, data: features });
   const zeros = floats(new Float32Array(initial.weights.length));
   await engine.setResident({ weights: floats(initial.weights), moment1: zeros, moment2: zeros });
-  const serving = captureAggregate(model, initial.values);
+  const grid = model.sideInputs.includes("grid") ? rectangle(n) : undefined;
+  const feeds = { features: bag, ...(grid && { grid: inlineGrid(grid) }) };
   return {
     ...{ engine, baseMib, features, weights: initial.weights, layout: initial.layout },
-    train: createTrainer(engine, model, bag, workload),
-    async predict(nRuns) {
-      const run: RunRequest = { graph: serving, feeds: { features: bag }, fetches: { probabilities: INLINE } };
-      let probabilities: number[] = [];
-      for (let i = 0; i < nRuns; i++) probabilities = valuesOf((await engine.run([run]))[0]?.outputs.probabilities);
-      return probabilities;
-    },
+    ...(grid && { grid }),
+    train: createTrainer(engine, model, feeds, n),
+    predict: createPredictor(engine, captureServing(model, initial.values), feeds),
     product: (size, nRuns) => runProducts(engine, size, nRuns),
     async close() {
       await engine.close();
@@ -81,11 +79,39 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
 }
 
 const INLINE = { kind: "inline" } as const;
+const TILES_RESIDENT = { kind: "resident", name: "tiles" } as const;
 
-/** The model of the benchmark: a layer of 512, gated attention of 256, two classes. */
-export function modelOf({ d, dropout }: Pick<Workload, "d" | "dropout">): Model {
-  const head = { kind: "gated-abmil", hidden: [512], attentionWidth: 256, dropout, attentionDropout: dropout };
-  return buildModel({ dIn: d, head, task: { kind: "binary", classes: ["negative", "positive"] } });
+/** Feeds of the bag by the names of the graphs' inputs. */
+type BagFeeds = Readonly<Record<string, TensorSource>>;
+
+/** Predictions as the stages make them; with a re-embedder, tiles stay in the engine between the two graphs. */
+function createPredictor(engine: Engine, { aggregate, reembed }: ServingGraphs, feeds: BagFeeds): OwnSide["predict"] {
+  const fetches = { probabilities: INLINE };
+  const runs: RunRequest[] =
+    reembed === undefined
+      ? [{ graph: aggregate, feeds, fetches }]
+      : [
+          { graph: reembed.whole, feeds, fetches: { tiles: TILES_RESIDENT } },
+          { graph: aggregate, feeds: { tiles: TILES_RESIDENT }, fetches },
+        ];
+  return async (nRuns) => {
+    let probabilities: number[] = [];
+    for (let i = 0; i < nRuns; i++) probabilities = valuesOf((await engine.run(runs)).at(-1)?.outputs.probabilities);
+    return probabilities;
+  };
+}
+
+/** Tiles row by row in a rectangle about four thirds as wide as high. */
+function rectangle(n: number): Int32Array<ArrayBuffer> {
+  const nColumns = Math.ceil(Math.sqrt((4 / 3) * n));
+  return Int32Array.from({ length: 2 * n }, (_, i) =>
+    i % 2 === 0 ? (i / 2) % nColumns : Math.floor((i - 1) / 2 / nColumns),
+  );
+}
+
+function inlineGrid(grid: Int32Array<ArrayBuffer>): TensorSource {
+  const data = new Uint8Array(grid.buffer);
+  return { kind: "inline", tensor: { dtype: "i32", shape: [grid.length / 2, 2], data } };
 }
 
 /** Matrices before vectors, which is how the training graphs lay them end to end. */
@@ -96,7 +122,10 @@ function initialParameters(model: Model) {
   return { values, layout, weights };
 }
 
-async function storeBag(uri: string, { n, d }: Workload, data: Float32Array<ArrayBuffer>): Promise<TensorSource> {
+async function storeBag(
+  uri: string,
+  { n, d, data }: { readonly n: number; readonly d: number; readonly data: Float32Array<ArrayBuffer> },
+): Promise<TensorSource> {
   const store = openStore(uri);
   const ref = await writeBag(store, "bags/", { n, d, features: { dtype: "F32", data }, metadata: {} });
   const { etag, features } = await readBagHeader(store, ref);
@@ -105,7 +134,7 @@ async function storeBag(uri: string, { n, d }: Workload, data: Float32Array<Arra
   return { kind: "object", key: ref.key, etag, offsetBytes, dtype: "f32", shape };
 }
 
-function createTrainer(engine: Engine, model: Model, bag: TensorSource, { n }: Workload) {
+function createTrainer(engine: Engine, model: Model, bag: BagFeeds, n: number): OwnSide["train"] {
   const optimiser = createOptimiser(OPTIMISER);
   const graph = captureGraph(trainStepBuild(model, optimiser));
   const target: TensorSource = { kind: "inline", tensor: floats(Float32Array.of(0, 1, 1, 1), [2, 2]) };
@@ -118,7 +147,7 @@ function createTrainer(engine: Engine, model: Model, bag: TensorSource, { n }: W
       const stream = BigInt(nDone * model.dropoutSites.length + i);
       return [`random.${site.name}`, { kind: "random", seed: 1n, stream, shape }] as const;
     });
-    const feeds = { features: bag, target, ...Object.fromEntries(words), ...STATE.feeds };
+    const feeds = { ...bag, target, ...Object.fromEntries(words), ...STATE.feeds };
     return { graph, feeds: { ...feeds, hyper: { kind: "inline", tensor: hyper } }, fetches: STATE.fetches };
   };
   return async (nSteps: number): Promise<number[]> => {
@@ -161,9 +190,16 @@ function productGraph(size: number): CapturedGraph {
   });
 }
 
-function uniformFloats(seed: bigint, length: number): Float32Array<ArrayBuffer> {
-  const rng = createRng(seed);
-  return Float32Array.from({ length }, () => 2 * rng.nextFloat() - 1);
+/** A table whose length is a prime number, so that rows of no width repeat. */
+const TABLE_LENGTH = 1_048_573;
+
+/** Uniform numbers from -1 to 1, the same table again and again: rows differ, and large bags are made soon. */
+function repeatedFloats(length: number): Float32Array<ArrayBuffer> {
+  const rng = createRng(2n);
+  const table = Float32Array.from({ length: Math.min(length, TABLE_LENGTH) }, () => 2 * rng.nextFloat() - 1);
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i += table.length) values.set(table.subarray(0, Math.min(table.length, length - i)), i);
+  return values;
 }
 
 function floats(values: Float32Array<ArrayBuffer>, shape: readonly number[] = [values.length]): HostTensor {
