@@ -93,9 +93,13 @@ describe("the gateway", () => {
       expect(Object.keys(model.config.reembed)).toEqual(expect.arrayContaining(Object.keys(sent.reembed ?? {})));
       if (sent.reembed) expect(new Set(Object.keys(sent.reembed))).toEqual(new Set(Object.keys(model.config.reembed)));
     }
-    // As the papers count them, but for the bias of the pooling's hidden layer (128), which the R2T program has not.
-    expect(counts.get("r2t-camelyon16-r50")).toBe(2_696_450 + 128);
-    expect(counts.get("r2t-nsclc-plip")).toBe(2_499_698 + 128);
+    // As the papers' programs count them.
+    expect(counts.get("r2t-camelyon16-r50")).toBe(2_696_450);
+    expect(counts.get("r2t-camelyon16-plip")).toBe(2_435_282);
+    expect(counts.get("r2t-brca-r50")).toBe(2_697_490);
+    expect(counts.get("r2t-brca-plip")).toBe(2_434_306);
+    expect(counts.get("r2t-nsclc-r50")).toBe(2_698_546);
+    expect(counts.get("r2t-nsclc-plip")).toBe(2_499_698);
     expect(counts.get("ro-abmil")).toBe(4_335_618);
     expect(counts.get("ro-dsmil")).toBe(3_762_436);
   });

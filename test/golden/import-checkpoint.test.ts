@@ -57,7 +57,7 @@ describe.skipIf(!hasGolden)("a checkpoint of the public R2T program", () => {
   });
 
   it("gives what shapes cannot tell by settings, and refuses unknown ones", () => {
-    const { model } = importCheckpoint({
+    const { model, settings } = importCheckpoint({
       bytes: encodeTorchFile(weights, "state_dict"),
       settings: { crmsa_heads: "1", all_shortcut: "true" },
       task: { kind: "binary", classes: ["luad", "lusc"] },
@@ -65,12 +65,20 @@ describe.skipIf(!hasGolden)("a checkpoint of the public R2T program", () => {
     expect(model.config).toMatchObject({
       dIn: 64,
       reembed: { kind: "r2t", compat: "reference", epegKernel: 15, crmsaK: 3, crmsaHeads: 1, allShortcut: true },
-      head: { kind: "abmil", hidden: [], attentionWidth: 128 },
+      head: { kind: "abmil", hidden: [], attentionWidth: 128, attentionActivation: "tanh", attentionBias: false },
       task: { classes: ["luad", "lusc"], link: "softmax" },
     });
+    expect(settings).toEqual([
+      { name: "act", value: "relu", isDefault: true },
+      { name: "all_shortcut", value: "true", isDefault: false },
+      { name: "crmsa_heads", value: "1", isDefault: false },
+      { name: "da_act", value: "tanh", isDefault: true },
+      { name: "n_heads", value: "8", isDefault: true },
+      { name: "region_num", value: "8", isDefault: true },
+    ]);
     expect(refusal(weights, { crmsa_head: "1" })).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(refusal(weights, { crmsa_heads: "0" })).toMatchObject({ code: "INVALID_ARGUMENT" });
-    expect(refusal(weights, { da_act: "relu" })).toMatchObject({ code: "UNSUPPORTED_FORMAT" });
+    expect(refusal(weights, { da_act: "elu" })).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
   it.each([

@@ -7,16 +7,19 @@ import { fixtureInput, fixtureTensor, WIDTH } from "./r2t-fixture.ts";
 const N_TILES = 7;
 const HIDDEN = 128;
 
-/** The fixture's numbering of the pooling's weights; biases are zero, which is none. */
+/** The fixture's numbering of the pooling's weights. */
 const ORDER = {
   abmil: ["head.attention.v.weight", "head.attention.w.weight"],
   "gated-abmil": ["head.attention.v.weight", "head.attention.u.weight", "head.attention.w.weight"],
 } as const;
 
-async function pool(kind: keyof typeof ORDER): Promise<{ weights: number[]; pooled: number[] }> {
+async function pool(
+  kind: keyof typeof ORDER,
+  attentionActivation: string,
+): Promise<{ weights: number[]; pooled: number[] }> {
   const model = buildModel({
     dIn: WIDTH,
-    head: { kind, hidden: [], attentionWidth: HIDDEN },
+    head: { kind, hidden: [], attentionWidth: HIDDEN, attentionBias: false, attentionActivation },
     task: { kind: "multiclass", classes: ["a", "b", "c", "d"] },
   });
   const valuesOf = (name: string, shape: readonly number[]): number[] => {
@@ -51,13 +54,18 @@ function expectEach(actual: readonly number[], expected: readonly number[]): voi
 
 describe("attention pooling gives the numbers of the public program (G19)", () => {
   it("with tanh", async () => {
-    const { weights, pooled } = await pool("abmil");
+    const { weights, pooled } = await pool("abmil", "tanh");
     expectEach(weights, [0.76339396, 0.21059642, 0.02455214, 0.00140228, 0.00005314, 0.00000197, 0.0000001]);
     expectEach(pooled, [0.03417316, 0.66972048, 0.9885973, 0.8403037]);
   });
 
+  it("with ReLU", async () => {
+    const { weights } = await pool("abmil", "relu");
+    expectEach(weights, [0.72478318, 0.21520237, 0.04846555, 0.00936552, 0.00174438, 0.00035317, 0.00008584]);
+  });
+
   it("with tanh and a gate", async () => {
-    const { weights } = await pool("gated-abmil");
+    const { weights } = await pool("gated-abmil", "tanh");
     expectEach(weights, [0.00535604, 0.01725232, 0.0494053, 0.11664909, 0.21292864, 0.29217125, 0.30623737]);
   });
 });

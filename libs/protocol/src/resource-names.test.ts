@@ -16,6 +16,7 @@ describe("resource names", () => {
     ["model", { project: "p1", model: "abmil-v2" }, "projects/p1/models/abmil-v2"],
     ["modelVersion", { project: "p1", model: "m", version: "2026.1" }, "projects/p1/models/m/versions/2026.1"],
     ["modelAlias", { project: "p1", model: "m", alias: "production" }, "projects/p1/models/m/aliases/production"],
+    ["upload", { project: "p1", upload: "0a1b" }, "projects/p1/uploads/0a1b"],
     ["operation", { project: "p1", operation: "train_1" }, "projects/p1/operations/train_1"],
   ] as const)("writes and reads a %s", (kind, ids, name) => {
     expect(resourceName(kind as ResourceKind, ids as never)).toBe(name);

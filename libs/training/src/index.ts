@@ -1,10 +1,11 @@
 export { assignParts, patientsOf } from "./assign-parts.ts";
+export { type CheckpointSource, checkpointSourceOf } from "./checkpoints/checkpoint-source.ts";
 export {
   type CheckpointImport,
   type ImportedCheckpoint,
   importCheckpoint,
 } from "./checkpoints/import-checkpoint.ts";
-export type { ImportSettings } from "./checkpoints/layout.ts";
+export type { ImportSettings, TakenSetting } from "./checkpoints/layout.ts";
 export { publishCheckpoint } from "./checkpoints/publish-checkpoint.ts";
 export type { EarlyStoppingConfig } from "./early-stopping.ts";
 export { fitThresholds } from "./finish.ts";

@@ -47,6 +47,8 @@ function attentionFromWire(abmil: commonV1.AbmilHead): Fields {
     kind: abmil.gated ? "gated-abmil" : "abmil",
     attentionWidth: abmil.attentionWidth,
     attentionDropout: abmil.dropout,
+    attentionActivation: choice("abmil.activation", ACTIVATIONS, commonV1.activationToJSON(abmil.activation)),
+    attentionBias: abmil.bias,
     branches: choice<string | undefined>("abmil.branches", branches, commonV1.abmilHead_BranchesToJSON(abmil.branches)),
   };
 }

@@ -1,8 +1,8 @@
 import { isDomainError } from "@parfocal/errors";
-import { countParameters } from "@parfocal/models";
-import type { aggregateV1 } from "@parfocal/protocol";
+import { countParameters, modelConfigJson } from "@parfocal/models";
+import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
-import { type LoadedModel, loadModel, manifestKeyOf } from "@parfocal/training";
+import { checkpointSourceOf, type LoadedModel, loadModel, manifestKeyOf } from "@parfocal/training";
 import { evaluationFromMetrics } from "./evaluation-to-wire.ts";
 import { epochToWire, modelReferenceOf } from "./wire.ts";
 
@@ -36,5 +36,12 @@ export function publishedFromModel(
     history: manifest.history.map(epochToWire),
     reembedder: model.hasReembedder ? model.config.reembed.kind : "",
     head: model.config.head.kind,
+    configJson: JSON.stringify(modelConfigJson(model.config)),
+    source: sourceToWire(manifest),
   };
+}
+
+function sourceToWire({ spec }: LoadedModel["manifest"]): commonV1.CheckpointSource | undefined {
+  const source = checkpointSourceOf(spec);
+  return source && { layout: source.layout, sha256: source.digest, settings: [...source.settings] };
 }

@@ -41,7 +41,14 @@ const R2T_BASE = {
 
 const R2T_HEAD = {
   trunk: NO_TRUNK,
-  abmil: { attentionWidth: 128, gated: false, dropout: 0, branches: "BRANCHES_SHARED" },
+  abmil: {
+    attentionWidth: 128,
+    gated: false,
+    dropout: 0,
+    branches: "BRANCHES_SHARED",
+    activation: "ACTIVATION_TANH",
+    bias: false,
+  },
 };
 
 /** Both parts are drawn by patient: the program selected on its test fold, which is not repeated. */
@@ -115,7 +122,14 @@ const GATED_ABMIL: Json = {
     architecture: {
       head: {
         trunk: { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0.25 },
-        abmil: { attentionWidth: 256, gated: true, dropout: 0.25, branches: "BRANCHES_SHARED" },
+        abmil: {
+          attentionWidth: 256,
+          gated: true,
+          dropout: 0.25,
+          branches: "BRANCHES_SHARED",
+          activation: "ACTIVATION_TANH",
+          bias: true,
+        },
       },
     },
     recipe: {

@@ -12,7 +12,17 @@ import {
 } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
 import { applyLinear } from "./linear.ts";
-import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig, trunkWidth } from "./trunk.ts";
+import {
+  ACTIVATIONS,
+  type Activation,
+  applyActivation,
+  applyTrunk,
+  declareTrunk,
+  MAX_WIDTH,
+  readTrunkConfig,
+  type TrunkConfig,
+  trunkWidth,
+} from "./trunk.ts";
 
 /** Configuration of the heads that pool by attention. */
 export interface AttentionConfig<Kind extends string = string> extends HeadConfig, TrunkConfig {
@@ -24,6 +34,10 @@ export interface AttentionConfig<Kind extends string = string> extends HeadConfi
   readonly attentionWidth: number;
   /** Probability of dropping an activation of that layer. */
   readonly attentionDropout: number;
+  /** Of that layer; the papers' is tanh. Of a gated layer it is the branch without the sigmoid. */
+  readonly attentionActivation: Activation;
+  /** Whether that layer has a bias; the papers' has one. */
+  readonly attentionBias: boolean;
   /** `single`: one attention for all classes. `per-class`: each logit pools by an attention of its own. */
   readonly branches: "single" | "per-class";
 }
@@ -45,6 +59,8 @@ export function parseAttentionConfig<const K extends string>(
     ...readTrunkConfig(reader),
     attentionWidth: reader.number("attentionWidth", { min: 1, max: MAX_WIDTH, isInteger: true, fallback: 256 }),
     attentionDropout: reader.number("attentionDropout", { min: 0, max: 0.95, fallback: 0.25 }),
+    attentionActivation: reader.choice("attentionActivation", ACTIVATIONS, "tanh"),
+    attentionBias: reader.boolean("attentionBias", true),
     branches: reader.choice("branches", ["single", "per-class"], defaults.isMultilabel ? "per-class" : "single"),
   };
   reader.assertNoOthers();
@@ -67,13 +83,13 @@ export function declareAttentionHead(
 ): StageDeclaration {
   const trunk = declareTrunk(config, widths.dIn);
   const nIn = trunkWidth(config, widths.dIn);
-  const [scheme, nOut] = [config.init, config.attentionWidth];
+  const { init: scheme, attentionWidth: nOut, attentionBias: hasBias } = config;
   const gates = isGated ? ["attention.v", "attention.u"] : ["attention.v"];
   const nBranches = countAttentionBranches(config, widths);
   return {
     parameters: [
       ...trunk.parameters,
-      ...gates.flatMap((name) => linearParameters(name, { nIn, nOut, scheme })),
+      ...gates.flatMap((name) => linearParameters(name, { nIn, nOut, scheme, hasBias })),
       ...linearParameters("attention.w", { nIn: nOut, nOut: nBranches, scheme, hasBias: false }),
       ...linearParameters("classifier", { nIn, nOut: widths.nLogits, scheme }),
     ],
@@ -93,7 +109,7 @@ export function applyAttentionHead(
   { isGated }: AttentionKind,
 ): HeadOutput {
   const hidden = applyTrunk(config, tiles, context); // [N, H]
-  const scores = attentionScores(hidden, context, isGated); // [N, A]
+  const scores = attentionScores(config, hidden, context, isGated); // [N, A]
   const attention = softmaxOverTiles(scores) as tf.Tensor2D; // [N, A]
   const pooled: tf.Tensor2D = tf.matMul(attention, hidden, true, false); // [A, H]
   return { logits: classifyBranches(pooled, context, config.branches, widths), attention };
@@ -103,12 +119,20 @@ export function applyAttentionHead(
  * `w . tanh(V h + b)`, times `sigmoid(U h + b)` inside when gated: `[N, H]` -> `[N, A]`.
  *
  * Source: Ilse et al. 2018 (arXiv:1802.04712), eq. 8 and 9; one row of `w` per branch as in CLAM's multi-branch model.
+ * Differs: tanh may be another function and `b` absent, as the public R2T program has it.
  */
-function attentionScores(hidden: tf.Tensor2D, context: ForwardContext, isGated: boolean): tf.Tensor2D {
-  const v = context.dropout<tf.Tensor2D>("attention.v", tf.tanh(applyLinear(context, "attention.v", hidden))); // [N, L]
+function attentionScores(
+  { attentionActivation, attentionBias }: AttentionConfig,
+  hidden: tf.Tensor2D,
+  context: ForwardContext,
+  isGated: boolean,
+): tf.Tensor2D {
+  const layer = (name: string): tf.Tensor2D => applyLinear(context, name, hidden, attentionBias);
+  const activated = applyActivation(attentionActivation, layer("attention.v"));
+  const v = context.dropout<tf.Tensor2D>("attention.v", activated); // [N, L]
   const w = context.parameter<tf.Tensor2D>("attention.w.weight"); // [A, L]
   if (!isGated) return tf.matMul(v, w, false, true);
-  const u = context.dropout<tf.Tensor2D>("attention.u", tf.sigmoid(applyLinear(context, "attention.u", hidden))); // [N, L]
+  const u = context.dropout<tf.Tensor2D>("attention.u", tf.sigmoid(layer("attention.u"))); // [N, L]
   return tf.matMul(tf.mul<tf.Tensor2D>(v, u), w, false, true);
 }
 

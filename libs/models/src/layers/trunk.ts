@@ -5,14 +5,17 @@ import { LINEAR_SCHEMES, type LinearScheme, linearParameters } from "../paramete
 import { applyLinear } from "./linear.ts";
 
 /** Non-linear functions between layers; `gelu` is the exact form. */
-const ACTIVATIONS = ["relu", "gelu", "tanh"] as const;
+export const ACTIVATIONS = ["relu", "gelu", "tanh"] as const;
+
+/** One of {@link ACTIVATIONS}. */
+export type Activation = (typeof ACTIVATIONS)[number];
 
 /** The fields every head shares: the per-tile layers `Drop(activation(x W + b))` before it pools. */
 export interface TrunkConfig {
   /** Widths of the layers; empty: tiles are pooled as they come. */
   readonly hidden: readonly number[];
   /** Between the layers. */
-  readonly activation: (typeof ACTIVATIONS)[number];
+  readonly activation: Activation;
   /** Probability of dropping an activation after each layer. */
   readonly dropout: number;
   /** How the linear layers of the head are filled. */
@@ -52,11 +55,12 @@ export function declareTrunk(config: TrunkConfig, dIn: number): StageDeclaration
 export function applyTrunk(config: TrunkConfig, tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
   return config.hidden.reduce((x, _, i) => {
     const layer = applyLinear(context, `trunk.${i}`, x); // [N, hidden[i]]
-    return context.dropout(`trunk.${i}`, activate(config.activation, layer));
+    return context.dropout(`trunk.${i}`, applyActivation(config.activation, layer));
   }, tiles);
 }
 
-function activate(activation: TrunkConfig["activation"], x: tf.Tensor2D): tf.Tensor2D {
+/** `x` through the function, element by element. */
+export function applyActivation(activation: Activation, x: tf.Tensor2D): tf.Tensor2D {
   switch (activation) {
     case "relu":
       return tf.relu(x);

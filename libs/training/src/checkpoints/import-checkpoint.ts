@@ -9,6 +9,7 @@ import {
   type ForeignModel,
   type ForeignTensors,
   type ImportSettings,
+  type TakenSetting,
 } from "./layout.ts";
 import { r2tLayout } from "./r2t-layout.ts";
 
@@ -30,7 +31,8 @@ export interface ImportedCheckpoint {
   readonly weights: Weights;
   /** Name of the layout it was read as. */
   readonly layout: string;
-  readonly settings: ImportSettings;
+  /** What shapes could not tell, as it was taken. */
+  readonly settings: readonly TakenSetting[];
   /** SHA-256 of the file. */
   readonly sourceDigest: string;
 }
@@ -61,7 +63,7 @@ export function importCheckpoint({ bytes, settings, task }: CheckpointImport): I
   const weights = takeWeights(model, foreign, tensors);
   assertWeightsFit(model.parameters, weights);
   const sourceDigest = createHash("sha256").update(bytes).digest("hex");
-  return { model, weights, layout: layout.name, settings, sourceDigest };
+  return { model, weights, layout: layout.name, settings: reader.taken(), sourceDigest };
 }
 
 /** The link of a task that does not say: that of the checkpoint's own program where the classes allow it. */
@@ -88,9 +90,9 @@ function readTensors(bytes: Uint8Array): ForeignTensors {
 
 function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensors): Weights {
   const left = new Set(tensors.keys());
+  for (const name of foreign.idle ?? []) left.delete(name);
   const entries = model.parameters.map(({ name, shape }): [string, Float32Array<ArrayBuffer>] => {
     const theirs = foreign.foreignName(name);
-    if (theirs === undefined) return [name, new Float32Array(sizeOfShape(shape))];
     left.delete(theirs);
     return [name, valuesOf(tensors, theirs, shape)];
   });

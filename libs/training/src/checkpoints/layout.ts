@@ -14,12 +14,22 @@ export type ForeignTensors = ReadonlyMap<string, ForeignTensor>;
 /** What shapes cannot tell, by name, as text. */
 export type ImportSettings = Readonly<Record<string, string>>;
 
+/** A setting as it was taken. */
+export interface TakenSetting {
+  readonly name: string;
+  readonly value: string;
+  /** Whether nobody gave it. */
+  readonly isDefault: boolean;
+}
+
 /** A model that a checkpoint was read as. */
 export interface ForeignModel {
   /** `dIn`, `reembed`, `head`: the model but for its task. */
   readonly model: ConfigObject;
-  /** The checkpoint's name for each of the model's parameters; absent: the program has no such parameter, it is zero. */
-  foreignName(parameter: string): string | undefined;
+  /** The checkpoint's name for each of the model's parameters. */
+  foreignName(parameter: string): string;
+  /** Tensors of the checkpoint that change no prediction and are left out; none unless given. */
+  readonly idle?: readonly string[];
   readonly nLogits: number;
   /** The task when nobody gives one. */
   defaultTask(): Task;
@@ -50,14 +60,20 @@ export interface SettingReader {
   choice<const T extends string>(name: string, options: readonly T[], fallback: T): T;
   /** @throws {DomainError} `INVALID_ARGUMENT` naming a setting that nobody asked for. */
   assertNoOthers(): void;
+  /** What was asked for and what it was, by name. */
+  taken(): readonly TakenSetting[];
 }
 
 /** A reader of `settings`. Its methods throw `INVALID_ARGUMENT` naming setting, value and what it may be. */
 export function createSettingReader(settings: ImportSettings): SettingReader {
-  const asked = new Set<string>();
-  const choice = <const T extends string>(name: string, options: readonly T[], fallback: T): T => {
-    asked.add(name);
+  const asked = new Map<string, TakenSetting>();
+  const take = (name: string, fallback: string): string => {
     const value = settings[name] ?? fallback;
+    asked.set(name, { name, value, isDefault: settings[name] === undefined });
+    return value;
+  };
+  const choice = <const T extends string>(name: string, options: readonly T[], fallback: T): T => {
+    const value = take(name, fallback);
     const found = options.find((option) => option === value);
     if (found !== undefined) return found;
     throw invalid(name, value, `one of ${options.join(", ")}`);
@@ -66,16 +82,17 @@ export function createSettingReader(settings: ImportSettings): SettingReader {
     choice,
     flag: (name, fallback) => choice(name, ["true", "false"], fallback ? "true" : "false") === "true",
     count(name, fallback) {
-      asked.add(name);
-      const value = settings[name] ?? String(fallback);
+      const value = take(name, String(fallback));
       if (/^[1-9]\d{0,5}$/u.test(value)) return Number(value);
       throw invalid(name, value, "a whole number of at least 1");
     },
     assertNoOthers() {
       const other = Object.keys(settings).find((name) => !asked.has(name));
       if (other === undefined) return;
-      throw invalid(other, settings[other] ?? "", `left out: this layout has ${[...asked].sort().join(", ")}`);
+      const known = [...asked.keys()].sort().join(", ") || "no settings";
+      throw invalid(other, settings[other] ?? "", `left out: this layout has ${known}`);
     },
+    taken: () => [...asked.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   type PublishOptions,
   publishPackage,
 } from "../package/publish-model.ts";
+import { checkpointSourceJson } from "./checkpoint-source.ts";
 import type { ImportedCheckpoint } from "./import-checkpoint.ts";
 
 /** What decides when nothing was fitted. */
@@ -34,7 +35,7 @@ function factsOf(
   { model, layout, settings, sourceDigest }: ImportedCheckpoint,
   { codeVersion, expects }: { readonly codeVersion: string; readonly expects: BagSourceFacts },
 ): ManifestFacts {
-  const spec = { imported: { layout, settings: { ...settings }, checkpoint: sourceDigest } };
+  const spec = checkpointSourceJson({ layout, settings, digest: sourceDigest });
   const { task } = model.config;
   const nThresholds = { binary: 1, multiclass: 0, multilabel: task.classes.length }[task.kind];
   return {

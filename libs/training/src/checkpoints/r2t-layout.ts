@@ -1,6 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import type { Task } from "@parfocal/models";
 import { type CheckpointLayout, type ForeignTensors, type SettingReader, shapeOf } from "./layout.ts";
+import { readPooling } from "./r2t-pooling.ts";
 
 const ENCODER = "online_encoder";
 const CROSS = `${ENCODER}.cr_msa`;
@@ -17,15 +18,13 @@ function untold(settings: SettingReader) {
   };
 }
 
-function refuseOthers(tensors: ForeignTensors, settings: SettingReader): void {
+function refuseOthers(tensors: ForeignTensors): void {
   const variant = [...tensors.keys()].find((name) => /\.(?:norm2|mlp|pos_embedding|landmark)|pos_emb/u.test(name));
   if (variant !== undefined)
     throw new DomainError(
       "UNSUPPORTED_FORMAT",
       `the checkpoint has ${variant}: that variant of R2T cannot be imported`,
     );
-  if (settings.choice("da_act", ["tanh", "relu"], "tanh") === "tanh") return;
-  throw new DomainError("UNSUPPORTED_FORMAT", "setting da_act is relu; attention pooling here has tanh alone");
 }
 
 /** Our names of layers as theirs; what follows the last dot is the same. */
@@ -48,17 +47,12 @@ function layerNames(nRegional: number): ReadonlyMap<string, string> {
     ["reembed.cross.phi.down", `${CROSS}.attn.phi.0`],
     ["reembed.cross.phi.up", `${CROSS}.attn.phi.2`],
     ["reembed.norm", `${ENCODER}.norm`],
-    ["head.attention.w", "pool_fn.attention.attention.2"],
     ["head.classifier", "predictor"],
   ]);
 }
 
-/** Parameters whose whole name differs. The public pooling has no bias in its hidden layer. */
-const WHOLE_NAMES: ReadonlyMap<string, string | undefined> = new Map([
-  ["reembed.cross.phi.weight", `${CROSS}.attn.phi`],
-  ["head.attention.v.weight", "pool_fn.attention.attention.0.weight"],
-  ["head.attention.v.bias", undefined],
-]);
+/** The one parameter whose whole name differs. */
+const WHOLE_NAMES: ReadonlyMap<string, string> = new Map([["reembed.cross.phi.weight", `${CROSS}.attn.phi`]]);
 
 /**
  * Checkpoints of the public R2T program (`patch_to_emb`, `online_encoder`, `pool_fn`, `predictor`).
@@ -69,12 +63,12 @@ export const r2tLayout: CheckpointLayout = {
   name: "r2t",
   isOf: (tensors) => tensors.has("patch_to_emb.0.weight") && tensors.has(`${ENCODER}.norm.weight`),
   read(tensors, settings) {
-    refuseOthers(tensors, settings);
+    refuseOthers(tensors);
     const [width, dIn] = shapeOf(tensors, "patch_to_emb.0.weight", 2);
     const [nLogits] = shapeOf(tensors, "predictor.weight", 2);
-    const [attentionWidth] = shapeOf(tensors, "pool_fn.attention.attention.0.weight", 2);
+    const { head, layers, idle } = readPooling(tensors, settings);
     const regional = new Set([...tensors.keys()].flatMap((name) => REGIONAL.exec(name)?.[1] ?? []));
-    const names = layerNames(regional.size);
+    const names = new Map([...layerNames(regional.size), ...layers]);
     const reembed = {
       kind: "r2t",
       compat: "reference",
@@ -85,15 +79,15 @@ export const r2tLayout: CheckpointLayout = {
       ...crossFields(tensors),
       ...untold(settings),
     };
-    const head = { kind: "abmil", hidden: [], attentionWidth: attentionWidth ?? 0, attentionDropout: 0 };
     return {
       model: { dIn: dIn ?? 0, reembed, head },
       nLogits: nLogits ?? 0,
+      idle,
       defaultTask: () => numberedTask(nLogits ?? 0),
       foreignName(parameter) {
-        if (WHOLE_NAMES.has(parameter)) return WHOLE_NAMES.get(parameter);
         const dot = parameter.lastIndexOf(".");
-        return `${names.get(parameter.slice(0, dot)) ?? parameter.slice(0, dot)}${parameter.slice(dot)}`;
+        const layer = parameter.slice(0, dot);
+        return WHOLE_NAMES.get(parameter) ?? `${names.get(layer) ?? layer}${parameter.slice(dot)}`;
       },
     };
   },
