@@ -11,6 +11,7 @@ describe("the command line", () => {
       "up",
       "import",
       "train",
+      "presets",
       "predict",
       "models",
       "bags",

@@ -6,6 +6,7 @@ import { createImportCommand } from "./commands/import.ts";
 import { createModelsCommand } from "./commands/models.ts";
 import { createOperationsCommand } from "./commands/operations.ts";
 import { createPredictCommand } from "./commands/predict.ts";
+import { createPresetsCommand } from "./commands/presets.ts";
 import { createTrainCommand } from "./commands/train.ts";
 import { createUpCommand } from "./commands/up.ts";
 import { EXIT_CODES, EXIT_CODES_HELP } from "./exit-codes.ts";
@@ -42,6 +43,7 @@ ${EXIT_CODES_HELP}`,
     createUpCommand(),
     createImportCommand(),
     createTrainCommand(),
+    createPresetsCommand(),
     createPredictCommand(),
     createModelsCommand(),
     createBagsCommand(),

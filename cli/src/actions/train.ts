@@ -4,6 +4,7 @@ import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol"
 import type { GatewayClients } from "../client/clients.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { listAllBags } from "../client/list-all.ts";
+import { presetSpec } from "../client/presets.ts";
 import { inferTask, type TaskName } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { FROM_BAGS, readLabels } from "../cohort/read-labels.ts";
@@ -19,6 +20,7 @@ export interface TrainCommandOptions extends SpecOptions {
   readonly model: string;
   readonly labels: string;
   readonly labelColumn?: string;
+  readonly preset?: string;
   readonly spec?: string;
   readonly requestId?: string;
   readonly wait: boolean;
@@ -38,9 +40,14 @@ const PARTS = {
 /** `parfocal train`. */
 export async function runTrain(context: CommandContext, options: TrainCommandOptions): Promise<ExitCode> {
   const { output, parent, signal } = context;
-  const base = options.spec === undefined ? undefined : await readTrainingSpec(options.spec);
-  const spec = createTrainingSpec(options, base);
+  if (options.spec !== undefined && options.preset !== undefined)
+    throw new UsageError("--preset and --spec are both where to start from; give one");
+  const file = options.spec === undefined ? undefined : await readTrainingSpec(options.spec);
+  // What is wrong without a preset is wrong before any service starts.
+  if (options.preset === undefined) createTrainingSpec(options, file);
   const { clients, isEmbedded } = await context.connect();
+  const base = options.preset === undefined ? file : await presetSpec(clients, options.preset, signal);
+  const spec = createTrainingSpec(options, base);
   if (!options.wait && isEmbedded) {
     throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");
   }

@@ -61,11 +61,38 @@ describe("the specification that options make", () => {
     expect(spec.recipe).toMatchObject({ epochs: 2, seed: 9n });
   });
 
+  it("has the re-embedder asked for, with tiles pooled as they come behind it", () => {
+    const { architecture } = createTrainingSpec({ reembed: "r2t" });
+    expect(architecture?.reembedder?.kind?.$case).toBe("r2t");
+    expect(architecture?.head).toMatchObject({ trunk: { hidden: [] }, kind: { value: { gated: true } } });
+    const other = createTrainingSpec({ reembed: "roformer", head: "class-attention", attentionWidth: 64 }).architecture;
+    expect(other?.reembedder?.kind?.$case).toBe("roformer");
+    // The service has a default of its own for the layers of this head.
+    expect(other?.head?.trunk).toBeUndefined();
+    expect(other?.head?.kind).toMatchObject({ $case: "classAttention", value: { attentionWidth: 64 } });
+  });
+
+  it("keeps, changes or drops the re-embedder of the file", async () => {
+    const r2t = { heads: 4, crmsaK: 1 };
+    const head = { trunk: { hidden: [] }, abmil: { attentionWidth: 128, gated: false, bias: false } };
+    const base = await readTrainingSpec(await specFile({ architecture: { reembedder: { r2t }, head } }));
+    const kept = createTrainingSpec({ epochs: 2, head: "gated-abmil" }, base).architecture;
+    expect(kept?.reembedder?.kind).toMatchObject({ $case: "r2t", value: r2t });
+    expect(kept?.head?.kind).toMatchObject({ value: { attentionWidth: 128, gated: true, bias: false } });
+    expect(createTrainingSpec({ reembed: "r2t" }, base).architecture?.reembedder).toEqual(kept?.reembedder);
+    const changed = createTrainingSpec({ reembed: "roformer", head: "dsmil" }, base).architecture;
+    expect(changed?.reembedder?.kind?.$case).toBe("roformer");
+    expect(changed?.head).toMatchObject({ trunk: { hidden: [] }, kind: { $case: "dsmil" } });
+    expect(createTrainingSpec({ reembed: "none" }, base).architecture?.reembedder).toBeUndefined();
+  });
+
   it.each([
+    [{ head: "dsmil", attentionWidth: 8 }, "--attention-width"],
+    [{ head: "class-attention", attentionDropout: 0.1 }, "--attention-dropout"],
     [{ hidden: "64,x" }, "--hidden"],
     [{ threshold: "1.5" }, "--threshold"],
     [{ threshold: "best" }, "--threshold"],
-  ])("is refused for %j", (options, message) => {
+  ] as const)("is refused for %j", (options, message) => {
     expect(() => createTrainingSpec(options)).toThrow(message);
   });
 

@@ -1,17 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { commonV1 } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
+import { type ArchitectureOptions, architectureFromOptions } from "./architecture-options.ts";
+import { applySettings } from "./spec-settings.ts";
 
 /** Options of `train` that make a training specification. Absent: the service's default. */
-export interface SpecOptions {
-  readonly head?: "mean" | "max" | "abmil" | "gated-abmil";
-  /** Widths between commas, or `none`. */
-  readonly hidden?: string;
-  readonly attentionWidth?: number;
-  readonly dropout?: number;
-  readonly attentionDropout?: number;
-  readonly standardise?: boolean;
-  readonly singleLogit?: boolean;
+export interface SpecOptions extends ArchitectureOptions {
   readonly epochs?: number;
   readonly optimiser?: "adam" | "adamw" | "sgd";
   readonly lr?: number;
@@ -26,11 +20,10 @@ export interface SpecOptions {
   readonly test?: number;
   readonly threshold?: string;
   readonly seed?: bigint;
+  /** Single values as `path=value`; they win over everything else. */
+  readonly set?: readonly string[];
 }
 
-const DEFAULT_HIDDEN = [512];
-const DEFAULT_DROPOUT = 0.25;
-const DEFAULT_ATTENTION_WIDTH = 256;
 const DEFAULT_SEED = 1n;
 
 const OPTIMISERS = {
@@ -53,7 +46,7 @@ const SELECTIONS = {
 };
 
 /**
- * The specification of a training: what `base` says, then what the options say, without a task.
+ * The specification of a training: what `base` says, then what the options say, single values last, without a task.
  *
  * @throws {UsageError} for an option that means nothing.
  */
@@ -61,9 +54,9 @@ export function createTrainingSpec(
   options: SpecOptions,
   base: commonV1.TrainingSpec = commonV1.TrainingSpec.fromPartial({}),
 ): commonV1.TrainingSpec {
-  return {
+  const spec: commonV1.TrainingSpec = {
     task: base.task,
-    architecture: architectureOf(options, base.architecture),
+    architecture: architectureFromOptions(options, base.architecture),
     recipe: recipeOf(options, base.recipe ?? commonV1.Recipe.fromPartial({ seed: DEFAULT_SEED })),
     split: {
       validationFraction: options.validation ?? base.split?.validationFraction,
@@ -71,46 +64,7 @@ export function createTrainingSpec(
     },
     threshold: options.threshold === undefined ? base.threshold : thresholdOf(options.threshold),
   };
-}
-
-function architectureOf(options: SpecOptions, base: commonV1.Architecture | undefined): commonV1.Architecture {
-  return {
-    head: headOf(options, base?.head),
-    standardise: options.standardise ?? base?.standardise ?? false,
-    singleLogit: options.singleLogit ?? base?.singleLogit ?? false,
-  };
-}
-
-function headOf(options: SpecOptions, base: commonV1.Head | undefined): commonV1.Head {
-  const isTouched = options.hidden !== undefined || options.dropout !== undefined;
-  const trunk: commonV1.Trunk = {
-    hidden: options.hidden === undefined ? (base?.trunk?.hidden ?? DEFAULT_HIDDEN) : widthsOf(options.hidden),
-    activation: base?.trunk?.activation ?? commonV1.Activation.ACTIVATION_UNSPECIFIED,
-    dropout: options.dropout ?? base?.trunk?.dropout ?? DEFAULT_DROPOUT,
-  };
-  return { trunk: isTouched || base?.trunk === undefined ? trunk : base.trunk, kind: poolingOf(options, base?.kind) };
-}
-
-function poolingOf(options: SpecOptions, base: commonV1.Head["kind"]): NonNullable<commonV1.Head["kind"]> {
-  const { head } = options;
-  if (head === "mean") return { $case: "mean", value: {} };
-  if (head === "max") return { $case: "max", value: { over: commonV1.MaxHead_Over.OVER_UNSPECIFIED } };
-  if (head === undefined && base !== undefined && base.$case !== "abmil") return base;
-  const before = base?.$case === "abmil" ? base.value : undefined;
-  const value: commonV1.AbmilHead = {
-    attentionWidth: options.attentionWidth ?? before?.attentionWidth ?? DEFAULT_ATTENTION_WIDTH,
-    gated: head === undefined ? (before?.gated ?? true) : head === "gated-abmil",
-    dropout: options.attentionDropout ?? before?.dropout ?? 0,
-    branches: before?.branches ?? commonV1.AbmilHead_Branches.BRANCHES_UNSPECIFIED,
-  };
-  return { $case: "abmil", value };
-}
-
-function widthsOf(text: string): number[] {
-  if (text === "none") return [];
-  const widths = text.split(",").map(Number);
-  if (widths.every((width) => Number.isInteger(width) && width >= 1)) return widths;
-  throw new UsageError(`--hidden "${text}" is neither whole numbers with commas between them nor none`);
+  return options.set === undefined ? spec : applySettings(spec, options.set);
 }
 
 function recipeOf(options: SpecOptions, base: commonV1.Recipe): commonV1.Recipe {

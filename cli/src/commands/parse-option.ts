@@ -43,3 +43,8 @@ export function parseNames(text: string): string[] {
   if (names.every((name) => name !== "")) return names;
   throw new InvalidArgumentError("It is names with commas between them.");
 }
+
+/** Collects the values of an option that may be given several times. */
+export function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}

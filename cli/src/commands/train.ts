@@ -1,6 +1,15 @@
 import { Command, Option } from "commander";
+import { HEADS, REEMBEDDERS } from "../cohort/architecture-options.ts";
 import { runCommand } from "../run-command.ts";
-import { parseCount, parseNames, parseNonNegative, parsePositive, parseSeed, parseShare } from "./parse-option.ts";
+import {
+  collect,
+  parseCount,
+  parseNames,
+  parseNonNegative,
+  parsePositive,
+  parseSeed,
+  parseShare,
+} from "./parse-option.ts";
 
 /** `parfocal train`. */
 export function createTrainCommand(): Command {
@@ -13,7 +22,13 @@ export function createTrainCommand(): Command {
     .requiredOption("--model <id>", "model; one that exists gets a further version")
     .requiredOption("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
     .option("--label-column <name>", "column of the label (default: label)")
+    .option("--preset <name>", "start from a named recipe ('parfocal presets' lists them); options given beside it win")
     .option("--spec <file>", "JSON of parfocal.common.v1.TrainingSpec; options given beside it win")
+    .option(
+      "--set <name=value>",
+      "a single value of the specification, after all other options; may be given again ('parfocal presets NAME' shows the names)",
+      collect,
+    )
     .option("--request-id <uuid>", "makes the request idempotent: the same id gives the same operation")
     .option("--no-wait", "return as soon as the training is accepted");
   addModelOptions(command);
@@ -29,7 +44,9 @@ slide stand between semicolons; one behind a question mark is not known. Slide i
 Examples:
   parfocal train --model tumour --labels labels.csv
   parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
-  parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait`,
+  parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait
+  parfocal train --model r2t --labels labels.csv --reembed r2t --head abmil --set reembed.heads=4 --set reembed.crmsa-heads=4
+  parfocal train --model ro --labels labels.csv --preset ro-abmil --set recipe.early-stopping.patience=5`,
     )
     .action(async (options: object, self: Command) => {
       const { runTrain } = await import("../actions/train.ts");
@@ -41,8 +58,14 @@ function addModelOptions(command: Command): void {
   command
     .addOption(new Option("--task <kind>", "what is decided (default: what the labels make)").choices(TASKS))
     .option("--classes <names>", "classes in order, a comma between; binary: negative first", parseNames)
-    .addOption(new Option("--head <kind>", "how tiles are pooled (default: gated-abmil)").choices(HEADS))
-    .option("--hidden <widths>", "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: 512)")
+    .addOption(
+      new Option("--reembed <kind>", "how tiles see each other before (default: none)").choices([...REEMBEDDERS]),
+    )
+    .addOption(new Option("--head <kind>", "how tiles are pooled (default: gated-abmil)").choices([...HEADS]))
+    .option(
+      "--hidden <widths>",
+      "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: 512, none behind a re-embedder)",
+    )
     .option("--attention-width <n>", "width of the attention layer (default: 256)", parseCount)
     .option("--dropout <p>", "of hidden values in training (default: 0.25)", parseShare)
     .option("--attention-dropout <p>", "of attention units in training (default: 0)", parseShare)
@@ -71,5 +94,4 @@ function addRecipeOptions(command: Command): void {
 }
 
 const TASKS = ["binary", "multiclass", "multilabel"];
-const HEADS = ["mean", "max", "abmil", "gated-abmil"];
 const SCHEDULES = ["constant", "cosine", "plateau"];

@@ -103,7 +103,10 @@ export async function startTraining(
     }),
   );
   const { parent, modelId, spec, signal } = request;
-  const operation = await training.train({ parent, modelId, bags, spec, requestId: randomUUID(), startFrom: "" }, { signal });
+  const operation = await training.train(
+    { parent, modelId, bags, spec, requestId: randomUUID(), startFrom: "" },
+    { signal },
+  );
   return operation.name;
 }
 

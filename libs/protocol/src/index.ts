@@ -9,6 +9,7 @@ export * as inferenceV2 from "./gen/inference/grpc_service.ts";
 export * as aggregateV1 from "./gen/parfocal/aggregate/v1/aggregate.ts";
 export * as pretrainV1 from "./gen/parfocal/pretrain/v1/pretrain.ts";
 export * as reembedV1 from "./gen/parfocal/reembed/v1/reembed.ts";
+export { type FieldValue, type MessageField, messageFields } from "./message-fields.ts";
 export * as commonV1 from "./packages/common-v1.ts";
 export * as gatewayV1 from "./packages/gateway-v1.ts";
 export * as googleProtobuf from "./packages/google-protobuf.ts";

@@ -1,0 +1,103 @@
+import { commonV1, type MessageField } from "@parfocal/protocol";
+import { UsageError } from "../exit-codes.ts";
+import { enumWords, type SpecPath, specPaths } from "./spec-paths.ts";
+
+type Json = Record<string, unknown>;
+
+/** Takes a message that may be absent out of the specification, and empties a list. */
+const NONE = "none";
+
+/**
+ * The specification with single values set, each given as `path=value`: `reembed.heads=4`, `head.trunk.hidden=256,128`,
+ * `recipe.optimiser.kind=adam`, `recipe.earlyStopping=none`. Names count in any of the usual spellings (`attention-width`).
+ *
+ * @throws {UsageError} for a name that is none, with those that there are, and for a value of another type.
+ */
+export function applySettings(spec: commonV1.TrainingSpec, settings: readonly string[]): commonV1.TrainingSpec {
+  const json = commonV1.TrainingSpec.toJSON(spec) as Json;
+  const paths = specPaths(spec);
+  for (const setting of settings) {
+    const [, name = "", text = ""] = /^([^=]+)=(.*)$/su.exec(setting) ?? [];
+    if (name === "") throw new UsageError(`--set "${setting}" is not name=value`);
+    const { keys, field } = pathOf(paths, name, setting);
+    write(json, keys, parseValue(field, text, setting));
+  }
+  return commonV1.TrainingSpec.fromJSON(json);
+}
+
+/** Every value of a specification with its name, as {@link applySettings} takes both. What is absent is left out. */
+export function settingsOf(spec: commonV1.TrainingSpec): readonly (readonly [string, string])[] {
+  const json = commonV1.TrainingSpec.toJSON(spec) as Json;
+  return specPaths(spec).flatMap(({ path, keys, field }): [string, string][] => {
+    const value = read(json, keys);
+    if (field.value.kind === "message") return [];
+    // The JSON of the contract leaves out zeros of fields that cannot be absent, if the message around them is there.
+    const isZero = value === undefined && !field.canBeAbsent && read(json, keys.slice(0, -1)) !== undefined;
+    return value === undefined && !isZero ? [] : [[path, textOf(field, value)]];
+  });
+}
+
+function pathOf(paths: readonly SpecPath[], name: string, setting: string): SpecPath {
+  const wanted = name.trim().replace(/[-_]([a-z0-9])/gu, (_, letter: string) => letter.toUpperCase());
+  const found = paths.find(({ path }) => path === wanted);
+  if (found !== undefined) return found;
+  const [root = ""] = wanted.split(".");
+  const near = paths.map(({ path }) => path).filter((path) => path === root || path.startsWith(`${root}.`));
+  if (near.length === 0 && root === "reembed")
+    throw new UsageError(`--set ${setting}: there is no re-embedder; give one by --reembed or --preset`);
+  const roots = "reembed.…, head.…, recipe.…, split.…, threshold.…, standardise, singleLogit";
+  throw new UsageError(`--set ${setting}: there is no ${name}; there are ${near.join(", ") || roots}`);
+}
+
+function parseValue(field: MessageField, text: string, setting: string): unknown {
+  if (field.value.kind === "message") {
+    if (text === NONE) return undefined;
+    throw new UsageError(`--set ${setting}: it is a group of values; ${NONE} leaves it out`);
+  }
+  if (!field.isList) return parseScalar(field, text.trim(), setting);
+  return text === NONE ? [] : text.split(",").map((part) => parseScalar(field, part.trim(), setting));
+}
+
+function parseScalar({ value }: MessageField, text: string, setting: string): unknown {
+  const refuse = (expected: string) => new UsageError(`--set ${setting}: it is ${expected}`);
+  switch (value.kind) {
+    case "flag":
+      if (text === "true" || text === "false") return text === "true";
+      throw refuse("true or false");
+    case "integer":
+      if (/^-?\d{1,20}$/u.test(text) && BigInt(text) >= value.min && BigInt(text) <= value.max) return text;
+      throw refuse(`a whole number from ${value.min} to ${value.max}`);
+    case "number":
+      if (text !== "" && Number.isFinite(Number(text))) return Number(text);
+      throw refuse("a number");
+    case "enum": {
+      const words = enumWords(value.names);
+      const found = words.get(text.toLowerCase().replaceAll("_", "-"));
+      if (found !== undefined) return found;
+      throw refuse(`one of ${[...words.keys()].join(", ")}`);
+    }
+    default:
+      return text;
+  }
+}
+
+function textOf({ value, isList }: MessageField, found: unknown): string {
+  if (isList) return Array.isArray(found) && found.length > 0 ? found.join(",") : NONE;
+  if (value.kind === "flag") return String(found ?? false);
+  if (value.kind === "enum") return [...enumWords(value.names)].find(([, name]) => name === found)?.[0] ?? "default";
+  return String(found ?? 0);
+}
+
+function read(json: Json, keys: readonly string[]): unknown {
+  return keys.reduce<unknown>((at, key) => (at as Json | undefined)?.[key], json);
+}
+
+function write(json: Json, keys: readonly string[], value: unknown): void {
+  const [key = "", ...rest] = keys;
+  if (rest.length > 0) {
+    const inner = (json[key] ?? {}) as Json;
+    write(inner, rest, value);
+    json[key] = inner;
+  } else if (value === undefined) delete json[key];
+  else json[key] = value;
+}
