@@ -5,6 +5,7 @@ import { applyStandardise, standardiseParameters } from "./layers/standardise.ts
 import { MAX_WIDTH } from "./layers/trunk.ts";
 import type {
   AuxiliaryOutput,
+  DepthRule,
   DropoutSite,
   ForwardContext,
   HeadConfig,
@@ -73,6 +74,8 @@ export interface Model {
   readonly hasReembedder: boolean;
   /** W: features of a tile between stem and body; absent when the re-embedder has no stem of its own. */
   readonly stemWidth?: number;
+  /** Where the re-embedder's parameters stand in its depth, by their full names. */
+  readonly depth: DepthRule;
   /** D': features of a tile as the head gets them. */
   readonly tileWidth: number;
   /** The parts that are served apart; one after the other they are {@link Model.forward}. */
@@ -125,6 +128,7 @@ export function buildModel(config: unknown): Model {
     sideInputs: reembedder.sideInputs,
     hasReembedder: reembedder.config.kind !== "none",
     ...(reembedder.stem && { stemWidth: reembedder.stem.outputWidth(parsed.dIn) }),
+    depth: prefixedDepth(reembedder.depth(parsed.dIn), "reembed"),
     tileWidth: widths.dIn,
     stages,
     forward({ features, ...sides }, parameters, dropout) {
@@ -172,6 +176,11 @@ function prefixed(stage: StageDeclaration, prefix: string): StageDeclaration {
     parameters: stage.parameters.map((spec) => ({ ...spec, name: `${prefix}.${spec.name}` })),
     dropoutSites: stage.dropoutSites.map((site) => ({ ...site, name: `${prefix}.${site.name}` })),
   };
+}
+
+function prefixedDepth({ blocks, output }: DepthRule, prefix: string): DepthRule {
+  const full = (name: string) => `${prefix}.${name}`;
+  return { blocks: blocks.map(full), output: output.map(full) };
 }
 
 const keepAll: DropoutFunction = (_site, x) => x;

@@ -34,6 +34,7 @@ export {
 export { type GridOptions, gridFromCoords, type TileGrid } from "./geometry/grid-from-coords.ts";
 export {
   type AuxiliaryOutput,
+  type DepthRule,
   type DropoutSite,
   type ForwardContext,
   type HeadConfig,

@@ -139,6 +139,17 @@ export interface StemDefinition<C extends ReembedderConfig> {
 }
 
 /**
+ * Where a re-embedder's parameters stand in its depth, for step sizes that fall towards the input. A parameter belongs to the
+ * name that it lies below; what lies below none of them is the input's.
+ */
+export interface DepthRule {
+  /** Blocks in their order. */
+  readonly blocks: readonly string[];
+  /** What follows the last block. */
+  readonly output: readonly string[];
+}
+
+/**
  * A way to re-embed the tiles of a bag in the light of each other. Adding one is one file and one line in `registry.ts`.
  */
 export interface ReembedderDefinition<C extends ReembedderConfig> {
@@ -153,5 +164,7 @@ export interface ReembedderDefinition<C extends ReembedderConfig> {
   declare(config: C, dIn: number): StageDeclaration;
   /** Present when the first layers look at one tile at a time; `forward` then gets `[N, W]` from it. */
   readonly stem?: StemDefinition<C>;
+  /** Absent: parameters below `blocks.<i>` are blocks, those below `norm` the output. */
+  depth?(config: C): DepthRule;
   forward(config: C, input: ReembedderInput, context: ForwardContext): ReembedderOutput;
 }

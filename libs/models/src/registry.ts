@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { tf } from "@parfocal/tensor";
+import { depthByName } from "./depth-by-name.ts";
 import { abmilHead } from "./heads/abmil.ts";
 import { classAttentionHead } from "./heads/class-attention.ts";
 import { dsmilHead } from "./heads/dsmil.ts";
@@ -7,6 +8,7 @@ import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
 import { meanHead } from "./heads/mean.ts";
 import type {
+  DepthRule,
   ForwardContext,
   HeadConfig,
   HeadDefaults,
@@ -55,6 +57,8 @@ export interface Reembedder {
   readonly sideInputs: readonly SideInput[];
   outputWidth(dIn: number): number;
   declare(dIn: number): StageDeclaration;
+  /** Which parameters lie how deep. */
+  depth(dIn: number): DepthRule;
   /** The layers that look at one tile at a time, if the re-embedder begins with such. */
   readonly stem?: Stem;
   forward(input: ReembedderInput, context: ForwardContext): ReembedderOutput;
@@ -141,6 +145,7 @@ function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefin
         sideInputs: definition.sideInputs(config),
         outputWidth: (dIn) => definition.outputWidth(config, dIn),
         declare: (dIn) => definition.declare(config, dIn),
+        depth: (dIn) => definition.depth?.(config) ?? depthByName(definition.declare(config, dIn).parameters),
         forward: (input, context) => definition.forward(config, input, context),
       };
     },

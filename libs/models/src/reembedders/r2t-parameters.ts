@@ -16,7 +16,7 @@ export function regionalName(i: number): string {
 export const CROSS = "cross";
 
 /** Names of the blocks in their order. */
-function blockNames({ nLayers, crmsa }: R2tConfig): string[] {
+export function blockNames({ nLayers, crmsa }: R2tConfig): string[] {
   return [...Array.from({ length: nLayers - 1 }, (_, i) => regionalName(i)), ...(crmsa ? [CROSS] : [])];
 }
 

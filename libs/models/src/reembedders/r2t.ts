@@ -7,6 +7,7 @@ import { convolveSquare, squareConvolution } from "../layers/square-convolution.
 import { type ForwardContext, type ReembedderDefinition, type ReembedderInput, TILES } from "../model.ts";
 import { parseR2tConfig, type R2tConfig } from "./r2t-config.ts";
 import {
+  blockNames,
   CROSS,
   crossOptions,
   declareR2t,
@@ -31,6 +32,7 @@ export const r2tReembedder: ReembedderDefinition<R2tConfig> = {
   outputWidth: encoderWidth,
   sideInputs: ({ grid }) => (grid === "coordinates" ? ["coords"] : []),
   declare: declareR2t,
+  depth: (config) => ({ blocks: blockNames(config), output: ["norm"] }),
 
   stem: {
     outputWidth: encoderWidth,
