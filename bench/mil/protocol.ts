@@ -52,16 +52,22 @@ export const MIL_SETS: readonly MilSet[] = [
   },
 ];
 
+/** What may differ between trainings on a data set. */
+export interface MilOptions {
+  readonly gated: boolean;
+  /** In front of the network; absent: none. */
+  readonly reembedder: commonV1.Reembedder | undefined;
+  readonly seed: number;
+}
+
 /** What the gateway is asked to train for a data set. */
-export function specOf(
-  set: MilSet,
-  options: { readonly gated: boolean; readonly seed: number },
-): commonV1.TrainingSpec {
+export function specOf(set: MilSet, options: MilOptions): commonV1.TrainingSpec {
   return commonV1.TrainingSpec.fromPartial({
     task: { kind: commonV1.Task_Kind.KIND_BINARY, classes: ["0", "1"] },
     architecture: {
       standardise: true,
       singleLogit: true,
+      ...(options.reembedder && { reembedder: options.reembedder }),
       head: {
         trunk: { hidden: [256, 128, 64], activation: commonV1.Activation.ACTIVATION_RELU, dropout: 0.5 },
         kind: { $case: "abmil", value: { attentionWidth: 64, gated: options.gated, dropout: 0 } },

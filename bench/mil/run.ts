@@ -1,16 +1,21 @@
 /**
  * @file 10-fold cross-validation of the classic multiple-instance data sets through the gateway.
  *
- *     node bench/mil/run.ts [--sets musk1,fox] [--repeats 3] [--gated] [--data FOLDER] [--json FILE]
+ *     node bench/mil/run.ts [--sets musk1,fox] [--reembed none,r2t,roformer] [--repeats 3] [--gated] [--data FOLDER] [--json FILE]
  */
 import { existsSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { auroc, splitPatients } from "@parfocal/metrics";
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
-import { type Embedded, startEmbedded } from "../lib/embedded.ts";
+import { type Clients, startServices } from "../../test/lib/services.ts";
+import { describeMachine } from "../lib/machine.ts";
 import { piecesOf } from "../lib/upload.ts";
-import { MIL_SETS, type MilSet, specOf } from "./protocol.ts";
+import { MIL_SETS, type MilOptions, type MilSet, specOf } from "./protocol.ts";
+import { MIL_REEMBEDDERS } from "./reembedders.ts";
 
 const N_FOLDS = 10;
 const PROJECT = "mil";
@@ -26,8 +31,8 @@ interface RepeatResult {
   readonly auroc: number;
 }
 
-async function importSet(embedded: Embedded, path: string): Promise<Labelled[]> {
-  const { bags } = await embedded.bags.uploadBag(piecesOf(path, PROJECT), { timeoutMs: 600_000 });
+async function importSet(clients: Clients, path: string): Promise<Labelled[]> {
+  const { bags } = await clients.bags.uploadBag(piecesOf(path, PROJECT), { timeoutMs: 600_000 });
   return bags.map(({ result }) => {
     if (result?.$case !== "bag") throw new Error(`not imported: ${result?.value.message ?? "no result"}`);
     return { name: result.value.name, label: Number(result.value.info?.sourceLabel) };
@@ -35,8 +40,8 @@ async function importSet(embedded: Embedded, path: string): Promise<Labelled[]> 
 }
 
 /** The finished model of an operation. */
-async function finish(embedded: Embedded, operation: googleLongrunning.Operation): Promise<gatewayV1.Model> {
-  const done = await embedded.operations.waitOperation({ name: operation.name }, { timeoutMs: 3_600_000 });
+async function finish(clients: Clients, operation: googleLongrunning.Operation): Promise<gatewayV1.Model> {
+  const done = await clients.operations.waitOperation({ name: operation.name }, { timeoutMs: 3_600_000 });
   if (done.result?.$case !== "response") throw new Error(done.result?.value.message ?? "the operation is not done");
   const { model } = gatewayV1.GetModelResponse.decode(done.result.value.value);
   if (model === undefined) throw new Error("the operation has no model");
@@ -44,7 +49,7 @@ async function finish(embedded: Embedded, operation: googleLongrunning.Operation
 }
 
 async function runFold(
-  embedded: Embedded,
+  clients: Clients,
   bags: readonly Labelled[],
   held: ReadonlySet<number>,
   spec: commonV1.TrainingSpec,
@@ -55,31 +60,28 @@ async function runFold(
     part: held.has(index) ? commonV1.Part.PART_TEST : commonV1.Part.PART_TRAIN,
   }));
   const request = { parent: `projects/${PROJECT}`, modelId: "abmil", bags: labelled, spec };
-  const model = await finish(embedded, await embedded.training.train(request));
+  const model = await finish(clients, await clients.training.train(request));
   const predicted: { index: number; probability: number }[] = [];
   // One at a time: a gateway refuses more calls at once than it is set to take.
   for (const index of held) {
-    const { prediction } = await embedded.prediction.predict({ model: model.name, bag: bags[index]?.name ?? "" });
+    const { prediction } = await clients.prediction.predict({ model: model.name, bag: bags[index]?.name ?? "" });
     predicted.push({ index, probability: prediction?.probabilities[1]?.probability ?? Number.NaN });
   }
   return predicted;
 }
 
 async function runRepeat(
-  embedded: Embedded,
+  clients: Clients,
   set: MilSet,
   bags: readonly Labelled[],
-  options: { readonly gated: boolean; readonly repeat: number },
+  { seed, ...options }: MilOptions,
 ): Promise<RepeatResult> {
-  const seed = 1000 * (options.repeat + 1);
   const labels = bags.map(({ label }) => label);
   const patients = bags.map(({ name }) => name);
   const folds = splitPatients({ patients, labels, plan: { kind: "folds", nFolds: N_FOLDS }, seed: BigInt(seed) });
   const probabilities = new Array<number>(bags.length).fill(Number.NaN);
   const perFold = await Promise.all(
-    folds.map(({ test }, k) =>
-      runFold(embedded, bags, new Set(test), specOf(set, { gated: options.gated, seed: seed + k })),
-    ),
+    folds.map(({ test }, k) => runFold(clients, bags, new Set(test), specOf(set, { ...options, seed: seed + k }))),
   );
   for (const { index, probability } of perFold.flat()) probabilities[index] = probability;
   const nRight = probabilities.filter((probability, i) => Number(probability >= 0.5) === labels[i]).length;
@@ -92,10 +94,68 @@ function meanAndSd(values: readonly number[]): string {
   return `${mean.toFixed(3)} ± ${Math.sqrt(variance).toFixed(3)}`;
 }
 
+/** Runs `body` on a gateway and its stages with a store of their own. */
+async function withServices<T>(body: (clients: Clients) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "parfocal-mil-"));
+  const services = await startServices({ PARFOCAL_STORE: pathToFileURL(folder).href, PARFOCAL_MAX_OPERATIONS: "2" });
+  try {
+    return await body(services.clients);
+  } finally {
+    await services.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Run {
+  readonly set: MilSet;
+  readonly reembed: string;
+  readonly gated: boolean;
+  readonly repeats: number;
+  readonly path: string;
+}
+
+/** All repeats of one set with one re-embedder, as a line of the table. */
+async function runSet({ set, reembed, gated, repeats, path }: Run): Promise<object> {
+  const start = performance.now();
+  const results: RepeatResult[] = [];
+  const nBags = await withServices(async (clients) => {
+    const bags = await importSet(clients, path);
+    const reembedder = MIL_REEMBEDDERS.get(reembed);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      results.push(await runRepeat(clients, set, bags, { gated, reembedder, seed: 1000 * (repeat + 1) }));
+      console.error(`${set.name} ${reembed} repeat ${repeat + 1}: ${JSON.stringify(results.at(-1))}`);
+    }
+    return bags.length;
+  });
+  return {
+    set: set.name,
+    reembed,
+    head: gated ? "gated-abmil" : "abmil",
+    bags: nBags,
+    repeats,
+    accuracy: meanAndSd(results.map(({ accuracy }) => accuracy)),
+    auroc: meanAndSd(results.map(({ auroc }) => auroc)),
+    // Both are of the network without a re-embedder.
+    reference: `${set.reference.accuracy[Number(gated)]} / ${set.reference.auroc[Number(gated)]}`,
+    published: set.published?.[Number(gated)] ?? null,
+    wallS: Math.round((performance.now() - start) / 1000),
+  };
+}
+
+/** The names of a list, each of which must be known. */
+function chosen(list: string, known: Iterable<string>): string[] {
+  const all = [...known];
+  const names = list.split(",");
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no "${unknown}"; there are ${all.join(", ")}`);
+  return names;
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       sets: { type: "string", default: MIL_SETS.map(({ name }) => name).join(",") },
+      reembed: { type: "string", default: "none" },
       repeats: { type: "string", default: "3" },
       gated: { type: "boolean", default: false },
       data: { type: "string", default: join(import.meta.dirname, "../../../shared/data/mil") },
@@ -103,33 +163,18 @@ async function main(): Promise<void> {
     },
   });
   if (!existsSync(values.data)) throw new Error(`no data folder ${values.data}: give one with --data`);
-  const wanted = MIL_SETS.filter(({ name }) => values.sets.split(",").includes(name));
+  const names = chosen(
+    values.sets,
+    MIL_SETS.map(({ name }) => name),
+  );
+  const reembedders = chosen(values.reembed, MIL_REEMBEDDERS.keys());
+  console.error(describeMachine());
   const lines: object[] = [];
-  for (const set of wanted) {
-    const embedded = await startEmbedded({ PARFOCAL_MAX_OPERATIONS: "2" });
-    const start = performance.now();
-    try {
-      const bags = await importSet(embedded, join(values.data, `${set.name}.csv`));
-      const results: RepeatResult[] = [];
-      for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
-        results.push(await runRepeat(embedded, set, bags, { gated: values.gated, repeat }));
-        console.error(`${set.name} repeat ${repeat + 1}: accuracy ${results.at(-1)?.accuracy.toFixed(3)}`);
-      }
-      const line = {
-        set: set.name,
-        head: values.gated ? "gated-abmil" : "abmil",
-        bags: bags.length,
-        repeats: results.length,
-        accuracy: meanAndSd(results.map(({ accuracy }) => accuracy)),
-        auroc: meanAndSd(results.map(({ auroc }) => auroc)),
-        reference: `${set.reference.accuracy[Number(values.gated)]} / ${set.reference.auroc[Number(values.gated)]}`,
-        published: set.published?.[Number(values.gated)] ?? null,
-        wallS: Math.round((performance.now() - start) / 1000),
-      };
-      lines.push(line);
-      console.log(JSON.stringify(line));
-    } finally {
-      await embedded.close();
+  for (const set of MIL_SETS.filter(({ name }) => names.includes(name))) {
+    for (const reembed of reembedders) {
+      const path = join(values.data, `${set.name}.csv`);
+      lines.push(await runSet({ set, reembed, gated: values.gated, repeats: Number(values.repeats), path }));
+      console.log(JSON.stringify(lines.at(-1)));
     }
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(lines, null, 2)}\n`);
