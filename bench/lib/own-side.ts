@@ -86,6 +86,7 @@ type BagFeeds = Readonly<Record<string, TensorSource>>;
 
 /** Predictions as the stages make them; with a re-embedder, tiles stay in the engine between the two graphs. */
 function createPredictor(engine: Engine, { aggregate, reembed }: ServingGraphs, feeds: BagFeeds): OwnSide["predict"] {
+  if (aggregate === undefined) return () => Promise.resolve([]);
   const fetches = { probabilities: INLINE };
   const runs: RunRequest[] =
     reembed === undefined

@@ -22,6 +22,8 @@ describe("a model's configuration", () => {
         init: "torch",
         attentionWidth: 256,
         attentionDropout: 0.25,
+        attentionActivation: "tanh",
+        attentionBias: true,
         branches: "single",
       },
       task: { kind: "binary", classes: ["no", "yes"], link: "softmax" },

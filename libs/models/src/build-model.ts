@@ -11,10 +11,13 @@ import type {
   HeadConfig,
   HeadOutput,
   HeadWidths,
+  OutputRows,
   ReembedderConfig,
   ReembedderInput,
   ReembedderOutput,
+  RegionRule,
   SideInput,
+  SideTensors,
   StageDeclaration,
 } from "./model.ts";
 import type { ParameterSpec } from "./parameter.ts";
@@ -32,14 +35,10 @@ export interface ModelConfig {
   readonly task: Task;
 }
 
-/** Tensors of one bag. */
-export interface ModelInput {
+/** Tensors of one bag; of the side inputs those that the model's `sideInputs` name. */
+export interface ModelInput extends SideTensors {
   /** `[N, D]` f32. */
   readonly features: tf.Tensor2D;
-  /** `[N, 2]` i32, present when `sideInputs` names it. */
-  readonly coords?: tf.Tensor2D;
-  /** `[N, 2]` i32, present when `sideInputs` names it. */
-  readonly grid?: tf.Tensor2D;
 }
 
 /** What a model makes of one bag. */
@@ -70,8 +69,14 @@ export interface Model {
   /** Sites with a probability above 0. */
   readonly dropoutSites: readonly DropoutSite[];
   readonly sideInputs: readonly SideInput[];
+  /** What feeders of `rows` and `regions` must know; absent when neither is among the side inputs. */
+  readonly regions?: RegionRule;
+  /** What the rows are that the re-embedder gives. */
+  readonly outputRows: OutputRows;
   /** Whether tiles are re-embedded before the head. */
   readonly hasReembedder: boolean;
+  /** Whether there is a head; a model of the task `embedding` has none and decides nothing. */
+  readonly hasHead: boolean;
   /** W: features of a tile between stem and body; absent when the re-embedder has no stem of its own. */
   readonly stemWidth?: number;
   /** Where the re-embedder's parameters stand in its depth, by their full names. */
@@ -126,7 +131,10 @@ export function buildModel(config: unknown): Model {
     parameters: declared.flatMap((stage) => stage.parameters),
     dropoutSites: [...sites.values()].filter((site) => site.probability > 0),
     sideInputs: reembedder.sideInputs,
+    ...(reembedder.regions && { regions: reembedder.regions }),
+    outputRows: reembedder.outputRows,
     hasReembedder: reembedder.config.kind !== "none",
+    hasHead: parsed.head.kind !== "none",
     ...(reembedder.stem && { stemWidth: reembedder.stem.outputWidth(parsed.dIn) }),
     depth: prefixedDepth(reembedder.depth(parsed.dIn), "reembed"),
     tileWidth: widths.dIn,
@@ -168,7 +176,19 @@ function readModel(json: unknown): { config: ModelConfig; head: Head; reembedder
   const task = parseTask(reader.object("task"), "task");
   const head = parseHead(reader.object("head"), { isMultilabel: task.kind === "multilabel" });
   reader.assertNoOthers();
+  assertHeadFitsTask(head.config.kind, task);
   return { config: { dIn, standardise, reembed: reembedder.config, head: head.config, task }, head, reembedder };
+}
+
+/** @throws {DomainError} `INVALID_ARGUMENT` when one of head and task is there without the other. */
+function assertHeadFitsTask(head: string, { kind }: Task): void {
+  if ((head === "none") === (kind === "embedding")) return;
+  throw new DomainError(
+    "INVALID_ARGUMENT",
+    `model.head.kind is ${head}; with the task ${kind} it must ${
+      kind === "embedding" ? "be none" : "decide something"
+    }`,
+  );
 }
 
 function prefixed(stage: StageDeclaration, prefix: string): StageDeclaration {

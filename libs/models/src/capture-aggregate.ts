@@ -1,6 +1,7 @@
-import { type CapturedGraph, type ConstantTensor, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
+import { type CapturedGraph, type ConstantTensor, captureGraph, type Dim, type GraphPort, tf } from "@parfocal/tensor";
 import type { Model, ModelInput } from "./build-model.ts";
-import { type SideInput, TILES } from "./model.ts";
+import { countTokens } from "./mixer/token-layout.ts";
+import { KEPT_TILES, REGIONS, type SideInput, type SideTensors, TILES } from "./model.ts";
 import { assertWeightsFit, type Weights } from "./parameter.ts";
 import type { Task } from "./task.ts";
 
@@ -16,9 +17,30 @@ export function bagPorts(model: Model, featureType: "f32" | "f16" = "f32"): Grap
   return [features, ...sidePorts(model)];
 }
 
-/** The inputs beyond the features that the model's re-embedder asks for. */
+/** The inputs beyond the features that the model's re-embedder asks for, i32. Sizes: N tiles, M looked at, R regions. */
 export function sidePorts(model: Model): GraphPort[] {
-  return model.sideInputs.map((name): GraphPort => ({ name, dtype: "i32", shape: [TILES, 2] }));
+  return model.sideInputs.flatMap((name) =>
+    sideShapes(model, name).map(([port, shape]): GraphPort => ({ name: port, dtype: "i32", shape })),
+  );
+}
+
+/** Names and shapes of the inputs that carry one side input. */
+function sideShapes({ sideInputs, regions }: Model, name: SideInput): (readonly [keyof SideTensors, readonly Dim[]])[] {
+  switch (name) {
+    case "coords":
+    case "grid":
+      return [[name, [TILES, 2]]];
+    case "rows":
+      return [["rows", [KEPT_TILES]]];
+    case "regions": {
+      const nTokens = regions === undefined ? 0 : countTokens(regions);
+      const places: Dim[] = [sideInputs.includes("rows") ? KEPT_TILES : TILES];
+      return [
+        ["slots", [REGIONS, nTokens]],
+        ["places", places],
+      ];
+    }
+  }
 }
 
 /** The model's input from the tensors of a graph with {@link bagPorts}. */
@@ -26,10 +48,11 @@ export function modelInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>
   return { features: tensors.features as tf.Tensor2D, ...sidesFromPorts(tensors) };
 }
 
+const SIDE_PORTS: readonly (keyof SideTensors)[] = ["coords", "grid", "rows", "slots", "places"];
+
 /** The inputs beyond the features among the tensors of a graph with {@link sidePorts}. */
-export function sidesFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): Pick<ModelInput, SideInput> {
-  const { coords, grid } = tensors as { readonly coords?: tf.Tensor2D; readonly grid?: tf.Tensor2D };
-  return { ...(coords && { coords }), ...(grid && { grid }) };
+export function sidesFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): SideTensors {
+  return Object.fromEntries(SIDE_PORTS.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]]])));
 }
 
 /** The values of a model's parameters as constants of a graph; those that it does not use do not get into it. */
@@ -47,7 +70,8 @@ export function constantsOf(model: Model, weights: Weights): Record<string, Cons
  * of one without, a bag (`features` `[N, D]`) and standardises it. Outputs `logits` `[K]`, `probabilities` `[C]` and, for
  * heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
  *
- * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's.
+ * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's; `PRECONDITION_FAILED` for a model
+ * without a head.
  */
 export function captureAggregate(model: Model, weights: Weights, options: ServingOptions = {}): CapturedGraph {
   const dtype = options.featureType ?? "f32";

@@ -14,15 +14,15 @@ import type { Weights } from "./parameter.ts";
 
 /** The graphs that serve a model. Legend: D features of a tile, W of one behind the stem, D' of a re-embedded one. */
 export interface ServingGraphs {
-  /** See {@link captureAggregate}. */
-  readonly aggregate: CapturedGraph;
+  /** See {@link captureAggregate}; absent in models without a head. */
+  readonly aggregate?: CapturedGraph;
   /** Absent in models without a re-embedder. */
   readonly reembed?: ReembedGraphs;
 }
 
 /** The graphs of a re-embedder, standardisation included. They hold no weight of the head. */
 export interface ReembedGraphs {
-  /** `features` `[N, D]` (and the inputs beyond them that it asks for) to `tiles` `[N, D']`, any N. */
+  /** `features` `[N, D]` (and the inputs beyond them that it asks for) to `tiles` `[N, D']`, any N. Rows may be fewer, see {@link Model.outputRows}. */
   readonly whole: CapturedGraph;
   /** The same in two halves, for re-embedders with a stem. */
   readonly halves?: ReembedHalves;
@@ -42,8 +42,10 @@ export interface ReembedHalves {
  * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's.
  */
 export function captureServing(model: Model, weights: Weights): ServingGraphs {
-  const aggregate = captureAggregate(model, weights);
-  return model.hasReembedder ? { aggregate, reembed: captureReembed(model, weights) } : { aggregate };
+  return {
+    ...(model.hasHead && { aggregate: captureAggregate(model, weights) }),
+    ...(model.hasReembedder && { reembed: captureReembed(model, weights) }),
+  };
 }
 
 /**

@@ -13,12 +13,21 @@ import type { Link } from "./task.ts";
 /** The symbolic dimension of the tiles of a bag. */
 export const TILES = "N";
 
+/** The symbolic dimension of the regions of a bag. */
+export const REGIONS = "R";
+
+/** The symbolic dimension of the tiles of a bag that are looked at, where a model takes some magnifications only. */
+export const KEPT_TILES = "M";
+
+/** A size that differs from bag to bag. */
+export type BagSize = typeof TILES | typeof REGIONS | typeof KEPT_TILES;
+
 /** A place where training drops activations. */
 export interface DropoutSite {
   /** Dotted path, unique in the model; the graph's input is `random.<name>`. */
   readonly name: string;
-  /** Shape of the activation, `"N"` for the number of tiles. */
-  readonly shape: readonly (number | typeof TILES)[];
+  /** Shape of the activation; a name for a size of the bag. */
+  readonly shape: readonly (number | BagSize)[];
   /** Probability of dropping, from 0 to 0.95. */
   readonly probability: number;
 }
@@ -96,24 +105,63 @@ export interface HeadConfig extends ConfigObject {
 }
 
 /**
- * Inputs of a bag beyond its features, all `[N, 2]` i32 (x, y): `coords`, level-0 pixels of the tiles' corners as the bag has
- * them; `grid`, cells on the slide, which the feeder makes of the coordinates by `gridFromCoords`.
+ * What a model may ask of a bag beyond its features. Each is fed by i32 inputs of its own, see {@link SideTensors}:
+ *
+ * - `coords`: level-0 pixels of the tiles' corners as the bag has them;
+ * - `grid`: cells on the slide, which the feeder makes of the coordinates by `gridFromCoords`;
+ * - `rows`: which tiles are looked at, those of the magnifications that {@link RegionRule.levels} names;
+ * - `regions`: which tiles lie together in regions, see {@link RegionRule}.
  */
-export type SideInput = "coords" | "grid";
+export type SideInput = "coords" | "grid" | "rows" | "regions";
 
-/** What a re-embedder gets. */
-export interface ReembedderInput {
+/**
+ * What a feeder must know to make `rows` and `regions`. Magnifications count from the coarsest, 0, to the finest, L - 1; the
+ * canonical bag's `level` counts the other way.
+ */
+export interface RegionRule {
+  /** L, magnifications of the bags, each twice the one before. */
+  readonly levelCount: number;
+  /** Which of them are looked at, ascending. */
+  readonly levels: readonly number[];
+  /** r: coarse tiles along the side of a region. */
+  readonly regionTiles: number;
+}
+
+/**
+ * The tensors of the side inputs of one bag, i32, each under the name of the graph's input. N tiles, M of them looked at, R regions
+ * of T tokens.
+ */
+export interface SideTensors {
+  /** `[N, 2]` (x, y), of `coords`. */
+  readonly coords?: tf.Tensor2D;
+  /** `[N, 2]` (x, y), of `grid`. */
+  readonly grid?: tf.Tensor2D;
+  /** `[M]`, of `rows`: numbers of the bag's rows, ascending. */
+  readonly rows?: tf.Tensor1D;
+  /**
+   * `[R, T]`, of `regions`: the tile of each token, tokens of the looked-at magnifications in the order of levels, coarse to
+   * fine, each row by row; N where there is none. With `rows` tiles count among those, and M stands for none.
+   */
+  readonly slots?: tf.Tensor2D;
+  /** `[N]`, of `regions`: where each tile lies in `slots`, r·T + t; every tile lies in one region. With `rows` `[M]`. */
+  readonly places?: tf.Tensor1D;
+}
+
+/**
+ * What the rows are that a re-embedder gives: `tiles`, those of the bag; `kept`, the ones that its `rows` name; `regions`, one
+ * per region in the order of `slots`.
+ */
+export type OutputRows = "tiles" | "kept" | "regions";
+
+/** What a re-embedder gets; of the side inputs those that the definition asks for. */
+export interface ReembedderInput extends SideTensors {
   /** `[N, D]`; for a re-embedder with a stem, what the stem made of it, `[N, W]`. */
   readonly tiles: tf.Tensor2D;
-  /** `[N, 2]` i32, present when the definition asks for it. */
-  readonly coords?: tf.Tensor2D;
-  /** `[N, 2]` i32, present when the definition asks for it. */
-  readonly grid?: tf.Tensor2D;
 }
 
 /** What a re-embedder makes of one bag. */
 export interface ReembedderOutput {
-  /** `[N, D']`. */
+  /** `[N, D']`; `[M, D']` or `[R, D']` where {@link OutputRows} says so. */
   readonly tiles: tf.Tensor2D;
   /** Scalars added to the training loss as they are (auxiliary objectives), by name. */
   readonly lossTerms?: Readonly<Record<string, tf.Scalar>>;
@@ -160,6 +208,10 @@ export interface ReembedderDefinition<C extends ReembedderConfig> {
   outputWidth(config: C, dIn: number): number;
   /** Which inputs it needs beyond the features; bags without them are refused before any run. */
   sideInputs(config: C): readonly SideInput[];
+  /** Present when it asks for `rows` or `regions`. */
+  regions?(config: C): RegionRule;
+  /** Absent: `tiles`. */
+  outputRows?(config: C): OutputRows;
   /** Parameters and dropout sites. */
   declare(config: C, dIn: number): StageDeclaration;
   /** Present when the first layers look at one tile at a time; `forward` then gets `[N, W]` from it. */

@@ -7,6 +7,7 @@ import { dsmilHead } from "./heads/dsmil.ts";
 import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
 import { meanHead } from "./heads/mean.ts";
+import { noHead } from "./heads/none.ts";
 import type {
   DepthRule,
   ForwardContext,
@@ -15,10 +16,12 @@ import type {
   HeadDefinition,
   HeadOutput,
   HeadWidths,
+  OutputRows,
   ReembedderConfig,
   ReembedderDefinition,
   ReembedderInput,
   ReembedderOutput,
+  RegionRule,
   SideInput,
   StageDeclaration,
 } from "./model.ts";
@@ -34,6 +37,7 @@ const HEADS: readonly HeadEntry[] = [
   headEntry(gatedAbmilHead),
   headEntry(dsmilHead),
   headEntry(classAttentionHead),
+  headEntry(noHead),
 ];
 
 /** Every re-embedder. Adding one: its file in `reembedders/` and its line here. */
@@ -55,6 +59,9 @@ export interface Head {
 export interface Reembedder {
   readonly config: ReembedderConfig;
   readonly sideInputs: readonly SideInput[];
+  /** What feeders of `rows` and `regions` must know; absent when neither is asked for. */
+  readonly regions?: RegionRule;
+  readonly outputRows: OutputRows;
   outputWidth(dIn: number): number;
   declare(dIn: number): StageDeclaration;
   /** Which parameters lie how deep. */
@@ -143,6 +150,8 @@ function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefin
           },
         }),
         sideInputs: definition.sideInputs(config),
+        ...(definition.regions && { regions: definition.regions(config) }),
+        outputRows: definition.outputRows?.(config) ?? "tiles",
         outputWidth: (dIn) => definition.outputWidth(config, dIn),
         declare: (dIn) => definition.declare(config, dIn),
         depth: (dIn) => definition.depth?.(config) ?? depthByName(definition.declare(config, dIn).parameters),

@@ -1,8 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import { createConfigReader } from "./config-reader.ts";
 
-/** Kinds of tasks. */
-export const TASK_KINDS = ["binary", "multiclass", "multilabel"] as const;
+/** Kinds of tasks. `embedding`: the model decides nothing, it gives re-embedded tiles. */
+export const TASK_KINDS = ["binary", "multiclass", "multilabel", "embedding"] as const;
 
 /** How logits become probabilities. */
 export type Link = "softmax" | "sigmoid";
@@ -10,7 +10,7 @@ export type Link = "softmax" | "sigmoid";
 /** What a model decides. K classes. */
 export interface Task {
   readonly kind: (typeof TASK_KINDS)[number];
-  /** Names of the classes, in the order of the probabilities; of a binary task `[negative, positive]`. */
+  /** Names of the classes, in the order of the probabilities; of a binary task `[negative, positive]`, of `embedding` none. */
   readonly classes: readonly string[];
   /**
    * `softmax`: K logits that compete. `sigmoid`: independent logits, K of them in a multi-label task and a single one
@@ -19,19 +19,25 @@ export interface Task {
   readonly link: Link;
 }
 
+/** Fewest and most classes. */
+const CLASS_COUNTS: Readonly<Record<Task["kind"], readonly [number, number]>> = {
+  binary: [2, 2],
+  multiclass: [2, 1000],
+  multilabel: [1, 1000],
+  embedding: [0, 0],
+};
+
 /**
  * Reads a task: `kind`, `classes` and, in binary tasks, `link` (default `softmax`).
  *
  * @throws {DomainError} `INVALID_ARGUMENT` naming the field: 2 classes in binary, 2 to 1000 in multi-class, 1 to 1000 in
- * multi-label tasks; the link of multi-class tasks is softmax and of multi-label tasks sigmoid.
+ * multi-label tasks, none in `embedding`; the link of multi-class tasks is softmax and of multi-label tasks sigmoid.
  */
 export function parseTask(json: unknown, where = "task"): Task {
   const reader = createConfigReader(json, where);
   const kind = reader.choice("kind", TASK_KINDS);
-  const classes = reader.names("classes", {
-    minItems: kind === "multilabel" ? 1 : 2,
-    maxItems: kind === "binary" ? 2 : 1000,
-  });
+  const [minItems, maxItems] = CLASS_COUNTS[kind];
+  const classes = reader.names("classes", { minItems, maxItems });
   const usual = kind === "multilabel" ? "sigmoid" : "softmax";
   const link = reader.choice("link", ["softmax", "sigmoid"], usual);
   reader.assertNoOthers();

@@ -8,7 +8,7 @@ import {
   evaluate,
   type ThresholdRule,
 } from "@parfocal/metrics";
-import { captureServing, type Task, type Weights } from "@parfocal/models";
+import { captureAggregate, captureReembed, type Task, type Weights } from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
 import { unflattenWeights } from "./flat-layout.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
@@ -95,8 +95,11 @@ function* probabilityRuns(
   weights: Weights,
   rows: readonly number[],
 ): Generator<readonly RunRequest[], void, undefined> {
-  const { aggregate, reembed } = captureServing(plan.model, weights);
-  const graphs = { aggregate, ...(reembed && { reembed: reembed.whole }) };
+  const { model } = plan;
+  const graphs = {
+    aggregate: captureAggregate(model, weights),
+    ...(model.hasReembedder && { reembed: captureReembed(model, weights).whole }),
+  };
   const fetches = { probabilities: { kind: "inline" } } as const;
   for (const row of rows) {
     yield scoringRuns(graphs, { feeds: plan.inputs[row]?.feeds ?? {} }, fetches, plan.scratchName);

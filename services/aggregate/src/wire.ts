@@ -120,8 +120,12 @@ export function predictionToWire(
 
 /** A task, as the contract shows it. */
 export function taskToWire({ kind, classes }: Pick<Task, "kind" | "classes">): commonV1.Task {
-  const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL } = commonV1.Task_Kind;
-  const kinds = { binary: KIND_BINARY, multiclass: KIND_MULTICLASS, multilabel: KIND_MULTILABEL };
+  const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL, KIND_UNSPECIFIED } = commonV1.Task_Kind;
+  const kinds = {
+    ...{ binary: KIND_BINARY, multiclass: KIND_MULTICLASS, multilabel: KIND_MULTILABEL },
+    // A model that only re-embeds decides nothing.
+    embedding: KIND_UNSPECIFIED,
+  };
   return { kind: kinds[kind], classes: [...classes] };
 }
 

@@ -4,7 +4,7 @@ import { applyLinear } from "../layers/linear.ts";
 import { attendInGroups, epegKernel, projectHeads } from "../layers/region-attention.ts";
 import { createRegionGrid, type RegionGrid } from "../layers/region-grid.ts";
 import { convolveSquare, squareConvolution } from "../layers/square-convolution.ts";
-import { type ForwardContext, type ReembedderDefinition, type ReembedderInput, TILES } from "../model.ts";
+import type { ForwardContext, ReembedderDefinition, ReembedderInput } from "../model.ts";
 import { parseR2tConfig, type R2tConfig } from "./r2t-config.ts";
 import {
   blockNames,
@@ -122,7 +122,7 @@ function dropRepresentatives(config: R2tConfig, context: ForwardContext, x: tf.T
   if (config.dropout === 0) return x;
   if (hasFixedRegions(config)) return context.dropout(name, x);
   const whole = tf.fill(
-    shape.map((size) => (size === TILES ? nTiles : size)),
+    shape.map((size) => (typeof size === "number" ? size : nTiles)),
     1,
   );
   const kept = context.dropout(name, whole);

@@ -37,7 +37,7 @@ function factsOf(
 ): ManifestFacts {
   const spec = checkpointSourceJson({ layout, settings, digest: sourceDigest });
   const { task } = model.config;
-  const nThresholds = { binary: 1, multiclass: 0, multilabel: task.classes.length }[task.kind];
+  const nThresholds = { binary: 1, multiclass: 0, multilabel: task.classes.length, embedding: 0 }[task.kind];
   return {
     model: model.config,
     expects,

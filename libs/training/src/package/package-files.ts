@@ -27,7 +27,7 @@ export async function stagePackage(model: Model, weights: Weights, graphs: Servi
   const { whole, halves } = graphs.reembed ?? {};
   const stagedWeights = await stage("weights.safetensors", encodeWeights(model, weights));
   const named = {
-    aggregate: { path: "aggregate.onnx", graph: graphs.aggregate },
+    ...(graphs.aggregate && { aggregate: { path: "aggregate.onnx", graph: graphs.aggregate } }),
     ...(whole && { reembed: { path: "reembed.onnx", graph: whole } }),
     ...(halves && {
       reembedStem: { path: "reembed-stem.onnx", graph: halves.stem },

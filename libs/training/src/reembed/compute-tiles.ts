@@ -1,6 +1,6 @@
 import type { BagHeader, BagRef } from "@parfocal/bags";
 import type { Engine, HostTensor, RunRequest, TensorSource } from "@parfocal/engine";
-import type { ReembedGraphs, ReembedHalves, SideInput } from "@parfocal/models";
+import type { ReembedGraphs, ReembedHalves } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
 import { gridTensor } from "../bag-inputs.ts";
@@ -174,7 +174,7 @@ function sideFeeds(
 ): Readonly<Record<string, TensorSource>> {
   if (coords === undefined) return {};
   const data = new Uint8Array(coords.buffer, coords.byteOffset, coords.byteLength);
-  const make: Readonly<Record<SideInput, () => HostTensor>> = {
+  const make: Readonly<Record<"coords" | "grid", () => HostTensor>> = {
     coords: () => ({ dtype: "i32", shape: [coords.length / 2, 2], data }),
     grid: () => gridTensor(coords, metadata),
   };
