@@ -134,6 +134,38 @@ describe("what the gateway says to wrong requests", () => {
     await expect(bags.uploadBag(pieces(head({ sizeBytes: 1n << 60n })))).rejects.toThrow("an upload is 1 to");
   });
 
+  it("refuses checkpoints that break their announcement, and imports of none, of two and of another project's", async () => {
+    const { models } = services.clients;
+    const pieces = async function* (...list: gatewayV1.UploadCheckpointRequest["piece"][]) {
+      for (const piece of list) yield { piece };
+    };
+    const chunk = (n: number) => ({ $case: "chunk" as const, value: Buffer.alloc(n) });
+    const head = (sizeBytes: bigint, parent = PARENT) => ({ $case: "header" as const, value: { parent, sizeBytes } });
+    const refusals: readonly (readonly [ReturnType<typeof pieces>, string])[] = [
+      [pieces(chunk(3)), "INVALID_ARGUMENT"],
+      [pieces(head(0n)), "INVALID_ARGUMENT"],
+      [pieces(head(2n ** 30n + 1n)), "INVALID_ARGUMENT"],
+      [pieces(head(10n), head(10n)), "INVALID_ARGUMENT"],
+      [pieces(head(10n), chunk(11)), "INVALID_ARGUMENT"],
+      [pieces(head(10n), chunk(3)), "TRUNCATED"],
+      [pieces(head(3n, "projects/../x"), chunk(3)), "INVALID_ARGUMENT"],
+    ];
+    for (const [upload, code] of refusals) {
+      await expect(models.uploadCheckpoint(upload)).rejects.toMatchObject({ code });
+    }
+    const { upload } = await models.uploadCheckpoint(pieces(head(3n), chunk(1), chunk(2)));
+    const request = { parent: PARENT, modelId: "m" };
+    const refuse = (change: object) => expect(models.importModel({ ...request, ...change })).rejects;
+    await refuse({}).toMatchObject({ code: "INVALID_ARGUMENT" });
+    await refuse({ upload, uri: "file:///x" }).toMatchObject({ code: "INVALID_ARGUMENT" });
+    await refuse({ upload: "../etc/passwd" }).toMatchObject({ code: "INVALID_ARGUMENT" });
+    await refuse({ upload, parent: "projects/other" }).toMatchObject({ code: "FORBIDDEN" });
+    await refuse({ upload: `${PARENT}/uploads/none` }).toMatchObject({ code: "NOT_FOUND" });
+    const operation = await models.importModel({ ...request, upload });
+    // Three zeros are no zip file.
+    await expect(trainedModel(services.clients, operation)).rejects.toThrow();
+  });
+
   it("answers UNIMPLEMENTED for what the contract promises for later", async () => {
     const { training, prediction, models } = services.clients;
     await expect(training.crossValidate({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });

@@ -4,6 +4,7 @@ import { listAllModels } from "../client/list-all.ts";
 import { modelNameOf } from "../client/model-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
+import { modelConfigRows } from "../output/model-config.ts";
 import type { CommandContext } from "../run-command.ts";
 
 /** `models list [MODEL]`. */
@@ -32,7 +33,9 @@ export async function getModel(context: CommandContext, text: string): Promise<E
   const { clients } = await context.connect();
   const { model } = await clients.models.getModel({ name: modelNameOf(parent, text) }, { signal });
   if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
-  output.record({ ...modelRecord(model), history: model.history });
+  const { history, configJson, source } = model;
+  const config = configJson === "" ? null : (JSON.parse(configJson) as unknown);
+  output.record({ ...modelRecord(model), history, config, source: source ?? null });
   const facts = [
     ["model", model.name],
     ["created", createdAt(model)],
@@ -42,9 +45,16 @@ export async function getModel(context: CommandContext, text: string): Promise<E
     ["features", `${model.featureDim}${model.encoder === "" ? "" : ` of ${model.encoder}`}`],
     ["parameters", String(model.parameterCount)],
     ["epochs", String(model.history.length)],
+    ["re-embedder", model.reembedder || "none"],
+    ...(model.source === undefined ? [] : [["made of", `a ${model.source.layout} checkpoint, ${model.source.sha256}`]]),
   ];
   for (const [name = "", value = ""] of facts) output.line(`${name.padEnd(12)}${value}`);
   output.line();
+  const rows = modelConfigRows(configJson);
+  if (rows.length > 0) {
+    output.table([{ title: "architecture" }, { title: "value" }], rows);
+    output.line();
+  }
   showEvaluations(output, [
     { name: "validation", evaluation: model.validation },
     { name: "test", evaluation: model.test },
@@ -88,9 +98,10 @@ export async function setAlias(
 }
 
 function modelRecord(model: gatewayV1.Model): object {
-  const { name, head, task, featureDim, encoder, parameterCount, aliases, validation, test } = model;
+  const { name, reembedder, head, task, featureDim, encoder, parameterCount, aliases, validation, test } = model;
   return {
     model: name,
+    reembedder,
     head,
     classes: task?.classes ?? [],
     features: featureDim,

@@ -115,11 +115,11 @@ function labelledBag({ row, bag }: MatchedRow): gatewayV1.LabelledBag {
   };
 }
 
-/** The model that a training made. */
+/** The model that an operation made. */
 export function modelOf(operation: googleLongrunning.Operation): gatewayV1.Model {
   const response = operation.result?.$case === "response" ? operation.result.value.value : new Uint8Array();
   const { model } = gatewayV1.GetModelResponse.decode(response);
-  if (model === undefined) throw new DomainError("INTERNAL", "the training ended without a model");
+  if (model === undefined) throw new DomainError("INTERNAL", "the operation ended without a model");
   return model;
 }
 

@@ -5,7 +5,7 @@ import type { GatewayClients } from "./clients.ts";
 import type { FoundFile } from "./find-files.ts";
 
 /** Bytes per message: large enough that messages cost nothing, a quarter of gRPC's usual limit. */
-const CHUNK_BYTES = 512 * 1024;
+export const CHUNK_BYTES = 512 * 1024;
 
 /** What {@link uploadFile} needs beside the file. */
 export interface UploadOptions {

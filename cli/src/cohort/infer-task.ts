@@ -3,7 +3,7 @@ import { UsageError } from "../exit-codes.ts";
 import type { LabelRow } from "./parse-labels.ts";
 
 /** Names of tasks on the command line. */
-const TASK_KINDS = {
+export const TASK_KINDS = {
   binary: commonV1.Task_Kind.KIND_BINARY,
   multiclass: commonV1.Task_Kind.KIND_MULTICLASS,
   multilabel: commonV1.Task_Kind.KIND_MULTILABEL,

@@ -1,14 +1,16 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { runCommand } from "../run-command.ts";
+import { collect, parseNames } from "./parse-option.ts";
 
 /** `parfocal models`. */
 export function createModelsCommand(): Command {
-  const models = new Command("models").summary("list, show, delete and name models").addHelpText(
+  const models = new Command("models").summary("list, show, import, delete and name models").addHelpText(
     "after",
     `
 Examples:
   parfocal models list
   parfocal models get tumour@production
+  parfocal models import fold_0_model_best_auc.pt --name r2t --set crmsa_heads=1 --classes LUAD,LUSC
   parfocal models alias tumour production            to the newest version
   parfocal models alias tumour production --version projects/default/models/tumour/versions/0123…`,
   );
@@ -25,6 +27,29 @@ Examples:
     .action(async (model: string, _options: object, command: Command) => {
       const { getModel } = await import("../actions/models.ts");
       await runCommand(command, (context) => getModel(context, model));
+    });
+  models
+    .command("import <file>")
+    .description("make a model of another program's checkpoint (R2T, the DSMIL aggregator)")
+    .requiredOption("--name <id>", "model; one that exists gets a further version")
+    .option("--set <name=value>", "what shapes cannot tell, e.g. crmsa_heads=1; may be given again", collect)
+    .option("--classes <names>", "classes in the order of the outputs (default: 0, 1, …)", parseNames)
+    .addOption(new Option("--task <kind>", "what is decided (default: by the classes)").choices(TASKS))
+    .option("--encoder <name>", "tile encoder whose features it takes (default: any)")
+    .addHelpText(
+      "after",
+      `
+FILE is a .pt state dict of this machine, which is uploaded, or an s3:// or file:// URI below an import root of the gateway. It is
+read, never executed; every name and shape is checked. Settings, with their defaults:
+  R2T    n_heads=8 crmsa_heads=8 all_shortcut=false region_num=8 act=relu (gelu, none) da_act=tanh (relu, gelu)
+  DSMIL  none
+
+Examples:
+  parfocal models import fold_0_model_best_auc.pt --name r2t --set crmsa_heads=1 --classes LUAD,LUSC`,
+    )
+    .action(async (file: string, options: object, command: Command) => {
+      const { importModel } = await import("../actions/import-model.ts");
+      await runCommand(command, (context) => importModel(context, file, options as Parameters<typeof importModel>[2]));
     });
   models
     .command("delete <version>")
@@ -44,3 +69,5 @@ Examples:
     });
   return models;
 }
+
+const TASKS = ["binary", "multiclass", "multilabel"];

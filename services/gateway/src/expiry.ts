@@ -1,24 +1,54 @@
 import type { Logger } from "@parfocal/runtime";
+import type { ObjectStore } from "@parfocal/store";
 import type { EmbeddedDriver } from "@parfocal/workflows";
+import { keys } from "./catalog/keys.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** Deletes finished operations that are older than `ttlHours`, now and every hour. A failure is logged and tried again. */
-export function scheduleExpiry(
-  operations: Pick<EmbeddedDriver, "expireOperations">,
-  ttlHours: number,
-  logger: Logger,
-): { stop(): void } {
-  const expire = async (): Promise<void> => {
+/** An upload that no import took within this time was forgotten. */
+const UPLOAD_TTL_MS = 24 * HOUR_MS;
+
+/** What {@link scheduleExpiry} cleans. */
+interface ExpiryDeps {
+  readonly operations: Pick<EmbeddedDriver, "expireOperations">;
+  readonly store: Pick<ObjectStore, "list" | "delete">;
+}
+
+/**
+ * Deletes finished operations that are older than `ttlHours`, and uploads that are older than a day, now and every hour. A failure
+ * is logged and tried again.
+ */
+export function scheduleExpiry({ operations, store }: ExpiryDeps, ttlHours: number, logger: Logger): { stop(): void } {
+  const expire = async (what: string, work: () => Promise<number>): Promise<void> => {
     try {
-      const count = await operations.expireOperations({ olderThanMs: ttlHours * HOUR_MS });
-      if (count > 0) logger.info("finished operations expired", { count });
+      const count = await work();
+      if (count > 0) logger.info(`${what} expired`, { count });
     } catch (error) {
-      logger.warn("finished operations could not be expired", { error });
+      logger.warn(`${what} could not be expired`, { error });
     }
   };
-  void expire();
-  const timer = setInterval(() => void expire(), HOUR_MS);
+  const expireAll = (): void => {
+    void expire("finished operations", () => operations.expireOperations({ olderThanMs: ttlHours * HOUR_MS }));
+    void expire("uploads", () => expireUploads(store, Date.now() - UPLOAD_TTL_MS));
+  };
+  expireAll();
+  const timer = setInterval(expireAll, HOUR_MS);
   timer.unref();
   return { stop: () => clearInterval(timer) };
+}
+
+/** Deletes the uploads from before `untilMs` (milliseconds since 1970); gives how many. */
+export async function expireUploads(store: ExpiryDeps["store"], untilMs: number): Promise<number> {
+  let count = 0;
+  let pageToken: string | undefined;
+  do {
+    const page = await store.list(keys.uploadsPrefix, pageToken === undefined ? {} : { pageToken });
+    for (const { key, lastModifiedMs } of page.objects) {
+      if (lastModifiedMs >= untilMs) continue;
+      await store.delete(key);
+      count++;
+    }
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+  return count;
 }

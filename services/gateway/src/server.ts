@@ -23,6 +23,7 @@ import { createPredict } from "./handlers/predict.ts";
 import { createListPresets } from "./handlers/presets.ts";
 import { createTrain } from "./handlers/train.ts";
 import { createUploadBag } from "./handlers/upload-bag.ts";
+import { createUploadCheckpoint } from "./handlers/upload-checkpoint.ts";
 import { createWatchOperation } from "./handlers/watch-operation.ts";
 import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
@@ -76,7 +77,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     // Another gateway took the store over: what we would write is refused, so stop in good order.
     onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
   });
-  const expiry = scheduleExpiry(operations, config.operationTtlHours, logger);
+  const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls };
   const deps: GatewayDeps = { store, bags, models, importer, operations, ...stages, logger };
   const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
@@ -105,6 +106,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
       deleteModel: createDeleteModel(deps),
       setAlias: createSetAlias(deps),
       importModel: createImportModel(deps, roots),
+      uploadCheckpoint: createUploadCheckpoint(deps),
     }),
     defineService(gatewayV1.BagServiceDefinition, {
       importBags: createImportBags(deps, roots),

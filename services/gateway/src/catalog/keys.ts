@@ -8,6 +8,7 @@
  * projects/{p}/model-index/{m}/{v}.json            one small entry per published version
  * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
  * operations/{p}/…                                 owned by the workflow driver
+ * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
  * ```
  */
 export const keys = {
@@ -18,6 +19,8 @@ export const keys = {
     `projects/${project}/models/${model}/versions/${version}`,
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
+  uploadsPrefix: "uploads/",
+  upload: (project: string, upload: string) => `uploads/${project}/${upload}`,
   modelIndexPrefix: (project: string, model?: string) =>
     model === undefined ? `projects/${project}/model-index/` : `projects/${project}/model-index/${model}/`,
   modelIndex: (project: string, model: string, version: string) =>

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
-import { aggregateV1, commonV1, gatewayV1 } from "@parfocal/protocol";
+import { aggregateV1, commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
 import { type ObjectStore, openStore, uriFromKey } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
@@ -10,12 +10,12 @@ import { enterModel } from "./train.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "models" | "aggregate">;
 
-/** Largest checkpoint that is copied; those of aggregators have some 10 MB. */
-const MAX_BYTES = 1024 ** 3;
+/** Largest checkpoint that is taken; those of aggregators have some 10 MB. */
+export const MAX_CHECKPOINT_BYTES = 1024 ** 3;
 
 /**
- * Imports a public checkpoint: copies it into the store (the stage reads no other place), has the stage make a package of
- * it, enters that into the catalog, and deletes the copy.
+ * Imports a public checkpoint: copies it to the operation's own place in the store (the stage reads nothing outside, and an upload
+ * expires), has the stage make a package of it, enters that into the catalog, and deletes copy and upload.
  */
 export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workflow<Json, Json> {
   return async (context, input) => {
@@ -29,6 +29,7 @@ export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workf
     );
     await context.step("tidy", async ({ signal }) => {
       await deps.store.delete(keys.checkpointCopy(context.project, context.operationId), { signal });
+      if (request.upload !== "") await deps.store.delete(uploadKey(request), { signal });
       return null;
     });
     return entered;
@@ -38,17 +39,18 @@ export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workf
 async function copyCheckpoint(
   store: ObjectStore,
   { project, operationId }: WorkflowContext,
-  { uri }: gatewayV1.ImportModelRequest,
+  request: gatewayV1.ImportModelRequest,
   roots: SourceRoots,
   { signal, report }: StepContext,
 ): Promise<Json> {
   report({ phase: "copying the checkpoint", fraction: 0 });
-  const { store: address, key } = roots.resolve(uri);
-  const source = openStore(address.uri, address.options);
+  const source = openSource(store, request, roots);
   try {
-    const { chunks, sizeBytes } = await source.getStream(key, { signal });
-    if (sizeBytes > MAX_BYTES)
-      throw new DomainError("RESOURCE_EXHAUSTED", `the checkpoint has ${sizeBytes} bytes, the bound is ${MAX_BYTES}`);
+    const { chunks, sizeBytes } = await source.store.getStream(source.key, { signal });
+    if (sizeBytes > MAX_CHECKPOINT_BYTES) {
+      const message = `the checkpoint has ${sizeBytes} bytes, the bound is ${MAX_CHECKPOINT_BYTES}`;
+      throw new DomainError("RESOURCE_EXHAUSTED", message);
+    }
     const hash = createHash("sha256");
     const target = keys.checkpointCopy(project, operationId);
     await store.put(target, hashed(chunks, hash), { signal });
@@ -57,6 +59,19 @@ async function copyCheckpoint(
   } finally {
     source.close();
   }
+}
+
+/** Where the file is: an upload in our own store, or below an import root. */
+function openSource(store: ObjectStore, request: gatewayV1.ImportModelRequest, roots: SourceRoots) {
+  if (request.upload !== "") return { store, key: uploadKey(request), close: () => {} };
+  const { store: address, key } = roots.resolve(request.uri);
+  const outside = openStore(address.uri, address.options);
+  return { store: outside, key, close: () => outside.close() };
+}
+
+function uploadKey(request: gatewayV1.ImportModelRequest): string {
+  const { project, upload } = parseResourceName("upload", request.upload, "upload");
+  return keys.upload(project, upload);
 }
 
 async function* hashed(
