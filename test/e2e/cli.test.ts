@@ -36,6 +36,8 @@ describe("the command line by itself", () => {
     ["an unknown command", ["frobnicate"]],
     ["an unknown option", ["import", "x", "--fast"]],
     ["a missing option", ["train", "--model", "m"]],
+    ["a single value by another name", ["train", "--model", "m", "--labels", "l.csv", "--set", "recipe.epoch=1"]],
+    ["a single value of no re-embedder", ["train", "--model", "m", "--labels", "l.csv", "--set", "reembed.heads=4"]],
     ["a value out of range", ["train", "--model", "m", "--labels", "l.csv", "--dropout", "1"]],
     ["a path that is not there", ["import", "nowhere.h5"]],
     ["no bags and no --all", ["predict", "--model", "m"]],
@@ -106,6 +108,58 @@ describe("commands that start the services themselves", () => {
     ]);
     const models = await runCli(["models", "list", ...store], folder);
     expect(models.records.map(({ model }) => model)).toEqual([done.model]);
+  });
+
+  it("trains a re-embedder with its head as options, presets and single values say", async () => {
+    const store = ["--store", "file:own", "--json"];
+    const labels = ["--labels", "labels.csv", "--seed", "5"];
+    const set = (...values: string[]) => values.flatMap((value) => ["--set", value]);
+    const r2t = set("reembed.stem-width=16", "reembed.heads=2", "reembed.crmsa_heads=2", "reembed.regionNum=2");
+    const head = ["--head", "abmil", ...set("head.attentionWidth=8", "head.activation=relu", "head.bias=false")];
+    const options = ["--reembed", "r2t", ...r2t, ...head, ...set("recipe.optimiser.learningRate=3e-3")];
+    const trained = await runCli(["train", "--model", "r2t", ...labels, "--epochs", "2", ...options, ...store], folder);
+    expect(trained.code, trained.stderr).toBe(0);
+    const shown = await runCli(["models", "get", "r2t", ...store], folder);
+    expect(shown.records.at(-1)).toMatchObject({
+      reembedder: "r2t",
+      config: {
+        reembed: { kind: "r2t", stemWidth: 16, heads: 2, crmsaHeads: 2, regionNum: 2, crmsaK: 3 },
+        head: { kind: "abmil", hidden: [], attentionWidth: 8, attentionActivation: "relu", attentionBias: false },
+      },
+    });
+    const scored = await runCli(["predict", "--model", "r2t", "slide-1", ...store], folder);
+    expect(scored.records).toMatchObject([{ slide: "slide-1" }]);
+
+    const small = set(
+      "reembed.width=16",
+      "reembed.heads=2",
+      "reembed.rotary=none",
+      "head.heads=2",
+      "head.trunk.hidden=8",
+    );
+    const preset = ["--preset", "ro-abmil", ...small, "--attention-width", "8", "--epochs", "1"];
+    const second = await runCli(["train", "--model", "ro", ...labels, ...preset, ...store], folder);
+    expect(second.code, second.stderr).toBe(0);
+    const ro = await runCli(["models", "get", "ro", ...store], folder);
+    expect(ro.records.at(-1)).toMatchObject({
+      config: {
+        reembed: { kind: "roformer", width: 16, rotary: "none", dropout: 0.25 },
+        head: { kind: "class-attention", hidden: [8], attentionWidth: 8, heads: 2, branches: "per-class" },
+      },
+    });
+  });
+
+  it("shows every value of a preset by the name that changes it, and names the presets that there are", async () => {
+    const store = ["--store", "file:own", "--json"];
+    const shown = await runCli(["presets", "r2t-nsclc-plip", ...store], folder);
+    expect(shown.records).toMatchObject([
+      { values: { "reembed.epegKernel": "13", "reembed.crmsaMlp": "true", "recipe.optimiser.weightDecay": "0.00001" } },
+    ]);
+    const labels = ["--model", "m", "--labels", "labels.csv"];
+    const unknown = await runCli(["train", ...labels, "--preset", "r2t", ...store], folder);
+    expect(unknown.code).toBe(2);
+    const message = expect.stringMatching(/no preset r2t; there are .*r2t-nsclc-plip, .*ro-abmil/u) as string;
+    expect(unknown.records).toMatchObject([{ error: { message } }]);
   });
 
   it("lists every row of the labels table that means no bag, and trains nothing", async () => {
