@@ -24,9 +24,15 @@ export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec): Spli
   );
 }
 
-/** The patient of every bag; bags without one are patients of their own, under names no caller can give. */
-export function patientsOf(bags: readonly LabelledBag[]): string[] {
-  return bags.map(({ patient }, i) => (patient === undefined || patient === "" ? `\u0000${i}` : patient));
+/**
+ * The patient of every bag, under names no caller can give where it has none: bags of a group without a patient are one
+ * patient, others are patients of their own.
+ */
+export function patientsOf(bags: readonly Pick<LabelledBag, "patient" | "group">[]): string[] {
+  return bags.map(({ patient = "", group = "" }, i) => {
+    if (patient !== "") return patient;
+    return group === "" ? `\u0000${i}` : `\u0000group ${group}`;
+  });
 }
 
 function explicitSplit(bags: readonly LabelledBag[]): Split {

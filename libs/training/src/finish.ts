@@ -1,19 +1,13 @@
 import type { RunRequest } from "@parfocal/engine";
-import {
-  type CasePrediction,
-  chooseThreshold,
-  createRng,
-  type EvaluationReport,
-  type EvaluationTask,
-  evaluate,
-  type ThresholdRule,
-} from "@parfocal/metrics";
+import { type CasePrediction, chooseThreshold, type ThresholdRule } from "@parfocal/metrics";
 import { captureAggregate, captureReembed, type Task, type Weights } from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
+import type { BagGroup } from "./bag-groups.ts";
 import { unflattenWeights } from "./flat-layout.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
-import type { ScoredBag, TrainedModel } from "./job.ts";
+import type { PartReport, ScoredBag, TrainedModel } from "./job.ts";
 import type { TrainPlan } from "./plan.ts";
+import { groupCases, reportOnGroups } from "./report.ts";
 import { type ChunkOptions, runGroupsInChunks } from "./run-in-chunks.ts";
 import { scoringRuns } from "./serving-runs.ts";
 import type { Label } from "./target.ts";
@@ -37,9 +31,13 @@ export async function finishTraining(
   const weights = { ...unflattenWeights(layout.trainable, flat), ...unflattenWeights(layout.fixed, state.fixed) };
   const validation = await scoreRows(plan, weights, split.validation, options);
   const test = await scoreRows(plan, weights, split.test, options);
-  const { thresholds, isFitted } = fitThresholds(model.config.task, casesOf(plan, validation), spec.threshold);
-  const report = (scored: readonly ScoredBag[]): EvaluationReport | null =>
-    scored.length === 0 ? null : reportOn(model.config.task, casesOf(plan, scored), thresholds, spec.seed);
+  const { task } = model.config;
+  const cases = groupCases(casesOf(plan, validation), localGroups(plan, "validation"));
+  const { thresholds, isFitted } = fitThresholds(task, cases.speakers, spec.threshold);
+  const report = (scored: readonly ScoredBag[], part: "validation" | "test"): PartReport | null =>
+    scored.length === 0
+      ? null
+      : reportOnGroups(task, casesOf(plan, scored), localGroups(plan, part), { thresholds, seed: spec.seed });
   return {
     model,
     spec,
@@ -50,27 +48,18 @@ export async function finishTraining(
     history: state.history,
     thresholds,
     areThresholdsFitted: isFitted,
-    validation: report(validation),
-    test: report(test),
+    validation: report(validation, "validation"),
+    test: report(test, "test"),
     testPredictions: test,
     source: plan.source,
   };
 }
 
-/** All metrics of cases with intervals; the bootstrap is drawn from `seed`. */
-export function reportOn(
-  task: Task,
-  cases: readonly CasePrediction[],
-  thresholds: readonly number[],
-  seed: bigint,
-): EvaluationReport {
-  return evaluate(evaluationTask(task), cases, { rng: createRng(seed).fork("bootstrap"), thresholds });
-}
-
-/** The task in the words of the metrics. */
-function evaluationTask({ kind, classes }: Task): EvaluationTask {
-  if (kind === "binary") return { kind, classes: [classes[0] ?? "", classes[1] ?? ""] };
-  return { kind: kind === "multiclass" ? "multi-class" : "multi-label", classes };
+/** The groups of a part as places among its rows; null without a rule for groups. */
+function localGroups({ split, groups, spec }: TrainPlan, part: "validation" | "test"): readonly BagGroup[] | null {
+  if (spec.groups === undefined) return null;
+  const places = new Map(split[part].map((row, place) => [row, place]));
+  return groups[part].map((group) => group.map((row) => places.get(row) ?? -1));
 }
 
 async function scoreRows(

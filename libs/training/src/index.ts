@@ -14,6 +14,7 @@ export type {
   EpochReport,
   LabelledBag,
   Part,
+  PartReport,
   ScoredBag,
   TrainDeps,
   TrainEvent,
@@ -21,7 +22,7 @@ export type {
   TrainJob,
 } from "./job.ts";
 export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
-export { type EvaluateDeps, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
+export { type EvaluateDeps, type EvaluatedBag, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
 export { type LoadedModel, type LoadedReembedder, type LoadOptions, loadModel } from "./package/load-model.ts";
 export {
   encodeManifest,
@@ -31,6 +32,7 @@ export {
   type PackageGraphs,
   type PartMetrics,
   parseManifest,
+  partMetricsFromReport,
 } from "./package/manifest.ts";
 export { createModelCache, type ModelCache } from "./package/model-cache.ts";
 export { manifestKeyOf } from "./package/package-files.ts";
@@ -55,4 +57,4 @@ export {
 } from "./step-graphs.ts";
 export { assertLabel, type Label } from "./target.ts";
 export { train } from "./train.ts";
-export { parseTrainSpec, type SplitConfig, type TrainSpec, trainSpecJson } from "./train-spec.ts";
+export { type GroupRule, parseTrainSpec, type SplitConfig, type TrainSpec, trainSpecJson } from "./train-spec.ts";

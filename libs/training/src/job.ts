@@ -15,6 +15,8 @@ export interface LabelledBag {
   readonly label: Label;
   /** Opaque key of the patient: bags that share it stay in one part. Absent: a patient of its own. Never printed. */
   readonly patient?: string;
+  /** Opaque key of the group that has the label, within the patient; absent: the patient's. Needs a rule for groups. */
+  readonly group?: string;
   /** Fixes the part. Either every bag has one or none has. */
   readonly part?: Part;
 }
@@ -43,15 +45,25 @@ export interface EpochReport {
   /** From 1. */
   readonly epoch: number;
   readonly nEpochs: number;
-  /** Mean over bags of the loss with dropout, smoothing and class weights. */
+  /** Mean over bags, or groups, of the loss with dropout, smoothing and class weights. */
   readonly trainLoss: number;
-  /** Mean over bags of the plain loss; null without a validation part. */
+  /** Mean over bags, or groups by the bag that speaks for each, of the plain loss; null without a validation part. */
   readonly validationLoss: number | null;
   /** Macro over classes; null without a validation part or when every class lacks positives or negatives. */
   readonly validationAuroc: number | null;
   /** Step size of the epoch's last update. */
   readonly learningRate: number;
 }
+
+/** How a model does on a part. With a rule for groups the cases are groups, and their most positive bags speak for them. */
+export type PartReport = EvaluationReport & {
+  /** Present when the cases are groups. */
+  readonly groups?: {
+    readonly nBags: number;
+    /** The same with the mean of a group's probabilities in place of the greatest, by the same thresholds. */
+    readonly ofMeans: EvaluationReport;
+  };
+};
 
 /** Probabilities of one bag of the job. */
 export interface ScoredBag {
@@ -77,8 +89,8 @@ export interface TrainedModel {
   readonly thresholds: readonly number[];
   /** Whether the thresholds came from the validation part; 0.5 otherwise. */
   readonly areThresholdsFitted: boolean;
-  readonly validation: EvaluationReport | null;
-  readonly test: EvaluationReport | null;
+  readonly validation: PartReport | null;
+  readonly test: PartReport | null;
   readonly testPredictions: readonly ScoredBag[];
   /** What the training bags agree on. */
   readonly source: BagSourceFacts;

@@ -42,6 +42,8 @@ interface UpdateInput {
   readonly hyper: tf.Tensor1D;
   /** `[P]` of 0 and 1: which numbers decoupled decay touches. Called only when it is needed. */
   decayMask(): tf.Tensor1D;
+  /** `[P]`: what the step size of each number is multiplied by, its decoupled decay not. Absent: 1. */
+  readonly stepScale?: tf.Tensor1D;
 }
 
 /** An optimiser: no state of its own. */
@@ -106,13 +108,13 @@ function createAdam(config: OptimiserConfig & { readonly kind: "adam" | "adamw" 
       const size = ((learningRate * (1 - beta1)) / (1 - beta1 ** step)) * root;
       return Float32Array.of(size, epsilon * root, learningRate * weightDecay);
     },
-    update({ weights, slots }, { gradients, hyper, decayMask }) {
+    update({ weights, slots }, { gradients, hyper, decayMask, stepScale }) {
       const [size, smallest, decay] = tf.split(hyper, 3);
       const g = isCoupled && weightDecay > 0 ? axpy(weightDecay, weights, gradients) : gradients;
       const moment1 = axpy(beta1, slot(slots, "moment1"), g);
       const moment2 = axpy(beta2, slot(slots, "moment2"), tf.mul(g, g));
       const direction = tf.div(moment1, tf.add(tf.sqrt(moment2), scalar(smallest)));
-      const moved = tf.sub(weights, tf.mul(direction, scalar(size)));
+      const moved = tf.sub(weights, tf.mul(direction, scaled(scalar(size), stepScale)));
       if (isCoupled || weightDecay === 0) return { weights: vector(moved), slots: { moment1, moment2 } };
       const decayed = tf.mul(weights, tf.mul(decayMask(), scalar(decay)));
       return { weights: vector(tf.sub(moved, decayed)), slots: { moment1, moment2 } };
@@ -132,10 +134,10 @@ function createSgd(config: OptimiserConfig & { readonly kind: "sgd" }): Optimise
     slotNames: momentum > 0 ? ["momentum"] : [],
     nHyper: 1,
     hyper: (_step, learningRate) => Float32Array.of(learningRate),
-    update({ weights, slots }, { gradients, hyper }) {
+    update({ weights, slots }, { gradients, hyper, stepScale }) {
       const g = weightDecay > 0 ? axpy(weightDecay, weights, gradients) : gradients;
       const buffer = momentum > 0 ? axpy(momentum, slot(slots, "momentum"), g) : g;
-      const moved = vector(tf.sub(weights, tf.mul(buffer, hyper)));
+      const moved = vector(tf.sub(weights, tf.mul(buffer, scaled(hyper, stepScale))));
       return { weights: moved, slots: momentum > 0 ? { momentum: buffer } : {} };
     },
   };
@@ -144,6 +146,11 @@ function createSgd(config: OptimiserConfig & { readonly kind: "sgd" }): Optimise
 /** `factor x + y`. */
 function axpy(factor: number, x: tf.Tensor1D, y: tf.Tensor): tf.Tensor1D {
   return vector(tf.add(tf.mul(x, tf.scalar(factor)), y));
+}
+
+/** The step size of every number: one for all, or `[P]`. */
+function scaled(size: tf.Tensor, stepScale: tf.Tensor1D | undefined): tf.Tensor {
+  return stepScale === undefined ? size : tf.mul(stepScale, size);
 }
 
 function vector(x: tf.Tensor): tf.Tensor1D {

@@ -4,12 +4,20 @@ import { DomainError } from "@parfocal/errors";
 import type { Split } from "@parfocal/metrics";
 import { buildModel, type Model } from "@parfocal/models";
 import { assignParts } from "./assign-parts.ts";
+import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup } from "./bag-groups.ts";
 import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
 import { assertLabel, encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
+
+/** Groups by part, which add up to the part's rows. */
+export interface PartGroups {
+  readonly train: readonly BagGroup[];
+  readonly validation: readonly BagGroup[];
+  readonly test: readonly BagGroup[];
+}
 
 /** A training made ready: everything checked, nothing computed yet. */
 export interface TrainPlan {
@@ -19,6 +27,8 @@ export interface TrainPlan {
   readonly layout: FlatLayout;
   readonly optimiser: Optimiser;
   readonly split: Split;
+  /** The bags of each part by the label they share; each a group of its own without a rule for groups. */
+  readonly groups: PartGroups;
   /** By row of the job's bags. */
   readonly inputs: readonly BagInput[];
   /** `[2, K]` by row: with smoothing and weights for bags that train, plain for the others. */
@@ -45,7 +55,8 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   for (const { label } of bags) assertLabel(model.config.task, label);
   const split = assignParts(bags, spec);
   assertPartsSuffice(spec, split);
-  const dataDigest = digestOfData(job, split);
+  const groups = groupsOf(job, model, split);
+  const dataDigest = digestOfData(job, split, groups);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await readBagInputs(deps.store, refs, model, signal);
   return {
@@ -55,8 +66,9 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     layout: flatLayout(model.parameters),
     optimiser: createOptimiser(spec.optimiser),
     split,
+    groups,
     inputs,
-    targets: targetsOf(job, model, split),
+    targets: targetsOf(job, model, split, groups),
     source: commonSource(inputs),
     dataDigest,
     scratchName: `train/${deps.name}/tiles`,
@@ -106,26 +118,45 @@ function assertPartsSuffice(spec: TrainSpec, split: Split): void {
   throw new DomainError("PRECONDITION_FAILED", `${needing} needs a validation part; it has 0 bags`);
 }
 
-function targetsOf(job: TrainJob, model: Model, split: Split): Float32Array<ArrayBuffer>[] {
-  const { task } = model.config;
-  const { labelSmoothing, classWeights: mode } = job.spec;
-  const trained = new Set(split.train);
-  const labels = job.bags.map(({ label }) => label);
-  const classWeights = fitClassWeights(
-    task,
-    labels.filter((_, row) => trained.has(row)),
-    mode,
-  );
-  const plain = { labelSmoothing: 0, classWeights: fitClassWeights(task, labels, "none") };
-  return labels.map((label, row) =>
-    encodeTarget(task, label, trained.has(row) ? { labelSmoothing, classWeights } : plain),
-  );
+/** @throws {DomainError} `INVALID_ARGUMENT` for a rule that the task or the labels do not fit. */
+function groupsOf({ bags, spec }: TrainJob, model: Model, split: Split): PartGroups {
+  const of = (rows: readonly number[]) => groupBags(bags, rows, spec.groups);
+  const groups = { train: of(split.train), validation: of(split.validation), test: of(split.test) };
+  if (spec.groups !== undefined) {
+    const labels = bags.map(({ label }) => label);
+    assertGroupsFit(model.config.task, [...groups.train, ...groups.validation, ...groups.test], labels);
+  }
+  return groups;
 }
 
-/** SHA-256 of what the training is made from: contents of the bags, labels, parts. */
-function digestOfData({ bags }: TrainJob, split: Split): string {
+function targetsOf(job: TrainJob, model: Model, split: Split, groups: PartGroups): Float32Array<ArrayBuffer>[] {
+  const { task } = model.config;
+  const { labelSmoothing, classWeights: mode, groups: rule } = job.spec;
+  const trained = new Set(split.train);
+  const labels = job.bags.map(({ label }) => label);
+  const groupLabels = groups.train.flatMap(([row]) => (row === undefined ? [] : labels.slice(row, row + 1)));
+  const classWeights = fitClassWeights(task, groupLabels, mode);
+  const plain = { labelSmoothing: 0, classWeights: fitClassWeights(task, labels, "none") };
+  const targets = labels.map((label, row) =>
+    encodeTarget(task, label, trained.has(row) ? { labelSmoothing, classWeights } : plain),
+  );
+  for (const group of groups.train) {
+    if (!doAllLearn(rule, labelOfGroup(job.bags, group))) continue;
+    for (const row of group) targets[row] = withShare(targets[row] ?? new Float32Array(), 1 / group.length);
+  }
+  return targets;
+}
+
+/** A target whose weights, its second row, are multiplied by `share`. */
+function withShare(target: Float32Array, share: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(target, (value, k) => (k < target.length / 2 ? value : value * share));
+}
+
+/** SHA-256 of what the training is made from: contents of the bags, labels, parts and, if they have a meaning, groups. */
+function digestOfData({ bags, spec }: TrainJob, split: Split, groups: PartGroups): string {
   const contents = bags.map(({ bag, label }) => [bag.digest, label]);
-  return sha256(JSON.stringify([contents, split.train, split.validation, split.test]));
+  const parts = [contents, split.train, split.validation, split.test];
+  return sha256(JSON.stringify(spec.groups === undefined ? parts : [...parts, groups]));
 }
 
 function sha256(text: string): string {

@@ -1,9 +1,11 @@
 import { DomainError } from "@parfocal/errors";
+import { speakerByLogits } from "./bag-groups.ts";
 import { advanceSelection } from "./early-stopping.ts";
 import type { RunMaker } from "./epoch-runs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { EpochReport } from "./job.ts";
 import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import { runUpdates } from "./run-updates.ts";
 import { advancePlateau } from "./schedule.ts";
 import { type ScoredLogits, scoreValidation, type ValidationScore } from "./score.ts";
 import type { TrainingState } from "./training-state.ts";
@@ -41,36 +43,39 @@ async function* trainEpoch(
   state: TrainingState,
   options: ChunkOptions,
 ): AsyncGenerator<number, number, undefined> {
-  const nBags = maker.plan.split.train.length;
+  const nSteps = maker.nBagsPerEpoch;
   let nDone = 0;
   let sum = 0;
-  for await (const { results } of runInChunks(maker.trainingRuns(state), options)) {
+  for await (const results of runUpdates(maker, state, options)) {
     for (const { outputs } of results) {
       if (outputs.loss === undefined) continue;
       const loss = floatsFromHostTensor(outputs.loss, "loss")[0] ?? Number.NaN;
       nDone += 1;
-      assertFiniteLoss(loss, { epoch: state.epoch + 1, step: nDone, nSteps: nBags });
+      assertFiniteLoss(loss, { epoch: state.epoch + 1, step: nDone, nSteps });
       sum += loss;
     }
-    yield nDone / nBags;
+    yield nDone / nSteps;
   }
-  return sum / nBags;
+  return sum / maker.plan.groups.train.length;
 }
 
 async function validate(maker: RunMaker, options: ChunkOptions): Promise<ValidationScore | null> {
-  const { plan } = maker;
-  const rows = plan.split.validation;
-  if (rows.length === 0) return null;
-  const scored: ScoredLogits[] = [];
-  for await (const { results, first } of runInChunks(maker.logitRuns(rows), options)) {
-    for (const [i, { outputs }] of results.entries()) {
-      const row = rows[first + i] ?? -1;
-      const label = plan.job.bags[row]?.label ?? 0;
-      const target = plan.targets[row] ?? new Float32Array();
-      scored.push({ label, target, logits: floatsFromHostTensor(outputs.logits, "logits") });
-    }
+  const { groups, job, targets, model } = maker.plan;
+  if (groups.validation.length === 0) return null;
+  const rows = groups.validation.flat();
+  const logits: Float32Array[] = [];
+  for await (const { results } of runInChunks(maker.logitRuns(rows), options)) {
+    for (const { outputs } of results) logits.push(floatsFromHostTensor(outputs.logits, "logits"));
   }
-  return scoreValidation(plan.model.config.task, scored);
+  const { task } = model.config;
+  const scored = groups.validation.map((group): ScoredLogits => {
+    const ofGroup = logits.splice(0, group.length);
+    const best = group.length === 1 ? 0 : speakerByLogits(task, ofGroup);
+    const row = group[best] ?? -1;
+    const [label, target] = [job.bags[row]?.label ?? 0, targets[row] ?? new Float32Array()];
+    return { label, target, logits: ofGroup[best] ?? new Float32Array() };
+  });
+  return scoreValidation(task, scored);
 }
 
 function nextState(

@@ -10,6 +10,7 @@ import {
   type DropoutFunction,
   type DropoutSite,
   type Model,
+  type ModelOutput,
   modelInputFromPorts,
   type ParameterTensors,
 } from "@parfocal/models";
@@ -17,37 +18,42 @@ import { type CaptureOptions, dropout, type GraphPort, tf } from "@parfocal/tens
 import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
 import { outputLoss } from "./loss.ts";
 import type { Optimiser } from "./optimiser.ts";
+import { groupOf, type Phase, partitionOf } from "./parameter-groups.ts";
+import { applyUpdate, gradientPort, type StepOptions, updatePorts, vectorPort } from "./update-graph.ts";
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /**
- * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper`, `slot.<name>` `[P]`. Outputs:
- * `loss`, `next.weights`, `next.slot.<name>`.
+ * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper` (see `hyperSize`),
+ * `slot.<name>` `[P]`. Outputs: `loss`, `next.weights`, `next.slot.<name>`.
  */
-export function trainStepBuild(model: Model, optimiser: Optimiser): CaptureOptions {
+export function trainStepBuild(model: Model, optimiser: Optimiser, options: StepOptions = {}): CaptureOptions {
   const layout = flatLayout(model.parameters);
+  const { phase = "joint" } = options;
+  const update = updatePorts(optimiser, layout, phase);
   return {
-    name: "train-step",
-    inputs: [...modelPorts(model, layout), ...randomPorts(model), targetPort(model), ...updatePorts(optimiser, layout)],
+    name: phase === "frozen" ? "frozen-train-step" : "train-step",
+    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), targetPort(model), ...update],
     build(tensors) {
-      const { loss, gradients } = lossAndGradients(model, layout, tensors);
-      return { loss, ...applyUpdate(optimiser, layout, tensors, gradients) };
+      const { loss, gradients } = lossAndGradients(model, layout, tensors, phase);
+      return { loss, ...applyUpdate({ model, optimiser, layout, ...options }, tensors, gradients) };
     },
   };
 }
 
 /**
- * Forward and backward of one bag. Outputs `loss` and `next.gradients` `[P]`, which is the gradient, plus the input
- * `gradients` when `isAccumulating`.
+ * Forward and backward of one bag. Outputs `loss` and `next.gradients` (`[P]`, of a frozen phase those of the head alone),
+ * which is the gradient, plus the input `gradients` when `isAccumulating`.
  */
-export function gradStepBuild(model: Model, isAccumulating: boolean): CaptureOptions {
+export function gradStepBuild(model: Model, isAccumulating: boolean, phase: Phase = "joint"): CaptureOptions {
   const layout = flatLayout(model.parameters);
-  const accumulated: GraphPort[] = isAccumulating ? [vectorPort("gradients", layout.nTrainable)] : [];
+  const accumulated: GraphPort[] = isAccumulating ? [gradientPort(layout, phase)] : [];
+  const name = isAccumulating ? "gradient-step" : "first-gradient-step";
   return {
-    name: isAccumulating ? "gradient-step" : "first-gradient-step",
-    inputs: [...modelPorts(model, layout), ...randomPorts(model), targetPort(model), ...accumulated],
+    name: phase === "frozen" ? `frozen-${name}` : name,
+    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), targetPort(model), ...accumulated],
     build(tensors) {
-      const { loss, gradients } = lossAndGradients(model, layout, tensors);
+      const { loss, gradients } = lossAndGradients(model, layout, tensors, phase);
       const before = tensors.gradients;
       return { loss, "next.gradients": before === undefined ? gradients : tf.add(before, gradients) };
     },
@@ -58,14 +64,17 @@ export function gradStepBuild(model: Model, isAccumulating: boolean): CaptureOpt
  * The update alone. Inputs `weights`, `gradients`, `scale` `[1]` that multiplies them (1 / bags of the update), `hyper`,
  * `slot.<name>`; outputs `next.weights`, `next.slot.<name>`.
  */
-export function applyStepBuild(model: Model, optimiser: Optimiser): CaptureOptions {
+export function applyStepBuild(model: Model, optimiser: Optimiser, options: StepOptions = {}): CaptureOptions {
   const layout = flatLayout(model.parameters);
-  const state = [vectorPort("weights", layout.nTrainable), vectorPort("gradients", layout.nTrainable)];
+  const { phase = "joint" } = options;
+  const state = [vectorPort("weights", layout.nTrainable), gradientPort(layout, phase)];
   return {
-    name: "apply-step",
-    inputs: [...state, vectorPort("scale", 1), ...updatePorts(optimiser, layout)],
-    build: (tensors) =>
-      applyUpdate(optimiser, layout, tensors, tf.mul(named(tensors, "gradients"), named(tensors, "scale"))),
+    name: phase === "frozen" ? "frozen-apply-step" : "apply-step",
+    inputs: [...state, vectorPort("scale", 1), ...updatePorts(optimiser, layout, phase)],
+    build(tensors) {
+      const gradients = tf.mul<tf.Tensor1D>(named(tensors, "gradients"), named(tensors, "scale"));
+      return applyUpdate({ model, optimiser, layout, ...options }, tensors, gradients);
+    },
   };
 }
 
@@ -99,21 +108,20 @@ function modelPorts(model: Model, layout: FlatLayout): GraphPort[] {
   return [...bagPorts(model), vectorPort("weights", layout.nTrainable), ...fixed];
 }
 
-function randomPorts(model: Model): GraphPort[] {
-  return model.dropoutSites.map(({ name, shape }): GraphPort => ({ name: `random.${name}`, dtype: "u16", shape }));
+/** The places where a step drops activations, with their numbers among all of the model: a frozen re-embedder drops none. */
+export function trainedSites(model: Model, phase: Phase): readonly (readonly [number, DropoutSite])[] {
+  const isIn = ({ name }: DropoutSite) => phase !== "frozen" || groupOf({ name }, phase) === "head";
+  return [...model.dropoutSites.entries()].filter(([, site]) => isIn(site));
+}
+
+function randomPorts(model: Model, phase: Phase): GraphPort[] {
+  return trainedSites(model, phase).map(
+    ([, { name, shape }]): GraphPort => ({ name: `random.${name}`, dtype: "u16", shape }),
+  );
 }
 
 function targetPort(model: Model): GraphPort {
   return { name: "target", dtype: "f32", shape: [2, model.nLogits] };
-}
-
-function updatePorts(optimiser: Optimiser, { nTrainable }: FlatLayout): GraphPort[] {
-  const slots = optimiser.slotNames.map((name) => vectorPort(`slot.${name}`, nTrainable));
-  return [vectorPort("hyper", optimiser.nHyper), ...slots];
-}
-
-function vectorPort(name: string, size: number): GraphPort {
-  return { name, dtype: "f32", shape: [size] };
 }
 
 function stateParameters(layout: FlatLayout, tensors: Tensors): ParameterTensors {
@@ -126,12 +134,15 @@ function lossAndGradients(
   model: Model,
   layout: FlatLayout,
   tensors: Tensors,
+  phase: Phase,
 ): { loss: tf.Scalar; gradients: tf.Tensor1D } {
   const state = stateParameters(layout, tensors);
-  const names = layout.trainable.map((spec) => spec.name);
+  const forward = phase === "frozen" ? frozenForward(model, state, tensors) : jointForward(model, tensors);
+  const moving = phase === "frozen" ? partitionOf(layout.trainable, phase).specsOf("head") : layout.trainable;
+  const names = moving.map((spec) => spec.name);
   const loss = (...values: tf.Tensor[]): tf.Scalar => {
     const parameters = { ...state, ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])) };
-    const output = model.forward(modelInputFromPorts(tensors), parameters, dropoutFrom(tensors));
+    const output = forward(parameters);
     const bag = outputLoss(model.config.task, output, named<tf.Tensor2D>(tensors, "target"));
     return Object.values(output.lossTerms).reduce<tf.Scalar>((sum, term) => tf.add(sum, term), bag);
   };
@@ -139,29 +150,22 @@ function lossAndGradients(
   return { loss: value as tf.Scalar, gradients: joinFlat(grads) };
 }
 
+type Forward = (parameters: ParameterTensors) => ModelOutput;
+
+function jointForward(model: Model, tensors: Tensors): Forward {
+  return (parameters) => model.forward(modelInputFromPorts(tensors), parameters, dropoutFrom(tensors));
+}
+
+/** The re-embedder runs outside of what is differentiated, as it serves: nothing dropped, no objective of its own. */
+function frozenForward(model: Model, state: ParameterTensors, tensors: Tensors): Forward {
+  const { features, ...sides } = modelInputFromPorts(tensors);
+  const { tiles } = model.stages.body({ ...sides, tiles: model.stages.stem(features, state) }, state);
+  return (parameters) => ({ ...model.stages.head(tiles, parameters, dropoutFrom(tensors)), lossTerms: {} });
+}
+
 function dropoutFrom(tensors: Tensors): DropoutFunction {
   return <T extends tf.Tensor>(site: DropoutSite, x: T): T =>
     dropout(x, named(tensors, `random.${site.name}`), 1 - site.probability) as T;
-}
-
-function applyUpdate(optimiser: Optimiser, layout: FlatLayout, tensors: Tensors, gradients: tf.Tensor1D): Tensors {
-  const slots = Object.fromEntries(
-    optimiser.slotNames.map((name) => [name, named<tf.Tensor1D>(tensors, `slot.${name}`)]),
-  );
-  const next = optimiser.update(
-    { weights: named(tensors, "weights"), slots },
-    { gradients, hyper: named(tensors, "hyper"), decayMask: () => decayMask(layout) },
-  );
-  const nextSlots = Object.entries(next.slots).map(([name, value]): [string, tf.Tensor] => [
-    `next.slot.${name}`,
-    value,
-  ]);
-  return { "next.weights": next.weights, ...Object.fromEntries(nextSlots) };
-}
-
-/** Ones on the numbers that decay, zeros on the rest: fills, which a graph carries as two shapes, not as P numbers. */
-function decayMask({ nDecayed, nTrainable }: FlatLayout): tf.Tensor1D {
-  return tf.concat1d([tf.ones([nDecayed]), tf.zeros([nTrainable - nDecayed])]);
 }
 
 function named<T extends tf.Tensor>(tensors: Tensors, name: string): T {

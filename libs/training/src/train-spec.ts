@@ -11,21 +11,39 @@ export interface SplitConfig {
   readonly testFraction: number;
 }
 
+/**
+ * How a group of bags that share a label, the slides of a specimen, learns it: of a positive group the bag with the least loss.
+ * Binary tasks only.
+ *
+ * Source: Zimmermann et al. 2026, eq. 9 (`negatives: "min"`).
+ */
+export interface GroupRule {
+  readonly kind: "min-loss";
+  /** Negative groups: the bag with the least loss learns, all of them with equal shares, or the one with the greatest. */
+  readonly negatives: "min" | "mean" | "max";
+}
+
 /** What to train and how; every field has a value. */
 export interface TrainSpec {
   /** `standardise`, `reembed`, `head` and `task` of a model; `dIn` comes from the bags. */
   readonly model: ConfigObject;
   /** Passes over the training part at most. */
   readonly epochs: number;
-  /** Bags per update. */
+  /** Bags per update; with a rule for groups, groups. */
   readonly batchSize: number;
   readonly optimiser: OptimiserConfig;
+  /** Factor by which step sizes fall per layer from the head down; 1: all the same. See `layerScales`. */
+  readonly layerDecay: number;
+  /** First epochs in which the re-embedder stands still and drops nothing. */
+  readonly frozenEpochs: number;
   readonly schedule: ScheduleConfig;
   /** Absent: never. */
   readonly earlyStopping?: EarlyStoppingConfig;
   /** Share of the target spread over all classes. */
   readonly labelSmoothing: number;
   readonly classWeights: "none" | "balanced";
+  /** What a label says when several bags have it together; absent: every bag has it by itself. */
+  readonly groups?: GroupRule;
   /** Which weights are published: of the best epoch on the validation part, or of the last. */
   readonly selection: "best" | "last";
   /** What `best` means. */
@@ -42,9 +60,9 @@ const SEED_LIMIT = 1n << 64n;
 /**
  * Reads a training specification. Only `model` is required; `seed` is a whole number or its decimal digits.
  *
- * Defaults: 40 epochs, batches of 1, AdamW at 1e-4 with decay 1e-5, constant step size, no early stopping, no smoothing,
- * equal classes, selection `best` by AUROC, 15 % of the patients for validation and 15 % for the test, Youden threshold,
- * seed 1.
+ * Defaults: 40 epochs, batches of 1, AdamW at 1e-4 with decay 1e-5, constant step size, the same for all layers, nothing
+ * frozen, no early stopping, no smoothing, equal classes, every bag by itself, selection `best` by AUROC, 15 % of the patients
+ * for validation and 15 % for the test, Youden threshold, seed 1.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` naming an unknown field, or field, value and bound.
  */
@@ -52,15 +70,19 @@ export function parseTrainSpec(json: unknown): TrainSpec {
   const reader = createConfigReader(json, "training");
   const earlyStopping = reader.optionalObject("earlyStopping");
   const stopping = earlyStopping === undefined ? undefined : parseEarlyStopping(earlyStopping);
+  const groups = parseGroups(reader.optionalObject("groups"));
   const spec: TrainSpec = {
     model: reader.object("model"),
     epochs: reader.number("epochs", { min: 1, max: 10_000, isInteger: true, fallback: 40 }),
     batchSize: reader.number("batchSize", { min: 1, max: 4096, isInteger: true, fallback: 1 }),
     optimiser: parseOptimiser(reader.object("optimiser", {})),
+    layerDecay: reader.number("layerDecay", { min: Number.MIN_VALUE, max: 1, fallback: 1 }),
+    frozenEpochs: reader.number("frozenEpochs", { min: 0, max: 10_000, isInteger: true, fallback: 0 }),
     schedule: parseSchedule(reader.object("schedule", {})),
     ...(stopping && { earlyStopping: stopping }),
     labelSmoothing: reader.number("labelSmoothing", { min: 0, max: 0.999, fallback: 0 }),
     classWeights: reader.choice("classWeights", ["none", "balanced"], "none"),
+    ...(groups && { groups }),
     selection: reader.choice("selection", ["best", "last"], "best"),
     selectionMetric: reader.choice("selectionMetric", ["loss", "auroc"], stopping?.metric ?? "auroc"),
     split: parseSplit(reader.object("split", {})),
@@ -71,6 +93,21 @@ export function parseTrainSpec(json: unknown): TrainSpec {
   if (stopping === undefined || stopping.metric === spec.selectionMetric) return spec;
   const message = `selectionMetric is ${spec.selectionMetric}, earlyStopping.metric ${stopping.metric}; they must agree`;
   throw new DomainError("INVALID_ARGUMENT", message);
+}
+
+/** The rule for groups of a manifest's specification; absent in models that were not trained by one. */
+export function groupRuleOf({ groups }: ConfigObject): GroupRule | undefined {
+  const isObject = typeof groups === "object" && groups !== null && !Array.isArray(groups);
+  return isObject ? parseGroups(groups as ConfigObject) : undefined;
+}
+
+function parseGroups(json: ConfigObject | undefined): GroupRule | undefined {
+  if (json === undefined) return undefined;
+  const reader = createConfigReader(json, "groups");
+  const kind = reader.choice("kind", ["none", "min-loss"]);
+  const negatives = reader.choice("negatives", ["min", "mean", "max"], "min");
+  reader.assertNoOthers();
+  return kind === "none" ? undefined : { kind, negatives };
 }
 
 function parseSplit(json: ConfigObject): SplitConfig {
@@ -107,12 +144,13 @@ function parseSeed(value: string | number): bigint {
 
 /** A specification as JSON that {@link parseTrainSpec} reads back, for manifests, checkpoints and digests. */
 export function trainSpecJson(spec: TrainSpec): ConfigObject {
-  const { seed, optimiser, schedule, earlyStopping, split, threshold, ...rest } = spec;
+  const { seed, optimiser, schedule, earlyStopping, groups, split, threshold, ...rest } = spec;
   return {
     ...rest,
     optimiser: { ...optimiser },
     schedule: { ...schedule },
     ...(earlyStopping && { earlyStopping: { ...earlyStopping } }),
+    ...(groups && { groups: { ...groups } }),
     split: { ...split },
     threshold: { ...threshold },
     seed: seed.toString(),

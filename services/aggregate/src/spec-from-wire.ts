@@ -12,7 +12,7 @@ import { choice, defined, type Fields, missing } from "./wire-fields.ts";
 export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fields {
   if (spec?.task === undefined) throw missing("spec.task");
   if (spec.architecture === undefined) throw missing("spec.architecture");
-  const { architecture, recipe, split, threshold, task } = spec;
+  const { architecture, recipe, split, threshold, task, groups } = spec;
   return defined({
     model: {
       ...architectureFromWire(architecture),
@@ -21,6 +21,7 @@ export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fiel
     ...(recipe === undefined ? {} : recipeFromWire(recipe)),
     split: split && defined({ validationFraction: split.validationFraction, testFraction: split.testFraction }),
     threshold: threshold && thresholdFromWire(threshold),
+    groups: groups && groupsFromWire(groups),
   });
 }
 
@@ -55,6 +56,8 @@ function recipeFromWire(recipe: commonV1.Recipe): Fields {
       commonV1.recipe_SelectionToJSON(recipe.selection),
     ),
     seed: recipe.seed.toString(),
+    layerDecay: recipe.layerDecay,
+    frozenEpochs: recipe.frozenEpochs,
   };
 }
 
@@ -85,6 +88,20 @@ function stoppingFromWire({ metric, patience, minEpochs }: commonV1.EarlyStoppin
     metric: choice<string | undefined>("early_stopping.metric", metrics, commonV1.earlyStopping_MetricToJSON(metric)),
     patience,
     minEpochs,
+  });
+}
+
+function groupsFromWire({ kind, negatives }: commonV1.GroupRule): Fields {
+  const kinds = { KIND_UNSPECIFIED: "none", KIND_NONE: "none", KIND_MIN_LOSS: "min-loss" };
+  const words = {
+    NEGATIVES_UNSPECIFIED: undefined,
+    NEGATIVES_MIN: "min",
+    NEGATIVES_MEAN: "mean",
+    NEGATIVES_MAX: "max",
+  };
+  return defined({
+    kind: choice("groups.kind", kinds, commonV1.groupRule_KindToJSON(kind)),
+    negatives: choice<string | undefined>("groups.negatives", words, commonV1.groupRule_NegativesToJSON(negatives)),
   });
 }
 

@@ -61,6 +61,7 @@ export function labelledBagFromWire(
     bag: bagRefFromWire(store, labelled.bag, `${field}.bag`),
     label: labelFromWire(task, labelled, field),
     ...(labelled.patientKey === "" ? {} : { patient: labelled.patientKey }),
+    ...(labelled.groupKey === "" ? {} : { group: labelled.groupKey }),
     ...(part === undefined ? {} : { part }),
   };
 }

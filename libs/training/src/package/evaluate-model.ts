@@ -1,10 +1,13 @@
 import type { BagRef } from "@parfocal/bags";
-import type { CasePrediction, EvaluationReport } from "@parfocal/metrics";
+import type { CasePrediction } from "@parfocal/metrics";
+import { assertGroupsFit, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
-import { reportOn } from "../finish.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
+import type { PartReport } from "../job.ts";
+import { reportOnGroups } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
 import { assertLabel, type Label } from "../target.ts";
+import { groupRuleOf } from "../train-spec.ts";
 import type { LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
 import { createScorer, readServingInput } from "./serving-input.ts";
@@ -15,10 +18,19 @@ export interface EvaluateDeps extends PredictDeps {
   nowMs(): number;
 }
 
+/** A bag with its label. */
+export interface EvaluatedBag {
+  readonly bag: BagRef;
+  readonly label: Label;
+  readonly patient: string;
+  /** The group that has the label, within the patient; absent: the patient's. */
+  readonly group?: string;
+}
+
 /** How a model does on labelled bags. */
 export interface ModelEvaluation {
-  /** With the thresholds frozen in the model. */
-  readonly report: EvaluationReport;
+  /** With the thresholds frozen in the model; of a model that was trained on groups the cases are groups. */
+  readonly report: PartReport;
   /** `[C]` by bag, in their order. */
   readonly probabilities: readonly (readonly number[])[];
 }
@@ -35,18 +47,19 @@ const BOOTSTRAP_SEED = 1n;
 export async function evaluateModel(
   deps: EvaluateDeps,
   loaded: LoadedModel,
-  bags: readonly { readonly bag: BagRef; readonly label: Label; readonly patient: string }[],
+  bags: readonly EvaluatedBag[],
   signal: AbortSignal,
 ): Promise<ModelEvaluation> {
   const { task } = loaded.model.config;
   for (const { label } of bags) assertLabel(task, label);
+  const groups = groupsOf(loaded, bags);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
   const scorer = await createScorer(loaded, inputs, signal);
-  const groups = inputs.map((input) => scorer.runs(input, { probabilities: { kind: "inline" } }));
+  const runs = inputs.map((input) => scorer.runs(input, { probabilities: { kind: "inline" } }));
   const probabilities: number[][] = [];
   try {
-    for await (const { results } of runGroupsInChunks(groups, { ...deps, signal })) {
+    for await (const { results } of runGroupsInChunks(runs, { ...deps, signal })) {
       for (const { outputs } of results) {
         probabilities.push(Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities")));
       }
@@ -61,5 +74,16 @@ export async function evaluateModel(
       probabilities: probabilities[i] ?? null,
     }),
   );
-  return { report: reportOn(task, cases, loaded.manifest.thresholds, BOOTSTRAP_SEED), probabilities };
+  const { thresholds } = loaded.manifest;
+  return { report: reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED }), probabilities };
+}
+
+/** Groups as the model was trained on them. @throws {DomainError} `INVALID_ARGUMENT` for a group of two labels. */
+function groupsOf({ manifest, model }: LoadedModel, bags: readonly EvaluatedBag[]) {
+  const rule = groupRuleOf(manifest.spec);
+  if (rule === undefined) return null;
+  const groups = groupBags(bags, [...bags.keys()], rule);
+  const labels = bags.map(({ label }) => label);
+  assertGroupsFit(model.config.task, groups, labels);
+  return groups;
 }

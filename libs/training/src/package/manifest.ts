@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import type { EvaluationReport, MetricTable } from "@parfocal/metrics";
+import type { MetricTable } from "@parfocal/metrics";
 import {
   type ConfigObject,
   type ConfigReader,
@@ -9,7 +9,7 @@ import {
   parseModelConfig,
 } from "@parfocal/models";
 import type { GraphPort } from "@parfocal/tensor";
-import type { BagSourceFacts, EpochReport } from "../job.ts";
+import type { BagSourceFacts, EpochReport, PartReport } from "../job.ts";
 
 /** Version of the manifest's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-model/1";
@@ -42,6 +42,12 @@ export interface PartMetrics {
   }[];
   /** Row = truth, column = decision; null for multi-label. */
   readonly confusion: readonly (readonly number[])[] | null;
+  /** Present when the cases are groups of bags, for which the most positive bag speaks. */
+  readonly groups?: {
+    readonly nBags: number;
+    /** By the mean of a group's probabilities instead, overall. */
+    readonly metricsOfMeans: MetricTable;
+  };
 }
 
 /** Everything a package says of its model. */
@@ -184,8 +190,8 @@ function metricsOrNull(json: ConfigObject | undefined): PartMetrics | null {
 }
 
 /** The figures of a report that a manifest keeps. */
-export function partMetricsFromReport(report: EvaluationReport | null): PartMetrics | null {
-  if (report === null) return null;
+export function partMetricsFromReport(report: PartReport): PartMetrics {
+  const { groups } = report;
   return {
     nCases: report.nCases,
     nPatients: report.nPatients,
@@ -197,5 +203,6 @@ export function partMetricsFromReport(report: EvaluationReport | null): PartMetr
       metrics,
     })),
     confusion: report.confusion,
+    ...(groups && { groups: { nBags: groups.nBags, metricsOfMeans: groups.ofMeans.metrics } }),
   };
 }

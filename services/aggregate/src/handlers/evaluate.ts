@@ -1,7 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
-import { decide, evaluateModel } from "@parfocal/training";
+import { decide, evaluateModel, partMetricsFromReport, patientsOf } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { labelledBagFromWire, packageFromWire, predictionToWire } from "../wire.ts";
@@ -24,13 +24,15 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
     const { task } = loaded.model.config;
     const { thresholds } = loaded.manifest;
     const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
-    // Bags without a patient are patients of their own.
-    const cases = bags.map(({ bag, label, patient }, index) => ({ bag, label, patient: patient ?? `#${index}` }));
+    const patients = patientsOf(bags);
+    const cases = bags.map(({ bag, label, group }, index) => {
+      return { bag, label, patient: patients[index] ?? "", ...(group !== undefined && { group }) };
+    });
     const deps = { engine, store, nowMs: () => performance.now() };
     const { report, probabilities } = await evaluateModel(deps, loaded, cases, signal);
     const predictions = probabilities.map((of) =>
       predictionToWire(task, { probabilities: of, decision: decide(task, of, thresholds), thresholds, engineMs: 0 }),
     );
-    return { evaluation: evaluationFromMetrics(report), predictions };
+    return { evaluation: evaluationFromMetrics(partMetricsFromReport(report)), predictions };
   };
 }
