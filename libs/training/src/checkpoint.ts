@@ -1,30 +1,30 @@
-import { encodeSafetensors, float32FromTensor, parseSafetensors, type SafetensorsInput } from "@parfocal/bags";
-import { DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
+import {
+  encodeCheckpointFile,
+  parseCheckpointFile,
+  parseCheckpointState,
+  readCheckpointBytes,
+} from "./checkpoint-file.ts";
 import type { TrainingState } from "./training-state.ts";
 
-/** Version of the layout below; another one is refused, never guessed at. */
+/** Version of the layout below. */
 const FORMAT = "parfocal-checkpoint/1";
 
 /** What of a state is JSON rather than numbers. */
 type CheckpointMeta = Pick<TrainingState, "epoch" | "update" | "selection" | "plateau" | "history">;
 
-/**
- * A training state as one safetensors file: vectors as they are, the rest as JSON in its metadata, with the digest of the
- * job it belongs to. Deterministic; restores bit for bit.
- */
+/** A training state with the digest of the job it belongs to. Deterministic; restores bit for bit. */
 export function encodeCheckpoint(state: TrainingState, jobDigest: string): Uint8Array {
-  const tensors = new Map<string, SafetensorsInput>();
-  const put = (name: string, data: Float32Array): void => {
-    tensors.set(name, { dtype: "F32", shape: [data.length], data });
-  };
-  put("weights", state.weights);
-  if (state.fixed.length > 0) put("fixed", state.fixed);
-  if (state.bestWeights !== null) put("bestWeights", state.bestWeights);
-  for (const [name, values] of Object.entries(state.slots)) put(`slot.${name}`, values);
   const { epoch, update, selection, plateau, history } = state;
   const meta: CheckpointMeta = { epoch, update, selection, plateau, history };
-  return encodeSafetensors(tensors, { format: FORMAT, jobDigest, state: JSON.stringify(meta) });
+  const slots = Object.entries(state.slots).map(([name, values]) => [`slot.${name}`, values] as const);
+  const vectors = {
+    weights: state.weights,
+    ...(state.fixed.length > 0 && { fixed: state.fixed }),
+    ...(state.bestWeights !== null && { bestWeights: state.bestWeights }),
+    ...Object.fromEntries(slots),
+  };
+  return encodeCheckpointFile({ format: FORMAT, jobDigest, vectors, state: JSON.stringify(meta) });
 }
 
 /**
@@ -34,34 +34,16 @@ export function encodeCheckpoint(state: TrainingState, jobDigest: string): Uint8
  * checkpoint of this version; `CORRUPT` or `TRUNCATED` when it is damaged.
  */
 export function parseCheckpoint(bytes: Uint8Array, jobDigest: string): TrainingState {
-  const { metadata, tensors } = parseSafetensors(bytes);
-  if (metadata.format !== FORMAT) {
-    throw new DomainError("UNSUPPORTED_FORMAT", `the object is ${metadata.format ?? "no checkpoint"}, not ${FORMAT}`);
-  }
-  if (metadata.jobDigest !== jobDigest) {
-    const message = `the checkpoint belongs to job ${metadata.jobDigest?.slice(0, 12)}, not to ${jobDigest.slice(0, 12)}`;
-    throw new DomainError("PRECONDITION_FAILED", message);
-  }
-  const vectors = new Map(
-    [...tensors].map(([name, tensor]) => [name, Float32Array.from(float32FromTensor(tensor))] as const),
-  );
-  const slots = [...vectors].filter(([name]) => name.startsWith("slot."));
+  const file = parseCheckpointFile(bytes, { format: FORMAT, jobDigest });
+  const { vectors } = file;
+  const slots = Object.entries(vectors).filter(([name]) => name.startsWith("slot."));
   return {
-    ...parseMeta(metadata.state),
-    weights: vectors.get("weights") ?? new Float32Array(),
-    fixed: vectors.get("fixed") ?? new Float32Array(),
-    bestWeights: vectors.get("bestWeights") ?? null,
+    ...parseCheckpointState<CheckpointMeta>(file, ["epoch", "update", "selection", "plateau", "history"]),
+    weights: vectors.weights ?? new Float32Array(),
+    fixed: vectors.fixed ?? new Float32Array(),
+    bestWeights: vectors.bestWeights ?? null,
     slots: Object.fromEntries(slots.map(([name, values]) => [name.slice("slot.".length), values])),
   };
-}
-
-/** The job's digest covers who wrote it, so that fields need no second check beyond being there. */
-function parseMeta(json: string | undefined): CheckpointMeta {
-  const meta: unknown = json === undefined ? undefined : JSON.parse(json);
-  const fields = ["epoch", "update", "selection", "plateau", "history"] as const;
-  if (typeof meta === "object" && meta !== null && fields.every((field) => field in meta))
-    return meta as CheckpointMeta;
-  throw new DomainError("CORRUPT", "the checkpoint's state lacks fields");
 }
 
 /** Writes a checkpoint, replacing the one before in a single atomic put. */
@@ -85,11 +67,6 @@ export async function readCheckpoint(
   jobDigest: string,
   signal?: AbortSignal,
 ): Promise<TrainingState | null> {
-  try {
-    const { bytes } = await store.get(key, signal ? { signal } : {});
-    return parseCheckpoint(bytes, jobDigest);
-  } catch (error) {
-    if (isDomainError(error, "NOT_FOUND")) return null;
-    throw error;
-  }
+  const bytes = await readCheckpointBytes(store, key, signal);
+  return bytes && parseCheckpoint(bytes, jobDigest);
 }

@@ -1,8 +1,8 @@
-import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { createRng } from "@parfocal/metrics";
 import { countParameters } from "@parfocal/models";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { isExhausted } from "./early-stopping.ts";
+import { isEngineLoss, MAX_RECOVERIES, withRetries } from "./engine-loss.ts";
 import { createRunMaker, type RunMaker } from "./epoch-runs.ts";
 import { finishTraining } from "./finish.ts";
 import { fitStandardise } from "./fit-standardise.ts";
@@ -11,9 +11,6 @@ import { planTraining, type TrainPlan } from "./plan.ts";
 import { runEpoch } from "./run-epoch.ts";
 import type { ChunkOptions } from "./run-in-chunks.ts";
 import { assertStateFits, createResidentState, initialState, type TrainingState } from "./training-state.ts";
-
-/** Losses of the engine without a finished epoch between them after which training gives up. */
-const MAX_RECOVERIES = 3;
 
 /**
  * Trains a model on labelled bags, telling how it goes; the last event carries the trained model.
@@ -150,22 +147,4 @@ function createEpochClock(deps: TrainDeps, nBags: number): EpochClock {
       return { etaS: epochS * (report.nEpochs - report.epoch), bagsPerS: nBags / Math.max(epochS, 1e-9) };
     },
   };
-}
-
-const ENGINE_LOSSES: readonly DomainErrorCode[] = ["ENGINE_CRASHED", "STATE_LOST"];
-
-/** Whether the engine process went away under the training, so that putting the state back helps. */
-function isEngineLoss(error: unknown): error is Error & { readonly code: DomainErrorCode } {
-  return isDomainError(error) && ENGINE_LOSSES.includes(error.code);
-}
-
-/** Runs work that leaves nothing behind in the engine, again when the engine is lost under it. */
-async function withRetries<T>(work: () => Promise<T>): Promise<T> {
-  for (let nFailures = 0; ; nFailures++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isEngineLoss(error) || nFailures === MAX_RECOVERIES) throw error;
-    }
-  }
 }

@@ -56,7 +56,7 @@ export interface ResidentState {
   /** Resident name of `weights`, `fixed`, `gradients` or `slot.<name>`. */
   nameOf(part: string): string;
   /** Puts weights, fixed values and slots into the engine. */
-  put(state: TrainingState, signal: AbortSignal): Promise<void>;
+  put(state: Pick<TrainingState, "weights" | "fixed" | "slots">, signal: AbortSignal): Promise<void>;
   /** Takes weights and slots out of the engine. */
   take(signal: AbortSignal): Promise<Pick<TrainingState, "weights" | "slots">>;
   /** Forgets everything of this training. */
