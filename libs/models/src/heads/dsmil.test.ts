@@ -1,23 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { buildModel } from "../build-model.ts";
-import { type Doubles, doubleFiller, runInDoubles } from "../testing/eager-model.ts";
+import { type Doubles, runInDoubles } from "../testing/eager-model.ts";
 import { crossEntropy } from "../testing/gradient-check.ts";
+import { F12_BAG, f12Model } from "../testing/tiny-dsmil.ts";
 
 const TASK = { kind: "binary", classes: ["no", "yes"] };
-const model = buildModel({ dIn: 4, head: { kind: "dsmil" }, task: TASK });
-
-/** The weights of F12. */
-const WEIGHTS = {
-  "head.instance.weight": doubleFiller(8, 200, 0.5),
-  "head.instance.bias": doubleFiller(2, 201, 0.5),
-  "head.query.0.weight": doubleFiller(512, 202, 0.5),
-  "head.query.0.bias": doubleFiller(128, 203, 0.5),
-  "head.query.1.weight": doubleFiller(128 * 128, 204, 0.5),
-  "head.query.1.bias": doubleFiller(128, 205, 0.5),
-  "head.classifier.weight": doubleFiller(16, 206, 0.5),
-  "head.classifier.bias": doubleFiller(2, 207, 0.5),
-};
-const BAG = { features: doubleFiller(20, 9, 2), weights: WEIGHTS };
+const model = f12Model();
 
 function expectNear(found: Doubles, expected: Doubles): void {
   expect(found).toHaveLength(expected.length);
@@ -25,7 +13,7 @@ function expectNear(found: Doubles, expected: Doubles): void {
 }
 
 describe("the numbers of F12", () => {
-  const output = runInDoubles(model, BAG, (result) => ({
+  const output = runInDoubles(model, F12_BAG, (result) => ({
     logits: Array.from(result.logits.dataSync()),
     attention: Array.from(result.attention?.dataSync() ?? []),
     instance: Array.from(result.auxiliary?.logits.dataSync() ?? []),
@@ -52,11 +40,11 @@ describe("the numbers of F12", () => {
 describe("learned values", () => {
   it("are a linear layer with ReLU: the identity of it gives what no layer gives to positive tiles", () => {
     const learned = buildModel({ dIn: 4, head: { kind: "dsmil", value: "learned" }, task: TASK });
-    const features = BAG.features.map(Math.abs);
+    const features = F12_BAG.features.map(Math.abs);
     const identity = Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
-    const weights = { ...WEIGHTS, "head.value.weight": identity, "head.value.bias": [0, 0, 0, 0] };
+    const weights = { ...F12_BAG.weights, "head.value.weight": identity, "head.value.bias": [0, 0, 0, 0] };
     const logits = (which: typeof model, values: Readonly<Record<string, Doubles>>) =>
       runInDoubles(which, { features, weights: values }, (result) => Array.from(result.logits.dataSync()));
-    expectNear(logits(learned, weights), logits(model, WEIGHTS));
+    expectNear(logits(learned, weights), logits(model, F12_BAG.weights));
   });
 });

@@ -2,15 +2,17 @@ import { describe, expect, it } from "vitest";
 import { buildModel, type Model } from "../build-model.ts";
 import { sizeOfShape } from "../parameter.ts";
 import { doubleFiller, type EagerBag } from "../testing/eager-model.ts";
-import { gradientErrors } from "../testing/gradient-check.ts";
+import { elementErrors, gradientErrors } from "../testing/gradient-check.ts";
+import { F12_BAG, f12Model } from "../testing/tiny-dsmil.ts";
+import { f5Weights, SLIDES, tinyModel } from "../testing/tiny-roformer.ts";
 
 const TASK = { kind: "binary", classes: ["no", "yes"] };
 const ROFORMER = { kind: "roformer", width: 16, heads: 2 };
 const TOKENS = { kind: "class-attention", hidden: [16], attentionWidth: 8, heads: 2 };
 
-/** F26's models, and every option that has a gradient of its own. */
+/** Every option that has a gradient of its own. */
 const CASES: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>])[] = [
-  ["roformer and class attention (F5)", ROFORMER, TOKENS],
+  ["roformer and class attention", ROFORMER, TOKENS],
   [
     "two blocks of the lang family with a sine code",
     { ...ROFORMER, depth: 2, rotary: "lang", absolute: "sine" },
@@ -21,7 +23,7 @@ const CASES: readonly (readonly [string, Record<string, unknown>, Record<string,
     { ...ROFORMER, rotary: "none" },
     { ...TOKENS, branches: "single" },
   ],
-  ["dsmil (F12)", { kind: "none" }, { kind: "dsmil" }],
+  ["dsmil", { kind: "none" }, { kind: "dsmil" }],
   ["dsmil with learned values", { kind: "none" }, { kind: "dsmil", value: "learned", hidden: [5] }],
   ["roformer and dsmil", ROFORMER, { kind: "dsmil", queryWidth: 8 }],
 ];
@@ -41,6 +43,26 @@ describe.each(CASES)("the gradient of %s", (_name, reembed, head) => {
 
   it("agrees with central differences in f64 for every parameter", () => {
     const errors = gradientErrors(model, bagOf(model, 5));
+    expect(Object.keys(errors)).toHaveLength(model.parameters.length);
+    expect(Object.entries(errors).filter(([, error]) => !(error < 1e-6))).toEqual([]);
+  });
+});
+
+/** Models and numbers of the specification. */
+const SPECIFIED: readonly (readonly [string, Model, EagerBag])[] = [
+  ["F5", tinyModel(), { ...SLIDES[0], weights: f5Weights() }],
+  ["F12", f12Model(), F12_BAG],
+];
+
+describe.each(SPECIFIED)("the gradient at the numbers of %s (F26)", (_name, model, bag) => {
+  it("agrees with central differences by single elements of every parameter", () => {
+    const errors = elementErrors(model, bag, 48);
+    expect(Object.keys(errors)).toHaveLength(model.parameters.length);
+    expect(Object.entries(errors).filter(([, error]) => !(error < 1e-6))).toEqual([]);
+  });
+
+  it("agrees with them along directions through all elements of every parameter", () => {
+    const errors = gradientErrors(model, bag, 4);
     expect(Object.keys(errors)).toHaveLength(model.parameters.length);
     expect(Object.entries(errors).filter(([, error]) => !(error < 1e-6))).toEqual([]);
   });

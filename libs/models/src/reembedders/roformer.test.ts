@@ -1,64 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { buildModel, type Model } from "../build-model.ts";
 import { countParameters } from "../parameter.ts";
-import { type Doubles, doubleFiller, runInDoubles, tilesInDoubles } from "../testing/eager-model.ts";
+import { type Doubles, runInDoubles, stemInDoubles, tilesInDoubles } from "../testing/eager-model.ts";
+import { f5Weights, SLIDES, TINY_HEAD, tinyModel } from "../testing/tiny-roformer.ts";
 
 const TASK = { kind: "binary", classes: ["no", "yes"] };
-const TINY_BLOCK = { kind: "roformer", width: 16, heads: 2, mlpRatio: 4 };
-const TINY_HEAD = { kind: "class-attention", hidden: [16], attentionWidth: 8, heads: 2 };
-
-/** Names of the tiny model of F5 with the seeds of its filler. */
-const SEEDS: Readonly<Record<string, number>> = {
-  "reembed.blocks.0.norm1.weight": 100,
-  "reembed.blocks.0.norm1.bias": 101,
-  "reembed.blocks.0.qkv.weight": 102,
-  "reembed.blocks.0.qkv.bias": 103,
-  "reembed.blocks.0.out.weight": 104,
-  "reembed.blocks.0.out.bias": 105,
-  "reembed.blocks.0.norm2.weight": 106,
-  "reembed.blocks.0.norm2.bias": 107,
-  "reembed.blocks.0.mlp.0.weight": 108,
-  "reembed.blocks.0.mlp.0.bias": 109,
-  "reembed.blocks.0.mlp.1.weight": 110,
-  "reembed.blocks.0.mlp.1.bias": 111,
-  "head.trunk.0.weight": 112,
-  "head.trunk.0.bias": 113,
-  "head.tokens": 114,
-  "head.attention.k.weight": 115,
-  "head.attention.k.bias": 116,
-  "head.attention.v.weight": 117,
-  "head.attention.v.bias": 118,
-  "head.attention.out.weight": 119,
-  "head.attention.out.bias": 120,
-  "reembed.input.weight": 125,
-  "reembed.input.bias": 126,
-};
-
-/** The weights of F5: a = 0.5, scales of norms 1 + a·val, one linear layer of its own for each class. */
-function f5Weights(): Record<string, number[]> {
-  const model = tinyModel();
-  const drawn = model.parameters.flatMap(({ name, shape }): [string, number[]][] => {
-    const seed = SEEDS[name];
-    if (seed === undefined) return [];
-    const values = doubleFiller(shape.reduce((a, b) => a * b, 1), seed, 0.5); // biome-ignore format: one line
-    return [[name, /norm\d\.weight$/.test(name) ? values.map((value) => 1 + value) : values]];
-  });
-  return {
-    ...Object.fromEntries(drawn),
-    "head.classifier.weight": [...doubleFiller(16, 121, 0.5), ...doubleFiller(16, 123, 0.5)],
-    "head.classifier.bias": [...doubleFiller(1, 122, 0.5), ...doubleFiller(1, 124, 0.5)],
-  };
-}
-
-function tinyModel(reembed: Record<string, unknown> = {}): Model {
-  return buildModel({ dIn: 6, reembed: { ...TINY_BLOCK, ...reembed }, head: TINY_HEAD, task: TASK });
-}
-
-const SLIDES = [
-  { features: doubleFiller(18, 7, 2), grid: [0, 0, 1, 0, 2, 3] },
-  { features: doubleFiller(12, 8, 2), grid: [4, 4, 0, 1] },
-] as const;
 const [FIRST, SECOND] = SLIDES;
+
 const LOGITS = [
   [0.28844163, 0.00333329],
   [0.29116616, -0.01315477],
@@ -76,7 +24,9 @@ function expectNear(found: Doubles, expected: Doubles, tolerance = 1e-7): void {
 }
 
 describe("the tiny model of F5", () => {
-  it("re-embeds as specified", () => {
+  it("projects and re-embeds as specified", () => {
+    const projected = stemInDoubles(tinyModel(), { ...FIRST, weights: f5Weights() });
+    expectNear(projected.slice(0, 4), [-0.10458524, -0.22087707, 0.35112506, 0.16246178]);
     const tiles = tilesInDoubles(tinyModel(), { ...FIRST, weights: f5Weights() });
     expectNear(tiles.slice(0, 4), [-0.1566305, -0.64739576, -0.40392749, -0.13000963]);
     expectNear(tiles.slice(32, 36), [0.15670825, -0.79511083, -0.41623791, -0.55198074]);
@@ -100,6 +50,22 @@ describe("the tiny model of F5", () => {
     const rows = (values: Doubles, width: number) => [2, 0, 1].flatMap((i) => values.slice(i * width, (i + 1) * width));
     const mixed = { features: rows(FIRST.features, 6), grid: rows(FIRST.grid, 2) };
     expectNear(logitsOf(tinyModel(), mixed), LOGITS[0]);
+  });
+
+  it.each([
+    [0, 0, [0.33363378, 0.33369077, 0.33267545]],
+    [1, 1, [0.33287203, 0.33111782, 0.33601015]],
+  ] as const)("gives the attention of class %i by head %i", (token, head, expected) => {
+    const weights = f5Weights();
+    // A token of zeros attends evenly: what is left of the mean over two heads is the other head's.
+    const tokens = (weights["head.tokens"] ?? []).map((value, i) => (Math.floor((i % 8) / 4) === head ? value : 0));
+    const attention = runInDoubles(
+      tinyModel(),
+      { ...FIRST, weights: { ...weights, "head.tokens": tokens } },
+      (output) => Array.from(output.attention?.dataSync() ?? []),
+    );
+    const column = attention.filter((_, i) => i % 2 === token).map((mean) => 2 * mean - 1 / 3);
+    expectNear(column, expected);
   });
 
   it("gives attention that is the mean over heads and sums to one over the tiles", () => {

@@ -35,6 +35,13 @@ export function tilesInDoubles(model: Model, bag: EagerBag): number[] {
   });
 }
 
+/** What the stem of a model's re-embedder makes of a bag, row-major. */
+export function stemInDoubles(model: Model, bag: EagerBag): number[] {
+  return withTensors(model, bag, ({ features }, parameters) =>
+    Array.from(model.stages.stem(features, parameters).dataSync()),
+  );
+}
+
 /** The gradient by every parameter of the scalar that `lossOf` makes of a model's output. */
 export function gradientsInDoubles(
   model: Model,

@@ -41,3 +41,28 @@ export function gradientErrors(model: Model, bag: EagerBag, nDirections = 2): Re
   }
   return errors;
 }
+
+/**
+ * For every parameter the largest error of its gradient by single elements, all of them or, of larger tensors, `maxElements` that
+ * lie evenly; relative as in {@link gradientErrors}.
+ */
+export function elementErrors(model: Model, bag: EagerBag, maxElements: number): Record<string, number> {
+  const { gradients } = gradientsInDoubles(model, bag, (output) => crossEntropy(output, 1));
+  const steepest = Math.max(...Object.values(gradients).flatMap((gradient) => gradient.map(Math.abs)));
+  const lossAt = (name: string, i: number, step: number): number => {
+    const moved = [...(bag.weights[name] ?? [])];
+    moved[i] = (moved[i] ?? 0) + step;
+    const shifted = { ...bag, weights: { ...bag.weights, [name]: moved } };
+    return runInDoubles(model, shifted, (output) => crossEntropy(output, 1).dataSync()[0] ?? Number.NaN);
+  };
+  const errorAt = (name: string, gradient: readonly number[], i: number): number => {
+    const expected = (lossAt(name, i, STEP) - lossAt(name, i, -STEP)) / (2 * STEP);
+    return Math.abs((gradient[i] ?? Number.NaN) - expected) / Math.max(Math.abs(expected), 1e-3 * steepest);
+  };
+  const entries = Object.entries(gradients).map(([name, gradient]): [string, number] => {
+    const stride = Math.max(1, gradient.length / maxElements);
+    const places = Array.from({ length: Math.min(gradient.length, maxElements) }, (_, k) => Math.floor(k * stride));
+    return [name, Math.max(...places.map((i) => errorAt(name, gradient, i)))];
+  });
+  return Object.fromEntries(entries);
+}
