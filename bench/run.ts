@@ -69,6 +69,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     needs: "PARFOCAL_BENCH_STORE",
   },
   {
+    name: "claims",
+    what: "re-embedders read neighbourhoods that attention pooling cannot: planted cohorts",
+    path: "bench/claims/neighbours.ts",
+    quick: ["--seeds", "1,2"],
+  },
+  {
     name: "mil",
     what: "10-fold cross-validation of classic data sets through the gateway",
     path: "bench/mil/run.ts",
