@@ -42,6 +42,7 @@ export async function finishTraining(
     model,
     spec,
     jobDigest: plan.jobDigest,
+    ...(plan.start && { startDigest: plan.start.digest }),
     dataDigest: plan.dataDigest,
     weights,
     epoch: isBest ? state.selection.bestEpoch : state.epoch,

@@ -16,6 +16,7 @@ export type {
   Part,
   PartReport,
   ScoredBag,
+  StartFrom,
   TrainDeps,
   TrainEvent,
   TrainedModel,

@@ -27,6 +27,16 @@ export interface TrainJob {
   readonly bags: readonly LabelledBag[];
   /** Where checkpoints go; a checkpoint of the same job found there is continued. Absent: none are written. */
   readonly checkpointKey?: string;
+  /** The model whose re-embedder training starts from; absent: from fresh weights. */
+  readonly startFrom?: StartFrom;
+}
+
+/** A published model whose re-embedder a training starts from, such as a pretrained mixer. */
+export interface StartFrom {
+  /** Folder of the package, without a trailing slash. */
+  readonly prefix: string;
+  /** SHA-256 of its manifest. */
+  readonly digest: string;
 }
 
 /** What a training runs on. */
@@ -77,8 +87,10 @@ export interface ScoredBag {
 export interface TrainedModel {
   readonly model: Model;
   readonly spec: TrainSpec;
-  /** SHA-256 of the job: specification, bags, labels, parts. */
+  /** SHA-256 of the job: specification, bags, labels, parts, and where it started from. */
   readonly jobDigest: string;
+  /** SHA-256 of the manifest of the model whose re-embedder it started from; absent: from fresh weights. */
+  readonly startDigest?: string;
   /** SHA-256 of contents, labels and parts of the bags. */
   readonly dataDigest: string;
   readonly weights: Weights;

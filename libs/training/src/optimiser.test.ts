@@ -6,7 +6,7 @@ import { createOptimiser, parseOptimiser } from "./optimiser.ts";
 function minimise(
   json: Record<string, string | number>,
   nSteps: number,
-  decayed: readonly number[] = [1, 1],
+  { decayed = [1, 1], scales }: { readonly decayed?: number[]; readonly scales?: number[] } = {},
 ): number[] {
   const config = parseOptimiser(json);
   const optimiser = createOptimiser(config);
@@ -20,7 +20,8 @@ function minimise(
         for (let step = 1; step <= nSteps; step++) {
           const gradients = tf.mul<tf.Tensor1D>(state.weights, tf.tensor1d([1, 2]));
           const hyper = tf.tensor1d(optimiser.hyper(step, config.learningRate));
-          state = { ...optimiser.update(state, { gradients, hyper, decayMask: () => tf.tensor1d([...decayed]) }) };
+          const input = { gradients, hyper, decayMask: () => tf.tensor1d(decayed) };
+          state = { ...optimiser.update(state, scales ? { ...input, stepScale: tf.tensor1d(scales) } : input) };
         }
         return { weights: state.weights };
       },
@@ -44,10 +45,19 @@ describe("optimisers", () => {
   });
 
   it("leave numbers without decay out of decoupled decay", () => {
-    const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 2, [1, 0]);
+    const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 2, { decayed: [1, 0] });
     const [, plain] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0 }, 2);
     expect(p0).toBeCloseTo(0.97801404, 6);
     expect(p1).toBeCloseTo(plain ?? 0, 7);
+  });
+
+  it("take shorter steps where these are scaled, and decay as before: worked by hand for one step", () => {
+    // AdamW's first step is the step size times the gradient's sign; decay takes lr · wd of the number.
+    const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 1, { scales: [0.5, 0] });
+    expect(p0).toBeCloseTo(1 - 0.5 * 0.01 - 0.001, 6);
+    expect(p1).toBeCloseTo(-2 + 0.002, 6);
+    const sgd = minimise({ kind: "sgd", learningRate: 0.1, weightDecay: 0, momentum: 0 }, 1, { scales: [0.25, 1] });
+    expect(sgd[0]).toBeCloseTo(1 - 0.25 * 0.1, 6);
   });
 
   it("gather momentum in SGD: worked by hand for two steps", () => {

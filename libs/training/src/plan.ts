@@ -9,6 +9,7 @@ import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts"
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
+import { openStart, type StartingWeights } from "./start-from.ts";
 import { assertLabel, encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
 
@@ -38,7 +39,9 @@ export interface TrainPlan {
   readonly dataDigest: string;
   /** Where a bag's re-embedded tiles lie in the engine between two runs; forgotten with the training's state. */
   readonly scratchName: string;
-  /** SHA-256 of everything that decides the result: the data and the specification. */
+  /** The re-embedder that it starts from; absent: fresh weights. */
+  readonly start?: StartingWeights;
+  /** SHA-256 of everything that decides the result: the data, the specification and where it starts from. */
   readonly jobDigest: string;
 }
 
@@ -46,7 +49,7 @@ export interface TrainPlan {
  * Checks a job whole and reads the headers of its bags.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for labels and fields out of bounds; `GEOMETRY_MISMATCH` when bags differ in
- * width, encoder or geometry; `LABEL_LEAKAGE`; `PRECONDITION_FAILED` when a part is missing that the specification needs;
+ * width, encoder or geometry; as `openStart`; `LABEL_LEAKAGE`; `PRECONDITION_FAILED` when a part is missing that the specification needs;
  * what the store throws.
  */
 export async function planTraining(job: TrainJob, deps: TrainDeps, signal: AbortSignal): Promise<TrainPlan> {
@@ -59,6 +62,9 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   const dataDigest = digestOfData(job, split, groups);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await readBagInputs(deps.store, refs, model, signal);
+  const source = commonSource(inputs);
+  const start = job.startFrom && (await openStart(deps.store, job.startFrom, { model, source }, { signal }));
+  const decisive = [trainSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];
   return {
     job,
     spec,
@@ -69,10 +75,11 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     groups,
     inputs,
     targets: targetsOf(job, model, split, groups),
-    source: commonSource(inputs),
+    source,
     dataDigest,
+    ...(start && { start }),
     scratchName: `train/${deps.name}/tiles`,
-    jobDigest: sha256(JSON.stringify([trainSpecJson(spec), dataDigest])),
+    jobDigest: sha256(JSON.stringify(decisive)),
   };
 }
 

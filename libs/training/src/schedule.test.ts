@@ -23,6 +23,21 @@ describe("schedules", () => {
     expect(scheduleFactor(config, at(7))).toBeCloseTo(0.5, 12);
   });
 
+  it.each([
+    [0, 6e-6],
+    [49, 3e-4],
+    [99, 6e-4],
+    [100, 6e-4],
+    [550, 3e-4],
+    [999, 1.8277e-9],
+  ])("give the mixer's pretraining its step size at update %i", (update, expected) => {
+    const config = parseSchedule({ kind: "cosine", warmupEpochs: 1 });
+    const position = { update, nUpdates: 1000, nUpdatesPerEpoch: 100, plateau: INITIAL_PLATEAU };
+    const peak = (1.5e-4 * 1024) / 256;
+    // The numbers are given to five digits.
+    expect((peak * scheduleFactor(config, position)) / expected).toBeCloseTo(1, 4);
+  });
+
   it("drop on a plateau after more than `patience` epochs without a lower loss", () => {
     const config = parseSchedule({ kind: "plateau", patience: 1, factor: 0.5, floor: 0.3 });
     const scales: number[] = [];

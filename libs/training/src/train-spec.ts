@@ -135,11 +135,16 @@ function parseThreshold(json: ConfigObject): ThresholdRule {
   return rule;
 }
 
-function parseSeed(value: string | number): bigint {
+/**
+ * A seed: a whole number, or its decimal digits.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` naming `field` when it is outside [0, 2^64).
+ */
+export function parseSeed(value: string | number, field = "training.seed"): bigint {
   const isWhole = typeof value === "string" ? /^\d{1,20}$/u.test(value) : Number.isSafeInteger(value) && value >= 0;
   const seed = isWhole ? BigInt(value) : -1n;
   if (seed >= 0n && seed < SEED_LIMIT) return seed;
-  throw new DomainError("INVALID_ARGUMENT", `training.seed is ${value}; it must be a whole number in [0, 2^64)`);
+  throw new DomainError("INVALID_ARGUMENT", `${field} is ${value}; it must be a whole number in [0, 2^64)`);
 }
 
 /** A specification as JSON that {@link parseTrainSpec} reads back, for manifests, checkpoints and digests. */

@@ -6,6 +6,7 @@ import { isEngineLoss, MAX_RECOVERIES, withRetries } from "./engine-loss.ts";
 import { createRunMaker, type RunMaker } from "./epoch-runs.ts";
 import { finishTraining } from "./finish.ts";
 import { fitStandardise } from "./fit-standardise.ts";
+import { flattenWeights } from "./flat-layout.ts";
 import type { EpochReport, TrainDeps, TrainEvent, TrainJob } from "./job.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
 import { runEpoch } from "./run-epoch.ts";
@@ -53,9 +54,13 @@ async function startState(plan: TrainPlan, deps: TrainDeps, options: ChunkOption
     assertStateFits(found, plan.layout, plan.optimiser);
     return found;
   }
-  const fixed = await withRetries(() => fitStandardise(plan, options));
   const rng = createRng(plan.spec.seed).fork("initial weights");
-  return initialState(plan.model, plan.layout, plan.optimiser, { rng, fixed });
+  const given = (await plan.start?.read({ signal: options.signal })) ?? {};
+  const fixed =
+    plan.start === undefined
+      ? await withRetries(() => fitStandardise(plan, options))
+      : flattenWeights(plan.layout.fixed, given);
+  return initialState(plan.model, plan.layout, plan.optimiser, { rng, fixed, given });
 }
 
 async function* runEpochs(

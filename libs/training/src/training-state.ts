@@ -1,6 +1,6 @@
 import type { Engine } from "@parfocal/engine";
 import { DomainError } from "@parfocal/errors";
-import { initialiseParameters, type Model, type RandomSource } from "@parfocal/models";
+import { initialiseParameters, type Model, type RandomSource, type Weights } from "@parfocal/models";
 import { INITIAL_SELECTION, type SelectionState } from "./early-stopping.ts";
 import { type FlatLayout, flattenWeights } from "./flat-layout.ts";
 import { floatsFromHostTensor, hostTensorFromFloats } from "./host-tensor.ts";
@@ -30,18 +30,18 @@ export interface TrainingState {
   readonly history: readonly EpochReport[];
 }
 
-/** The state before the first epoch. `fixed` are the fitted values (standardisation). */
+/** The state before the first epoch: fresh weights but for those that are `given`. `fixed` are the fitted values. */
 export function initialState(
   model: Model,
   layout: FlatLayout,
   optimiser: Optimiser,
-  init: { readonly rng: RandomSource; readonly fixed: Float32Array<ArrayBuffer> },
+  init: { readonly rng: RandomSource; readonly fixed: Float32Array<ArrayBuffer>; readonly given: Weights },
 ): TrainingState {
   const slots = optimiser.slotNames.map((name) => [name, new Float32Array(layout.nTrainable)] as const);
   return {
     epoch: 0,
     update: 0,
-    weights: flattenWeights(layout.trainable, initialiseParameters(model.parameters, init.rng)),
+    weights: flattenWeights(layout.trainable, { ...initialiseParameters(model.parameters, init.rng), ...init.given }),
     fixed: init.fixed,
     slots: Object.fromEntries(slots),
     bestWeights: null,

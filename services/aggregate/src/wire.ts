@@ -37,9 +37,9 @@ export function bagRefFromWire(store: StoreRoot, bag: commonV1.BagReference | un
 }
 
 /** Folder and digest of a model package. @throws {DomainError} `INVALID_ARGUMENT`, `FORBIDDEN`. */
-export function packageFromWire(store: StoreRoot, model: commonV1.ModelReference | undefined) {
-  const { key, digest } = objectFromWire(store, model?.manifest, "model.manifest");
-  if (!key.endsWith("/manifest.json")) throw invalid("model.manifest.uri", "is not that of a manifest.json");
+export function packageFromWire(store: StoreRoot, model: commonV1.ModelReference | undefined, field = "model") {
+  const { key, digest } = objectFromWire(store, model?.manifest, `${field}.manifest`);
+  if (!key.endsWith("/manifest.json")) throw invalid(`${field}.manifest.uri`, "is not that of a manifest.json");
   return { folder: key.slice(0, -"/manifest.json".length), digest };
 }
 

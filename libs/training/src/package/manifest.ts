@@ -69,6 +69,8 @@ export interface ModelManifest {
     readonly config: string;
     /** SHA-256 over digests, labels and parts of the bags. */
     readonly trainingData: string;
+    /** Of the manifest of the model whose re-embedder training started from; absent: fresh weights. */
+    readonly startFrom?: string;
   };
   /** The training specification, seed included. */
   readonly spec: ConfigObject;
@@ -115,7 +117,6 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
 function readManifest(reader: ConfigReader): ModelManifest {
   const format = reader.scalar("format");
   if (format !== FORMAT) throw new DomainError("UNSUPPORTED_FORMAT", `the model package is ${format}, not ${FORMAT}`);
-  const digests = createConfigReader(reader.object("digests"), "digests");
   const manifest: ModelManifest = {
     model: parseModelConfig(reader.object("model")),
     expects: readFacts(reader.object("expects")),
@@ -123,11 +124,7 @@ function readManifest(reader: ConfigReader): ModelManifest {
     areThresholdsFitted: reader.boolean("areThresholdsFitted"),
     validation: metricsOrNull(reader.optionalObject("validation")),
     test: metricsOrNull(reader.optionalObject("test")),
-    digests: {
-      code: `${digests.scalar("code")}`,
-      config: `${digests.scalar("config")}`,
-      trainingData: `${digests.scalar("trainingData")}`,
-    },
+    digests: readDigests(reader.object("digests")),
     spec: reader.object("spec"),
     epoch: reader.number("epoch", { min: 0, max: 10_000, isInteger: true }),
     nParameters: reader.number("nParameters", { min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true }),
@@ -137,6 +134,17 @@ function readManifest(reader: ConfigReader): ModelManifest {
   };
   reader.assertNoOthers();
   return manifest;
+}
+
+function readDigests(json: ConfigObject): ModelManifest["digests"] {
+  const reader = createConfigReader(json, "digests");
+  const text = (name: string) => `${reader.scalar(name)}`;
+  return {
+    code: text("code"),
+    config: text("config"),
+    trainingData: text("trainingData"),
+    ...(json.startFrom !== undefined && { startFrom: text("startFrom") }),
+  };
 }
 
 function readGraphs(json: ConfigObject): PackageGraphs {

@@ -70,6 +70,7 @@ export async function publishPackage(
 
 function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
   const spec = trainSpecJson(trained.spec);
+  const { startDigest } = trained;
   return {
     model: trained.model.config,
     expects: trained.source,
@@ -77,7 +78,12 @@ function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
     areThresholdsFitted: trained.areThresholdsFitted,
     validation: trained.validation && partMetricsFromReport(trained.validation),
     test: trained.test && partMetricsFromReport(trained.test),
-    digests: { code: codeVersion, config: sha256(JSON.stringify(spec)), trainingData: trained.dataDigest },
+    digests: {
+      code: codeVersion,
+      config: sha256(JSON.stringify(spec)),
+      trainingData: trained.dataDigest,
+      ...(startDigest !== undefined && { startFrom: startDigest }),
+    },
     spec,
     epoch: trained.epoch,
     nParameters: countParameters(trained.model.parameters),

@@ -1,11 +1,11 @@
 import { parseTask } from "@parfocal/models";
-import type { aggregateV1 } from "@parfocal/protocol";
+import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { type LoadedModel, loadModel, parseTrainSpec, publishModel, type TrainEvent, train } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { findPackage, publishedFromModel } from "../published-model.ts";
 import { trainSpecFromWire } from "../spec-from-wire.ts";
-import { epochToWire, folderFromWire, labelledBagFromWire } from "../wire.ts";
+import { epochToWire, folderFromWire, labelledBagFromWire, packageFromWire } from "../wire.ts";
 
 /**
  * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that
@@ -28,11 +28,13 @@ export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
     const spec = parseTrainSpec(trainSpecFromWire(request.spec));
     const task = parseTask(spec.model.task);
     const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
+    const startFrom = request.startFrom && startFromWire(store, request.startFrom);
     const checkpointKey = `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`;
     const deps = { engine, store, nowMs: () => performance.now(), name: `train-${requestId}` };
+    const job = { spec, bags, checkpointKey, ...(startFrom && { startFrom }) };
     // A draining server ends its trainings at the next checkpoint's worth of work; the caller asks again elsewhere.
     const either = AbortSignal.any([signal, draining]);
-    for await (const event of train({ spec, bags, checkpointKey }, deps, either)) {
+    for await (const event of train(job, deps, either)) {
       if (event.kind === "done") {
         await publishModel(store, folder, event.trained, { codeVersion, signal });
         await store.delete(checkpointKey, { signal });
@@ -43,6 +45,11 @@ export function createTrain({ store, engine, codeVersion }: AggregateDeps) {
       }
     }
   };
+}
+
+function startFromWire(store: AggregateDeps["store"], model: commonV1.ModelReference) {
+  const { folder, digest } = packageFromWire(store, model, "start_from");
+  return { prefix: folder, digest };
 }
 
 /** What the contract tells of an event; progress within an epoch is not part of it. */

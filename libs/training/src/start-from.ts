@@ -1,0 +1,76 @@
+import { DomainError } from "@parfocal/errors";
+import { assertWeightsFit, type ConfigValue, type Model, type ParameterSpec, type Weights } from "@parfocal/models";
+import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { assertSourceFits } from "./bag-inputs.ts";
+import type { BagSourceFacts, StartFrom } from "./job.ts";
+import { loadModel } from "./package/load-model.ts";
+
+/** The re-embedder that a training starts from, checked against the model that is to be trained. */
+export interface StartingWeights {
+  /** SHA-256 of the manifest of the model that it is from. */
+  readonly digest: string;
+  /** Values of all re-embedder parameters, and of the standardisation where the model has one. */
+  read(options?: CallOptions): Promise<Weights>;
+}
+
+/** What two re-embedders of the same weights may differ in: what drops in training, what comes out, and a word for sizes. */
+const FREE_FIELDS: readonly string[] = ["output", "dropout", "stemDropout", "dropPath", "preset"];
+
+/**
+ * Opens the model that a training starts from. Its re-embedder must be the trained model's but for dropout and `output`.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` naming the first field that differs, or when either has no re-embedder;
+ * `GEOMETRY_MISMATCH` when it takes tiles of another width, encoder or geometry than `source`; as `loadModel`.
+ */
+export async function openStart(
+  store: ObjectStore,
+  { prefix, digest }: StartFrom,
+  { model, source }: { readonly model: Model; readonly source: BagSourceFacts },
+  options: CallOptions = {},
+): Promise<StartingWeights> {
+  const found = await loadModel(store, prefix, { ...options, digest });
+  assertModelsFit(found.model, model);
+  assertSourceFits(found.manifest.expects, source);
+  const wanted = startedParameters(model);
+  return {
+    digest,
+    async read(call = {}) {
+      const all = await found.readWeights(call);
+      const weights = Object.fromEntries(wanted.flatMap(({ name }) => (all[name] ? [[name, all[name]]] : [])));
+      assertWeightsFit(wanted, weights);
+      return weights;
+    },
+  };
+}
+
+/** The parameters that come from the model that a training starts from: all but the head's. */
+function startedParameters({ parameters }: Pick<Model, "parameters">): readonly ParameterSpec[] {
+  return parameters.filter(({ name }) => !name.startsWith("head."));
+}
+
+function assertModelsFit(found: Model, model: Model): void {
+  for (const [of, which] of [
+    [found, "the model to start from"],
+    [model, "the model to train"],
+  ] as const) {
+    if (!of.hasReembedder) throw new DomainError("PRECONDITION_FAILED", `${which} has no re-embedder`);
+  }
+  const [theirs, ours] = [found.config, model.config];
+  if (theirs.dIn !== ours.dIn) {
+    const message = `the bags have ${ours.dIn} features per tile; the model to start from takes ${theirs.dIn}`;
+    throw new DomainError("GEOMETRY_MISMATCH", message);
+  }
+  assertSame("standardise", theirs.standardise, ours.standardise);
+  const fields = new Set([...Object.keys(theirs.reembed), ...Object.keys(ours.reembed)]);
+  for (const field of fields) {
+    if (!FREE_FIELDS.includes(field)) assertSame(`reembed.${field}`, theirs.reembed[field], ours.reembed[field]);
+  }
+}
+
+function assertSame(field: string, theirs: ConfigValue | undefined, ours: ConfigValue | undefined): void {
+  const [wanted, value] = [theirs, ours].map((each) => JSON.stringify(each) ?? "absent");
+  if (wanted === value) return;
+  throw new DomainError("PRECONDITION_FAILED", `${field} is ${value}, in the model to start from ${wanted}`, {
+    details: { field },
+  });
+}
