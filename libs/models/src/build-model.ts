@@ -69,7 +69,7 @@ export interface Model {
   /** Sites with a probability above 0. */
   readonly dropoutSites: readonly DropoutSite[];
   readonly sideInputs: readonly SideInput[];
-  /** What feeders of `rows` and `regions` must know; absent when neither is among the side inputs. */
+  /** What feeders of `kept` and `regions` must know; absent when neither is among the side inputs. */
   readonly regions?: RegionRule;
   /** What the rows are that the re-embedder gives. */
   readonly outputRows: OutputRows;

@@ -30,11 +30,11 @@ function sideShapes({ sideInputs, regions }: Model, name: SideInput): (readonly 
     case "coords":
     case "grid":
       return [[name, [TILES, 2]]];
-    case "rows":
-      return [["rows", [KEPT_TILES]]];
+    case "kept":
+      return [["kept", [KEPT_TILES]]];
     case "regions": {
       const nTokens = regions === undefined ? 0 : countTokens(regions);
-      const places: Dim[] = [sideInputs.includes("rows") ? KEPT_TILES : TILES];
+      const places: Dim[] = [sideInputs.includes("kept") ? KEPT_TILES : TILES];
       return [
         ["slots", [REGIONS, nTokens]],
         ["places", places],
@@ -48,7 +48,7 @@ export function modelInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>
   return { features: tensors.features as tf.Tensor2D, ...sidesFromPorts(tensors) };
 }
 
-const SIDE_PORTS: readonly (keyof SideTensors)[] = ["coords", "grid", "rows", "slots", "places"];
+const SIDE_PORTS: readonly (keyof SideTensors)[] = ["coords", "grid", "kept", "slots", "places"];
 
 /** The inputs beyond the features among the tensors of a graph with {@link sidePorts}. */
 export function sidesFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): SideTensors {

@@ -32,6 +32,25 @@ export {
   type NumberBounds,
 } from "./config-reader.ts";
 export { type GridOptions, gridFromCoords, type TileGrid } from "./geometry/grid-from-coords.ts";
+export { levelWeights, lossShares, WEIGHTINGS, type Weighting } from "./mixer/level-weights.ts";
+export { countKept, splitTokens, type TokenSplit } from "./mixer/masking.ts";
+export type { MixerConfig } from "./mixer/mixer-config.ts";
+export {
+  type ContrastiveConfig,
+  type MaskedConfig,
+  type PretrainModelConfig,
+  parsePretrainModel,
+} from "./mixer/pretrain-config.ts";
+export {
+  buildPretrainModel,
+  type PretrainInput,
+  type PretrainModel,
+  type PretrainOutput,
+  type PretrainPortOptions,
+  pretrainInputFromPorts,
+  pretrainPorts,
+} from "./mixer/pretraining.ts";
+export { countTokens, tokenLevels } from "./mixer/token-layout.ts";
 export {
   type AuxiliaryOutput,
   type BagSize,

@@ -109,13 +109,13 @@ export interface HeadConfig extends ConfigObject {
  *
  * - `coords`: level-0 pixels of the tiles' corners as the bag has them;
  * - `grid`: cells on the slide, which the feeder makes of the coordinates by `gridFromCoords`;
- * - `rows`: which tiles are looked at, those of the magnifications that {@link RegionRule.levels} names;
+ * - `kept`: which tiles are looked at, those of the magnifications that {@link RegionRule.levels} names;
  * - `regions`: which tiles lie together in regions, see {@link RegionRule}.
  */
-export type SideInput = "coords" | "grid" | "rows" | "regions";
+export type SideInput = "coords" | "grid" | "kept" | "regions";
 
 /**
- * What a feeder must know to make `rows` and `regions`. Magnifications count from the coarsest, 0, to the finest, L - 1; the
+ * What a feeder must know to make `kept` and `regions`. Magnifications count from the coarsest, 0, to the finest, L - 1; the
  * canonical bag's `level` counts the other way.
  */
 export interface RegionRule {
@@ -136,19 +136,19 @@ export interface SideTensors {
   readonly coords?: tf.Tensor2D;
   /** `[N, 2]` (x, y), of `grid`. */
   readonly grid?: tf.Tensor2D;
-  /** `[M]`, of `rows`: numbers of the bag's rows, ascending. */
-  readonly rows?: tf.Tensor1D;
+  /** `[M]`, of `kept`: numbers of the bag's rows, ascending. */
+  readonly kept?: tf.Tensor1D;
   /**
    * `[R, T]`, of `regions`: the tile of each token, tokens of the looked-at magnifications in the order of levels, coarse to
-   * fine, each row by row; N where there is none. With `rows` tiles count among those, and M stands for none.
+   * fine, each row by row; N where there is none. With `kept` tiles count among those, and M stands for none.
    */
   readonly slots?: tf.Tensor2D;
-  /** `[N]`, of `regions`: where each tile lies in `slots`, r·T + t; every tile lies in one region. With `rows` `[M]`. */
+  /** `[N]`, of `regions`: where each tile lies in `slots`, r·T + t; every tile lies in one region. With `kept` `[M]`. */
   readonly places?: tf.Tensor1D;
 }
 
 /**
- * What the rows are that a re-embedder gives: `tiles`, those of the bag; `kept`, the ones that its `rows` name; `regions`, one
+ * What the rows are that a re-embedder gives: `tiles`, those of the bag; `kept`, the ones that its side input `kept` names; `regions`, one
  * per region in the order of `slots`.
  */
 export type OutputRows = "tiles" | "kept" | "regions";
@@ -208,7 +208,7 @@ export interface ReembedderDefinition<C extends ReembedderConfig> {
   outputWidth(config: C, dIn: number): number;
   /** Which inputs it needs beyond the features; bags without them are refused before any run. */
   sideInputs(config: C): readonly SideInput[];
-  /** Present when it asks for `rows` or `regions`. */
+  /** Present when it asks for `kept` or `regions`. */
   regions?(config: C): RegionRule;
   /** Absent: `tiles`. */
   outputRows?(config: C): OutputRows;

@@ -25,8 +25,10 @@ import type {
   SideInput,
   StageDeclaration,
 } from "./model.ts";
+import { levelSelection } from "./reembedders/levels.ts";
 import { noReembedder } from "./reembedders/none.ts";
 import { r2tReembedder } from "./reembedders/r2t.ts";
+import { regionMixer } from "./reembedders/region-mixer.ts";
 import { roformerReembedder } from "./reembedders/roformer.ts";
 
 /** Every head. Adding one: its file in `heads/` and its line here. */
@@ -45,6 +47,8 @@ const REEMBEDDERS: readonly ReembedderEntry[] = [
   reembedderEntry(noReembedder),
   reembedderEntry(r2tReembedder),
   reembedderEntry(roformerReembedder),
+  reembedderEntry(regionMixer),
+  reembedderEntry(levelSelection),
 ];
 
 /** A head whose configuration has been read: what is left are questions about widths and tensors. */
@@ -59,7 +63,7 @@ export interface Head {
 export interface Reembedder {
   readonly config: ReembedderConfig;
   readonly sideInputs: readonly SideInput[];
-  /** What feeders of `rows` and `regions` must know; absent when neither is asked for. */
+  /** What feeders of `kept` and `regions` must know; absent when neither is asked for. */
   readonly regions?: RegionRule;
   readonly outputRows: OutputRows;
   outputWidth(dIn: number): number;

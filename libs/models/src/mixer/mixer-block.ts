@@ -1,0 +1,106 @@
+import { layerNorm, linear, maskedAttention, multiHeadAttention, swishProduct, tf } from "@parfocal/tensor";
+import type { ForwardContext } from "../model.ts";
+import { linearParameters, normParameters, type ParameterSpec } from "../parameter.ts";
+
+// Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
+
+/** Sizes of a block. */
+export interface MixerBlockSizes {
+  readonly width: number;
+  readonly heads: number;
+  /** h. */
+  readonly innerWidth: number;
+}
+
+/** Tokens of a batch of sequences. */
+export interface TokenBatch {
+  /** `[B, S, W]`. */
+  readonly tokens: tf.Tensor3D;
+  /** i32 `[B, S]`, 0 at tokens that nobody may attend to; absent: all count. */
+  readonly isPresent?: tf.Tensor2D;
+}
+
+/** The tokens that ask, for a last block of which only some are wanted. */
+export interface Queries {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** How the mixer's linear layers are filled; ours, as in MAE. */
+const SCHEME = "xavier-uniform";
+
+/** A linear layer of the mixer, with a bias. */
+export function mixerLinear(name: string, nIn: number, nOut: number): ParameterSpec[] {
+  return linearParameters(name, { nIn, nOut, scheme: SCHEME });
+}
+
+/** Parameters `<name>.norm1|qkv|out|norm2|gate|up|down`; the feed-forward layers have no biases. */
+export function mixerBlockParameters({ width, innerWidth }: MixerBlockSizes, name: string): ParameterSpec[] {
+  const inner = (part: string, nIn: number, nOut: number) =>
+    linearParameters(`${name}.${part}`, { nIn, nOut, scheme: SCHEME, hasBias: false });
+  return [
+    ...normParameters(`${name}.norm1`, width),
+    ...mixerLinear(`${name}.qkv`, width, 3 * width),
+    ...mixerLinear(`${name}.out`, width, width),
+    ...normParameters(`${name}.norm2`, width),
+    ...inner("gate", width, innerWidth),
+    ...inner("up", width, innerWidth),
+    ...inner("down", innerWidth, width),
+  ];
+}
+
+/**
+ * A pre-norm block: `u = x + Drop(Attention(LN x))`, `u + Drop((silu(LN u Wg) · LN u Wu) Wd)`. With `queries`, those tokens alone
+ * come out, `[B, Q, W]`, and nothing is computed for others that does not reach them.
+ *
+ * Dropout has the sites `<name>.attention` and `<name>.mlp` where `hasDropout`.
+ */
+export function applyMixerBlock(
+  sizes: MixerBlockSizes,
+  name: string,
+  batch: TokenBatch,
+  context: ForwardContext,
+  how: { readonly queries?: Queries; readonly hasDropout?: boolean } = {},
+): tf.Tensor3D {
+  const { tokens } = batch;
+  const { queries = { first: 0, count: tokens.shape[1] }, hasDropout = false } = how;
+  const drop = (site: string, x: tf.Tensor3D) => (hasDropout ? context.dropout(`${name}.${site}`, x) : x);
+  const attended = attend(sizes, name, batch, context, queries); // [B, Q, W]
+  const middle = tf.add<tf.Tensor3D>(rowsOf(tokens, queries), drop("attention", attended));
+  const normed = mixerNorm(context, `${name}.norm2`, middle);
+  const layer = (part: string, x: tf.Tensor) => linear(x, context.parameter(`${name}.${part}.weight`));
+  const mixed = layer("down", swishProduct(layer("gate", normed), layer("up", normed))) as tf.Tensor3D; // [B, Q, W]
+  return tf.add(middle, drop("mlp", mixed));
+}
+
+/** A norm with ε 1e-5. */
+export function mixerNorm(context: ForwardContext, name: string, x: tf.Tensor3D): tf.Tensor3D {
+  return layerNorm(x, context.parameter(`${name}.weight`), context.parameter(`${name}.bias`)) as tf.Tensor3D;
+}
+
+/** The asking tokens `[B, Q, W]`; the batch itself when all ask. */
+function rowsOf(x: tf.Tensor3D, { first, count }: Queries): tf.Tensor3D {
+  return count === x.shape[1] ? x : tf.slice(x, [0, first, 0], [-1, count, -1]);
+}
+
+function attend(
+  { heads }: MixerBlockSizes,
+  name: string,
+  { tokens, isPresent }: TokenBatch,
+  context: ForwardContext,
+  queries: Queries,
+): tf.Tensor3D {
+  const normed = mixerNorm(context, `${name}.norm1`, tokens);
+  // The weights are cut, not the activations.
+  const weights = tf.split(context.parameter<tf.Tensor2D>(`${name}.qkv.weight`), 3);
+  const biases = tf.split(context.parameter<tf.Tensor1D>(`${name}.qkv.bias`), 3);
+  const [query, key, value] = [rowsOf(normed, queries), normed, normed].map((x, i) =>
+    linear(x, weights[i] as tf.Tensor, biases[i]),
+  ) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const mixed =
+    isPresent === undefined
+      ? multiHeadAttention(query, key, value, { heads })
+      : maskedAttention(query, key, value, isPresent, { heads });
+  const weight = context.parameter<tf.Tensor2D>(`${name}.out.weight`);
+  return linear(mixed, weight, context.parameter(`${name}.out.bias`)) as tf.Tensor3D;
+}

@@ -1,0 +1,33 @@
+import type { Tensor } from "@tensorflow/tfjs";
+import { MICROSOFT_DOMAIN } from "../capture/domains.ts";
+import { float } from "../capture/recording.ts";
+import { like } from "../kernels/kernel.ts";
+import { tf } from "../tf.ts";
+import { defineOperation } from "./define-operation.ts";
+
+const product = defineOperation<readonly [Tensor, Tensor], undefined>({
+  name: "swishProduct",
+  emit(recorder, [gate, up]) {
+    const swish = recorder.emit("QuickGelu", [gate], gate, {
+      attributes: { alpha: float(1) },
+      domain: MICROSOFT_DOMAIN,
+    });
+    return like(recorder, "Mul", [swish, up]);
+  },
+  eager: ([gate, up]) => tf.mul(tf.mul(gate, tf.sigmoid(gate)), up),
+  gradient(dy, { inputs: [gate, up] }) {
+    const s = tf.sigmoid(gate);
+    const swish = tf.mul(gate, s);
+    const slope = tf.add(s, tf.mul(swish, tf.sub(1, s)));
+    return [tf.mul(tf.mul(dy, up), slope), tf.mul(dy, swish)];
+  },
+});
+
+/**
+ * `gate · σ(gate) · up`, elementwise, f32: the product inside a SwiGLU layer.
+ *
+ * Source: Shazeer 2020 (arXiv:2002.05202), eq. 6 without its three matrices.
+ */
+export function swishProduct(gate: Tensor, up: Tensor): Tensor {
+  return product([gate, up], undefined);
+}
