@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import { MAX_MAGNIFICATIONS } from "@parfocal/geometry";
 import type { BagMetadata } from "./bag.ts";
 
 /** Marks a safetensors file as a canonical bag; the number grows when the layout changes. */
@@ -17,6 +18,8 @@ const NUMBER_FIELDS = [
   ["tilePx", "tile_px"],
   ["mpp", "mpp"],
   ["level0StridePx", "level0_stride_px"],
+  ["level0Mpp", "level0_mpp"],
+  ["levelCount", "level_count"],
 ] as const;
 
 /** Bag metadata as safetensors metadata: snake-case names, numbers in their shortest decimal form, unknown left out. */
@@ -31,6 +34,7 @@ export function encodeBagMetadata(metadata: BagMetadata): Record<string, string>
     if (value !== undefined) encoded[name] = String(assertPositive(name, value, "INVALID_ARGUMENT"));
   }
   if (metadata.coordUnit !== undefined) encoded.coord_unit = metadata.coordUnit;
+  if (metadata.anchorPx !== undefined) encoded.anchor_px = metadata.anchorPx.join(",");
   return encoded;
 }
 
@@ -38,14 +42,14 @@ export function encodeBagMetadata(metadata: BagMetadata): Record<string, string>
  * The inverse of {@link encodeBagMetadata}. Unknown names are ignored: a later writer may know more.
  *
  * @throws {DomainError} UNSUPPORTED_FORMAT when the format mark is missing or another one; CORRUPT when a number is not
- * finite and positive.
+ * finite or out of its bounds.
  */
 export function parseBagMetadata(encoded: Readonly<Record<string, string>>): BagMetadata {
   if (encoded.format !== BAG_FORMAT) {
     const found = encoded.format === undefined ? "none" : JSON.stringify(encoded.format.slice(0, 40));
     throw new DomainError("UNSUPPORTED_FORMAT", `a canonical bag has the format mark ${BAG_FORMAT}, found ${found}`);
   }
-  const metadata: Record<string, string | number> = {};
+  const metadata: Record<string, string | number | readonly [number, number]> = {};
   for (const [field, name] of TEXT_FIELDS) {
     const value = encoded[name];
     if (value !== undefined) metadata[field] = value;
@@ -56,7 +60,30 @@ export function parseBagMetadata(encoded: Readonly<Record<string, string>>): Bag
   }
   const coordUnit = encoded.coord_unit;
   if (coordUnit !== undefined) metadata.coordUnit = assertCoordUnit(coordUnit);
+  const anchor = encoded.anchor_px;
+  if (anchor !== undefined) metadata.anchorPx = parseAnchor(anchor);
   return metadata;
+}
+
+function parseAnchor(value: string): readonly [number, number] {
+  const [x, y, ...rest] = value.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (x !== undefined && y !== undefined && rest.length === 0 && Number.isFinite(x) && Number.isFinite(y))
+    return [x, y];
+  throw new DomainError("CORRUPT", "bag metadata anchor_px is no pair of finite numbers");
+}
+
+/** What a bad value is called: an argument when it is written, damage when it is read. */
+type Fault = "INVALID_ARGUMENT" | "CORRUPT";
+
+function assertLevelCount(value: number, code: Fault): number {
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_MAGNIFICATIONS) return value;
+  const message = `bag metadata level_count is ${value}, it must be a whole number from 1 to ${MAX_MAGNIFICATIONS}`;
+  throw new DomainError(code, message);
+}
+
+function assertAnchor(value: readonly number[], code: Fault): readonly number[] {
+  if (value.length === 2 && value.every(Number.isFinite)) return value;
+  throw new DomainError(code, `bag metadata anchor_px is [${value.join(", ")}], it must be two finite numbers`);
 }
 
 function assertCoordUnit(value: string): string {
@@ -64,7 +91,7 @@ function assertCoordUnit(value: string): string {
   throw new DomainError("CORRUPT", "bag metadata coord_unit is neither level0_px nor encoded_px");
 }
 
-function assertPositive(name: string, value: number, code: "INVALID_ARGUMENT" | "CORRUPT"): number {
+function assertPositive(name: string, value: number, code: Fault): number {
   if (Number.isFinite(value) && value > 0) return value;
   throw new DomainError(code, `bag metadata ${name} is ${value}, it must be finite and above 0`);
 }

@@ -8,8 +8,17 @@ export interface BagMetadata {
   readonly tilePx?: number;
   /** Micrometres per pixel at that magnification. */
   readonly mpp?: number;
-  /** Distance between neighbouring tiles in level-0 pixels. */
+  /** Distance between neighbouring tiles in level-0 pixels; in a region bag that of its coarsest tiles. */
   readonly level0StridePx?: number;
+  /** Micrometres per pixel of level 0, where whoever imported the bag gave it. */
+  readonly level0Mpp?: number;
+  /** Magnifications of a region bag, each twice the one before; absent in every other bag. */
+  readonly levelCount?: number;
+  /**
+   * (x, y) of the grid that a region bag's tiles lie on, level-0 pixels, may be fractional: the tile in row i and column j
+   * of magnification m lies at `round(anchor + (j, i)·level0StridePx/2^m)`.
+   */
+  readonly anchorPx?: readonly [number, number];
   /**
    * Pixels of which grid `coords` and `level0StridePx` count: level 0 of the slide, or the magnification that was encoded
    * (sources in micrometres whose level-0 resolution nobody gave). Absent: the source did not say; read as level 0.

@@ -9,7 +9,11 @@ import { encodeSafetensors } from "./safetensors/encode-safetensors.ts";
 import { parseSafetensors } from "./safetensors/parse-safetensors.ts";
 
 const finiteHalf = fc.integer({ min: 0, max: 0xffff }).filter((word) => (word & 0x7c00) !== 0x7c00);
+// Zero has one sign in the text of a number.
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const text = fc.string({ unit: "grapheme", maxLength: 12 });
+
+const anchor = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => value + 0);
 
 const metadata: fc.Arbitrary<BagMetadata> = fc.record(
   {
@@ -19,7 +23,13 @@ const metadata: fc.Arbitrary<BagMetadata> = fc.record(
     tilePx: fc.integer({ min: 1, max: 4096 }),
     mpp: fc.double({ min: 0.01, max: 100, noNaN: true }),
     coordUnit: fc.constantFrom("level0_px" as const, "encoded_px" as const),
+    level0Mpp: fc.double({ min: 0.01, max: 100, noNaN: true }),
+    levelCount: fc.integer({ min: 1, max: 5 }),
+    anchorPx: fc.tuple(finite, finite),
     sourceLabel: text,
+    levelCount: fc.integer({ min: 1, max: 5 }),
+    // Minus zero is written as zero.
+    anchorPx: fc.tuple(anchor, anchor),
   },
   { requiredKeys: [] },
 );
