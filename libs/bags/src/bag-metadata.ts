@@ -75,17 +75,6 @@ function parseAnchor(value: string): readonly [number, number] {
 /** What a bad value is called: an argument when it is written, damage when it is read. */
 type Fault = "INVALID_ARGUMENT" | "CORRUPT";
 
-function assertLevelCount(value: number, code: Fault): number {
-  if (Number.isInteger(value) && value >= 1 && value <= MAX_MAGNIFICATIONS) return value;
-  const message = `bag metadata level_count is ${value}, it must be a whole number from 1 to ${MAX_MAGNIFICATIONS}`;
-  throw new DomainError(code, message);
-}
-
-function assertAnchor(value: readonly number[], code: Fault): readonly number[] {
-  if (value.length === 2 && value.every(Number.isFinite)) return value;
-  throw new DomainError(code, `bag metadata anchor_px is [${value.join(", ")}], it must be two finite numbers`);
-}
-
 function assertCoordUnit(value: string): string {
   if (value === "level0_px" || value === "encoded_px") return value;
   throw new DomainError("CORRUPT", "bag metadata coord_unit is neither level0_px nor encoded_px");

@@ -35,12 +35,35 @@ export async function writeBag(
   options: CallOptions = {},
 ): Promise<BagRef> {
   const parts = encodeBagParts(bag);
-  const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
-  const digest = await digestOf(parts, options.signal);
+  const { dtype } = bag.features;
+  const written = await writeBagBytes(store, prefix, () => parts, options);
+  return { ...written, n: bag.n, d: bag.d, dtype, hasCoords: bag.coords !== undefined };
+}
+
+/**
+ * Writes the bytes of a canonical bag under their digest, as {@link writeBag} does. They are asked for twice, to be hashed
+ * and to be sent, so that who makes them as they are needed never holds them all. The contents are not checked.
+ *
+ * @throws {DomainError} CORRUPT when the key holds an object of another size; what the store throws.
+ */
+export async function writeBagBytes(
+  store: ObjectStore,
+  prefix: string,
+  parts: () => Iterable<Uint8Array>,
+  options: CallOptions = {},
+): Promise<Pick<BagRef, "key" | "digest" | "sizeBytes">> {
+  let sizeBytes = 0;
+  const digest = await digestOf(counted(parts(), (length) => (sizeBytes += length)), options.signal);
   const key = `${prefix}${digest}.safetensors`;
   await putOnce(store, key, parts, sizeBytes, options);
-  const { dtype } = bag.features;
-  return { key, digest, sizeBytes, n: bag.n, d: bag.d, dtype, hasCoords: bag.coords !== undefined };
+  return { key, digest, sizeBytes };
+}
+
+function* counted(parts: Iterable<Uint8Array>, onPart: (length: number) => void): Generator<Uint8Array> {
+  for (const part of parts) {
+    onPart(part.length);
+    yield part;
+  }
 }
 
 /**
@@ -143,12 +166,12 @@ async function readPrefix(
 async function putOnce(
   store: ObjectStore,
   key: string,
-  parts: readonly Uint8Array[],
+  parts: () => Iterable<Uint8Array>,
   sizeBytes: number,
   options: CallOptions,
 ): Promise<void> {
   if (await isThere(store, key, sizeBytes, options)) return;
-  const body = sizeBytes <= SINGLE_PUT_BYTES ? Buffer.concat(parts) : streamOf(parts);
+  const body = sizeBytes <= SINGLE_PUT_BYTES ? Buffer.concat([...parts()]) : streamOf(parts());
   try {
     await store.put(key, body, { ...options, ifNoneMatch: "*", contentType: "application/octet-stream" });
   } catch (error) {
@@ -172,6 +195,6 @@ async function isThere(store: ObjectStore, key: string, sizeBytes: number, optio
   }
 }
 
-async function* streamOf(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+async function* streamOf(parts: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield* blocksOf(parts, SINGLE_PUT_BYTES);
 }

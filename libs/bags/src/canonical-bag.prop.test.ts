@@ -13,8 +13,6 @@ const finiteHalf = fc.integer({ min: 0, max: 0xffff }).filter((word) => (word & 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const text = fc.string({ unit: "grapheme", maxLength: 12 });
 
-const anchor = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => value + 0);
-
 const metadata: fc.Arbitrary<BagMetadata> = fc.record(
   {
     slideId: text,
@@ -27,9 +25,6 @@ const metadata: fc.Arbitrary<BagMetadata> = fc.record(
     levelCount: fc.integer({ min: 1, max: 5 }),
     anchorPx: fc.tuple(finite, finite),
     sourceLabel: text,
-    levelCount: fc.integer({ min: 1, max: 5 }),
-    // Minus zero is written as zero.
-    anchorPx: fc.tuple(anchor, anchor),
   },
   { requiredKeys: [] },
 );

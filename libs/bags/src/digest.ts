@@ -12,10 +12,14 @@ const BLOCK_BYTES = 8 * 1024 * 1024;
  */
 export async function digestOf(parts: Iterable<Uint8Array>, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
+  let nSinceTurn = 0;
   for (const block of blocksOf(parts, BLOCK_BYTES)) {
     assertNotAborted(signal);
     hash.update(block);
-    if (block.length === BLOCK_BYTES) await nextTurn();
+    nSinceTurn += block.length;
+    if (nSinceTurn < BLOCK_BYTES) continue;
+    nSinceTurn = 0;
+    await nextTurn();
   }
   return hash.digest("hex");
 }

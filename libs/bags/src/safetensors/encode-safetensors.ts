@@ -8,6 +8,9 @@ export interface SafetensorsInput {
   readonly data: ArrayBufferView;
 }
 
+/** What a header tells of a tensor. */
+export type TensorShape = Pick<SafetensorsInput, "dtype" | "shape">;
+
 /** The header is padded with spaces so that the data begins here: every element type can then be viewed in place. */
 const DATA_ALIGNMENT_BYTES = 64;
 
@@ -43,20 +46,41 @@ export function encodeSafetensorsParts(
   tensors: ReadonlyMap<string, SafetensorsInput>,
   metadata: Readonly<Record<string, string>> = {},
 ): readonly Uint8Array[] {
+  for (const [name, tensor] of tensors) assertTensor(name, tensor);
+  const { header, order } = encodeSafetensorsHeader(tensors, metadata);
+  return [header, ...order.map((name) => bytesOf((tensors.get(name) as SafetensorsInput).data))];
+}
+
+/** What {@link encodeSafetensorsHeader} gives. */
+export interface EncodedHeader {
+  /** The file's first bytes. */
+  readonly header: Uint8Array;
+  /** Names of the tensors in the order in which their data follow. */
+  readonly order: readonly string[];
+}
+
+/** The header of the same file as {@link encodeSafetensors}, from dtypes and shapes alone: for data that are streamed. */
+export function encodeSafetensorsHeader(
+  tensors: ReadonlyMap<string, TensorShape>,
+  metadata: Readonly<Record<string, string>>,
+): EncodedHeader {
   const ordered = [...tensors].sort(compareTensors);
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header.__metadata__ = sortedRecord(metadata);
   let offset = 0;
-  for (const [name, tensor] of ordered) {
-    assertTensor(name, tensor);
-    const end = offset + tensor.data.byteLength;
-    header[name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] };
+  for (const [name, { dtype, shape }] of ordered) {
+    const end = offset + bytesOfShape({ dtype, shape });
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
-  return [encodeHeader(header), ...ordered.map(([, tensor]) => bytesOf(tensor.data))];
+  return { header: encodeHeader(header), order: ordered.map(([name]) => name) };
 }
 
-function compareTensors(a: readonly [string, SafetensorsInput], b: readonly [string, SafetensorsInput]): number {
+function bytesOfShape({ dtype, shape }: TensorShape): number {
+  return shape.reduce((product, size) => product * size, elementBytesOf(dtype));
+}
+
+function compareTensors(a: readonly [string, TensorShape], b: readonly [string, TensorShape]): number {
   return elementBytesOf(b[1].dtype) - elementBytesOf(a[1].dtype) || compareText(a[0], b[0]);
 }
 
@@ -70,7 +94,7 @@ function sortedRecord(record: Readonly<Record<string, string>>): Record<string, 
 
 function assertTensor(name: string, tensor: SafetensorsInput): void {
   if (name === "__metadata__") throw new DomainError("INVALID_ARGUMENT", "a tensor cannot be named __metadata__");
-  const wanted = tensor.shape.reduce((product, size) => product * size, elementBytesOf(tensor.dtype));
+  const wanted = bytesOfShape(tensor);
   if (wanted !== tensor.data.byteLength) {
     const shape = `[${tensor.shape.join(", ")}] ${tensor.dtype}`;
     throw new DomainError("SHAPE_MISMATCH", `${shape} needs ${wanted} bytes, got ${tensor.data.byteLength}`);
