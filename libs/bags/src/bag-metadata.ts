@@ -1,5 +1,4 @@
 import { DomainError } from "@parfocal/errors";
-import { MAX_MAGNIFICATIONS } from "@parfocal/geometry";
 import type { BagMetadata } from "./bag.ts";
 
 /** Marks a safetensors file as a canonical bag; the number grows when the layout changes. */
@@ -72,15 +71,12 @@ function parseAnchor(value: string): readonly [number, number] {
   throw new DomainError("CORRUPT", "bag metadata anchor_px is no pair of finite numbers");
 }
 
-/** What a bad value is called: an argument when it is written, damage when it is read. */
-type Fault = "INVALID_ARGUMENT" | "CORRUPT";
-
 function assertCoordUnit(value: string): string {
   if (value === "level0_px" || value === "encoded_px") return value;
   throw new DomainError("CORRUPT", "bag metadata coord_unit is neither level0_px nor encoded_px");
 }
 
-function assertPositive(name: string, value: number, code: Fault): number {
+function assertPositive(name: string, value: number, code: "INVALID_ARGUMENT" | "CORRUPT"): number {
   if (Number.isFinite(value) && value > 0) return value;
   throw new DomainError(code, `bag metadata ${name} is ${value}, it must be finite and above 0`);
 }
