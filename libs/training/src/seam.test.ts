@@ -1,5 +1,5 @@
 import { createRng } from "@parfocal/metrics";
-import { buildModel, captureServing, initialiseParameters, type Model, modelInputFromPorts, probabilityTensor } from "@parfocal/models"; // biome-ignore format: one line
+import { buildModel, captureServing, HEAD_KINDS, initialiseParameters, type Model, modelInputFromPorts, probabilityTensor } from "@parfocal/models"; // biome-ignore format: one line
 import type { CaptureOptions, ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertBagFits } from "./bag-inputs.ts";
