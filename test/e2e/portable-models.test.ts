@@ -43,14 +43,26 @@ print(json.dumps(answers))
 `;
 
 const D = 12;
-const SIZES = [1, 7, 300];
+const SIZES = [1, 2, 7, 65, 300];
+
+const R2T = { kind: "r2t", stemWidth: 16, heads: 2, crmsaHeads: 2 };
+const ROFORMER = { kind: "roformer", width: 16, heads: 2 };
+
+const REEMBEDDERS: readonly (readonly [string, Record<string, unknown>])[] = [
+  ["r2t of the reference", R2T],
+  ["r2t corrected", { ...R2T, compat: "corrected", regionNum: 4 }],
+  ["r2t corrected, with regions by place", { ...R2T, compat: "corrected", grid: "coordinates" }],
+  ["r2t with convolutions and feed-forward layers", { ...R2T, position: "ppeg", ffn: true, crmsaMlp: true }],
+  ["roformer", ROFORMER],
+  ["roformer of two blocks in the lang family", { ...ROFORMER, depth: 2, rotary: "lang" }],
+  ["roformer with a sine code", { ...ROFORMER, rotary: "none", absolute: "sine" }],
+];
 
 describe.skipIf(!canRun)("graphs of a published model", () => {
-  it.each(["r2t", "roformer"])("with the %s re-embedder give the same numbers in Python, for any N", (kind) => {
-    const widths = kind === "r2t" ? { stemWidth: 16, heads: 2, crmsaHeads: 2 } : { width: 16, heads: 2 };
+  it.each(REEMBEDDERS)("with %s give the same numbers in Python, for any N", (_name, reembedder) => {
     const model = buildModel({
       dIn: D,
-      reembed: { kind, ...widths },
+      reembed: reembedder,
       head: { kind: "gated-abmil", hidden: [], attentionWidth: 8 },
       task: { kind: "multiclass", classes: ["a", "b", "c"] },
     });
