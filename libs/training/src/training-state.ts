@@ -89,7 +89,11 @@ export function createResidentState(engine: Engine, name: string, slotNames: rea
 }
 
 /** Checks that a state from a checkpoint has the sizes of a layout. @throws {DomainError} `CORRUPT` naming the vector. */
-export function assertStateFits(state: TrainingState, layout: FlatLayout, optimiser: Optimiser): void {
+export function assertStateFits(
+  state: Pick<TrainingState, "weights" | "fixed" | "slots" | "bestWeights">,
+  layout: FlatLayout,
+  optimiser: Optimiser,
+): void {
   const sizes = {
     weights: [state.weights.length, layout.nTrainable],
     fixed: [state.fixed.length, layout.nFixed],
