@@ -1,7 +1,10 @@
 /**
  * @file 10-fold cross-validation of the classic multiple-instance data sets through the gateway.
  *
- *     node bench/mil/run.ts [--sets musk1,fox] [--reembed none,r2t,roformer] [--repeats 3] [--gated] [--data FOLDER] [--json FILE]
+ *     node bench/mil/run.ts [--sets musk1,fox] [--reembed none,r2t,roformer] [--repeats 3] [--first 1]
+ *         [--gated] [--data FOLDER] [--json FILE]
+ *
+ * Repeat r has its own folds and seeds, whichever `--first` it is run under: runs can be cut into pieces.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -111,19 +114,21 @@ interface Run {
   readonly reembed: string;
   readonly gated: boolean;
   readonly repeats: number;
+  /** Number of the first repeat, from 1. */
+  readonly first: number;
   readonly path: string;
 }
 
 /** All repeats of one set with one re-embedder, as a line of the table. */
-async function runSet({ set, reembed, gated, repeats, path }: Run): Promise<object> {
+async function runSet({ set, reembed, gated, repeats, first, path }: Run): Promise<object> {
   const start = performance.now();
   const results: RepeatResult[] = [];
   const nBags = await withServices(async (clients) => {
     const bags = await importSet(clients, path);
     const reembedder = MIL_REEMBEDDERS.get(reembed);
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      results.push(await runRepeat(clients, set, bags, { gated, reembedder, seed: 1000 * (repeat + 1) }));
-      console.error(`${set.name} ${reembed} repeat ${repeat + 1}: ${JSON.stringify(results.at(-1))}`);
+    for (let repeat = first; repeat < first + repeats; repeat++) {
+      results.push(await runRepeat(clients, set, bags, { gated, reembedder, seed: 1000 * repeat }));
+      console.error(`${set.name} ${reembed} repeat ${repeat}: ${JSON.stringify(results.at(-1))}`);
     }
     return bags.length;
   });
@@ -157,6 +162,7 @@ async function main(): Promise<void> {
       sets: { type: "string", default: MIL_SETS.map(({ name }) => name).join(",") },
       reembed: { type: "string", default: "none" },
       repeats: { type: "string", default: "3" },
+      first: { type: "string", default: "1" },
       gated: { type: "boolean", default: false },
       data: { type: "string", default: join(import.meta.dirname, "../../../shared/data/mil") },
       json: { type: "string" },
@@ -173,7 +179,8 @@ async function main(): Promise<void> {
   for (const set of MIL_SETS.filter(({ name }) => names.includes(name))) {
     for (const reembed of reembedders) {
       const path = join(values.data, `${set.name}.csv`);
-      lines.push(await runSet({ set, reembed, gated: values.gated, repeats: Number(values.repeats), path }));
+      const [repeats, first] = [Number(values.repeats), Number(values.first)];
+      lines.push(await runSet({ set, reembed, gated: values.gated, repeats, first, path }));
       console.log(JSON.stringify(lines.at(-1)));
     }
   }
