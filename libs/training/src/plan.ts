@@ -83,8 +83,8 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   };
 }
 
-/** @throws {DomainError} `INVALID_ARGUMENT` without bags; `GEOMETRY_MISMATCH` naming two widths that differ. */
-function commonWidth(refs: readonly BagRef[]): number {
+/** The width of bags. @throws {DomainError} `INVALID_ARGUMENT` without any; `GEOMETRY_MISMATCH` naming two that differ. */
+export function commonWidth(refs: readonly BagRef[]): number {
   const [first] = refs;
   if (first === undefined)
     throw new DomainError("INVALID_ARGUMENT", "the job has 0 bags; it needs at least 1 to train");
@@ -99,7 +99,7 @@ function commonWidth(refs: readonly BagRef[]): number {
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` naming two values that differ.
  */
-function commonSource(inputs: readonly BagInput[]): BagSourceFacts {
+export function commonSource(inputs: readonly Pick<BagInput, "metadata">[]): BagSourceFacts {
   let facts: BagSourceFacts = {};
   for (const { metadata } of inputs) {
     const { encoder, tilePx, mpp } = metadata;
