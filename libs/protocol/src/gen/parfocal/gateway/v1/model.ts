@@ -10,6 +10,7 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Evaluation } from "../../common/v1/prediction.ts";
+import { PretrainReport } from "../../common/v1/pretraining.ts";
 import { CheckpointSource, ModelReference } from "../../common/v1/reference.ts";
 import { EpochReport, Task } from "../../common/v1/training.ts";
 
@@ -21,7 +22,7 @@ export interface Model {
   reference?:
     | ModelReference
     | undefined;
-  /** What it decides. */
+  /** What it decides; absent: nothing, it only re-embeds. */
   task?:
     | Task
     | undefined;
@@ -45,7 +46,7 @@ export interface Model {
   aliases: string[];
   /** Trainable parameters. */
   parameterCount: bigint;
-  /** Head, e.g. `gated-abmil`. */
+  /** Head, e.g. `gated-abmil`; empty: it only re-embeds. */
   head: string;
   /** How each epoch of its training went, in order. GetModel only. */
   history: EpochReport[];
@@ -54,7 +55,11 @@ export interface Model {
   /** Architecture and task as the manifest has them: JSON with every default written out. */
   configJson: string;
   /** The checkpoint it was made of; absent when it was trained here. */
-  source?: CheckpointSource | undefined;
+  source?:
+    | CheckpointSource
+    | undefined;
+  /** How its pretraining went, in order; empty when it was trained on labels. GetModel only. */
+  pretraining: PretrainReport[];
 }
 
 /** Looks up a model. */
@@ -198,6 +203,7 @@ function createBaseModel(): Model {
     reembedder: "",
     configJson: "",
     source: undefined,
+    pretraining: [],
   };
 }
 
@@ -250,6 +256,9 @@ export const Model: MessageFns<Model> = {
     }
     if (message.source !== undefined) {
       CheckpointSource.encode(message.source, writer.uint32(122).fork()).join();
+    }
+    for (const v of message.pretraining) {
+      PretrainReport.encode(v!, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -387,6 +396,14 @@ export const Model: MessageFns<Model> = {
             message.source = CheckpointSource.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.pretraining.push(PretrainReport.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -434,6 +451,9 @@ export const Model: MessageFns<Model> = {
         ? globalThis.String(object.config_json)
         : "",
       source: isSet(object.source) ? CheckpointSource.fromJSON(object.source) : undefined,
+      pretraining: globalThis.Array.isArray(object?.pretraining)
+        ? object.pretraining.map((e: any) => PretrainReport.fromJSON(e))
+        : [],
     };
   },
 
@@ -484,6 +504,9 @@ export const Model: MessageFns<Model> = {
     if (message.source !== undefined) {
       obj.source = CheckpointSource.toJSON(message.source);
     }
+    if (message.pretraining?.length) {
+      obj.pretraining = message.pretraining.map((e) => PretrainReport.toJSON(e));
+    }
     return obj;
   },
 
@@ -519,6 +542,7 @@ export const Model: MessageFns<Model> = {
     message.source = (object.source !== undefined && object.source !== null)
       ? CheckpointSource.fromPartial(object.source)
       : undefined;
+    message.pretraining = object.pretraining?.map((e) => PretrainReport.fromPartial(e)) || [];
     return message;
   },
 };

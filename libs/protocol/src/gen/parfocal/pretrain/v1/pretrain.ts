@@ -113,6 +113,8 @@ export interface PublishedMixer {
   parameterCount: bigint;
   /** Reports, at most one for each hundredth of the updates. */
   history: PretrainReport[];
+  /** Its configuration as the manifest has it: JSON with every default written out. */
+  configJson: string;
 }
 
 function createBaseBuildRegionsRequest(): BuildRegionsRequest {
@@ -976,7 +978,7 @@ export const RegionsEvent: MessageFns<RegionsEvent> = {
 };
 
 function createBasePublishedMixer(): PublishedMixer {
-  return { model: undefined, featureDim: 0, encoder: "", parameterCount: 0n, history: [] };
+  return { model: undefined, featureDim: 0, encoder: "", parameterCount: 0n, history: [], configJson: "" };
 }
 
 export const PublishedMixer: MessageFns<PublishedMixer> = {
@@ -998,6 +1000,9 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
     }
     for (const v of message.history) {
       PretrainReport.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.configJson !== "") {
+      writer.uint32(50).string(message.configJson);
     }
     return writer;
   },
@@ -1055,6 +1060,14 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
             message.history.push(PretrainReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.configJson = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1084,6 +1097,11 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
       history: globalThis.Array.isArray(object?.history)
         ? object.history.map((e: any) => PretrainReport.fromJSON(e))
         : [],
+      configJson: isSet(object.configJson)
+        ? globalThis.String(object.configJson)
+        : isSet(object.config_json)
+        ? globalThis.String(object.config_json)
+        : "",
     };
   },
 
@@ -1104,6 +1122,9 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
     if (message.history?.length) {
       obj.history = message.history.map((e) => PretrainReport.toJSON(e));
     }
+    if (message.configJson !== "") {
+      obj.configJson = message.configJson;
+    }
     return obj;
   },
 
@@ -1121,6 +1142,7 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
       ? BigInt(object.parameterCount)
       : 0n;
     message.history = object.history?.map((e) => PretrainReport.fromPartial(e)) || [];
+    message.configJson = object.configJson ?? "";
     return message;
   },
 };
