@@ -20,6 +20,7 @@ const CASES: readonly (readonly [string, Record<string, unknown>, Record<string,
   ["abmil", { kind: "abmil", activation: "tanh", attentionWidth: 3 }, THREE, 2],
   ["abmil with one logit", { kind: "abmil", activation: "tanh", attentionWidth: 3 }, { ...BINARY, link: "sigmoid" }, 1],
   ["gated abmil", { kind: "gated-abmil", activation: "gelu", attentionWidth: 3 }, BINARY, 1],
+  ["abmil with GELU and no bias", { kind: "abmil", activation: "tanh", attentionWidth: 3, attentionActivation: "gelu", attentionBias: false }, BINARY, 1], // biome-ignore format: one line
   ["gated abmil per class", { kind: "gated-abmil", activation: "tanh", attentionWidth: 3 }, LABELS, [1, null, 0]],
 ];
 

@@ -22,6 +22,12 @@ const HEADS: readonly (readonly [string, Record<string, unknown>, Record<string,
   ],
   ["abmil", { kind: "abmil" }, BINARY],
   ["gated abmil", { kind: "gated-abmil" }, BINARY],
+  ["abmil with ReLU and no bias", { kind: "abmil", attentionActivation: "relu", attentionBias: false }, BINARY],
+  [
+    "gated abmil with GELU and no bias",
+    { kind: "gated-abmil", attentionActivation: "gelu", attentionBias: false },
+    BINARY,
+  ],
   ["gated abmil without a trunk", { kind: "gated-abmil", hidden: [] }, BINARY],
   ["gated abmil, branches per class", { kind: "gated-abmil" }, LABELS],
   ["dsmil", { kind: "dsmil", queryWidth: 3 }, BINARY],
@@ -153,6 +159,11 @@ describe("the critical tile of instance-level max pooling", () => {
 });
 
 describe("parameter counts", () => {
+  it("are those of the public attention pooling of 1024 features, but for a bias of the scores that does nothing", () => {
+    const model = buildModel({ dIn: 1024, head: { kind: "abmil", attentionWidth: 128 }, task: BINARY });
+    expect(countParameters(model.parameters)).toBe(591_619 - 1);
+  });
+
   it("are those of a gated attention model of 1024 features", () => {
     const model = buildModel({ dIn: 1024, head: { kind: "gated-abmil" }, task: BINARY });
     // 1024*512+512, two of 512*256+256, 256 scores without a bias, 512*2+2.
