@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterAll, describe, expect, it } from "vitest";
 import { createEngine } from "./create-engine.ts";
 import type { RunRequest } from "./engine-port.ts";
@@ -123,6 +124,15 @@ describe("an engine", () => {
     expect(after).toMatchObject({ queued: 0, respawns: 0, recycles: 0 });
     expect(after.sessions).toBeGreaterThan(0);
     expect(after.residentBytes).toBeGreaterThan(0);
+  });
+
+  it("stops listening to a signal when the work is done, so that a long one keeps no results", async () => {
+    const { signal } = new AbortController();
+    await engine.setResident({ e: f32([0]) }, { signal });
+    const works = Array.from({ length: 5 }, () => engine.run([countRun("e", 1)], { signal }));
+    expect(getEventListeners(signal, "abort").length).toBeGreaterThan(0);
+    await Promise.all([...works, engine.getResident(["e"], { signal })]);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("answers an aborted signal without asking the process", async () => {

@@ -25,7 +25,8 @@ export interface JobQueue {
 
 /** A queue of at most `maxWaiting` jobs. A job whose signal fires leaves it at once. */
 export function createJobQueue(maxWaiting: number, isBusy: () => boolean): JobQueue {
-  const jobs = new Set<Job>();
+  /** By job, what stops listening to its signal: a signal outlives thousands of jobs and would keep the result of each. */
+  const jobs = new Map<Job, () => void>();
   return {
     add(prepare, signal) {
       if (signal?.aborted) return Promise.reject(abortErrorFromSignal(signal));
@@ -33,20 +34,26 @@ export function createJobQueue(maxWaiting: number, isBusy: () => boolean): JobQu
       if (jobs.size >= maxWaiting + (isBusy() ? 0 : 1)) return Promise.reject(fullError(maxWaiting));
       return new Promise((resolve, reject) => {
         const job: Job = { prepare, signal, resolve, reject };
-        jobs.add(job);
         const leave = () => {
           if (signal !== undefined && jobs.delete(job)) reject(abortErrorFromSignal(signal));
         };
+        jobs.set(job, () => signal?.removeEventListener("abort", leave));
         signal?.addEventListener("abort", leave, { once: true });
       });
     },
     take() {
       const [first] = jobs;
-      if (first !== undefined) jobs.delete(first);
-      return first;
+      if (first === undefined) return undefined;
+      const [job, stopListening] = first;
+      jobs.delete(job);
+      stopListening();
+      return job;
     },
     rejectAll(error) {
-      for (const job of jobs) job.reject(error);
+      for (const [job, stopListening] of jobs) {
+        stopListening();
+        job.reject(error);
+      }
       jobs.clear();
     },
     get length() {
