@@ -1,13 +1,19 @@
 import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@parfocal/bags";
-import type { HostTensor, TensorSource } from "@parfocal/engine";
+import type { TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
-import { gridFromCoords, type Model, type SideInput } from "@parfocal/models";
+import type { Model } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { BagSourceFacts } from "./job.ts";
+import { type MadeSides, makeSides, neededSides, type RowSides } from "./sides/make-sides.ts";
+import type { TileSides } from "./sides/placed-tiles.ts";
 
 /** A bag as the engine takes it: where its tensors lie, not their bytes. */
 export interface BagInput {
   readonly n: number;
+  /** Sizes of the bag by the names that shapes give them. */
+  readonly sizes: MadeSides["sizes"];
+  /** What lies beside the rows that the head gets, as far as it was read. */
+  readonly rows: Omit<RowSides, "metadata">;
   /** Feeds by the names of `bagPorts`. */
   readonly feeds: Readonly<Record<string, TensorSource>>;
   readonly metadata: BagMetadata;
@@ -19,8 +25,8 @@ const MAX_CONCURRENT_HEADERS = 16;
 /**
  * Reads where the tensors of `ref` lie and checks that `model` can take them.
  *
- * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or when the model needs coordinates that the bag has not;
- * what the store throws.
+ * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or when the model needs coordinates or magnifications that the
+ * bag has not; what the store throws.
  */
 export async function readBagInput(
   store: ObjectStore,
@@ -40,9 +46,41 @@ async function bagInputFromHeader(
   model: Model,
   signal: AbortSignal | undefined,
 ): Promise<BagInput> {
-  const sides: Record<string, TensorSource> = {};
-  for (const name of model.sideInputs) sides[name] = await sideSource(store, ref, header, name, signal);
-  return { n: header.n, feeds: { features: featureSource(ref, header), ...sides }, metadata: header.metadata };
+  const { n, metadata, coords } = header;
+  const sides = await readSides(store, ref, header, neededSides(model), signal);
+  const { tensors, sizes, rows } = makeSides(model, { n, metadata, ...sides });
+  const feeds = Object.entries(tensors).map(([name, tensor]): [string, TensorSource] => {
+    // As they lie in the bag, from where the engine reads them.
+    if (name === "coords" && coords !== undefined)
+      return [
+        name,
+        { ...objectOf(ref, header.etag), offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape },
+      ];
+    return [name, { kind: "inline", tensor }];
+  });
+  return { n, sizes, rows, feeds: { features: featureSource(ref, header), ...Object.fromEntries(feeds) }, metadata };
+}
+
+/** What lies beside the features, read by ranges of the version that the header is of. */
+async function readSides(
+  store: ObjectStore,
+  ref: BagRef,
+  header: BagHeader,
+  names: readonly (keyof TileSides)[],
+  signal: AbortSignal | undefined,
+): Promise<TileSides> {
+  const sides: { coords?: Int32Array; level?: Uint8Array } = {};
+  for (const name of names) {
+    const info = header[name];
+    if (info === undefined) continue;
+    const range = { start: info.offsetBytes, end: info.offsetBytes + info.lengthBytes };
+    const { bytes } = await store.get(ref.key, { range, ifMatch: header.etag, ...(signal && { signal }) });
+    // A copy of its own: the bytes may begin anywhere in a larger buffer.
+    const own = new Uint8Array(bytes);
+    if (name === "level") sides.level = own;
+    else sides.coords = new Int32Array(own.buffer);
+  }
+  return sides;
 }
 
 /**
@@ -65,7 +103,8 @@ export async function readTilesOrBag(
   }
   assertWidth(ref, model.tileWidth);
   const feeds = { tiles: featureSource(ref, header) };
-  return { n: header.n, feeds, metadata: header.metadata, isReembedded: true };
+  const { n, metadata } = header;
+  return { n, sizes: { N: n, M: n, R: n }, rows: { n }, feeds, metadata, isReembedded: true };
 }
 
 /** {@link readBagInput} of many bags in their order. */
@@ -138,7 +177,8 @@ function areAlike(a: string | number, b: string | number, field: keyof BagSource
 export function assertBagFits(model: Model, ref: BagRef): void {
   assertNotEmpty(ref);
   assertWidth(ref, model.config.dIn);
-  if (model.sideInputs.length === 0 || ref.hasCoords) return;
+  // What is only kept by magnification needs no place.
+  if (model.sideInputs.every((name) => name === "kept") || ref.hasCoords) return;
   throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
 }
 
@@ -154,29 +194,6 @@ function assertWidth(ref: BagRef, d: number): void {
 function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource {
   const dtype = features.dtype === "F16" ? "f16" : "f32";
   return { ...objectOf(ref, etag), offsetBytes: features.offsetBytes, dtype, shape: features.shape };
-}
-
-/** Coordinates as they lie in the bag; grid cells made of them here, which are 8 bytes a tile. */
-async function sideSource(
-  store: ObjectStore,
-  ref: BagRef,
-  { etag, coords, metadata }: BagHeader,
-  name: SideInput,
-  signal: AbortSignal | undefined,
-): Promise<TensorSource> {
-  if (coords === undefined)
-    throw new DomainError("GEOMETRY_MISMATCH", "the bag has no coordinates; the model needs them");
-  const { offsetBytes, lengthBytes, shape } = coords;
-  if (name === "coords") return { ...objectOf(ref, etag), offsetBytes, dtype: "i32", shape };
-  const range = { start: offsetBytes, end: offsetBytes + lengthBytes };
-  const { bytes } = await store.get(ref.key, { range, ifMatch: etag, ...(signal && { signal }) });
-  return { kind: "inline", tensor: gridTensor(new Int32Array(new Uint8Array(bytes).buffer), metadata) };
-}
-
-/** Cells `[N, 2]` i32 of tiles on the slide's grid, from their corners. */
-export function gridTensor(coords: Int32Array, { level0StridePx }: BagMetadata): HostTensor {
-  const { grid } = gridFromCoords(coords, level0StridePx === undefined ? {} : { stridePx: level0StridePx });
-  return { dtype: "i32", shape: [grid.length / 2, 2], data: new Uint8Array(grid.buffer) };
 }
 
 /** The bag's object, whose digest the engine checks before it uses any of it. */

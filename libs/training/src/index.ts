@@ -38,6 +38,7 @@ export {
 export { createModelCache, type ModelCache } from "./package/model-cache.ts";
 export { manifestKeyOf } from "./package/package-files.ts";
 export {
+  type BagAttention,
   type BagPrediction,
   decide,
   type PredictDeps,

@@ -55,6 +55,7 @@ export interface TrainPlan {
 export async function planTraining(job: TrainJob, deps: TrainDeps, signal: AbortSignal): Promise<TrainPlan> {
   const { spec, bags } = job;
   const model = buildModel({ ...spec.model, dIn: commonWidth(bags.map(({ bag }) => bag)) });
+  assertDecides(model);
   for (const { label } of bags) assertLabel(model.config.task, label);
   const split = assignParts(bags, spec);
   assertPartsSuffice(spec, split);
@@ -81,6 +82,13 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     scratchName: `train/${deps.name}/tiles`,
     jobDigest: sha256(JSON.stringify(decisive)),
   };
+}
+
+/** @throws {DomainError} `INVALID_ARGUMENT` for a task that labels say nothing of. */
+function assertDecides({ hasHead, config }: Model): void {
+  if (hasHead) return;
+  const message = `task.kind is ${config.task.kind}; training on labels takes a task that decides something`;
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "task.kind" } });
 }
 
 /** The width of bags. @throws {DomainError} `INVALID_ARGUMENT` without any; `GEOMETRY_MISMATCH` naming two that differ. */

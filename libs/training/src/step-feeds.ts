@@ -1,5 +1,6 @@
 import type { TensorSink, TensorSource } from "@parfocal/engine";
 import type { DropoutSite } from "@parfocal/models";
+import type { BagInput } from "./bag-inputs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import type { Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -52,7 +53,7 @@ export function createFeeds(
     bag(row, step, phase) {
       const target = targetFeeds[row];
       const words = trainedSites(model, phase).map(([i, site]) =>
-        randomFeed(site, { n: inputs[row]?.n ?? 0, step, i, seed: spec.seed }),
+        randomFeed(site, { sizes: inputs[row]?.sizes, step, i, seed: spec.seed }),
       );
       return { ...input(row), ...(target && { target }), ...Object.fromEntries(words) };
     },
@@ -66,8 +67,14 @@ export function createFeeds(
 /** Words of a site depend on seed, step and site alone: neither on where training was resumed nor on what ran before. */
 function randomFeed(
   site: DropoutSite,
-  { n, step, i, seed }: { n: number; step: number; i: number; seed: bigint },
+  at: {
+    readonly sizes: BagInput["sizes"] | undefined;
+    readonly step: number;
+    readonly i: number;
+    readonly seed: bigint;
+  },
 ): readonly [string, TensorSource] {
-  const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : n));
+  const { sizes, step, i, seed } = at;
+  const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : (sizes?.[dim] ?? 0)));
   return [`random.${site.name}`, { kind: "random", seed, stream: BigInt(step) * MAX_SITES + BigInt(i), shape }];
 }

@@ -8,7 +8,7 @@ import { reportOnGroups } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
 import { assertLabel, type Label } from "../target.ts";
 import { groupRuleOf } from "../train-spec.ts";
-import type { LoadedModel } from "./load-model.ts";
+import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
 import { createScorer, readServingInput } from "./serving-input.ts";
 
@@ -41,8 +41,8 @@ const BOOTSTRAP_SEED = 1n;
 /**
  * Scores labelled bags and measures how well the model does, with intervals. Deterministic.
  *
- * @throws {DomainError} `INVALID_ARGUMENT` for a label that is not the task's; `GEOMETRY_MISMATCH` as `predictBag`; what
- * store and engine throw.
+ * @throws {DomainError} `INVALID_ARGUMENT` for a label that is not the task's; `PRECONDITION_FAILED` and `GEOMETRY_MISMATCH` as
+ * `predictBag`; what store and engine throw.
  */
 export async function evaluateModel(
   deps: EvaluateDeps,
@@ -50,6 +50,7 @@ export async function evaluateModel(
   bags: readonly EvaluatedBag[],
   signal: AbortSignal,
 ): Promise<ModelEvaluation> {
+  decidingGraph(loaded);
   const { task } = loaded.model.config;
   for (const { label } of bags) assertLabel(task, label);
   const groups = groupsOf(loaded, bags);

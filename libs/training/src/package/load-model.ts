@@ -13,8 +13,8 @@ export interface LoadedModel {
   readonly digest: string;
   readonly manifest: ModelManifest;
   readonly model: Model;
-  /** The aggregating graph, verified. */
-  readonly aggregate: CapturedGraph;
+  /** The aggregating graph, verified; absent in models that only re-embed. See {@link decidingGraph}. */
+  readonly aggregate?: CapturedGraph;
   /** Absent in models without a re-embedder. */
   readonly reembed?: LoadedReembedder;
   /** The weights by name, read and verified anew at each call: serving does without them. */
@@ -54,11 +54,12 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
   const manifest = parseManifest(bytes);
   const model = buildModel(manifest.model);
   const reembed = reembedderOf(store, prefix, manifest);
+  const { aggregate } = manifest.graphs;
   return {
     digest,
     manifest,
     model,
-    aggregate: await readGraph(store, prefix, manifest.graphs.aggregate, call),
+    ...(aggregate && { aggregate: await readGraph(store, prefix, aggregate, call) }),
     ...(reembed && { reembed }),
     async readWeights(readOptions = {}) {
       const weights = parseWeights(await readFile(store, prefix, manifest.weights, readOptions));
@@ -66,6 +67,19 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
       return weights;
     },
   };
+}
+
+/**
+ * The graph by which a model decides.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` for a model that only re-embeds.
+ */
+export function decidingGraph({ aggregate }: Pick<LoadedModel, "aggregate">): CapturedGraph {
+  if (aggregate !== undefined) return aggregate;
+  throw new DomainError(
+    "PRECONDITION_FAILED",
+    "the model re-embeds tiles and decides nothing; train one that starts from it",
+  );
 }
 
 /** What re-embedded bags name as their encoder: enough of the digest to tell any two re-embedders of a store apart. */

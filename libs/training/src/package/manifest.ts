@@ -82,9 +82,9 @@ export interface ModelManifest {
   readonly graphs: PackageGraphs;
 }
 
-/** The graphs of a package; all but the first only where the model has a re-embedder, the halves where that has a stem. */
+/** The graphs of a package: the first where the model has a head, the others where it has a re-embedder, the halves where that has a stem. */
 export interface PackageGraphs {
-  readonly aggregate: PackageGraph;
+  readonly aggregate?: PackageGraph;
   /** Its digest is the re-embedder's identity: configuration and weights are in the file. */
   readonly reembed?: PackageGraph;
   readonly reembedStem?: PackageGraph;
@@ -133,7 +133,8 @@ function readManifest(reader: ConfigReader): ModelManifest {
     graphs: readGraphs(reader.object("graphs")),
   };
   reader.assertNoOthers();
-  return manifest;
+  if ((manifest.graphs.aggregate !== undefined) === (manifest.model.task.kind !== "embedding")) return manifest;
+  throw new DomainError("CORRUPT", `graphs.aggregate and task.kind ${manifest.model.task.kind} do not go together`);
 }
 
 function readDigests(json: ConfigObject): ModelManifest["digests"] {
@@ -149,12 +150,12 @@ function readDigests(json: ConfigObject): ModelManifest["digests"] {
 
 function readGraphs(json: ConfigObject): PackageGraphs {
   const reader = createConfigReader(json, "graphs");
-  const optional = (name: "reembed" | "reembedStem" | "reembedBody") => {
+  const optional = (name: keyof PackageGraphs) => {
     const graph = reader.optionalObject(name);
     return graph === undefined ? {} : { [name]: readGraph(graph, `graphs.${name}`) };
   };
   const graphs: PackageGraphs = {
-    aggregate: readGraph(reader.object("aggregate"), "graphs.aggregate"),
+    ...optional("aggregate"),
     ...optional("reembed"),
     ...optional("reembedStem"),
     ...optional("reembedBody"),

@@ -2,10 +2,19 @@ import type { BagRef } from "@parfocal/bags";
 import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
 import type { Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import type { BagInput } from "../bag-inputs.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
 import type { LoadedModel } from "./load-model.ts";
-import { createScorer, readServingInput, type Scorer } from "./serving-input.ts";
+import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
+
+/** Weights of tiles, of those that a model keeps, or of its regions. */
+export interface BagAttention {
+  readonly n: number;
+  readonly nBranches: number;
+  /** `[n, A]` row-major, each column summing to 1. */
+  readonly values: Float32Array;
+  /** `[n, 2]` (x, y) level-0 pixels of what is weighed; absent when it is the bag's rows, whose coordinates are the bag's. */
+  readonly coords?: Int32Array;
+}
 
 /** What a model says of one bag. */
 export interface BagPrediction {
@@ -15,8 +24,8 @@ export interface BagPrediction {
   readonly decision: readonly string[];
   /** What it was decided by: one for binary, one per class for multi-label, none for multi-class tasks. */
   readonly thresholds: readonly number[];
-  /** `[N, A]` row-major, each column summing to 1; absent unless asked for, and in models without attention. */
-  readonly attention?: { readonly n: number; readonly nBranches: number; readonly values: Float32Array };
+  /** Weights of the rows that the head got; absent unless asked for, and in models without attention. */
+  readonly attention?: BagAttention;
   /** Time inside the runtime, milliseconds. */
   readonly engineMs: number;
 }
@@ -39,8 +48,8 @@ export interface PredictOptions {
  * Scores one bag: one that the model's re-embedder left, or one as it was trained on, which then is re-embedded here. Its
  * tensors go from the store into the engine; this process reads its header alone.
  *
- * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, encoders or geometries; `EMPTY_BAG`; what store and engine
- * throw.
+ * @throws {DomainError} `PRECONDITION_FAILED` for a model that decides nothing; `GEOMETRY_MISMATCH` naming both widths, encoders
+ * or geometries; `EMPTY_BAG`; what store and engine throw.
  */
 export async function predictBag(
   deps: PredictDeps,
@@ -83,8 +92,15 @@ const INLINE = { kind: "inline" } as const;
 
 type HostOutput = Parameters<typeof floatsFromHostTensor>[0];
 
-function attentionOf({ model }: LoadedModel, { n }: BagInput, output: HostOutput) {
-  return { n, nBranches: model.nBranches, values: floatsFromHostTensor(output, "attention") };
+function attentionOf({ model }: LoadedModel, input: ServingInput, output: HostOutput): BagAttention {
+  const { n, coords } = input.rows;
+  const isOwn = input.isReembedded || model.outputRows === "tiles";
+  return {
+    n,
+    nBranches: model.nBranches,
+    values: floatsFromHostTensor(output, "attention"),
+    ...(!isOwn && coords && { coords }),
+  };
 }
 
 /**

@@ -24,7 +24,7 @@ export interface PublishedModel {
 
 /**
  * Writes a trained model as a package into the folder `prefix` (no trailing slash): `weights.safetensors`,
- * `aggregate.onnx` and, with a re-embedder, `reembed.onnx` first; the manifest, which has their digests, last and only if
+ * `aggregate.onnx` where it has a head and `reembed.onnx` where it has a re-embedder first; the manifest, which has their digests, last and only if
  * there is none. Files without a manifest are what an attempt left that was cut off: they are written over. Publishing the
  * same model again finds everything there and succeeds.
  *

@@ -4,7 +4,7 @@ import type { RunRequest, TensorSink } from "@parfocal/engine";
 import type { ObjectStore } from "@parfocal/store";
 import { assertSourceFits, type BagInput, readBagInput, readTilesOrBag } from "../bag-inputs.ts";
 import { scoringRuns } from "../serving-runs.ts";
-import type { LoadedModel } from "./load-model.ts";
+import { decidingGraph, type LoadedModel } from "./load-model.ts";
 
 /** A bag that a model can score. */
 export interface ServingInput extends BagInput {
@@ -15,14 +15,17 @@ export interface ServingInput extends BagInput {
 /**
  * Reads where the tensors of a bag lie: one that the model's own re-embedder left, or one as the model was trained on.
  *
- * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, encoders or geometries; `EMPTY_BAG`; what the store throws.
+ * @throws {DomainError} `PRECONDITION_FAILED` when the model has no head; `GEOMETRY_MISMATCH` naming both widths, encoders or
+ * geometries; `EMPTY_BAG`; what the store throws.
  */
 export async function readServingInput(
   store: ObjectStore,
   ref: BagRef,
-  { model, manifest, reembed }: Pick<LoadedModel, "model" | "manifest" | "reembed">,
+  loaded: Pick<LoadedModel, "model" | "manifest" | "aggregate" | "reembed">,
   signal?: AbortSignal,
 ): Promise<ServingInput> {
+  decidingGraph(loaded);
+  const { model, manifest, reembed } = loaded;
   const input =
     reembed === undefined
       ? { ...(await readBagInput(store, ref, model, signal)), isReembedded: false }
@@ -38,12 +41,18 @@ export interface Scorer {
   readonly scratchName: string;
 }
 
-/** A scorer of bags of which some may need re-embedding. */
+/**
+ * A scorer of bags of which some may need re-embedding.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` as {@link decidingGraph}.
+ */
 export async function createScorer(
-  { aggregate, reembed }: Pick<LoadedModel, "aggregate" | "reembed">,
+  loaded: Pick<LoadedModel, "aggregate" | "reembed">,
   inputs: readonly ServingInput[],
   signal?: AbortSignal,
 ): Promise<Scorer> {
+  const aggregate = decidingGraph(loaded);
+  const { reembed } = loaded;
   const isNeeded = reembed !== undefined && inputs.some((input) => !input.isReembedded);
   const graphs = isNeeded ? await reembed.readGraphs(signal ? { signal } : {}) : undefined;
   // A name of its own: another call's runs may come between two messages of this one.

@@ -3,8 +3,8 @@ import type { Engine, HostTensor, RunRequest, TensorSource } from "@parfocal/eng
 import type { ReembedGraphs, ReembedHalves } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
-import { gridTensor } from "../bag-inputs.ts";
 import { viewOfHostTensor } from "../host-tensor.ts";
+import { makeSides, type RowSides, type SideTaker } from "../sides/make-sides.ts";
 import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
 
 /** What {@link computeTiles} needs. */
@@ -12,6 +12,8 @@ export interface ComputeOptions {
   readonly engine: Engine;
   readonly store: ObjectStore;
   readonly graphs: ReembedGraphs;
+  /** The model that the graphs are of. */
+  readonly model: SideTaker;
   /** Prefix of what the runs leave in the engine meanwhile; no other call may use it. */
   readonly scratch: string;
   readonly signal: AbortSignal;
@@ -19,11 +21,11 @@ export interface ComputeOptions {
   readonly blockRows?: number;
 }
 
-/** Re-embedded tiles with what lay beside the features. */
+/** Re-embedded tiles with what lies beside them. */
 export interface ComputedTiles {
-  /** `[N, D']`. */
+  /** `[n, D']`, as many as `rows` says. */
   readonly tiles: Float32Array<ArrayBuffer>;
-  readonly sides: BagSides;
+  readonly rows: RowSides;
 }
 
 /** Rows of a block: enough for the runtime's matrix products to be at their best. */
@@ -52,19 +54,20 @@ export async function* computeTiles(
 async function* computeWhole(
   ref: BagRef,
   header: BagHeader,
-  { engine, store, graphs, scratch, signal }: ComputeOptions,
+  { engine, store, graphs, model, scratch, signal }: ComputeOptions,
 ): AsyncGenerator<number, ComputedTiles, undefined> {
   const { sides, blocks } = streamBag(store, ref, header, { blockRows: header.n, signal });
   // All rows are one block; what lies behind them in the file is there when the stream has ended.
   const features: ReturnType<typeof featureFeed>[] = [];
   for await (const block of blocks) features.push(featureFeed(block, header, scratch));
+  const { feeds: beside, rows } = sideFeeds(model, sides, header);
   const runs = features.flatMap(({ before, source }): RunRequest[] => {
-    const feeds = { features: source, ...sideFeeds(graphs.whole, sides, header) };
+    const feeds = { features: source, ...beside };
     return [...before, { graph: graphs.whole, feeds, fetches: { tiles: { kind: "inline" } } }];
   });
   const results = await engine.run(runs, { signal });
   yield header.n;
-  return { tiles: viewOfHostTensor(results.at(-1)?.outputs.tiles, "tiles"), sides };
+  return { tiles: viewOfHostTensor(results.at(-1)?.outputs.tiles, "tiles"), rows };
 }
 
 async function* computeInBlocks(
@@ -87,14 +90,15 @@ async function* computeInBlocks(
     yield block.first + block.nRows;
   }
   await running;
-  const rows = await joinBlocks(names, header.n, { ...options, width: widthOf(halves.stem) });
+  const joined = await joinBlocks(names, header.n, { ...options, width: widthOf(halves.stem) });
+  const { feeds: beside, rows } = sideFeeds(options.model, sides, header);
   const body: RunRequest = {
     graph: halves.body,
-    feeds: { rows, ...sideFeeds(halves.body, sides, header) },
+    feeds: { rows: joined, ...beside },
     fetches: { tiles: { kind: "inline" } },
   };
   const [result] = await engine.run([body], { signal });
-  return { tiles: viewOfHostTensor(result?.outputs.tiles, "tiles"), sides };
+  return { tiles: viewOfHostTensor(result?.outputs.tiles, "tiles"), rows };
 }
 
 function stemRuns(
@@ -166,18 +170,9 @@ function widenGraph(d: number): CapturedGraph {
   });
 }
 
-/** The inputs of a graph beyond its features. */
-function sideFeeds(
-  { inputs }: CapturedGraph,
-  { coords }: BagSides,
-  { metadata }: BagHeader,
-): Readonly<Record<string, TensorSource>> {
-  if (coords === undefined) return {};
-  const data = new Uint8Array(coords.buffer, coords.byteOffset, coords.byteLength);
-  const make: Readonly<Record<"coords" | "grid", () => HostTensor>> = {
-    coords: () => ({ dtype: "i32", shape: [coords.length / 2, 2], data }),
-    grid: () => gridTensor(coords, metadata),
-  };
-  const wanted = (["coords", "grid"] as const).filter((name) => inputs.some((input) => input.name === name));
-  return Object.fromEntries(wanted.map((name) => [name, { kind: "inline", tensor: make[name]() } as const]));
+/** The inputs of a graph beyond its features, and what lies beside the rows that it gives. */
+function sideFeeds(model: SideTaker, sides: BagSides, { n, metadata }: BagHeader) {
+  const { tensors, rows } = makeSides(model, { n, metadata, ...sides });
+  const feeds = Object.entries(tensors).map(([name, tensor]) => [name, { kind: "inline", tensor } as const] as const);
+  return { feeds: Object.fromEntries<TensorSource>(feeds), rows };
 }

@@ -30,8 +30,9 @@ const IMPORTER = "parfocal-reembed/1";
 
 /**
  * Re-embeds one bag and keeps the result under (re-embedder, bag): asked again, by this or any other model with the same
- * re-embedder, it is the answer at once. Yields progress, returns the reference of the re-embedded bag: f32 `[N, D']`, with
- * the coordinates and what was known of the slide, its encoder named after the re-embedder.
+ * re-embedder, it is the answer at once. Yields progress, returns the reference of the re-embedded bag: f32, a row for each tile,
+ * each one that is kept, or each region, with their coordinates and what was known of the slide, its encoder named after the
+ * re-embedder.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without re-embedder; `GEOMETRY_MISMATCH` naming both widths,
  * encoders or geometries; `EMPTY_BAG`; `CORRUPT` when the stored bag is another one; `NON_FINITE` when the re-embedded tiles
@@ -59,7 +60,7 @@ export async function* reembedBag(
 }
 
 interface Making {
-  readonly loaded: Pick<LoadedModel, "manifest">;
+  readonly loaded: Pick<LoadedModel, "model" | "manifest">;
   readonly reembed: LoadedReembedder;
   readonly ref: BagRef;
   readonly slot: ReembedSlot;
@@ -75,7 +76,7 @@ async function* makeBag(
   assertSourceFits(loaded.manifest.expects, header.metadata);
   const graphs = await reembed.readGraphs({ signal });
   const scratch = `reembed/${randomUUID()}/`;
-  const progress = computeTiles(ref, header, { engine, store, graphs, scratch, signal });
+  const progress = computeTiles(ref, header, { engine, store, graphs, model: loaded.model, scratch, signal });
   try {
     for (;;) {
       const step = await progress.next();
@@ -83,10 +84,10 @@ async function* makeBag(
         yield { nDone: step.value, nTotal: ref.n };
         continue;
       }
-      const { tiles, sides } = step.value;
+      const { tiles, rows } = step.value;
       const features = { dtype: "F32", data: tiles } as const;
-      const metadata = { ...header.metadata, encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
-      const bag = { n: ref.n, d: tiles.length / ref.n, features, ...sides, metadata };
+      const metadata = { ...rows.metadata, encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
+      const bag = { ...rows, d: tiles.length / rows.n, features, metadata };
       const written = await writeBag(store, slot.bagPrefix, bag, { signal });
       await slot.remember(written, { signal });
       return written;

@@ -7,7 +7,7 @@ import { arrayResult } from "../array-result.ts";
 import type { AggregateDeps } from "../deps.ts";
 import { bagRefFromWire, packageFromWire, predictionToWire } from "../wire.ts";
 
-/** `Attention`: the prediction with the weight of every tile; large maps come back as an object of the store. */
+/** `Attention`: the prediction with the weight of every tile, or region; large maps come back as an object of the store. */
 export function createAttention({ store, engine, models }: AggregateDeps) {
   return async (
     request: aggregateV1.AttentionRequest,
@@ -22,12 +22,13 @@ export function createAttention({ store, engine, models }: AggregateDeps) {
     if (attention === undefined) {
       throw new DomainError("PRECONDITION_FAILED", `a ${head.kind} head weighs no tiles: it has no attention to give`);
     }
-    const coords = ref.hasCoords ? await readBagCoords(store, ref, { signal }) : undefined;
+    const ofBag = ref.hasCoords && attention.coords === undefined;
+    const coords = ofBag ? await readBagCoords(store, ref, { signal }) : attention.coords;
     const keep = { store, folder: `cache/attention/${digest}/${ref.digest}`, signal };
     return {
       attention: await arrayResult({ ...keep, name: "weights" }, attention.values, [attention.n, attention.nBranches]),
       coordinates:
-        coords && (await arrayResult({ ...keep, name: "coordinates" }, Float32Array.from(coords), [ref.n, 2])),
+        coords && (await arrayResult({ ...keep, name: "coordinates" }, Float32Array.from(coords), [attention.n, 2])),
       mapLabels: attention.nBranches > 1 ? [...task.classes] : [],
       prediction: predictionToWire(task, prediction),
     };
