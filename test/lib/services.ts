@@ -7,6 +7,7 @@ import { gatewayV1, googleLongrunning } from "@parfocal/protocol";
 import { type Channel, createChannelTo, createSilentLogger, createStageClient } from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
+import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
 import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
 
 /** Environment of the services: store and its credentials. */
@@ -29,14 +30,16 @@ export function createClients(address: string) {
 /** What {@link createClients} gives. */
 export type Clients = ReturnType<typeof createClients>;
 
-/** Gateway, reembed and aggregate in this process. */
+/** The gateway and its three stages in this process. */
 export async function startServices(storeEnv: ServiceEnv) {
   const env = { PORT: "0", PARFOCAL_THREADS: "1", ...storeEnv };
   const logger = createSilentLogger();
   const aggregate = await startAggregate(aggregateConfigFromEnv(env), logger, env);
   const reembed = await startReembed(reembedConfigFromEnv(env), logger, env);
+  const pretrain = await startPretrain(pretrainConfigFromEnv(env), logger);
   const addressed = {
     ...env,
+    PARFOCAL_PRETRAIN_ADDRESS: pretrain.server.address,
     PARFOCAL_AGGREGATE_ADDRESS: aggregate.server.address,
     PARFOCAL_REEMBED_ADDRESS: reembed.server.address,
   };
@@ -47,9 +50,11 @@ export async function startServices(storeEnv: ServiceEnv) {
     gatewayAddress: gateway.server.address,
     aggregateAddress: aggregate.server.address,
     reembedAddress: reembed.server.address,
+    pretrainAddress: pretrain.server.address,
     async close() {
       clients.channel.close();
       await gateway.close();
+      await pretrain.close();
       await reembed.close();
       await aggregate.close();
     },

@@ -1,4 +1,4 @@
-import type { aggregateV1, reembedV1 } from "@parfocal/protocol";
+import type { aggregateV1, pretrainV1, reembedV1 } from "@parfocal/protocol";
 import type { Logger, StageClient } from "@parfocal/runtime";
 import type { ObjectStore } from "@parfocal/store";
 import type { EmbeddedDriver } from "@parfocal/workflows";
@@ -17,5 +17,7 @@ export interface GatewayDeps {
   readonly aggregate: StageClient<typeof aggregateV1.AggregateServiceDefinition>["calls"];
   /** The stage that re-embeds. */
   readonly reembed: StageClient<typeof reembedV1.ReembedServiceDefinition>["calls"];
+  /** The stage that builds regions and pretrains. */
+  readonly pretrain: StageClient<typeof pretrainV1.PretrainServiceDefinition>["calls"];
   readonly logger: Logger;
 }

@@ -1,4 +1,4 @@
-import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, reembedV1 } from "@parfocal/protocol";
+import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, pretrainV1, reembedV1 } from "@parfocal/protocol";
 import { createStageClient, defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { createEmbeddedDriver } from "@parfocal/workflows";
@@ -9,6 +9,7 @@ import type { GatewayConfig } from "./config.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { scheduleExpiry } from "./expiry.ts";
 import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
+import { createBuildRegions } from "./handlers/build-regions.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createImportModel } from "./handlers/import-model.ts";
 import { createDeleteModel, createGetModel, createListModels, createSetAlias } from "./handlers/models.ts";
@@ -21,6 +22,7 @@ import {
 } from "./handlers/operations.ts";
 import { createPredict } from "./handlers/predict.ts";
 import { createListPresets } from "./handlers/presets.ts";
+import { createPretrain } from "./handlers/pretrain.ts";
 import { createTrain } from "./handlers/train.ts";
 import { createUploadBag } from "./handlers/upload-bag.ts";
 import { createUploadCheckpoint } from "./handlers/upload-checkpoint.ts";
@@ -28,8 +30,10 @@ import { createWatchOperation } from "./handlers/watch-operation.ts";
 import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
+import { createBuildRegionsWorkflow } from "./workflows/build-regions.ts";
 import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
 import { createImportModelWorkflow } from "./workflows/import-model.ts";
+import { createPretrainWorkflow } from "./workflows/pretrain.ts";
 import { createTrainWorkflow } from "./workflows/train.ts";
 
 export { type GatewayConfig, gatewayConfigFromEnv, gatewaySettings } from "./config.ts";
@@ -66,19 +70,22 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
   });
   const reembed = createStageClient(reembedV1.ReembedServiceDefinition, config.reembedAddress);
+  const pretrain = createStageClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress);
   const operations = await createEmbeddedDriver({
     store,
     registry: {
       train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
       import: createImportBagsWorkflow(importer, roots),
       "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
+      "build-regions": createBuildRegionsWorkflow({ store, bags, pretrain: pretrain.calls }),
+      pretrain: createPretrainWorkflow({ store, bags, models, pretrain: pretrain.calls }),
     },
     maxConcurrent: config.maxOperations,
     // Another gateway took the store over: what we would write is refused, so stop in good order.
     onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
   });
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
-  const stages = { aggregate: aggregate.calls, reembed: reembed.calls };
+  const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
   const deps: GatewayDeps = { store, bags, models, importer, operations, ...stages, logger };
   const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
   return {
@@ -90,6 +97,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
       pool.close();
       aggregate.close();
       reembed.close();
+      pretrain.close();
       store.close();
     },
   };
@@ -99,7 +107,11 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
 function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceRoots) {
   return [
     defineService(gatewayV1.PredictionServiceDefinition, { predict: createPredict(deps) }),
-    defineService(gatewayV1.TrainingServiceDefinition, { train: createTrain(deps), listPresets: createListPresets() }),
+    defineService(gatewayV1.TrainingServiceDefinition, {
+      train: createTrain(deps),
+      pretrain: createPretrain(deps),
+      listPresets: createListPresets(),
+    }),
     defineService(gatewayV1.ModelServiceDefinition, {
       getModel: createGetModel(deps),
       listModels: createListModels(deps),
@@ -110,6 +122,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
     }),
     defineService(gatewayV1.BagServiceDefinition, {
       importBags: createImportBags(deps, roots),
+      buildRegions: createBuildRegions(deps),
       uploadBag: createUploadBag(deps, config.maxUploadBytes),
       getBag: createGetBag(deps),
       listBags: createListBags(deps),

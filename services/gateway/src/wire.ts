@@ -13,7 +13,7 @@ import {
   timestampFromMs,
 } from "@parfocal/protocol";
 import { STATUS_BY_CODE } from "@parfocal/runtime";
-import { type ObjectStore, uriFromKey } from "@parfocal/store";
+import { keyFromUri, type ObjectStore, uriFromKey } from "@parfocal/store";
 import type { Json, OperationState } from "@parfocal/workflows";
 import type { BagEntry } from "./catalog/bag-catalog.ts";
 import type { ImportHints, ImportOutcome } from "./imports/import-messages.ts";
@@ -28,6 +28,17 @@ export function bagReferenceFromRef(store: StoreRoot, ref: BagRef): commonV1.Bag
     featureDim: ref.d,
     dtype: ref.dtype === "F16" ? commonV1.DataType.DATA_TYPE_F16 : commonV1.DataType.DATA_TYPE_F32,
     hasCoordinates: ref.hasCoords,
+  };
+}
+
+/** A bag that a stage left in our store. @throws {DomainError} `INTERNAL` for a reference without an object. */
+export function refFromBagReference(store: StoreRoot, bag: commonV1.BagReference): BagRef {
+  if (bag.object === undefined) throw new DomainError("INTERNAL", "a stage answered with a bag that is nowhere");
+  const { uri, sha256, sizeBytes } = bag.object;
+  return {
+    ...{ key: keyFromUri(store, uri), digest: sha256, sizeBytes: Number(sizeBytes) },
+    ...{ n: bag.tileCount, d: bag.featureDim, hasCoords: bag.hasCoordinates },
+    dtype: bag.dtype === commonV1.DataType.DATA_TYPE_F16 ? "F16" : "F32",
   };
 }
 
@@ -51,6 +62,7 @@ function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
     sourceLabel: metadata.sourceLabel ?? "",
     sourceSha256: metadata.sourceDigest ?? "",
     importer: metadata.importer ?? "",
+    levelCount: metadata.levelCount,
   };
 }
 
@@ -92,7 +104,9 @@ function responsePacker<T>(typeName: string, codec: AnyCodec<T> & { fromJSON(jso
 const RESPONSES: Readonly<Record<string, ReturnType<typeof responsePacker>>> = {
   train: responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
   "import-model": responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
+  pretrain: responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
   import: responsePacker("parfocal.gateway.v1.ImportBagsResponse", gatewayV1.ImportBagsResponse),
+  "build-regions": responsePacker("parfocal.gateway.v1.BuildRegionsResponse", gatewayV1.BuildRegionsResponse),
 };
 
 /** An operation as `google.longrunning` shows it. */

@@ -9,9 +9,11 @@
  * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
  * operations/{p}/…                                 owned by the workflow driver
  * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
+ * cache/regions/…                                  where blocks lie in region bags, by digest; may be emptied
  * ```
  */
 export const keys = {
+  bagFolder: (project: string) => `projects/${project}/bags`,
   bagPrefix: (project: string) => `projects/${project}/bags/`,
   bagIndexPrefix: (project: string) => `projects/${project}/bag-index/`,
   bagIndex: (project: string, sha256: string) => `projects/${project}/bag-index/${sha256}.json`,
@@ -19,6 +21,7 @@ export const keys = {
     `projects/${project}/models/${model}/versions/${version}`,
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
+  regionCache: "cache/regions",
   uploadsPrefix: "uploads/",
   upload: (project: string, upload: string) => `uploads/${project}/${upload}`,
   modelIndexPrefix: (project: string, model?: string) =>

@@ -75,7 +75,7 @@ export function createModelCatalog(store: ObjectStore): ModelCatalog {
     list: (project, model, page) =>
       listEntries(store, keys.modelIndexPrefix(project, model), page, async (key) => {
         const entry = await read(key, page.signal ? { signal: page.signal } : {});
-        return entry === undefined ? undefined : { ...entry, history: [] };
+        return entry === undefined ? undefined : { ...entry, history: [], pretraining: [] };
       }),
     async delete(project, model, version, options = {}) {
       await assertNotAliased(aliases, project, model, version, options);

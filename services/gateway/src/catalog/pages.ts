@@ -48,7 +48,7 @@ export async function listEntries<T>(
   return { items: items.filter((item) => item !== undefined), nextPageToken: listed.nextPageToken ?? "" };
 }
 
-/** `map` with at most `limit` calls under way; results in order; the first failure ends it. */
+/** `map` with at most `limit` calls under way; results in order; the first failure ends it, and no further call begins. */
 export async function mapBounded<A, B>(
   items: readonly A[],
   limit: number,
@@ -57,9 +57,14 @@ export async function mapBounded<A, B>(
   const results = new Array<B>(items.length);
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await map(items[index]!, index);
+    try {
+      while (next < items.length) {
+        const index = next++;
+        results[index] = await map(items[index]!, index);
+      }
+    } finally {
+      // After a failure there is nothing left to take.
+      next = items.length;
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));

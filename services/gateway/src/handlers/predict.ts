@@ -22,6 +22,7 @@ export function createPredict({ store, bags, models, aggregate, reembed }: Deps)
       models.get(project, model, selector, { signal }),
       bags.get(project, bag.bag, { signal }),
     ]);
+    assertDecides(version);
     const original = { model: version.reference, bag: bagReferenceFromRef(store, entry.ref) };
     const stageRequest = version.reembedder === "" ? original : await reembedded(reembed, original, context);
     const answer = { model: version.name, bag: request.bag };
@@ -34,6 +35,15 @@ export function createPredict({ store, bags, models, aggregate, reembed }: Deps)
     });
     return { ...answer, prediction, attention: { weights: attention, coordinates, mapLabels } };
   };
+}
+
+/** A pretrained mixer is served as the re-embedder of others; by itself it says nothing of a slide. */
+function assertDecides({ head, reembedder }: gatewayV1.Model): void {
+  if (head !== "") return;
+  const message = `the model is a re-embedder (${reembedder}) without a head: it decides nothing; train one that starts from it`;
+  throw new DomainError("PRECONDITION_FAILED", message, {
+    details: { field: "model", precondition: "HEAD", subject: "model" },
+  });
 }
 
 /** The same request about the re-embedded bag, whose tiles are in the same order and places. */

@@ -1,17 +1,11 @@
 import { DomainError } from "@parfocal/errors";
-import {
-  aggregateV1,
-  type commonV1,
-  gatewayV1,
-  parseResourceName,
-  resourceName,
-  timestampFromMs,
-} from "@parfocal/protocol";
+import { aggregateV1, commonV1, gatewayV1, parseResourceName, resourceName, timestampFromMs } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
 import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
+import { parseModelName } from "../handlers/predict.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
@@ -20,10 +14,10 @@ type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
 const CONCURRENT_READS = 32;
 
 /**
- * Tries of the training step. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
- * minutes); the training itself goes on from its last checkpoint.
+ * Tries of a step that follows a stage for long. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
+ * minutes); what the stage does goes on from its last checkpoint.
  */
-const MAX_TRAIN_ATTEMPTS = 10;
+export const MAX_STAGE_ATTEMPTS = 10;
 
 /**
  * Trains on the aggregation stage and enters the published version into the catalog. The version is named after the
@@ -32,8 +26,11 @@ const MAX_TRAIN_ATTEMPTS = 10;
 export function createTrainWorkflow(deps: Deps): Workflow<Json, Json> {
   return async (context, input) => {
     const request = gatewayV1.TrainRequest.fromJSON(input);
-    const published = await context.step("train", (step) => trainOnStage(deps, context, request, step), {
-      maxAttempts: MAX_TRAIN_ATTEMPTS,
+    // An alias may move while the training runs: what it meant at first stays.
+    const start =
+      request.startFrom === "" ? null : await context.step("start", (step) => resolveStart(deps, request, step));
+    const published = await context.step("train", (step) => trainOnStage(deps, context, request, start, step), {
+      maxAttempts: MAX_STAGE_ATTEMPTS,
     });
     return context.step("publish", () =>
       enterModel(
@@ -51,6 +48,7 @@ async function trainOnStage(
   deps: Deps,
   { project, operationId }: WorkflowContext,
   request: gatewayV1.TrainRequest,
+  start: Json,
   step: StepContext,
 ): Promise<Json> {
   step.report({ phase: "resolving bags", fraction: 0 });
@@ -62,12 +60,25 @@ async function trainOnStage(
     spec: request.spec,
     packageUri: uriFromKey(deps.store, keys.packageFolder(project, request.modelId, operationId)),
     checkpointUri: uriFromKey(deps.store, keys.checkpointFolder(project, operationId)),
+    startFrom: start === null ? undefined : commonV1.ModelReference.fromJSON(start),
   };
   for await (const { event } of deps.aggregate.train(stageRequest, { signal: step.signal })) {
     if (event?.$case === "published") return aggregateV1.PublishedEvent.toJSON(event.value) as Json;
     if (event?.$case === "epoch") step.report(progressFromEpoch(event.value));
   }
   throw new DomainError("UNREACHABLE", "the aggregation stage ended the training before it was published");
+}
+
+/** The package of the model that a training starts from. */
+async function resolveStart(
+  { models }: Pick<Deps, "models">,
+  { startFrom }: gatewayV1.TrainRequest,
+  { signal }: StepContext,
+): Promise<Json> {
+  const { project, model, selector } = parseModelName(startFrom, "start_from");
+  const { reference } = await models.get(project, model, selector, { signal });
+  if (reference === undefined) throw new DomainError("CORRUPT", "the catalog's entry of start_from names no package");
+  return commonV1.ModelReference.toJSON(reference) as Json;
 }
 
 async function resolve(
@@ -107,28 +118,26 @@ function progressFromEpoch(report: commonV1.EpochReport): Progress {
 
 /** Enters a published package into the catalog, as the version that is named after the operation. */
 export async function enterModel(
+  deps: Pick<GatewayDeps, "models">,
+  context: WorkflowContext,
+  { modelId, task }: { readonly modelId: string; readonly task: commonV1.Task | undefined },
+  { model, ...published }: aggregateV1.PublishedEvent,
+): Promise<Json> {
+  return enterEntry(deps, context, modelId, { ...published, reference: model, task });
+}
+
+/** Enters a model into the catalog, as the version that is named after the operation; absent fields are empty. */
+export async function enterEntry(
   { models }: Pick<GatewayDeps, "models">,
   { project, operationId }: WorkflowContext,
-  { modelId, task }: { readonly modelId: string; readonly task: commonV1.Task | undefined },
-  published: aggregateV1.PublishedEvent,
+  modelId: string,
+  known: Partial<gatewayV1.Model>,
 ): Promise<Json> {
-  const model: gatewayV1.Model = {
+  const model = gatewayV1.Model.fromPartial({
+    ...known,
     name: resourceName("modelVersion", { project, model: modelId, version: operationId }),
-    reference: published.model,
-    task,
-    featureDim: published.featureDim,
-    encoder: published.encoder,
     createTime: timestampFromMs(Date.now()),
-    validation: published.validation,
-    test: published.test,
-    aliases: [],
-    parameterCount: published.parameterCount,
-    head: published.head,
-    history: published.history,
-    reembedder: published.reembedder,
-    configJson: published.configJson,
-    source: published.source,
-  };
+  });
   await models.publish(project, modelId, operationId, model);
   return { model: gatewayV1.Model.toJSON(model) as Json };
 }

@@ -1,0 +1,50 @@
+import { DomainError } from "@parfocal/errors";
+import { gatewayV1, type googleLongrunning, parseResourceName, resourceName } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import type { BagEntry } from "../catalog/bag-catalog.ts";
+import type { GatewayDeps } from "../deps.ts";
+import { assertDistinct, assertLength, entriesOfNamed } from "./named-bags.ts";
+import { startOperation } from "./start-operation.ts";
+
+const MAX_BAGS = 100_000;
+
+/** `Pretrain`: refuses at once what could not work later, then starts the workflow. */
+export function createPretrain({ bags, operations }: Pick<GatewayDeps, "bags" | "operations">) {
+  return async (
+    request: gatewayV1.PretrainRequest,
+    { signal }: HandlerContext,
+  ): Promise<googleLongrunning.Operation> => {
+    const { project } = parseResourceName("project", request.parent, "parent");
+    resourceName("model", { project, model: request.modelId });
+    if (request.spec === undefined) {
+      throw new DomainError("INVALID_ARGUMENT", "spec is missing", { details: { field: "spec" } });
+    }
+    assertLength("bags", request.bags, 1, MAX_BAGS);
+    const named = request.bags.map((name, index) => ({ name, field: `bags[${index}]` }));
+    assertDistinct(named);
+    const entries = await entriesOfNamed(bags, project, named, signal);
+    assertSameRegions(entries, request.spec.mixer?.levelCount);
+    const json = gatewayV1.PretrainRequest.toJSON(request);
+    return startOperation(operations, "pretrain", project, request.requestId, json);
+  };
+}
+
+/** One mixer reads regions of one shape: as many magnifications, and tiles of one width. */
+function assertSameRegions(entries: readonly BagEntry[], wantedLevels: number | undefined): void {
+  const levels = wantedLevels ?? entries[0]?.metadata.levelCount;
+  const width = entries[0]?.ref.d;
+  for (const [index, { metadata, ref }] of entries.entries()) {
+    const field = `bags[${index}]`;
+    if (metadata.levelCount === undefined)
+      throw refused(field, "is of one magnification; BuildRegions makes region bags");
+    if (metadata.levelCount !== levels) {
+      throw refused(field, `has ${metadata.levelCount} magnifications; ${levels} are wanted`);
+    }
+    if (ref.d !== width) throw refused(field, `has ${ref.d} features per tile; bags[0] has ${width}`);
+  }
+}
+
+function refused(field: string, problem: string): DomainError {
+  const details = { field, precondition: "REGION_BAG", subject: field };
+  return new DomainError("PRECONDITION_FAILED", `${field} ${problem}`, { details });
+}
