@@ -132,8 +132,11 @@ describe("parfocal models import, with services of its own", () => {
       ["all_shortcut", "false", true],
       ["crmsa_heads", "1", false],
       ["da_act", "tanh", true],
+      ["min_region_num", "0", true],
+      ["min_region_ratio", "0", true],
       ["n_heads", "2", false],
       ["region_num", "8", true],
+      ["region_size", "0", true],
     ]);
     const shown = await runCli(["models", "get", "r2t", "--store", "file:own"], folder);
     expect(shown.stdout).toMatch(/reembed\.crmsaHeads +1\n/u);

@@ -73,8 +73,11 @@ describe.skipIf(!hasGolden)("a checkpoint of the public R2T program", () => {
       { name: "all_shortcut", value: "true", isDefault: false },
       { name: "crmsa_heads", value: "1", isDefault: false },
       { name: "da_act", value: "tanh", isDefault: true },
+      { name: "min_region_num", value: "0", isDefault: true },
+      { name: "min_region_ratio", value: "0", isDefault: true },
       { name: "n_heads", value: "8", isDefault: true },
       { name: "region_num", value: "8", isDefault: true },
+      { name: "region_size", value: "0", isDefault: true },
     ]);
     expect(refusal(weights, { crmsa_head: "1" })).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(refusal(weights, { crmsa_heads: "0" })).toMatchObject({ code: "INVALID_ARGUMENT" });

@@ -52,8 +52,10 @@ export interface CheckpointLayout {
 
 /** Reads settings and remembers which were asked for. */
 export interface SettingReader {
-  /** The setting as a whole number of at least 1. */
+  /** The setting as a whole number, of at least 1, or of 0 too where that is the default. */
   count(name: string, fallback: number): number;
+  /** The setting as a number of at least 0. */
+  number(name: string, fallback: number): number;
   /** The setting as `true` or `false`. */
   flag(name: string, fallback: boolean): boolean;
   /** The setting as one of the words. */
@@ -83,8 +85,14 @@ export function createSettingReader(settings: ImportSettings): SettingReader {
     flag: (name, fallback) => choice(name, ["true", "false"], fallback ? "true" : "false") === "true",
     count(name, fallback) {
       const value = take(name, String(fallback));
-      if (/^[1-9]\d{0,5}$/u.test(value)) return Number(value);
-      throw invalid(name, value, "a whole number of at least 1");
+      const min = Math.min(1, fallback);
+      if (/^\d{1,6}$/u.test(value) && Number(value) >= min) return Number(value);
+      throw invalid(name, value, `a whole number of at least ${min}`);
+    },
+    number(name, fallback) {
+      const value = take(name, String(fallback));
+      if (/^\d{1,6}(?:\.\d{1,9})?$/u.test(value)) return Number(value);
+      throw invalid(name, value, "a number of at least 0");
     },
     assertNoOthers() {
       const other = Object.keys(settings).find((name) => !asked.has(name));
