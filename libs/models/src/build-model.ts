@@ -3,22 +3,25 @@ import type { tf } from "@parfocal/tensor";
 import { type ConfigObject, createConfigReader } from "./config-reader.ts";
 import { applyStandardise, standardiseParameters } from "./layers/standardise.ts";
 import { MAX_WIDTH } from "./layers/trunk.ts";
-import type {
-  AuxiliaryOutput,
-  DepthRule,
-  DropoutSite,
-  ForwardContext,
-  HeadConfig,
-  HeadOutput,
-  HeadWidths,
-  OutputRows,
-  ReembedderConfig,
-  ReembedderInput,
-  ReembedderOutput,
-  RegionRule,
-  SideInput,
-  SideTensors,
-  StageDeclaration,
+import {
+  type AuxiliaryOutput,
+  type DepthRule,
+  type DropoutSite,
+  type ForwardContext,
+  type HeadConfig,
+  type HeadOutput,
+  type HeadWidths,
+  KEPT_TILES,
+  type OutputRows,
+  REGIONS,
+  type ReembedderConfig,
+  type ReembedderInput,
+  type ReembedderOutput,
+  type RegionRule,
+  type SideInput,
+  type SideTensors,
+  type StageDeclaration,
+  TILES,
 } from "./model.ts";
 import type { ParameterSpec } from "./parameter.ts";
 import { type Head, parseHead, parseReembedder, type Reembedder } from "./registry.ts";
@@ -120,7 +123,11 @@ export function buildModel(config: unknown): Model {
     parameters: parsed.standardise ? standardiseParameters(parsed.dIn) : [],
     dropoutSites: [],
   };
-  const declarations = { standardise, reembed: reembedder.declare(parsed.dIn), head: head.declare(widths) };
+  const declarations = {
+    standardise,
+    reembed: reembedder.declare(parsed.dIn),
+    head: onRows(reembedder.outputRows, head.declare(widths)),
+  };
   const declared = Object.entries(declarations).map(([prefix, stage]) => prefixed(stage, prefix));
   const sites = new Map(declared.flatMap((stage) => stage.dropoutSites).map((site) => [site.name, site]));
   const stages = createStages({ config: parsed, head, reembedder, widths, sites });
@@ -189,6 +196,15 @@ function assertHeadFitsTask(head: string, { kind }: Task): void {
       kind === "embedding" ? "be none" : "decide something"
     }`,
   );
+}
+
+/** A head's declaration, which speaks of tiles, about the rows that it gets: its dropout has as many words as these. */
+function onRows(rows: OutputRows, stage: StageDeclaration): StageDeclaration {
+  const size = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS }[rows];
+  const onSize = ({ shape, ...site }: DropoutSite): DropoutSite => {
+    return { ...site, shape: shape.map((dim) => (dim === TILES ? size : dim)) };
+  };
+  return { ...stage, dropoutSites: stage.dropoutSites.map(onSize) };
 }
 
 function prefixed(stage: StageDeclaration, prefix: string): StageDeclaration {

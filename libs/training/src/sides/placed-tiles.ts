@@ -45,9 +45,9 @@ export function assertMagnifications(
   level: Uint8Array | undefined,
   metadata: BagMetadata,
 ): Uint8Array {
-  const found = metadata.levelCount ?? 1;
+  const found = level === undefined ? 1 : (metadata.levelCount ?? 1);
   if (level === undefined || metadata.levelCount === undefined || found !== levelCount) {
-    const message = `the bag has ${found} magnifications, the model looks at bags of ${levelCount}`;
+    const message = `the number of magnifications is ${found} in the bag and ${levelCount} in what the model looks at`;
     throw new DomainError("GEOMETRY_MISMATCH", message, {
       details: { field: "levelCount", expected: `${levelCount}`, found: `${found}` },
     });
