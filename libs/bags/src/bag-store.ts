@@ -53,7 +53,10 @@ export async function writeBagBytes(
   options: CallOptions = {},
 ): Promise<Pick<BagRef, "key" | "digest" | "sizeBytes">> {
   let sizeBytes = 0;
-  const digest = await digestOf(counted(parts(), (length) => (sizeBytes += length)), options.signal);
+  const digest = await digestOf(
+    counted(parts(), (length) => (sizeBytes += length)),
+    options.signal,
+  );
   const key = `${prefix}${digest}.safetensors`;
   await putOnce(store, key, parts, sizeBytes, options);
   return { key, digest, sizeBytes };

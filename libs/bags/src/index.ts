@@ -8,6 +8,25 @@ export type { ImportedBag, ImportOptions, Inferred, SourceCoordUnit } from "./im
 export { readTorchStateDict } from "./import/torch/read-torch-state-dict.ts";
 export { type BagLayout, parseBag } from "./parse-bag.ts";
 export { readBagCoords } from "./read-coords.ts";
+export { type BlockIndex, findBlock, hasSlot, type RegionGrid, regionGridOf, slotRank } from "./regions/block-index.ts";
+export { blockIndexOf, type RegionTiles } from "./regions/block-index-of.ts";
+export { type BuildProgress, type BuiltRegions, buildRegionBag, type RegionBuild } from "./regions/build-region-bag.ts";
+export type { RegionReport } from "./regions/ground-bags.ts";
+export { type IndexedBag, openIndexedBag, readBlockIndex } from "./regions/indexed-bag.ts";
+export type { RegionOptions } from "./regions/region-options.ts";
+export { type OriginOptions, regionOrigins } from "./regions/region-origins.ts";
+export {
+  createRegionReader,
+  type RegionPlace,
+  type RegionReader,
+  type RegionReaderOptions,
+} from "./regions/region-reader.ts";
+export {
+  createRegionTokens,
+  gatherTokensInto,
+  type RegionSource,
+  type RegionTokens,
+} from "./regions/region-source.ts";
 export type { SafetensorsDtype } from "./safetensors/dtype.ts";
 export { encodeSafetensors, encodeSafetensorsParts, type SafetensorsInput } from "./safetensors/encode-safetensors.ts";
 export {

@@ -28,8 +28,7 @@ export function completeBag(source: SourceBag, fileStem: string, options: Import
     slideId: options.slideId ?? name,
     ...definedOf({ patientId: options.patientId, sourceLabel: source.sourceLabel }),
     ...geometry,
-    ...(coords &&
-      definedOf({ level0StridePx: frame.stridePx, level0Mpp: options.level0Mpp, coordUnit: frame.unit })),
+    ...(coords && definedOf({ level0StridePx: frame.stridePx, level0Mpp: options.level0Mpp, coordUnit: frame.unit })),
     sourceDigest: source.sourceDigest,
     importer: `${source.layout}/${IMPORTER_VERSION}`,
   };

@@ -1,0 +1,146 @@
+import { createMemoryStore, type ObjectStore } from "@parfocal/store";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Bag, type BagRef, readBag, writeBag } from "../index.ts";
+import { plantedFeature, plantSlide } from "../testing/planted-slide.ts";
+import { type BuildProgress, buildRegionBag, type RegionBuild } from "./build-region-bag.ts";
+import { openIndexedBag, readBlockIndex } from "./indexed-bag.ts";
+
+const SLIDE = { levelCount: 3, size: [2, 3], d: 5 } as const;
+
+let store: ObjectStore;
+let refs: BagRef[];
+beforeEach(async () => {
+  store = createMemoryStore();
+  refs = await stored(plantSlide(SLIDE));
+});
+
+async function stored(bags: readonly Bag[]): Promise<BagRef[]> {
+  const written: BagRef[] = [];
+  for (const bag of bags) written.push(await writeBag(store, "bags/", bag));
+  return written;
+}
+
+async function build(job: Partial<RegionBuild> = {}, signal?: AbortSignal) {
+  const steps = buildRegionBag(store, { refs, folder: "regions", ...job }, signal ? { signal } : {});
+  const progress: BuildProgress[] = [];
+  for (;;) {
+    const step = await steps.next();
+    if (step.done === true) return { ...step.value, progress };
+    progress.push(step.value);
+  }
+}
+
+describe("building a region bag", () => {
+  it.each(["F16", "F32"] as const)("writes a canonical bag in block order (%s)", async (dtype) => {
+    refs = await stored(plantSlide({ ...SLIDE, dtype }));
+    const { ref, report, progress, existed } = await build();
+    expect(existed).toBe(false);
+    expect(progress).toEqual([1, 2, 3].map((nDone) => ({ nDone, nTotal: 3 })));
+    expect(ref).toMatchObject({ key: `regions/${ref.digest}.safetensors`, n: 126, d: 5, dtype, hasCoords: true });
+    expect(report).toMatchObject({ tileCounts: [6, 24, 96], cellCount: 6, fullCellCount: 6 });
+    // The digest and everything that a bag promises are checked by the ordinary reader.
+    const bag = await readBag(store, ref);
+    expect(bag.metadata).toMatchObject({
+      ...{ slideId: "slide", encoder: "virchow2", tilePx: 224, mpp: 0.5, coordUnit: "level0_px" },
+      ...{ levelCount: 3, anchorPx: [100, 40], level0StridePx: 1792, importer: "parfocal-regions/1" },
+    });
+    const values =
+      bag.features.dtype === "F16"
+        ? new Float16Array(bag.features.data.buffer, bag.features.data.byteOffset, 630)
+        : bag.features.data;
+    for (let row = 0; row < bag.n; row++) {
+      const m = 2 - (bag.level?.[row] ?? 0);
+      const side = 1792 / 2 ** m;
+      const [j, i] = [((bag.coords?.[2 * row] ?? 0) - 100) / side, ((bag.coords?.[2 * row + 1] ?? 0) - 40) / side];
+      const wanted = [0, 1, 2, 3, 4].map((k) => plantedFeature(m, i, j, k));
+      expect([...values.subarray(5 * row, 5 * row + 5)]).toEqual(wanted);
+    }
+  });
+
+  it("finds the bag the second time, whatever the order of its bags, without reading them", async () => {
+    const first = await build();
+    for (const { key } of refs) await store.delete(key);
+    const again = await build({ refs: refs.toReversed() });
+    expect(again).toEqual({ ...first, existed: true, progress: [] });
+  });
+
+  it("makes the bag anew where it was deleted, or where the pointer is damaged", async () => {
+    const first = await build();
+    await store.delete(first.ref.key);
+    expect(await build()).toEqual(first);
+    const pointer = (await store.list("regions/built/")).objects[0]?.key ?? "";
+    await store.put(pointer, Buffer.from("{"));
+    expect(await build()).toEqual(first);
+    await store.put(pointer, Buffer.from(JSON.stringify({ ref: { ...first.ref, digest: "../../x" } })));
+    expect(await build()).toEqual(first);
+  });
+
+  it("gives another bag for other options", async () => {
+    await build();
+    expect((await build({ options: { levelCount: 3, maxOffset: 0.2 } })).existed).toBe(false);
+    expect((await build({ options: { levelCount: 3 } })).existed).toBe(true);
+  });
+
+  it("refuses by the headers before any features are read", async () => {
+    const [coarse, , fine] = refs as [BagRef, BagRef, BagRef];
+    await expect(build({ refs: [coarse, fine] })).rejects.toMatchObject({ code: "GEOMETRY_MISMATCH" });
+    await expect(build({ refs: [] })).rejects.toThrow("the number of bags is 0");
+    expect((await store.list("regions/")).objects).toEqual([]);
+  });
+
+  it("refuses a region bag and a bag that is not what its reference says", async () => {
+    const { ref } = await build();
+    await expect(build({ refs: [ref] })).rejects.toThrow("bag 0 is a region bag already");
+    const [damaged] = refs as [BagRef];
+    const { bytes } = await store.get(damaged.key);
+    await store.put(damaged.key, bytes.with(bytes.length - 40, 1));
+    await expect(build({ options: { maxOffset: 0.3 } })).rejects.toMatchObject({ code: "CORRUPT" });
+  });
+
+  it("ends when the caller cancels", async () => {
+    await expect(build({}, AbortSignal.abort())).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+});
+
+describe("the block index", () => {
+  it("tells which tiles each cell holds", async () => {
+    const has = (m: number, i: number, j: number) => m !== 1 || i > 0 || j > 0;
+    refs = await stored(plantSlide({ ...SLIDE, has }));
+    const { ref } = await build();
+    const { index } = await readBlockIndex(store, ref);
+    expect(index).toMatchObject({ blockCount: 6, wordCount: 1, tileCounts: [6, 23, 96], levelCount: 3 });
+    expect([...index.cells]).toEqual([0, 0, 0, 1, 0, 2, 1, 0, 1, 1, 1, 2]);
+    expect([...index.firstRow]).toEqual([0, 20, 41, 62, 83, 104]);
+    expect(index.present[0]).toBe(0x1fffff - 2);
+    expect(index.present[1]).toBe(0x1fffff);
+  });
+
+  it("is left by the build, and found without reading the bag", async () => {
+    const { ref } = await build();
+    const { index } = await readBlockIndex(store, ref);
+    const { bytes } = await store.get(ref.key);
+    // Damage beyond the header: a verifying read would notice.
+    await store.put(ref.key, bytes.with(bytes.length - 1, 9));
+    expect((await openIndexedBag(store, ref, "regions")).index).toEqual(index);
+    await expect(openIndexedBag(store, ref, "elsewhere")).rejects.toMatchObject({ code: "CORRUPT" });
+  });
+
+  it("is made of a verified bag where there is none, or a damaged one", async () => {
+    const { ref } = await build();
+    const { index } = await readBlockIndex(store, ref);
+    expect((await openIndexedBag(store, ref, "elsewhere")).index).toEqual(index);
+    const { key } = await store.head(`elsewhere/index/${ref.digest}.safetensors`);
+    const { bytes } = await store.get(key);
+    for (const damaged of [Buffer.from("x"), bytes.subarray(0, -4), bytes.with(bytes.length - 1, 255)]) {
+      await store.put(key, damaged);
+      expect((await openIndexedBag(store, ref, "elsewhere")).index).toEqual(index);
+      expect((await store.get(key)).bytes).toEqual(bytes);
+    }
+  });
+
+  it("is refused for a bag of one magnification", async () => {
+    await expect(readBlockIndex(store, refs[0] as BagRef)).rejects.toThrow(
+      "this is no region bag (it has no level_count)",
+    );
+  });
+});

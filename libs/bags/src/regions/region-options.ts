@@ -1,0 +1,43 @@
+import { DomainError } from "@parfocal/errors";
+import { MAX_MAGNIFICATIONS } from "@parfocal/geometry";
+
+/** How the bags of a slide's magnifications become one region bag. */
+export interface RegionOptions {
+  /** Magnifications L, 1 to 5, each twice the one before; absent: as many as there are bags. */
+  readonly levelCount?: number;
+  /** Largest distance of a tile from its cell, in tiles, 0 to 0.5; absent: 0.1. */
+  readonly maxOffset?: number;
+  /** Largest relative error of the ratio between two magnifications, 0 to 0.25; absent: 0.01. */
+  readonly ratioTolerance?: number;
+  /** Match tiles that lie off the grid by the cell of their centre instead of refusing the slide. */
+  readonly matchByCentre?: boolean;
+  /** Thin out bags whose tiles overlap to one phase of their grid instead of refusing the slide. */
+  readonly decimateOverlap?: boolean;
+}
+
+/** {@link RegionOptions} with nothing left open. */
+export type ResolvedRegionOptions = Required<RegionOptions>;
+
+/**
+ * The options of a build of `bagCount` bags, defaults filled in.
+ *
+ * @throws {DomainError} INVALID_ARGUMENT with the value and the bound.
+ */
+export function resolveRegionOptions(options: RegionOptions, bagCount: number): ResolvedRegionOptions {
+  assertBetween("the number of bags", bagCount, 1, MAX_MAGNIFICATIONS);
+  const { levelCount = bagCount, maxOffset = 0.1, ratioTolerance = 0.01 } = options;
+  if (!Number.isInteger(levelCount)) throw outOfBounds("levelCount", levelCount, bagCount, MAX_MAGNIFICATIONS);
+  assertBetween("levelCount", levelCount, bagCount, MAX_MAGNIFICATIONS);
+  assertBetween("maxOffset", maxOffset, 0, 0.5);
+  assertBetween("ratioTolerance", ratioTolerance, 0, 0.25);
+  const { matchByCentre = false, decimateOverlap = false } = options;
+  return { levelCount, maxOffset, ratioTolerance, matchByCentre, decimateOverlap };
+}
+
+function assertBetween(name: string, value: number, min: number, max: number): void {
+  if (!(value >= min && value <= max)) throw outOfBounds(name, value, min, max);
+}
+
+function outOfBounds(name: string, value: number, min: number, max: number): DomainError {
+  return new DomainError("INVALID_ARGUMENT", `${name} is ${value}, the bounds are ${min} and ${max}`);
+}
