@@ -49,6 +49,7 @@ export {
   type PretrainPortOptions,
   pretrainInputFromPorts,
   pretrainPorts,
+  projectionPorts,
 } from "./mixer/pretraining.ts";
 export { countTokens, tokenLevels } from "./mixer/token-layout.ts";
 export {

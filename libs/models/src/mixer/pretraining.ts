@@ -29,6 +29,13 @@ export interface PretrainInput {
   readonly removedPresent?: tf.Tensor2D;
   /** i32 `[V]`, a number for each view's slide; where negatives of the same slide are dropped. */
   readonly slides?: tf.Tensor1D;
+  /**
+   * `[V, P]`, for a part of a batch that is too large for one run: the gradient of the whole batch's contrastive loss by these
+   * views' projections, see {@link PretrainModel.project}. The loss then has the gradient of the whole, not its value.
+   *
+   * Source: Gao et al. 2021, gradient caching.
+   */
+  readonly pulls?: tf.Tensor2D;
 }
 
 /** What a batch of views gives. */
@@ -36,7 +43,7 @@ export interface PretrainOutput {
   /** The mean masked loss of the views, plus weight × contrastive loss. */
   readonly loss: tf.Scalar;
   readonly maskedLoss: tf.Scalar;
-  /** Absent without a contrastive objective; unweighted. */
+  /** Unweighted; absent without a contrastive objective, and with `pulls`. */
   readonly contrastiveLoss?: tf.Scalar;
   /** `[L]`: sum of 1 - cosine over the removed tokens of each magnification, in the order of `mixer.levels`. */
   readonly levelSums: tf.Tensor1D;
@@ -56,7 +63,20 @@ export interface PretrainModel {
   readonly parameters: readonly ParameterSpec[];
   /** A pure function. */
   forward(input: PretrainInput, parameters: ParameterTensors): PretrainOutput;
+  /**
+   * The projections `[V, P]` of views and the contrastive loss of those of a whole batch, for batches of several runs. Absent without
+   * a contrastive objective.
+   */
+  readonly contrastive?: {
+    /** P. */
+    readonly width: number;
+    project(input: ProjectionInput, parameters: ParameterTensors): tf.Tensor2D;
+    loss(projections: tf.Tensor2D, slides?: tf.Tensor1D): tf.Scalar;
+  };
 }
+
+/** What projections are made of. */
+export type ProjectionInput = Pick<PretrainInput, "tokens" | "kept" | "keptPresent">;
 
 /**
  * The network that `config` describes. Building allocates nothing.
@@ -80,6 +100,14 @@ export function buildPretrainModel(config: unknown): PretrainModel {
       ...(contrastive ? prefixed("projector", projectorParameters(mixer, contrastive)) : []),
     ],
     forward: (input, parameters) => forward(parsed, input, parameters),
+    ...(contrastive && {
+      contrastive: {
+        width: contrastive.projectionWidth,
+        project: (input, parameters) =>
+          projectClasses(parsed, encodeKept(parsed, input, contextOf("reembed", parameters)), parameters),
+        loss: (projections, slides) => contrastiveLoss(projections, contrastive.temperature, slides),
+      },
+    }),
   };
 }
 
@@ -91,11 +119,13 @@ export interface PretrainPortOptions {
   readonly isRagged: boolean;
   /** Element type of the tokens; halves are widened in the graph. */
   readonly featureType: "f32" | "f16";
+  /** Whether the contrastive loss comes as `pulls`; default false. */
+  readonly hasPulls?: boolean;
 }
 
 /** The inputs of a graph by the names of {@link PretrainInput}. */
 export function pretrainPorts(model: PretrainModel, options: PretrainPortOptions): GraphPort[] {
-  const { nViews, isRagged, featureType } = options;
+  const { nViews, isRagged, featureType, hasPulls = false } = options;
   const { config, nTokens, nKept, nRemoved } = model;
   const port = (name: keyof PretrainInput, dtype: GraphPort["dtype"], ...rest: number[]): GraphPort => {
     return { name, dtype, shape: [nViews, ...rest] };
@@ -107,19 +137,26 @@ export function pretrainPorts(model: PretrainModel, options: PretrainPortOptions
     port("removed", "i32", nRemoved),
     port("shares", "f32", nRemoved),
     ...(isRagged ? presence : []),
-    ...(config.contrastive?.dropSameSlideNegatives ? [port("slides", "i32")] : []),
+    ...(config.contrastive?.dropSameSlideNegatives && !hasPulls ? [port("slides", "i32")] : []),
+    ...(config.contrastive && hasPulls ? [port("pulls", "f32", config.contrastive.projectionWidth)] : []),
   ];
+}
+
+/** The inputs of a graph of projections alone. */
+export function projectionPorts(model: PretrainModel, options: PretrainPortOptions): GraphPort[] {
+  const wanted: readonly (keyof ProjectionInput)[] = ["tokens", "kept", "keptPresent"];
+  return pretrainPorts(model, options).filter(({ name }) => wanted.some((other) => other === name));
 }
 
 /** The views among the tensors of a graph with {@link pretrainPorts}. */
 export function pretrainInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): PretrainInput {
-  const names = ["tokens", "kept", "removed", "shares", "keptPresent", "removedPresent", "slides"] as const;
+  const names = ["tokens", "kept", "removed", "shares", "keptPresent", "removedPresent", "slides", "pulls"] as const;
   const present = names.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]] as const]));
   return Object.fromEntries(present) as unknown as PretrainInput;
 }
 
 function forward(config: PretrainModelConfig, input: PretrainInput, parameters: ParameterTensors): PretrainOutput {
-  const { mixer, contrastive } = config;
+  const { contrastive } = config;
   const encoded = encodeKept(config, input, contextOf("reembed", parameters)); // [V, C + K, W]
   const predicted = decodeRemoved(config, { ...input, encoded }, contextOf("decoder", parameters)); // [V·M, D]
   const nViews = input.tokens.shape[0];
@@ -128,17 +165,31 @@ function forward(config: PretrainModelConfig, input: PretrainInput, parameters: 
   const maskedLoss = tf.sum<tf.Scalar>(tf.mean(tf.reshape(shared, [nViews, -1]), 0));
   const levels = levelStatistics(config, input, distances);
   if (contrastive === undefined) return { loss: maskedLoss, maskedLoss, ...levels };
-  const classes = tf.slice(encoded, [0, 0, 0], [-1, mixer.classTokens, -1]);
-  const projections = project(classes, contextOf("projector", parameters));
+  const projections = projectClasses(config, encoded, parameters);
+  const { pulls } = input;
+  if (pulls !== undefined) {
+    const pulled = tf.sum<tf.Scalar>(tf.mul(projections, pulls));
+    return { loss: tf.add(maskedLoss, tf.mul(pulled, contrastive.weight)), maskedLoss, ...levels };
+  }
   const contrast = contrastiveLoss(projections, contrastive.temperature, input.slides);
   const loss = tf.add<tf.Scalar>(maskedLoss, tf.mul(contrast, contrastive.weight));
   return { loss, maskedLoss, contrastiveLoss: contrast, ...levels };
 }
 
+/** `[V, P]` of `encoded` `[V, C + K, W]`. */
+function projectClasses(
+  { mixer }: PretrainModelConfig,
+  encoded: tf.Tensor3D,
+  parameters: ParameterTensors,
+): tf.Tensor2D {
+  const classes = tf.slice(encoded, [0, 0, 0], [-1, mixer.classTokens, -1]);
+  return project(classes, contextOf("projector", parameters));
+}
+
 /** The encoder on the tokens that are left, each with the code of its place. */
 function encodeKept(
   { mixer }: PretrainModelConfig,
-  { tokens, kept, keptPresent }: PretrainInput,
+  { tokens, kept, keptPresent }: ProjectionInput,
   context: ForwardContext,
 ): tf.Tensor3D {
   const [nViews, nKept] = kept.shape;
