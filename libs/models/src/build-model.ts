@@ -5,6 +5,7 @@ import { applyStandardise, standardiseParameters } from "./layers/standardise.ts
 import { MAX_WIDTH } from "./layers/trunk.ts";
 import {
   type AuxiliaryOutput,
+  type BagSize,
   type DepthRule,
   type DropoutSite,
   type ForwardContext,
@@ -163,7 +164,7 @@ interface StageParts {
 }
 
 function createStages({ config, head, reembedder, widths, sites }: StageParts): ModelStages {
-  const contextOf = (prefix: string, parameters: ParameterTensors, dropout: DropoutFunction = keepAll) =>
+  const contextOf = (prefix: string, parameters: ParameterTensors, dropout?: DropoutFunction) =>
     createContext(prefix, { parameters, sites, dropout });
   return {
     stem(features, parameters, dropout) {
@@ -200,7 +201,7 @@ function assertHeadFitsTask(head: string, { kind }: Task): void {
 
 /** A head's declaration, which speaks of tiles, about the rows that it gets: its dropout has as many words as these. */
 function onRows(rows: OutputRows, stage: StageDeclaration): StageDeclaration {
-  const size = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS }[rows];
+  const size: BagSize = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS }[rows];
   const onSize = ({ shape, ...site }: DropoutSite): DropoutSite => {
     return { ...site, shape: shape.map((dim) => (dim === TILES ? size : dim)) };
   };
@@ -224,11 +225,14 @@ const keepAll: DropoutFunction = (_site, x) => x;
 interface ContextParts {
   readonly parameters: ParameterTensors;
   readonly sites: ReadonlyMap<string, DropoutSite>;
-  readonly dropout: DropoutFunction;
+  /** Absent at inference. */
+  readonly dropout: DropoutFunction | undefined;
 }
 
 function createContext(prefix: string, { parameters, sites, dropout }: ContextParts): ForwardContext {
+  const drop = dropout ?? keepAll;
   return {
+    isInference: dropout === undefined,
     parameter<T extends tf.Tensor>(name: string): T {
       const value = parameters[`${prefix}.${name}`];
       if (value === undefined) throw new DomainError("INTERNAL", `no value for parameter ${prefix}.${name}`);
@@ -237,7 +241,7 @@ function createContext(prefix: string, { parameters, sites, dropout }: ContextPa
     dropout<T extends tf.Tensor>(name: string, x: T): T {
       const site = sites.get(`${prefix}.${name}`);
       if (site === undefined) throw new DomainError("INTERNAL", `dropout site ${prefix}.${name} is not declared`);
-      return site.probability > 0 ? dropout(site, x) : x;
+      return site.probability > 0 ? drop(site, x) : x;
     },
   };
 }
