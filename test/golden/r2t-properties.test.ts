@@ -131,6 +131,22 @@ describe("one exported graph for every N (P2)", () => {
   });
 });
 
+describe("two bags one after another (P8)", () => {
+  it("give what each gives alone: no run holds two, and none leaves anything to the next", async () => {
+    const model = fixtureModel();
+    const parameters = fixtureParameters(model);
+    const bags = [fixtureInput(300), fixtureInput(100).map((value) => 2 * value - 0.3)];
+    const feeds = bags.map((tiles) => feedsOf(model, { tiles, parameters }));
+    const options = forwardOptions(model, "N");
+    const alone = await Promise.all(feeds.map(async (each) => Array.from((await runCaptured(options, each)).y ?? [])));
+    const run = await openGraph(captureGraph(options));
+    for (const i of [0, 1, 0]) {
+      const { y } = await run(feeds[i] ?? {});
+      expect(Array.from(y?.data ?? [])).toEqual(alone[i]);
+    }
+  });
+});
+
 describe("EPEG", () => {
   it("does not feel its bias (P3)", () => {
     const model = fixtureModel();
