@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import { DomainError, isDomainError } from "@parfocal/errors";
 import { type CallOptions, type ObjectStore, streamVerified } from "@parfocal/store";
 import type { BagRef } from "../bag.ts";
@@ -39,8 +40,9 @@ export async function readBlockIndex(store: ObjectStore, ref: BagRef, options: C
 }
 
 /**
- * The same from a small object `<folder>/index/<digest>.safetensors`, which is made when it is not there: then all bytes of
- * the bag are read once and checked by its digest. So an index that is found says that its bag was verified.
+ * The same from a small object `index/<digest>.safetensors`, which a build leaves beside its bag; where it is not there, it is
+ * looked for in `folder`, and made there: then all bytes of the bag are read once and checked by its digest. So an index
+ * that is found says that its bag was verified.
  *
  * @throws {DomainError} as {@link readBlockIndex}; CORRUPT when the stored bag is another one.
  */
@@ -52,8 +54,10 @@ export async function openIndexedBag(
 ): Promise<IndexedBag> {
   const header = await readBagHeader(store, ref, options);
   const grid = regionGridOf(header.metadata);
-  const found = await findIndex(store, indexKey(folder, ref), { grid, n: ref.n }, options);
-  if (found !== undefined) return { ref, header, index: found };
+  for (const place of [posix.dirname(ref.key), folder]) {
+    const found = await findIndex(store, indexKey(place, ref), { grid, n: ref.n }, options);
+    if (found !== undefined) return { ref, header, index: found };
+  }
   await assertDigest(store, ref, options);
   const indexed = await readBlockIndex(store, ref, options);
   if (indexed.header.etag !== header.etag) {

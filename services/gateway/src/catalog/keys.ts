@@ -3,13 +3,15 @@
  *
  * ```
  * projects/{p}/bags/{sha256}.safetensors           canonical bags, content addressed
+ * projects/{p}/bags/index/{sha256}.safetensors     where blocks lie in a region bag, left by the stage that built it
+ * projects/{p}/bags/built/{sha256}.json            which region bag some bags gave; may be emptied
  * projects/{p}/bag-index/{sha256}.json             one small entry per bag
  * projects/{p}/models/{m}/versions/{v}/…           model packages, immutable, written by the stage that trained them
  * projects/{p}/model-index/{m}/{v}.json            one small entry per published version
  * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
  * operations/{p}/…                                 owned by the workflow driver
  * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
- * cache/regions/…                                  where blocks lie in region bags, by digest; may be emptied
+ * cache/regions/…                                  the same for region bags that were imported; may be emptied
  * ```
  */
 export const keys = {
