@@ -201,9 +201,9 @@ function assertHeadFitsTask(head: string, { kind }: Task): void {
 
 /** A head's declaration, which speaks of tiles, about the rows that it gets: its dropout has as many words as these. */
 function onRows(rows: OutputRows, stage: StageDeclaration): StageDeclaration {
-  const size: BagSize = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS }[rows];
+  const sizes: Readonly<Record<OutputRows, BagSize>> = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS };
   const onSize = ({ shape, ...site }: DropoutSite): DropoutSite => {
-    return { ...site, shape: shape.map((dim) => (dim === TILES ? size : dim)) };
+    return { ...site, shape: shape.map((dim) => (dim === TILES ? sizes[rows] : dim)) };
   };
   return { ...stage, dropoutSites: stage.dropoutSites.map(onSize) };
 }
