@@ -32,6 +32,7 @@ export {
   type PackageGraph,
   type PackageGraphs,
   type PartMetrics,
+  type PretrainingFacts,
   parseManifest,
   partMetricsFromReport,
 } from "./package/manifest.ts";
@@ -47,6 +48,19 @@ export {
 } from "./package/predict-bag.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
+export { pretrain } from "./pretrain/pretrain.ts";
+export type {
+  LevelLoss,
+  PretrainDeps,
+  PretrainEvent,
+  PretrainedMixer,
+  PretrainJob,
+  PretrainPace,
+  PretrainReport,
+  RegionBag,
+} from "./pretrain/pretrain-job.ts";
+export { type PretrainSpec, parsePretrainSpec, pretrainSpecJson } from "./pretrain/pretrain-spec.ts";
+export { publishMixer } from "./pretrain/publish-mixer.ts";
 export { createKeyedLock, type KeyedLock } from "./reembed/keyed-lock.ts";
 export { type ReembedDeps, type ReembedProgress, reembedBag } from "./reembed/reembed-bag.ts";
 export type { ScheduleConfig } from "./schedule.ts";

@@ -10,6 +10,7 @@ import {
 } from "@parfocal/models";
 import type { GraphPort } from "@parfocal/tensor";
 import type { BagSourceFacts, EpochReport, PartReport } from "../job.ts";
+import type { PretrainReport } from "../pretrain/pretrain-job.ts";
 
 /** Version of the manifest's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-model/1";
@@ -78,8 +79,17 @@ export interface ModelManifest {
   readonly epoch: number;
   readonly nParameters: number;
   readonly history: readonly EpochReport[];
+  /** How it was pretrained; absent in models that were trained on labels. */
+  readonly pretraining?: PretrainingFacts;
   readonly weights: PackageFile;
   readonly graphs: PackageGraphs;
+}
+
+/** What a manifest says of a pretraining. */
+export interface PretrainingFacts {
+  /** Updates made. */
+  readonly nUpdates: number;
+  readonly history: readonly PretrainReport[];
 }
 
 /** The graphs of a package: the first where the model has a head, the others where it has a re-embedder, the halves where that has a stem. */
@@ -130,6 +140,7 @@ function readManifest(reader: ConfigReader): ModelManifest {
     nParameters: reader.number("nParameters", { min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true }),
     history: reader.objects("history") as unknown as readonly EpochReport[],
     weights: readFile(reader.object("weights"), "weights"),
+    ...readPretraining(reader.optionalObject("pretraining")),
     graphs: readGraphs(reader.object("graphs")),
   };
   reader.assertNoOthers();
@@ -146,6 +157,15 @@ function readDigests(json: ConfigObject): ModelManifest["digests"] {
     trainingData: text("trainingData"),
     ...(json.startFrom !== undefined && { startFrom: text("startFrom") }),
   };
+}
+
+function readPretraining(json: ConfigObject | undefined): Pick<ModelManifest, "pretraining"> {
+  if (json === undefined) return {};
+  const reader = createConfigReader(json, "pretraining");
+  const nUpdates = reader.number("nUpdates", { min: 0, max: Number.MAX_SAFE_INTEGER, isInteger: true });
+  const history = reader.objects("history") as unknown as readonly PretrainReport[];
+  reader.assertNoOthers();
+  return { pretraining: { nUpdates, history } };
 }
 
 function readGraphs(json: ConfigObject): PackageGraphs {

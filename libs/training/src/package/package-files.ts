@@ -38,7 +38,7 @@ export async function stagePackage(model: Model, weights: Weights, graphs: Servi
   return {
     files: [stagedWeights, ...Object.values(named).map(({ path, graph }) => stagedGraph(path, graph))],
     weights: stagedWeights.file,
-    graphs: Object.fromEntries(described) as unknown as PackageGraphs,
+    graphs: Object.fromEntries(described) satisfies PackageGraphs,
   };
 }
 

@@ -1,0 +1,45 @@
+import type { RegionSource } from "@parfocal/bags";
+
+/** The sources of one slide: squares of coarse cells that regions are cropped from. */
+export interface SlideSources {
+  /** How many there are to draw from. */
+  readonly nSources: number;
+  /** Reads one, by its number from 0. */
+  read(source: number, signal: AbortSignal): Promise<RegionSource>;
+}
+
+/** The sources of many slides under one numbering, which reports and errors use: it names no slide. */
+export interface RegionPool {
+  readonly nRegions: number;
+  /** The number of the slide that a source is of, in the order of the pool. */
+  slideOf(region: number): number;
+  read(region: number, signal: AbortSignal): Promise<RegionSource>;
+}
+
+/** The pool of `slides`, one after the other. */
+export function createRegionPool(slides: readonly SlideSources[]): RegionPool {
+  const ends: number[] = [];
+  for (const { nSources } of slides) ends.push((ends.at(-1) ?? 0) + nSources);
+  const slideOf = (region: number): number => firstAbove(ends, region);
+  return {
+    nRegions: ends.at(-1) ?? 0,
+    slideOf,
+    async read(region, signal) {
+      const slide = slideOf(region);
+      const sources = slides[slide];
+      if (sources === undefined) throw new RangeError(`region ${region} of ${ends.at(-1) ?? 0}`);
+      return sources.read(region - (ends[slide - 1] ?? 0), signal);
+    },
+  };
+}
+
+/** Index of the first of the ascending `ends` that is greater than `value`. */
+function firstAbove(ends: readonly number[], value: number): number {
+  let [low, high] = [0, ends.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ends[middle] ?? 0) > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
