@@ -1,16 +1,18 @@
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { float32FromTensor, parseSafetensors } from "@parfocal/bags";
 import { buildModel } from "@parfocal/models";
-import { commonV1 } from "@parfocal/protocol";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { trainSpecFromWire } from "@parfocal/service-aggregate";
 import { parseTrainSpec } from "@parfocal/training";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeNpy } from "../lib/npy.ts";
 import { PARENT, trainedModel, upload } from "../lib/requests.ts";
 import { type Services, startServices } from "../lib/services.ts";
-import { encodeTorchFile } from "../lib/torch-file.ts";
+import { encodeTorchFile, type TorchEntry } from "../lib/torch-file.ts";
 
 const D = 4;
 
@@ -29,6 +31,18 @@ const CHECKPOINT = new Map([
   ["b_classifier.fcc.weight", tensor([1, 1, D])],
   ["b_classifier.fcc.bias", tensor([1])],
 ]);
+
+/** Weights, input and logits of the public R2T program. */
+const GOLDEN = new URL("../../../shared/goldens/r2t_n300.safetensors", import.meta.url);
+const hasGolden = existsSync(GOLDEN);
+if (!hasGolden) console.warn("import-model.test.ts skips R2T: ../shared/goldens is not beside the repository");
+
+async function* checkpointPieces(bytes: Uint8Array): AsyncIterable<gatewayV1.UploadCheckpointRequest> {
+  yield { piece: { $case: "header", value: { parent: PARENT, sizeBytes: BigInt(bytes.length) } } };
+  for (let start = 0; start < bytes.length; start += 1 << 19) {
+    yield { piece: { $case: "chunk", value: Buffer.from(bytes.subarray(start, start + (1 << 19))) } };
+  }
+}
 
 describe("the gateway", () => {
   let services: Services;
@@ -64,6 +78,33 @@ describe("the gateway", () => {
     expect(probabilities).toHaveLength(2);
     expect((probabilities[0] ?? 0) + (probabilities[1] ?? 0)).toBeCloseTo(1, 6);
   });
+
+  it.skipIf(!hasGolden)(
+    "imports an uploaded R2T checkpoint, which both stages predict with as its program does",
+    async () => {
+      const golden = parseSafetensors(readFileSync(GOLDEN)).tensors;
+      const entries = [...golden].map(([name, each]): [string, TorchEntry] => {
+        return [name, { shape: each.shape, values: Float32Array.from(float32FromTensor(each)) }];
+      });
+      const weights = entries.filter(([name]) => name.startsWith("weights."));
+      const file = encodeTorchFile(new Map(weights.map(([name, each]) => [name.slice("weights.".length), each])));
+      const { models, prediction } = services.clients;
+      const { upload: uploaded } = await models.uploadCheckpoint(checkpointPieces(file));
+      const operation = await models.importModel({ parent: PARENT, modelId: "r2t", upload: uploaded });
+      const model = await trainedModel(services.clients, operation);
+      expect(model).toMatchObject({ reembedder: "r2t", head: "abmil", source: { layout: "r2t" } });
+      expect(Number(model.parameterCount)).toBe(weights.reduce((sum, [, { values }]) => sum + values.length, 0));
+
+      const tensors = new Map(entries);
+      const [input, logits] = ["input", "logits"].map((name) => tensors.get(name) as TorchEntry);
+      const { bag } = await upload(services.clients, "r2t.npy", encodeNpy(input!.shape, input!.values));
+      const answer = await prediction.predict({ model: `${PARENT}/models/r2t`, bag: bag.name });
+      const [first = 0, second = 0] = logits!.values;
+      const probabilities = answer.prediction?.probabilities.map(({ probability }) => probability) ?? [];
+      expect(probabilities).toHaveLength(2);
+      expect(probabilities[1]).toBeCloseTo(1 / (1 + Math.exp(first - second)), 5);
+    },
+  );
 
   it("refuses a checkpoint that may not be read, and settings that its layout has not", async () => {
     const { models } = services.clients;
