@@ -12,6 +12,7 @@ const allowed = {
   workflows: ["errors", "store"],
   protocol: ["errors"],
   runtime: ["errors", "protocol", "store", "bags", "engine", "tensor", "workflows"],
+  stage: ["errors", "protocol", "runtime", "store", "bags", "engine"],
 };
 
 const matrix = Object.entries(allowed).map(([lib, libs]) => ({

@@ -57,8 +57,8 @@ export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts,
   };
   try {
     const aggregate = await keep(startAggregate(aggregateConfigFromEnv(envOf("aggregate")), logger, env));
-    const reembed = await keep(startReembed(reembedConfigFromEnv(envOf("reembed")), logger));
-    const pretrain = await keep(startPretrain(pretrainConfigFromEnv(envOf("pretrain")), logger));
+    const reembed = await keep(startReembed(reembedConfigFromEnv(envOf("reembed")), logger, env));
+    const pretrain = await keep(startPretrain(pretrainConfigFromEnv(envOf("pretrain")), logger, env));
     const stages = { reembedAddress: reembed, aggregateAddress: aggregate, pretrainAddress: pretrain };
     const gateway = await keep(startGateway({ ...gatewayConfig, ...stages }, logger, env));
     return {

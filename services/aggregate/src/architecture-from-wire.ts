@@ -1,6 +1,6 @@
 import { commonV1 } from "@parfocal/protocol";
+import { ACTIVATIONS, choice, defined, type Fields, missing } from "@parfocal/stage";
 import { reembedderFromWire } from "./reembedder-from-wire.ts";
-import { ACTIVATIONS, choice, defined, type Fields, missing } from "./wire-fields.ts";
 
 /**
  * An architecture as the JSON that `parseModelConfig` reads, but for the task.

@@ -1,10 +1,11 @@
 import { isDomainError } from "@parfocal/errors";
 import { countParameters, modelConfigJson } from "@parfocal/models";
 import type { aggregateV1, commonV1 } from "@parfocal/protocol";
+import { modelReferenceOf } from "@parfocal/stage";
 import type { ObjectStore } from "@parfocal/store";
 import { checkpointSourceOf, type LoadedModel, loadModel, manifestKeyOf } from "@parfocal/training";
 import { evaluationFromMetrics } from "./evaluation-to-wire.ts";
-import { epochToWire, modelReferenceOf } from "./wire.ts";
+import { epochToWire } from "./wire.ts";
 
 /** The package in `folder`, if one is there. @throws {DomainError} as `loadModel`, but for `NOT_FOUND`. */
 export async function findPackage(

@@ -1,5 +1,5 @@
 import { commonV1 } from "@parfocal/protocol";
-import { ACTIVATIONS, choice, defined, type Fields, missing } from "./wire-fields.ts";
+import { ACTIVATIONS, choice, defined, type Fields, missing, regionMixerFromWire } from "@parfocal/stage";
 
 /**
  * A re-embedder as the JSON that its definition reads; numbers and flags have the same names there.
@@ -15,7 +15,7 @@ export function reembedderFromWire({ kind }: commonV1.Reembedder): Fields {
     case "roformer":
       return defined(roformerFromWire(kind.value));
     case "regionMixer":
-      return defined(regionMixerFromWire(kind.value));
+      return regionMixerFromWire(kind.value);
     case "levels":
       return defined({ kind: "levels", ...kind.value });
   }
@@ -77,21 +77,5 @@ function roformerFromWire({ rotary, absolute, ...same }: commonV1.RoformerReembe
     ...same,
     rotary: word("roformer.rotary", families, commonV1.roformerReembedder_RotaryToJSON(rotary)),
     absolute: word("roformer.absolute", codes, commonV1.roformerReembedder_AbsoluteToJSON(absolute)),
-  };
-}
-
-function regionMixerFromWire({ preset, output, levels, ...same }: commonV1.RegionMixer): Fields {
-  const presets = { PRESET_UNSPECIFIED: undefined, PRESET_S: "s", PRESET_M: "m", PRESET_B: "b" };
-  const outputs = {
-    OUTPUT_UNSPECIFIED: undefined,
-    OUTPUT_CONTEXTUALISED: "contextualised",
-    OUTPUT_COMPRESSED: "compressed",
-  };
-  return {
-    kind: "region-mixer",
-    ...same,
-    preset: word("region_mixer.preset", presets, commonV1.regionMixer_PresetToJSON(preset)),
-    output: word("region_mixer.output", outputs, commonV1.regionMixer_OutputToJSON(output)),
-    levels: levels.length === 0 ? undefined : levels,
   };
 }

@@ -1,9 +1,8 @@
-import { createEngine } from "@parfocal/engine";
 import { aggregateV1 } from "@parfocal/protocol";
-import { defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
-import { openStore, storeOptionsFromEnv } from "@parfocal/store";
+import { defineService, type Logger } from "@parfocal/runtime";
+import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createModelCache } from "@parfocal/training";
-import { type AggregateConfig, bytesFromMb } from "./config.ts";
+import type { AggregateConfig } from "./config.ts";
 import type { AggregateDeps } from "./deps.ts";
 import { createAttention } from "./handlers/attention.ts";
 import { createEvaluate } from "./handlers/evaluate.ts";
@@ -14,50 +13,17 @@ import { createTrain } from "./handlers/train.ts";
 export { type AggregateConfig, aggregateConfigFromEnv, aggregateSettings } from "./config.ts";
 export { trainSpecFromWire } from "./spec-from-wire.ts";
 
-/** An aggregation stage that serves. */
-export interface AggregateStage {
-  readonly server: RunningServer;
-  /** Stops serving and frees everything, the engine process included. */
-  close(): Promise<void>;
-}
-
-/**
- * Starts the stage: opens the store, starts the engine on its device, serves.
- *
- * @throws {DomainError} `DEVICE_MISSING` when the device asked for cannot run here; see {@link startServer}.
- */
-export async function startAggregate(
+/** Starts the stage. @throws {DomainError} as {@link startStage}. */
+export function startAggregate(
   config: AggregateConfig,
   logger: Logger,
   env: NodeJS.ProcessEnv = process.env,
-): Promise<AggregateStage> {
-  const options = storeOptionsFromEnv(env);
-  const store = openStore(config.storeUri, options);
-  const engine = createEngine({
-    device: config.device,
+): Promise<Stage> {
+  return startStage({
+    ...{ config, logger, env },
     cacheBytes: bytesFromMb(config.cacheMb),
-    store: { uri: store.rootUri, options },
-    ...(config.threads === 0 ? {} : { intraOpThreads: config.threads }),
-    ...(config.engineMemoryMb === 0 ? {} : { memoryLimitBytes: bytesFromMb(config.engineMemoryMb) }),
+    services: (deps) => [defineAggregate({ ...deps, models: createModelCache(deps.store, config.cachedModels) })],
   });
-  const models = createModelCache(store, config.cachedModels);
-  const deps: AggregateDeps = { store, engine, models, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown" };
-  try {
-    await engine.ready();
-    const server = await startServer({ services: [defineAggregate(deps)], config, logger });
-    return {
-      server,
-      async close() {
-        await server.stop();
-        await engine.close();
-        store.close();
-      },
-    };
-  } catch (error) {
-    await engine.close();
-    store.close();
-    throw error;
-  }
 }
 
 function defineAggregate(deps: AggregateDeps) {

@@ -1,7 +1,7 @@
 import type { Task } from "@parfocal/models";
 import { commonV1 } from "@parfocal/protocol";
+import { choice, defined, type Fields, missing, optimiserFromWire } from "@parfocal/stage";
 import { architectureFromWire } from "./architecture-from-wire.ts";
-import { choice, defined, type Fields, missing } from "./wire-fields.ts";
 
 /**
  * The training specification of a request as the JSON that `parseTrainSpec` reads. What the client left out is left out:
@@ -59,14 +59,6 @@ function recipeFromWire(recipe: commonV1.Recipe): Fields {
     layerDecay: recipe.layerDecay,
     frozenEpochs: recipe.frozenEpochs,
   };
-}
-
-function optimiserFromWire({ kind, ...numbers }: commonV1.Optimiser): Fields {
-  const kinds = { KIND_UNSPECIFIED: undefined, KIND_ADAM: "adam", KIND_ADAMW: "adamw", KIND_SGD: "sgd" };
-  return defined({
-    kind: choice<string | undefined>("optimiser.kind", kinds, commonV1.optimiser_KindToJSON(kind)),
-    ...numbers,
-  });
 }
 
 function scheduleFromWire({ kind, ...numbers }: commonV1.Schedule): Fields {

@@ -2,51 +2,10 @@
  * @file The messages of the stage in the domain's types and back; `spec-from-wire.ts` and `evaluation-to-wire.ts` are its
  * larger parts.
  */
-import type { BagRef } from "@parfocal/bags";
-import { DomainError } from "@parfocal/errors";
 import type { Task } from "@parfocal/models";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
-import { keyFromUri, type ObjectStore, uriFromKey } from "@parfocal/store";
-import type { BagPrediction, EpochReport, Label, LabelledBag, Part, PublishedModel } from "@parfocal/training";
-
-type StoreRoot = Pick<ObjectStore, "rootUri">;
-
-const SHA256 = /^[0-9a-f]{64}$/;
-
-function invalid(field: string, message: string): DomainError {
-  return new DomainError("INVALID_ARGUMENT", `${field} ${message}`, { details: { field } });
-}
-
-/** Key and digest of an object in this stage's store. @throws {DomainError} `INVALID_ARGUMENT`, `FORBIDDEN`. */
-export function objectFromWire(store: StoreRoot, object: commonV1.ObjectReference | undefined, field: string) {
-  if (object === undefined) throw invalid(field, "is missing");
-  if (!SHA256.test(object.sha256))
-    throw invalid(`${field}.sha256`, `has ${object.sha256.length} characters, not 64 hex digits`);
-  return { key: keyFromUri(store, object.uri), digest: object.sha256, sizeBytes: Number(object.sizeBytes) };
-}
-
-/** A bag by reference. @throws {DomainError} `INVALID_ARGUMENT` naming the field, `FORBIDDEN` outside the store. */
-export function bagRefFromWire(store: StoreRoot, bag: commonV1.BagReference | undefined, field = "bag"): BagRef {
-  if (bag === undefined) throw invalid(field, "is missing");
-  const { key, digest, sizeBytes } = objectFromWire(store, bag.object, `${field}.object`);
-  const { DATA_TYPE_F16, DATA_TYPE_F32 } = commonV1.DataType;
-  if (bag.dtype !== DATA_TYPE_F16 && bag.dtype !== DATA_TYPE_F32)
-    throw invalid(`${field}.dtype`, "is neither F16 nor F32");
-  const dtype = bag.dtype === DATA_TYPE_F16 ? "F16" : "F32";
-  return { key, digest, sizeBytes, n: bag.tileCount, d: bag.featureDim, dtype, hasCoords: bag.hasCoordinates };
-}
-
-/** Folder and digest of a model package. @throws {DomainError} `INVALID_ARGUMENT`, `FORBIDDEN`. */
-export function packageFromWire(store: StoreRoot, model: commonV1.ModelReference | undefined, field = "model") {
-  const { key, digest } = objectFromWire(store, model?.manifest, `${field}.manifest`);
-  if (!key.endsWith("/manifest.json")) throw invalid(`${field}.manifest.uri`, "is not that of a manifest.json");
-  return { folder: key.slice(0, -"/manifest.json".length), digest };
-}
-
-/** Key of a folder named by URI, without a trailing slash. @throws {DomainError} `FORBIDDEN` outside the store. */
-export function folderFromWire(store: StoreRoot, uri: string): string {
-  return keyFromUri(store, uri.replace(/\/+$/, ""));
-}
+import { bagRefFromWire, invalidField, type StoreRoot } from "@parfocal/stage";
+import type { BagPrediction, EpochReport, Label, LabelledBag, Part } from "@parfocal/training";
 
 /** A labelled bag. @throws {DomainError} `INVALID_ARGUMENT` naming index and field; a label's own value is not repeated. */
 export function labelledBagFromWire(
@@ -73,7 +32,7 @@ function labelFromWire(
 ): Label {
   const indexOf = (name: string): number => {
     const index = classes.indexOf(name);
-    if (index < 0) throw invalid(`${field}.labels`, `has a name that is none of the ${classes.length} classes`);
+    if (index < 0) throw invalidField(`${field}.labels`, `has a name that is none of the ${classes.length} classes`);
     return index;
   };
   const held = labelled.labels.map(indexOf);
@@ -83,7 +42,7 @@ function labelFromWire(
     return classes.map((_, k) => (unknown.has(k) ? null : Number(held.includes(k))));
   }
   if (held.length !== 1 || only === undefined)
-    throw invalid(`${field}.labels`, `has ${held.length} names; a ${kind} task takes one`);
+    throw invalidField(`${field}.labels`, `has ${held.length} names; a ${kind} task takes one`);
   return only;
 }
 
@@ -144,14 +103,4 @@ export function epochToWire(
     etaS: report.etaS ?? 0,
     bagsPerS: report.bagsPerS ?? 0,
   };
-}
-
-/** The reference under which a published package is served. */
-export function modelReferenceOf(
-  store: StoreRoot,
-  published: Pick<PublishedModel, "manifestKey" | "digest">,
-  sizeBytes: number,
-): commonV1.ModelReference {
-  const { manifestKey, digest } = published;
-  return { manifest: { uri: uriFromKey(store, manifestKey), sha256: digest, sizeBytes: BigInt(sizeBytes) } };
 }

@@ -1,24 +1,21 @@
 import { pretrainV1 } from "@parfocal/protocol";
-import { defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
+import { defineService, type Logger } from "@parfocal/runtime";
+import { type Stage, startStage } from "@parfocal/stage";
 import type { PretrainConfig } from "./config.ts";
+import type { PretrainDeps } from "./deps.ts";
+import { createBuildRegions } from "./handlers/build-regions.ts";
 
 export { type PretrainConfig, pretrainConfigFromEnv, pretrainSettings } from "./config.ts";
 
-/** A pretrain stage that serves. */
-export interface PretrainStage {
-  readonly server: RunningServer;
-  /** Stops serving and frees everything. */
-  close(): Promise<void>;
+/** Starts the stage. @throws {DomainError} as {@link startStage}. */
+export function startPretrain(
+  config: PretrainConfig,
+  logger: Logger,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Stage> {
+  return startStage({ config, logger, env, cacheBytes: 0, services: (deps) => [definePretrain(deps)] });
 }
 
-/** Starts the stage. Its RPCs are in the contract and answer UNIMPLEMENTED until their method is here. */
-export async function startPretrain(config: PretrainConfig, logger: Logger): Promise<PretrainStage> {
-  const services = [defineService(pretrainV1.PretrainServiceDefinition, {})];
-  const server = await startServer({ services, config, logger });
-  return {
-    server,
-    async close() {
-      await server.stop();
-    },
-  };
+function definePretrain(deps: PretrainDeps) {
+  return defineService(pretrainV1.PretrainServiceDefinition, { buildRegions: createBuildRegions(deps) });
 }

@@ -2,10 +2,11 @@ import { readBagCoords } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { bagRefFromWire, packageFromWire } from "@parfocal/stage";
 import { predictBag } from "@parfocal/training";
 import { arrayResult } from "../array-result.ts";
 import type { AggregateDeps } from "../deps.ts";
-import { bagRefFromWire, packageFromWire, predictionToWire } from "../wire.ts";
+import { predictionToWire } from "../wire.ts";
 
 /** `Attention`: the prediction with the weight of every tile, or region; large maps come back as an object of the store. */
 export function createAttention({ store, engine, models }: AggregateDeps) {

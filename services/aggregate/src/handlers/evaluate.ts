@@ -1,10 +1,11 @@
 import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { packageFromWire } from "@parfocal/stage";
 import { decide, evaluateModel, partMetricsFromReport, patientsOf } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
-import { labelledBagFromWire, packageFromWire, predictionToWire } from "../wire.ts";
+import { labelledBagFromWire, predictionToWire } from "../wire.ts";
 
 const MAX_BAGS = 100_000;
 

@@ -1,12 +1,13 @@
 import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { folderFromWire, objectFromWire } from "@parfocal/stage";
 import { readVerified } from "@parfocal/store";
 import { importCheckpoint, loadModel, publishCheckpoint } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { findPackage, publishedFromModel } from "../published-model.ts";
 import { taskFromWire } from "../spec-from-wire.ts";
-import { folderFromWire, objectFromWire, taskToWire } from "../wire.ts";
+import { taskToWire } from "../wire.ts";
 
 /** Largest checkpoint: it is read into memory whole, and those of aggregators have some 10 MB. */
 const MAX_BYTES = 1024 ** 3;

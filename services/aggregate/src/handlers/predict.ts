@@ -1,8 +1,9 @@
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { bagRefFromWire, packageFromWire } from "@parfocal/stage";
 import { predictBag } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
-import { bagRefFromWire, packageFromWire, predictionToWire } from "../wire.ts";
+import { predictionToWire } from "../wire.ts";
 
 /** `Predict`: the bag's tensors go from the store into the engine and never through here. */
 export function createPredict({ store, engine, models }: AggregateDeps) {

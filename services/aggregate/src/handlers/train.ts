@@ -1,11 +1,12 @@
 import { parseTask } from "@parfocal/models";
 import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { folderFromWire, packageFromWire } from "@parfocal/stage";
 import { type LoadedModel, loadModel, parseTrainSpec, publishModel, type TrainEvent, train } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { findPackage, publishedFromModel } from "../published-model.ts";
 import { trainSpecFromWire } from "../spec-from-wire.ts";
-import { epochToWire, folderFromWire, labelledBagFromWire, packageFromWire } from "../wire.ts";
+import { epochToWire, labelledBagFromWire } from "../wire.ts";
 
 /**
  * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that

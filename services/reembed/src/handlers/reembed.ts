@@ -1,8 +1,8 @@
 import type { reembedV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
+import { bagReferenceFromRef, bagRefFromWire, packageFromWire } from "@parfocal/stage";
 import { reembedBag } from "@parfocal/training";
 import type { ReembedStageDeps } from "../deps.ts";
-import { bagReferenceFromRef, bagRefFromWire, packageFromWire } from "../wire.ts";
 
 /** `Reembed`: progress while it computes, then the reference of the bag in the store; that at once when it is there. */
 export function createReembed(deps: ReembedStageDeps) {

@@ -1,0 +1,37 @@
+import { type CommonConfig, type ConfigOf, commonSettings, integerSetting } from "@parfocal/runtime";
+
+const MIB = 1024 * 1024;
+
+const engineMemoryMb = integerSetting({
+  env: "PARFOCAL_ENGINE_MEMORY_MB",
+  fallback: 0,
+  min: 0,
+  max: 16_777_216,
+  unit: "MiB",
+  reason: "Memory of the engine process beyond which a request is refused as too large; 0: what the machine gives.",
+});
+
+/** The settings of every stage with an engine. `port`: where it listens unless told otherwise. */
+export function stageSettings(port: number) {
+  return { ...commonSettings(port), engineMemoryMb };
+}
+
+/** The values of {@link stageSettings}. */
+export type StageConfig = CommonConfig & ConfigOf<{ engineMemoryMb: typeof engineMemoryMb }>;
+
+/** How many models a stage keeps ready. `what`: what would wait for weights otherwise. */
+export function cachedModelsSetting(what: string) {
+  return integerSetting({
+    env: "PARFOCAL_CACHED_MODELS",
+    fallback: 16,
+    min: 1,
+    max: 1024,
+    unit: "models",
+    reason: `Models kept ready, so that ${what} does not wait for weights.`,
+  });
+}
+
+/** MiB of a setting as bytes. */
+export function bytesFromMb(mb: number): number {
+  return mb * MIB;
+}
