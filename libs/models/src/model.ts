@@ -36,6 +36,8 @@ export interface DropoutSite {
 export interface ForwardContext {
   /** The value of a parameter that the stage declared. */
   parameter<T extends tf.Tensor>(name: string): T;
+  /** Whether nobody asks for gradients: loops whose blocks leave nothing behind are then the better form. */
+  readonly isInference: boolean;
   /** `x` with the activations of a declared site dropped in training; `x` itself at inference. */
   dropout<T extends tf.Tensor>(site: string, x: T): T;
 }

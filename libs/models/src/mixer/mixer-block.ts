@@ -1,6 +1,7 @@
 import { layerNorm, linear, maskedAttention, multiHeadAttention, swishProduct, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { linearParameters, normParameters, type ParameterSpec } from "../parameter.ts";
+import { fusedMixerBlock } from "./fused-block.ts";
 
 // Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
 
@@ -62,8 +63,12 @@ export function applyMixerBlock(
   context: ForwardContext,
   how: { readonly queries?: Queries; readonly hasDropout?: boolean } = {},
 ): tf.Tensor3D {
-  const { tokens } = batch;
+  const { tokens, isPresent } = batch;
   const { queries = { first: 0, count: tokens.shape[1] }, hasDropout = false } = how;
+  if (!context.isInference && !hasDropout) {
+    const fused = { heads: sizes.heads, queries, ...(isPresent && { isPresent }) };
+    return fusedMixerBlock(tokens, (part) => context.parameter(`${name}.${part}`), fused);
+  }
   const drop = (site: string, x: tf.Tensor3D) => (hasDropout ? context.dropout(`${name}.${site}`, x) : x);
   const attended = attend(sizes, name, batch, context, queries); // [B, Q, W]
   const middle = tf.add<tf.Tensor3D>(rowsOf(tokens, queries), drop("attention", attended));

@@ -239,6 +239,7 @@ function contextOf(prefix: string, parameters: ParameterTensors): ForwardContext
       if (value === undefined) throw new DomainError("INTERNAL", `no value for parameter ${prefix}.${name}`);
       return value as T;
     },
+    isInference: false,
     dropout: (_site, x) => x,
   };
 }

@@ -1,8 +1,9 @@
 import { DomainError } from "@parfocal/errors";
-import { placeRows, sizeOf, takeRows, tf } from "@parfocal/tensor";
+import { linear, placeRows, scanBlocks, sizeOf, takeRows, tf } from "@parfocal/tensor";
 import { applyLinear } from "../layers/linear.ts";
 import { declareEncoder, encoderBlocks, encodeTokens } from "../mixer/encoder.ts";
 import { normaliseLevels } from "../mixer/level-norm.ts";
+import type { TokenBatch } from "../mixer/mixer-block.ts";
 import { type MixerConfig, parseMixerConfig } from "../mixer/mixer-config.ts";
 import type { ForwardContext, ReembedderDefinition, ReembedderInput } from "../model.ts";
 
@@ -35,15 +36,42 @@ export const regionMixer: ReembedderDefinition<MixerConfig> = {
     const placement = { source: tf.reshape(slots, [-1]), place: places };
     const [nRegions, nTokens] = slots.shape;
     const rows = placeRows(tiles, placement) as tf.Tensor2D; // [R·T, W], or [R·T, D] before a norm
-    const tokens = tf.add<tf.Tensor3D>(project(config, rows, nTokens, context), context.parameter("positions"));
     const isPresent = tf.cast(tf.less(tf.cast(slots, "float32"), sizeOf(tiles, 0)), "int32") as tf.Tensor2D;
-    const how = { hasDropout: true, wanted: config.output === "compressed" ? "class" : "all" } as const;
-    const encoded = encodeTokens(config, { tokens, isPresent }, context, how); // [R, C + T, W] or [R, C, W]
-    if (how.wanted === "class") return { tiles: tf.reshape(encoded, [-1, config.classTokens * config.width]) };
-    const contextualised = tf.slice(encoded, [0, config.classTokens, 0], [nRegions, nTokens, config.width]);
-    return { tiles: takeRows(tf.reshape(contextualised, [-1, config.width]), placement) as tf.Tensor2D };
+    const whole = tf.reshape(rows, [nRegions, nTokens, rows.shape[1]]) as tf.Tensor3D;
+    const encoded = encodeRegions(config, { tokens: whole, isPresent }, context); // [R, T, W] or [R, C, W]
+    const { output, classTokens, width } = config;
+    if (output === "compressed") return { tiles: tf.reshape(encoded, [-1, classTokens * width]) };
+    return { tiles: takeRows(tf.reshape(encoded, [-1, width]), placement) as tf.Tensor2D };
   },
 };
+
+/**
+ * Whole regions at their places to what comes out of them. At inference region after region, so that what lies between is as large as
+ * one region; in training all at once, because gradients need it.
+ */
+function encodeRegions(config: MixerConfig, batch: Required<TokenBatch>, context: ForwardContext): tf.Tensor3D {
+  if (!context.isInference) return encodeBatch(config, batch, context);
+  const { stacked } = scanBlocks([batch.tokens, batch.isPresent], (blocks) => {
+    const [tokens, isPresent] = blocks.map((x) => tf.expandDims(x, 0));
+    const one = { tokens: tokens as tf.Tensor3D, isPresent: isPresent as tf.Tensor2D };
+    return { stacked: [tf.squeeze(encodeBatch(config, one, context), [0])] };
+  });
+  return stacked[0] as tf.Tensor3D;
+}
+
+/** `[B, T, W]` (`[B, T, D]` before a norm) to `[B, T, W]`, or to the class tokens `[B, C, W]`. */
+function encodeBatch(config: MixerConfig, { tokens, isPresent }: Required<TokenBatch>, context: ForwardContext) {
+  const [nRegions, nTokens] = tokens.shape;
+  const placed = tf.add<tf.Tensor3D>(project(config, tokens, context), context.parameter("positions"));
+  const wanted = config.output === "compressed" ? "class" : "all";
+  const encoded = encodeTokens(config, { tokens: placed, isPresent }, context, {
+    hasDropout: config.dropout > 0,
+    wanted,
+  });
+  return wanted === "class"
+    ? encoded
+    : tf.slice(encoded, [0, config.classTokens, 0], [nRegions, nTokens, config.width]);
+}
 
 function looksAtAll({ levels, levelCount }: MixerConfig): boolean {
   return levels.length === levelCount;
@@ -56,10 +84,9 @@ function regionsOf(config: MixerConfig, { tiles, kept, slots, places }: Reembedd
   return { slots, places, tiles: kept === undefined ? tiles : (tf.gather(tiles, kept) as tf.Tensor2D) };
 }
 
-/** Rows at their places to tokens `[R, T, W]`. */
-function project(config: MixerConfig, rows: tf.Tensor2D, nTokens: number, context: ForwardContext): tf.Tensor3D {
-  if (!config.levelNorm) return tf.reshape(rows, [-1, nTokens, config.width]);
-  const normed = normaliseLevels(config, tf.reshape(rows, [-1, nTokens, rows.shape[1]]), context);
-  const projected = applyLinear(context, "input", tf.reshape(normed, [-1, rows.shape[1]]));
-  return tf.reshape(projected, [-1, nTokens, config.width]);
+/** Features through the norms of their magnifications and the projection, which a stem has done where there are no such norms. */
+function project(config: MixerConfig, tokens: tf.Tensor3D, context: ForwardContext): tf.Tensor3D {
+  if (!config.levelNorm) return tokens;
+  const normed = normaliseLevels(config, tokens, context);
+  return linear(normed, context.parameter("input.weight"), context.parameter("input.bias")) as tf.Tensor3D;
 }

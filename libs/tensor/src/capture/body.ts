@@ -16,8 +16,8 @@ export interface BodyNode {
   readonly attributes?: Readonly<Record<string, BodyAttribute>>;
 }
 
-/** An attribute of such a node: a number, a word, numbers, or the body of a loop inside. */
-export type BodyAttribute = number | string | readonly number[] | BodyGraph;
+/** An attribute of such a node: a whole number, a fraction, a word, whole numbers, or the body of a loop inside. */
+export type BodyAttribute = number | { readonly float: number } | string | readonly number[] | BodyGraph;
 
 /**
  * The body of an ONNX `Loop` or `Scan` as plain data. Every name is its own throughout the body and the bodies inside it;

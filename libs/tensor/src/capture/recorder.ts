@@ -66,6 +66,8 @@ export interface RecorderOptions {
   readonly nSymbols?: number;
   /** Which of the two recordings of a capture this is. */
   readonly which?: 0 | 1;
+  /** Called for a tensor that was made outside, in the recording around this one; gives what stands for it here. */
+  readonly capture?: (info: TensorInfo) => RecordedValue;
 }
 
 /** What the capture backend uses as a tfjs data id. */
@@ -99,7 +101,7 @@ export function graphTypeOf(dtype: string): "f32" | "i32" | "bool" {
 }
 
 /** A new, empty recorder. */
-export function createRecorder({ nSymbols = 0, which = 0 }: RecorderOptions = {}): Recorder {
+export function createRecorder({ nSymbols = 0, which = 0, capture }: RecorderOptions = {}): Recorder {
   const nodes: RecordedNode[] = [];
   const constants: RecordedConstant[] = [];
   const producers = new Map<number, RecordedNode>();
@@ -159,6 +161,7 @@ export function createRecorder({ nSymbols = 0, which = 0 }: RecorderOptions = {}
       const handle = info.dataId as Partial<ValueHandle>;
       if (handle.value !== undefined) {
         if (own.has(handle.value)) return handle.value;
+        if (capture !== undefined) return capture(info);
         throw new DomainError("UNSUPPORTED_OPERATION", `${source}: reads a tensor that was made in another capture`);
       }
       const known = foreign.get(info.dataId);
@@ -188,6 +191,17 @@ let active: Recorder | undefined;
 /** The recorder of the capture that is running, if one is. */
 export function activeRecorder(): Recorder | undefined {
   return active;
+}
+
+/** Runs `work` with `recorder` active inside the recording that is running, for the body of a loop. */
+export function withInnerRecorder<T>(recorder: Recorder, work: () => T): T {
+  const outer = active;
+  active = recorder;
+  try {
+    return work();
+  } finally {
+    active = outer;
+  }
 }
 
 /** Runs `work` with `recorder` active. @throws {DomainError} PRECONDITION_FAILED inside another capture. */

@@ -40,17 +40,20 @@ const norm = defineOperation<Inputs, { readonly epsilon: number }>({
     const { mean, inverse } = statisticsOf(inputs, epsilon);
     return tf.add(tf.mul(tf.mul(tf.sub(inputs[0], mean), inverse), inputs[1]), inputs[2]);
   },
-  gradient(dy, { inputs }, { epsilon }) {
-    const [x, gain] = inputs;
-    const { mean, inverse } = statisticsOf(inputs, epsilon);
-    const normal = tf.mul(tf.sub(x, mean), inverse); // [..., C]
-    const scaled = tf.mul(dy, gain); // [..., C]
-    const along = tf.mean(tf.mul(scaled, normal), -1, true); // [..., 1]
-    const centred = tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), tf.mul(normal, along)); // [..., C]
-    const leading = x.shape.slice(0, -1).map((_, axis) => axis);
-    return [tf.mul(centred, inverse), tf.sum(tf.mul(dy, normal), leading), tf.sum(dy, leading)];
-  },
+  gradient: (dy, { inputs }, { epsilon }) => layerNormGradients(dy, inputs, epsilon),
 });
+
+/** Gradients of {@link layerNorm} by `x`, `gain` and `shift` where that of its value is `dy`, for operations that have norms inside. */
+export function layerNormGradients(dy: Tensor, inputs: Inputs, epsilon = 1e-5): [Tensor, Tensor, Tensor] {
+  const [x, gain] = inputs;
+  const { mean, inverse } = statisticsOf(inputs, epsilon);
+  const normal = tf.mul(tf.sub(x, mean), inverse); // [..., C]
+  const scaled = tf.mul(dy, gain); // [..., C]
+  const along = tf.mean(tf.mul(scaled, normal), -1, true); // [..., 1]
+  const centred = tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), tf.mul(normal, along)); // [..., C]
+  const leading = x.shape.slice(0, -1).map((_, axis) => axis);
+  return [tf.mul(centred, inverse), tf.sum(tf.mul(dy, normal), leading), tf.sum(dy, leading)];
+}
 
 /**
  * `x` [..., C] normalised over its last axis to mean 0 and variance 1, times `gain` [C] plus `shift` [C]. f32. One fused

@@ -4,7 +4,7 @@ import { MICROSOFT_DOMAIN } from "../capture/domains.ts";
 import { int } from "../capture/recording.ts";
 import { tf } from "../tf.ts";
 import { defineOperation } from "./define-operation.ts";
-import { mergeHeads, scaleOf, splitHeads } from "./multi-head-attention.ts";
+import { mergeHeads, scaleOf, splitHeads, weightsOf } from "./multi-head-attention.ts";
 
 // Legend: B batch, T queries, S keys, H heads, d head width.
 
@@ -32,16 +32,39 @@ const attention = defineOperation<Inputs, { readonly heads: number }>({
     const [q, k, v] = [splitHeads(query, heads), splitHeads(key, heads), splitHeads(value, heads)];
     return mergeHeads(tf.matMul(maskedWeights(q, k, isPresent, scaleOf(query, heads)), v));
   },
-  gradient(dy, { inputs: [query, key, value, isPresent] }, { heads }) {
-    const scale = scaleOf(query, heads);
-    const [q, k, v, upstream] = [query, key, value, dy].map((x) => splitHeads(x, heads)) as unknown as Inputs;
-    const weights = maskedWeights(q, k, isPresent, scale); // [B, H, T, S]
-    const weighted = tf.mul(tf.matMul(upstream, v, false, true), weights);
-    const scores = tf.mul(tf.sub(weighted, tf.mul(weights, tf.sum(weighted, -1, true))), scale);
-    const parts = [tf.matMul(scores, k), tf.matMul(scores, q, true), tf.matMul(weights, upstream, true)];
-    return [...parts.map(mergeHeads), tf.zerosLike(isPresent)];
-  },
+  gradient: (dy, { inputs: [query, key, value, isPresent] }, { heads }) => [
+    ...attentionGradients(dy, { query, key, value, isPresent, heads }),
+    tf.zerosLike(isPresent),
+  ],
 });
+
+/** What an attention was made from. */
+export interface AttentionInputs {
+  readonly query: Tensor;
+  readonly key: Tensor;
+  readonly value: Tensor;
+  /** Absent: all keys are there. */
+  readonly isPresent?: Tensor;
+  readonly heads: number;
+}
+
+/**
+ * Gradients by query, key and value of {@link maskedAttention}, or without a mask of `multiHeadAttention`, where that of its value is
+ * `dy`; for operations that have attention inside. Computes the weights again and holds them all.
+ */
+export function attentionGradients(dy: Tensor, inputs: AttentionInputs): [Tensor, Tensor, Tensor] {
+  const { query, key, value, isPresent, heads } = inputs;
+  const scale = scaleOf(query, heads);
+  const [q, k, v, upstream] = [query, key, value, dy].map((x) => splitHeads(x, heads)) as unknown as Inputs;
+  const weights = isPresent === undefined ? weightsOf(q, k, scale) : maskedWeights(q, k, isPresent, scale); // [B, H, T, S]
+  const weighted = tf.mul(tf.matMul(upstream, v, false, true), weights);
+  const scores = tf.mul(tf.sub(weighted, tf.mul(weights, tf.sum(weighted, -1, true))), scale);
+  return [tf.matMul(scores, k), tf.matMul(scores, q, true), tf.matMul(weights, upstream, true)].map(mergeHeads) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+}
 
 /**
  * {@link multiHeadAttention} to those keys alone that are there: `isPresent` i32 [B, S] is 1 for them and 0 for others, at least one 1

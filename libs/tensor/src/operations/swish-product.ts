@@ -15,13 +15,20 @@ const product = defineOperation<readonly [Tensor, Tensor], undefined>({
     return like(recorder, "Mul", [swish, up]);
   },
   eager: ([gate, up]) => tf.mul(tf.mul(gate, tf.sigmoid(gate)), up),
-  gradient(dy, { inputs: [gate, up] }) {
-    const s = tf.sigmoid(gate);
-    const swish = tf.mul(gate, s);
-    const slope = tf.add(s, tf.mul(swish, tf.sub(1, s)));
-    return [tf.mul(tf.mul(dy, up), slope), tf.mul(dy, swish)];
-  },
+  gradient: (dy, { inputs: [gate, up] }) => swishProductGradients(dy, gate, up).gradients,
 });
+
+/** Gradients of {@link swishProduct} by `gate` and `up`, and its value, of which they have half; for operations that have it inside. */
+export function swishProductGradients(
+  dy: Tensor,
+  gate: Tensor,
+  up: Tensor,
+): { value: Tensor; gradients: [Tensor, Tensor] } {
+  const s = tf.sigmoid(gate);
+  const swish = tf.mul(gate, s);
+  const slope = tf.add(s, tf.sub(swish, tf.mul(swish, s)));
+  return { value: tf.mul(swish, up), gradients: [tf.mul(tf.mul(dy, up), slope), tf.mul(dy, swish)] };
+}
 
 /**
  * `gate · σ(gate) · up`, elementwise, f32: the product inside a SwiGLU layer.
