@@ -24,7 +24,13 @@ export type {
 } from "./job.ts";
 export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
 export { type EvaluateDeps, type EvaluatedBag, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
-export { type LoadedModel, type LoadedReembedder, type LoadOptions, loadModel } from "./package/load-model.ts";
+export {
+  decidingGraph,
+  type LoadedModel,
+  type LoadedReembedder,
+  type LoadOptions,
+  loadModel,
+} from "./package/load-model.ts";
 export {
   encodeManifest,
   type ModelManifest,

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { packageFromWire } from "@parfocal/stage";
-import { decide, evaluateModel, partMetricsFromReport, patientsOf } from "@parfocal/training";
+import { decide, decidingGraph, evaluateModel, partMetricsFromReport, patientsOf } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { labelledBagFromWire, predictionToWire } from "../wire.ts";
@@ -22,6 +22,8 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
     }
     const { folder, digest } = packageFromWire(store, request.model);
     const loaded = await models.get(folder, digest, { signal });
+    // Before labels, of which a model that decides nothing knows none.
+    decidingGraph(loaded);
     const { task } = loaded.model.config;
     const { thresholds } = loaded.manifest;
     const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
