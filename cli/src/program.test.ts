@@ -10,6 +10,8 @@ describe("the command line", () => {
     expect(commands.map((command) => command.name())).toEqual([
       "up",
       "import",
+      "regions",
+      "pretrain",
       "train",
       "presets",
       "predict",

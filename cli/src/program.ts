@@ -7,6 +7,8 @@ import { createModelsCommand } from "./commands/models.ts";
 import { createOperationsCommand } from "./commands/operations.ts";
 import { createPredictCommand } from "./commands/predict.ts";
 import { createPresetsCommand } from "./commands/presets.ts";
+import { createPretrainCommand } from "./commands/pretrain.ts";
+import { createRegionsCommand } from "./commands/regions.ts";
 import { createTrainCommand } from "./commands/train.ts";
 import { createUpCommand } from "./commands/up.ts";
 import { EXIT_CODES, EXIT_CODES_HELP } from "./exit-codes.ts";
@@ -42,6 +44,8 @@ ${EXIT_CODES_HELP}`,
   const commands = [
     createUpCommand(),
     createImportCommand(),
+    createRegionsCommand(),
+    createPretrainCommand(),
     createTrainCommand(),
     createPresetsCommand(),
     createPredictCommand(),

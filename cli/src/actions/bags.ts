@@ -80,6 +80,7 @@ function bagRecord(bag: gatewayV1.Bag): Readonly<Record<string, string | number 
     mpp: info?.mpp ?? null,
     level0StridePx: info?.level0StridePx ?? null,
     label: info?.sourceLabel ?? "",
+    levels: info?.levelCount ?? 1,
     importer: info?.importer ?? "",
     source: info?.sourceSha256 ?? "",
   };

@@ -10,6 +10,7 @@ import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
 import type { LabelRow } from "../cohort/parse-labels.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import { readLabels } from "../cohort/read-labels.ts";
+import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
@@ -40,7 +41,7 @@ export async function runPredict(
   const { clients } = await context.connect();
   const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
   const model = found.model as gatewayV1.Model;
-  const { bags, nMissing } = await bagsToPredict(context, clients, names);
+  const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, options);
   const outcomes = await predictAll(context, clients, model, bags, options);
   const rows = outcomes.map((outcome) => rowOf(outcome, model, truths));
@@ -58,13 +59,15 @@ async function bagsToPredict(
   { output, parent, signal }: CommandContext,
   clients: GatewayClients,
   names: readonly string[],
+  wantsRegions: boolean,
 ): Promise<{ readonly bags: readonly gatewayV1.Bag[]; readonly nMissing: number }> {
   if (names.length === 0) {
-    const bags = await listAllBags(clients, parent, signal);
-    if (bags.length === 0) throw new UsageError(`${parent} has no bags`);
+    const all = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
+    const bags = wantsRegions ? all.filter(isRegionBag) : all;
+    if (bags.length === 0) throw new UsageError(`${parent} has no ${wantsRegions ? "region " : ""}bags`);
     return { bags, nMissing: 0 };
   }
-  const resolved = await resolveBags(clients, names, { parent, signal });
+  const resolved = await resolveBags(clients, names, { parent, signal, wantsRegions });
   const missing = resolved.filter((entry) => entry.kind === "error");
   for (const { named, code, message } of missing) {
     output.record({ bag: named, error: { code, message } });

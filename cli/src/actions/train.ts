@@ -4,10 +4,13 @@ import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol"
 import type { GatewayClients } from "../client/clients.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { listAllBags } from "../client/list-all.ts";
+import { modelNameOf } from "../client/model-name.ts";
 import { presetSpec } from "../client/presets.ts";
 import { inferTask, type TaskName } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { FROM_BAGS, readLabels } from "../cohort/read-labels.ts";
+import { readsRegions, suitableBags } from "../cohort/region-bags.ts";
+import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
 import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
@@ -21,6 +24,7 @@ export interface TrainCommandOptions extends SpecOptions {
   readonly labels: string;
   readonly labelColumn?: string;
   readonly preset?: string;
+  readonly startFrom?: string;
   readonly spec?: string;
   readonly requestId?: string;
   readonly wait: boolean;
@@ -43,15 +47,22 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   if (options.spec !== undefined && options.preset !== undefined)
     throw new UsageError("--preset and --spec are both where to start from; give one");
   const file = options.spec === undefined ? undefined : await readTrainingSpec(options.spec);
-  // What is wrong without a preset is wrong before any service starts.
-  if (options.preset === undefined) createTrainingSpec(options, file);
+  // What is wrong without a preset and a model to start from is wrong before any service starts.
+  if (options.preset === undefined && options.startFrom === undefined) createTrainingSpec(options, file);
   const { clients, isEmbedded } = await context.connect();
-  const base = options.preset === undefined ? file : await presetSpec(clients, options.preset, signal);
-  const spec = createTrainingSpec(options, base);
+  const preset = options.preset === undefined ? file : await presetSpec(clients, options.preset, signal);
+  const start = options.startFrom === undefined ? undefined : await startModel(context, clients, options.startFrom);
+  const base = start === undefined ? preset : startedFrom(preset ?? commonV1.TrainingSpec.fromPartial({}), start);
+  const asked = createTrainingSpec(options, base);
   if (!options.wait && isEmbedded) {
     throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");
   }
-  const matched = await matchedRows(context, clients, options);
+  const wantsRegions = readsRegions(asked.architecture?.reembedder?.kind?.$case);
+  const matched = await matchedRows(context, clients, options, wantsRegions);
+  const spec = withLevelsOf(
+    asked,
+    matched.map(({ bag }) => bag),
+  );
   const wish = {
     ...(options.task === undefined ? {} : { kind: options.task }),
     ...(options.classes === undefined ? {} : { classes: options.classes }),
@@ -62,10 +73,11 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   const request: gatewayV1.TrainRequest = {
     parent,
     modelId: options.model,
-    bags: matched.map(labelledBag),
+    bags: matched.map((row) => labelledBag(row, spec.groups !== undefined)),
     spec,
     requestId: options.requestId ?? randomUUID(),
-    startFrom: "",
+    // By its version: an alias that moves does not make another request of the same id.
+    startFrom: start?.name ?? "",
   };
   const operation = await clients.training.train(request, { signal });
   output.note(`operation ${operation.name}`);
@@ -79,12 +91,23 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   return EXIT_CODES.ok;
 }
 
+async function startModel(
+  { parent, signal }: CommandContext,
+  { models }: GatewayClients,
+  text: string,
+): Promise<gatewayV1.Model> {
+  const { model } = await models.getModel({ name: modelNameOf(parent, text) }, { signal });
+  if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
+  return model;
+}
+
 async function matchedRows(
   { output, parent, signal }: CommandContext,
   clients: GatewayClients,
   { labels, labelColumn }: TrainCommandOptions,
+  wantsRegions: boolean,
 ): Promise<readonly MatchedRow[]> {
-  const bags = await listAllBags(clients, parent, signal);
+  const bags = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
   const wish = labelColumn === undefined ? {} : { labelColumn };
   const { matched, problems } = await readLabels(labels, bags, wish);
   if (problems.length === 0) return matched;
@@ -104,13 +127,14 @@ function announce(output: Output, task: commonV1.Task, nBags: number): void {
   output.note(`${plural(nBags, "bag")}: ${classes}`);
 }
 
-function labelledBag({ row, bag }: MatchedRow): gatewayV1.LabelledBag {
+/** Groups are sent where they matter: a column may mean something else to others. */
+function labelledBag({ row, bag }: MatchedRow, hasGroups: boolean): gatewayV1.LabelledBag {
   return {
     bag: bag.name,
     labels: [...row.labels],
     unknownLabels: [...row.unknownLabels],
     patientId: row.patient ?? "",
-    groupId: "",
+    groupId: hasGroups ? (row.group ?? "") : "",
     part: row.part === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[row.part],
   };
 }

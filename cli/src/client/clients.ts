@@ -20,7 +20,8 @@ const TIMEOUT_MS = 600_000;
 const bagCalls = (channel: Channel) =>
   createStageClient(gatewayV1.BagServiceDefinition, channel, {
     defaultTimeoutMs: TIMEOUT_MS,
-    idempotentMethods: ["GetBag", "ListBags"],
+    // Every request that builds has a request id.
+    idempotentMethods: ["GetBag", "ListBags", "BuildRegions"],
   }).calls;
 const modelCalls = (channel: Channel) =>
   createStageClient(gatewayV1.ModelServiceDefinition, channel, {
@@ -31,7 +32,7 @@ const trainingCalls = (channel: Channel) =>
   createStageClient(gatewayV1.TrainingServiceDefinition, channel, {
     defaultTimeoutMs: TIMEOUT_MS,
     // Every request has a request id.
-    idempotentMethods: ["Train"],
+    idempotentMethods: ["Train", "Pretrain"],
   }).calls;
 const predictionCalls = (channel: Channel) =>
   createStageClient(gatewayV1.PredictionServiceDefinition, channel, {

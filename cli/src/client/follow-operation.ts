@@ -90,6 +90,7 @@ const SHOWN_COUNTERS = [
   ["train_loss", "loss"],
   ["validation_loss", "validation loss"],
   ["validation_auroc", "AUROC"],
+  ["contrastive_loss", "contrastive"],
 ] as const;
 
 function progressState({ phase, fraction, etaS, counters }: gatewayV1.OperationMetadata) {
@@ -100,6 +101,26 @@ function progressState({ phase, fraction, etaS, counters }: gatewayV1.OperationM
   return {
     ...(fraction === undefined ? {} : { fraction }),
     ...(etaS === undefined ? {} : { etaS }),
-    text: [phase, ...figures].join(", "),
+    text: [phase, ...figures, ...levelsOf(counters), ...countsOf(counters)].join(", "),
   };
+}
+
+type Counters = gatewayV1.OperationMetadata["counters"];
+
+/** Losses of the magnifications of a pretraining, coarsest first; one without removed tiles has none. */
+function levelsOf(counters: Counters): string[] {
+  const levels = Object.keys(counters)
+    .filter((key) => key.startsWith("loss_level_"))
+    .sort();
+  return levels.length === 0 ? [] : [`levels ${levels.map((key) => (counters[key] ?? 0).toFixed(3)).join(" ")}`];
+}
+
+/** How fast a pretraining is, and how many items of a build were refused. */
+function countsOf({ regions_per_s: rate, loader_wait: wait, done, total, refused }: Counters): string[] {
+  return [
+    ...(rate === undefined ? [] : [`${rate.toFixed(1)} regions/s`]),
+    ...(wait === undefined ? [] : [`waiting ${Math.round(100 * wait)} %`]),
+    ...(total === undefined ? [] : [`${done ?? 0} of ${total}`]),
+    ...(refused ? [`${refused} refused`] : []),
+  ];
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { createBagFinder } from "../cohort/match-bags.ts";
+import { suitableBags } from "../cohort/region-bags.ts";
 import type { GatewayClients } from "./clients.ts";
 import { findFiles } from "./find-files.ts";
 import { importFiles } from "./import-files.ts";
@@ -15,6 +16,8 @@ export type ResolvedBag =
 export interface ResolveOptions {
   readonly parent: string;
   readonly signal: AbortSignal;
+  /** Whether a slide id means the slide's region bag; absent: its bag of one magnification. Either where there is no other. */
+  readonly wantsRegions?: boolean;
 }
 
 /**
@@ -31,9 +34,10 @@ export async function resolveBags(
     ? await listAllBags(clients, options.parent, options.signal)
     : [];
   const find = createBagFinder(known);
+  const suited = (found: readonly gatewayV1.Bag[]) => suitableBags(found, options.wantsRegions ?? false);
   for (const named of names) {
     resolved.push(
-      ...(existsSync(named) ? await importedBags(clients, named, options) : [foundBag(named, find(named))]),
+      ...(existsSync(named) ? await importedBags(clients, named, options) : [foundBag(named, suited(find(named)))]),
     );
   }
   const seen = new Set<string>();

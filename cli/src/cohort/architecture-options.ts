@@ -2,7 +2,10 @@ import { commonV1 } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
 
 /** Re-embedders by the words of the command line. */
-export const REEMBEDDERS = ["none", "r2t", "roformer"] as const;
+export const REEMBEDDERS = ["none", "r2t", "roformer", "region-mixer", "levels"] as const;
+
+/** What a region mixer gives, by the words of the command line. */
+export const MIXER_OUTPUTS = ["contextualised", "compressed"] as const;
 
 /** Heads by the words of the command line. */
 export const HEADS = ["mean", "max", "abmil", "gated-abmil", "class-attention", "dsmil"] as const;
@@ -10,6 +13,9 @@ export const HEADS = ["mean", "max", "abmil", "gated-abmil", "class-attention", 
 /** Options that make an architecture. Absent: what the base says, else the default. */
 export interface ArchitectureOptions {
   readonly reembed?: (typeof REEMBEDDERS)[number];
+  /** Magnifications that are looked at, 0 for the coarsest. */
+  readonly levels?: readonly number[];
+  readonly mixerOutput?: (typeof MIXER_OUTPUTS)[number];
   readonly head?: (typeof HEADS)[number];
   /** Widths between commas, or `none`. */
   readonly hidden?: string;
@@ -36,7 +42,7 @@ export function architectureFromOptions(
   options: ArchitectureOptions,
   base: commonV1.Architecture | undefined,
 ): commonV1.Architecture {
-  const reembedder = reembedderOf(options.reembed, base?.reembedder);
+  const reembedder = regionalReembedder(options, reembedderOf(options.reembed, base?.reembedder));
   return {
     head: headOf(options, base?.head, reembedder !== undefined),
     standardise: options.standardise ?? base?.standardise ?? false,
@@ -49,9 +55,37 @@ function reembedderOf(
   wanted: ArchitectureOptions["reembed"],
   base: commonV1.Reembedder | undefined,
 ): commonV1.Reembedder | undefined {
-  if (wanted === undefined || wanted === base?.kind?.$case) return base;
-  if (wanted === "none") return undefined;
-  return commonV1.Reembedder.fromJSON({ [wanted]: {} });
+  const kind = wanted === "region-mixer" ? "regionMixer" : wanted;
+  if (kind === undefined || kind === base?.kind?.$case) return base;
+  if (kind === "none") return undefined;
+  return commonV1.Reembedder.fromJSON({ [kind]: {} });
+}
+
+const OUTPUTS = {
+  contextualised: commonV1.RegionMixer_Output.OUTPUT_CONTEXTUALISED,
+  compressed: commonV1.RegionMixer_Output.OUTPUT_COMPRESSED,
+};
+
+/** The re-embedder with the options that are for those that look at magnifications. */
+function regionalReembedder(
+  { levels, mixerOutput }: ArchitectureOptions,
+  reembedder: commonV1.Reembedder | undefined,
+): commonV1.Reembedder | undefined {
+  const kind = reembedder?.kind;
+  if (mixerOutput !== undefined && kind?.$case !== "regionMixer")
+    throw new UsageError("--mixer-output is for --reembed region-mixer");
+  const wanted = levels === undefined ? {} : { levels: [...levels] };
+  switch (kind?.$case) {
+    case "regionMixer": {
+      const output = mixerOutput === undefined ? kind.value.output : OUTPUTS[mixerOutput];
+      return { kind: { $case: "regionMixer", value: { ...kind.value, ...wanted, output } } };
+    }
+    case "levels":
+      return { kind: { $case: "levels", value: { ...kind.value, ...wanted } } };
+    default:
+      if (levels === undefined) return reembedder;
+      throw new UsageError("--levels is for --reembed region-mixer and levels");
+  }
 }
 
 function headOf(options: ArchitectureOptions, base: commonV1.Head | undefined, isReembedded: boolean): commonV1.Head {

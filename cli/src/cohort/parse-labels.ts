@@ -15,6 +15,8 @@ export interface LabelRow {
   /** Multi-label: classes of which the table says that it does not know. */
   readonly unknownLabels: readonly string[];
   readonly patient?: string;
+  /** Group of slides that has the label, e.g. a specimen. */
+  readonly group?: string;
   readonly part?: LabelPart;
 }
 
@@ -23,6 +25,7 @@ const COLUMNS = {
   slide: ["bag", "slide_id", "slide", "filename", "file", "image_id", "wsi"],
   label: ["label", "labels", "class", "target"],
   patient: ["patient_id", "patient", "case_id", "case", "submitter_id"],
+  group: ["group_id", "specimen_id"],
   part: ["split", "part", "fold", "partition"],
 } as const;
 
@@ -58,7 +61,11 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
   const slideColumn = columnOf(names, COLUMNS.slide);
   const labelColumn = columnOf(names, options.labelColumn ? [options.labelColumn.toLowerCase()] : COLUMNS.label);
   if (slideColumn < 0 || labelColumn < 0) throw missingColumn(heading.cells, slideColumn < 0, options.labelColumn);
-  const columns = { patient: columnOf(names, COLUMNS.patient), part: columnOf(names, COLUMNS.part) };
+  const columns = {
+    patient: columnOf(names, COLUMNS.patient),
+    group: columnOf(names, COLUMNS.group),
+    part: columnOf(names, COLUMNS.part),
+  };
   const rows = body.map(({ cells, line }) => {
     const slide = cells[slideColumn] ?? "";
     if (slide === "") throw new UsageError(`line ${line} of the labels table names no slide`);
@@ -66,7 +73,8 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
       line,
       slide,
       ...labelsOf(cells[labelColumn] ?? ""),
-      ...patientOf(cells[columns.patient] ?? ""),
+      ...keyOf("patient", cells[columns.patient] ?? ""),
+      ...keyOf("group", cells[columns.group] ?? ""),
       ...partOf(cells[columns.part] ?? "", line),
     };
   });
@@ -113,8 +121,8 @@ function labelsOf(cell: string): Pick<LabelRow, "labels" | "unknownLabels"> {
   };
 }
 
-function patientOf(cell: string): Pick<LabelRow, "patient"> {
-  return cell === "" ? {} : { patient: cell };
+function keyOf(name: "patient" | "group", cell: string): Pick<LabelRow, "patient" | "group"> {
+  return cell === "" ? {} : { [name]: cell };
 }
 
 function partOf(cell: string, line: number): Pick<LabelRow, "part"> {

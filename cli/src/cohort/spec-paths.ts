@@ -27,7 +27,13 @@ export function specPaths({ architecture }: Pick<commonV1.TrainingSpec, "archite
     ...below("recipe", ["recipe"], typeOf("TrainingSpec", "recipe")),
     ...below("split", ["split"], typeOf("TrainingSpec", "split")),
     ...below("threshold", ["threshold"], typeOf("TrainingSpec", "threshold")),
+    ...below("groups", ["groups"], typeOf("TrainingSpec", "groups")),
   ];
+}
+
+/** Every value of a pretraining that can be named, in the order of the contract: `mixer.width`, `masked.removalRatio`, … */
+export function pretrainPaths(): readonly SpecPath[] {
+  return below("", [], `${PACKAGE}.PretrainSpec`);
 }
 
 /** Full name of the message that a field of a message of ours holds. */

@@ -1,6 +1,6 @@
 import { commonV1, type MessageField } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
-import { enumWords, type SpecPath, specPaths } from "./spec-paths.ts";
+import { enumWords, pretrainPaths, type SpecPath, specPaths } from "./spec-paths.ts";
 
 type Json = Record<string, unknown>;
 
@@ -15,14 +15,23 @@ const NONE = "none";
  */
 export function applySettings(spec: commonV1.TrainingSpec, settings: readonly string[]): commonV1.TrainingSpec {
   const json = commonV1.TrainingSpec.toJSON(spec) as Json;
-  const paths = specPaths(spec);
+  return commonV1.TrainingSpec.fromJSON(withSettings(json, specPaths(spec), settings));
+}
+
+/** A pretraining with single values set, as {@link applySettings} sets them: `mixer.width=128`. */
+export function applyPretrainSettings(spec: commonV1.PretrainSpec, settings: readonly string[]): commonV1.PretrainSpec {
+  const json = commonV1.PretrainSpec.toJSON(spec) as Json;
+  return commonV1.PretrainSpec.fromJSON(withSettings(json, pretrainPaths(), settings));
+}
+
+function withSettings(json: Json, paths: readonly SpecPath[], settings: readonly string[]): Json {
   for (const setting of settings) {
     const [, name = "", text = ""] = /^([^=]+)=(.*)$/su.exec(setting) ?? [];
     if (name === "") throw new UsageError(`--set "${setting}" is not name=value`);
     const { keys, field } = pathOf(paths, name, setting);
     write(json, keys, parseValue(field, text, setting));
   }
-  return commonV1.TrainingSpec.fromJSON(json);
+  return json;
 }
 
 /** Every value of a specification with its name, as {@link applySettings} takes both. What is absent is left out. */
@@ -45,8 +54,15 @@ function pathOf(paths: readonly SpecPath[], name: string, setting: string): Spec
   const near = paths.map(({ path }) => path).filter((path) => path === root || path.startsWith(`${root}.`));
   if (near.length === 0 && root === "reembed")
     throw new UsageError(`--set ${setting}: there is no re-embedder; give one by --reembed or --preset`);
-  const roots = "reembed.…, head.…, recipe.…, split.…, threshold.…, standardise, singleLogit";
-  throw new UsageError(`--set ${setting}: there is no ${name}; there are ${near.join(", ") || roots}`);
+  throw new UsageError(`--set ${setting}: there is no ${name}; there are ${near.join(", ") || rootsOf(paths)}`);
+}
+
+/** First parts of the names that there are: groups with dots behind them, then single values. */
+function rootsOf(paths: readonly SpecPath[]): string {
+  const all = paths.map(({ path }) => path);
+  const groups = new Set(all.filter((path) => path.includes(".")).map((path) => path.slice(0, path.indexOf("."))));
+  const single = all.filter((path) => !path.includes(".") && !groups.has(path));
+  return [...[...groups].map((group) => `${group}.…`), ...single].join(", ");
 }
 
 function parseValue(field: MessageField, text: string, setting: string): unknown {

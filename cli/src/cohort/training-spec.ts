@@ -20,6 +20,10 @@ export interface SpecOptions extends ArchitectureOptions {
   readonly test?: number;
   readonly threshold?: string;
   readonly seed?: bigint;
+  readonly frozenEpochs?: number;
+  readonly layerDecay?: number;
+  readonly groups?: "none" | "min-loss";
+  readonly groupNegatives?: "min" | "mean" | "max";
   /** Single values as `path=value`; they win over everything else. */
   readonly set?: readonly string[];
 }
@@ -63,6 +67,7 @@ export function createTrainingSpec(
       testFraction: options.test ?? base.split?.testFraction,
     },
     threshold: options.threshold === undefined ? base.threshold : thresholdOf(options.threshold),
+    groups: groupsOf(options, base.groups),
   };
   return options.set === undefined ? spec : applySettings(spec, options.set);
 }
@@ -86,7 +91,31 @@ function recipeOf(options: SpecOptions, base: commonV1.Recipe): commonV1.Recipe 
     classWeights: options.classWeights === undefined ? base.classWeights : CLASS_WEIGHTS[options.classWeights],
     selection: options.selection === undefined ? base.selection : SELECTIONS[options.selection],
     seed: options.seed ?? base.seed,
+    frozenEpochs: options.frozenEpochs ?? base.frozenEpochs,
+    layerDecay: options.layerDecay ?? base.layerDecay,
   };
+}
+
+const GROUPS = {
+  none: commonV1.GroupRule_Kind.KIND_NONE,
+  "min-loss": commonV1.GroupRule_Kind.KIND_MIN_LOSS,
+};
+const NEGATIVES = {
+  min: commonV1.GroupRule_Negatives.NEGATIVES_MIN,
+  mean: commonV1.GroupRule_Negatives.NEGATIVES_MEAN,
+  max: commonV1.GroupRule_Negatives.NEGATIVES_MAX,
+};
+
+function groupsOf(
+  { groups, groupNegatives }: SpecOptions,
+  base: commonV1.GroupRule | undefined,
+): commonV1.GroupRule | undefined {
+  const kind = groups === undefined ? base?.kind : GROUPS[groups];
+  if (groupNegatives !== undefined && kind !== GROUPS["min-loss"])
+    throw new UsageError("--group-negatives is for --groups min-loss");
+  if (kind === undefined) return undefined;
+  const before = base?.negatives ?? commonV1.GroupRule_Negatives.NEGATIVES_UNSPECIFIED;
+  return { kind, negatives: groupNegatives === undefined ? before : NEGATIVES[groupNegatives] };
 }
 
 function optimiserOf(

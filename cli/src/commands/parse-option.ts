@@ -44,6 +44,13 @@ export function parseNames(text: string): string[] {
   throw new InvalidArgumentError("It is names with commas between them.");
 }
 
+/** Numbers of magnifications between commas, ascending, 0 for the coarsest. */
+export function parseLevels(text: string): number[] {
+  const levels = text.split(",").map((part) => (/^\s*\d\s*$/.test(part) ? Number(part) : Number.NaN));
+  if (levels.every((level, at) => (at === 0 ? level >= 0 : level > (levels[at - 1] ?? 0)))) return levels;
+  throw new InvalidArgumentError("It is ascending numbers from 0 with commas between them.");
+}
+
 /** Collects the values of an option that may be given several times. */
 export function collect(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text];

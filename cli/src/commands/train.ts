@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
-import { HEADS, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { HEADS, MIXER_OUTPUTS, REEMBEDDERS } from "../cohort/architecture-options.ts";
 import { runCommand } from "../run-command.ts";
 import {
   collect,
   parseCount,
+  parseLevels,
   parseNames,
   parseNonNegative,
   parsePositive,
@@ -23,6 +24,7 @@ export function createTrainCommand(): Command {
     .requiredOption("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
     .option("--label-column <name>", "column of the label (default: label)")
     .option("--preset <name>", "start from a named recipe ('parfocal presets' lists them); options given beside it win")
+    .option("--start-from <model>", "model whose re-embedder training starts from, e.g. a pretrained mixer")
     .option("--spec <file>", "JSON of parfocal.common.v1.TrainingSpec; options given beside it win")
     .option(
       "--set <name=value>",
@@ -38,7 +40,7 @@ export function createTrainCommand(): Command {
       "after",
       `
 The labels table is a CSV with a heading: slide_id (or bag, slide, FILENAME), label, and if there are any patient_id (case_id,
-PATIENT) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
+PATIENT), group_id (specimen_id) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
 slide stand between semicolons; one behind a question mark is not known. Slide ids match with or without a file's ending.
 
 Examples:
@@ -46,6 +48,9 @@ Examples:
   parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
   parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait
   parfocal train --model r2t --labels labels.csv --reembed r2t --head abmil --set reembed.heads=4 --set reembed.crmsa-heads=4
+  parfocal train --model her2 --labels labels.csv --start-from mixer --reembed region-mixer --frozen-epochs 1 --layer-decay 0.75
+  parfocal train --model random --labels labels.csv --reembed region-mixer --set reembed.width=128
+  parfocal train --model coarse --labels labels.csv --reembed levels --levels 0
   parfocal train --model ro --labels labels.csv --preset ro-abmil --set recipe.early-stopping.patience=5`,
     )
     .action(async (options: object, self: Command) => {
@@ -60,6 +65,13 @@ function addModelOptions(command: Command): void {
     .option("--classes <names>", "classes in order, a comma between; binary: negative first", parseNames)
     .addOption(
       new Option("--reembed <kind>", "how tiles see each other before (default: none)").choices([...REEMBEDDERS]),
+    )
+    .option("--levels <list>", "region-mixer, levels: magnifications that are looked at, 0 the coarsest", parseLevels)
+    .addOption(
+      new Option(
+        "--mixer-output <kind>",
+        "region-mixer: every tile, or one row per region (default: contextualised)",
+      ).choices([...MIXER_OUTPUTS]),
     )
     .addOption(new Option("--head <kind>", "how tiles are pooled (default: gated-abmil)").choices([...HEADS]))
     .option(
@@ -86,6 +98,19 @@ function addRecipeOptions(command: Command): void {
       new Option("--class-weights <kind>", "weights in the loss (default: none)").choices(["none", "balanced"]),
     )
     .option("--early-stopping <patience>", "stop after so many epochs without a better validation AUROC", parseCount)
+    .option("--frozen-epochs <n>", "first epochs in which the re-embedder does not move (default: 0)", parseCount)
+    .option("--layer-decay <factor>", "step sizes fall by it per layer below the head (default: 1)", parsePositive)
+    .addOption(
+      new Option(
+        "--groups <rule>",
+        "what the label of a group of slides (group_id, else the patient) says of each",
+      ).choices(["none", "min-loss"]),
+    )
+    .addOption(
+      new Option("--group-negatives <rule>", "min-loss: which slides of negative groups learn (default: min)").choices([
+        ...["min", "mean", "max"],
+      ]),
+    )
     .addOption(new Option("--selection <kind>", "weights to publish (default: best)").choices(["best", "last"]))
     .option("--validation <share>", "of the patients that validate (default: 0.15)", parseShare)
     .option("--test <share>", "of the patients that are held out (default: 0.15)", parseShare)
