@@ -96,6 +96,21 @@ describe("an imported R2T checkpoint predicts what the original predicts", () =>
     }
   });
 
+  it("takes halves and doubles, and refuses whole numbers", () => {
+    const checkpoint = checkpointOf({ ...encoderShapes(), ...PLAIN_POOLING });
+    const read = (convert: (values: Float32Array) => Float16Array | Float64Array | BigInt64Array) => {
+      const entries = [...checkpoint].map(
+        ([name, { shape, values }]) => [name, { shape, values: convert(values) }] as const,
+      );
+      return importCheckpoint({ bytes: encodeTorchFile(new Map(entries)), settings: HEADS }).weights;
+    };
+    const stem = checkpoint.get("patch_to_emb.0.weight")?.values ?? new Float32Array();
+    expect(read((values) => Float64Array.from(values))["reembed.stem.weight"]).toEqual(stem);
+    const halves = Float32Array.from(Float16Array.from(stem));
+    expect(read((values) => Float16Array.from(values))["reembed.stem.weight"]).toEqual(halves);
+    expect(() => read((values) => BigInt64Array.from(values, () => 1n))).toThrow("is I64; weights are floats");
+  });
+
   it("reads regions from settings", () => {
     const bytes = encodeTorchFile(checkpointOf({ ...encoderShapes(), ...PLAIN_POOLING }));
     const read = (settings: Record<string, string>) => importCheckpoint({ bytes, settings: { ...HEADS, ...settings } });

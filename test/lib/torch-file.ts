@@ -6,8 +6,14 @@ export interface TorchEntry {
   readonly values: Float32Array;
 }
 
-/** A `.pt` file (zip of pickle and raw storages) of f32 tensors by name, as `torch.save({root: state_dict})` lays it out. */
-export function encodeTorchFile(tensors: ReadonlyMap<string, TorchEntry>, root = "model"): Uint8Array {
+/** A tensor to write, of any type that is written. */
+interface AnyEntry {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Float64Array | Float16Array | BigInt64Array;
+}
+
+/** A `.pt` file (zip of pickle and raw storages) of tensors by name, as `torch.save({root: state_dict})` lays it out. */
+export function encodeTorchFile(tensors: ReadonlyMap<string, AnyEntry>, root = "model"): Uint8Array {
   const entries = [...tensors];
   const state = entries.map(([name, tensor], i) => Buffer.concat([text(name), rebuild(tensor, `${i}`)]));
   const dict = Buffer.concat([op("}("), ...state, op("u")]);
@@ -20,9 +26,9 @@ export function encodeTorchFile(tensors: ReadonlyMap<string, TorchEntry>, root =
 }
 
 /** A call of torch's rebuilding function on a storage, contiguous. */
-function rebuild({ shape, values }: TorchEntry, key: string): Buffer {
+function rebuild({ shape, values }: AnyEntry, key: string): Buffer {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-  const storage = [text("storage"), op("ctorch\nFloatStorage\n"), text(key), text("cpu"), int(values.length)];
+  const storage = [text("storage"), op(`ctorch\n${storageOf(values)}\n`), text(key), text("cpu"), int(values.length)];
   return Buffer.concat([
     op("ctorch._utils\n_rebuild_tensor_v2\n("),
     Buffer.concat([op("("), ...storage, op("tQ")]),
@@ -32,6 +38,12 @@ function rebuild({ shape, values }: TorchEntry, key: string): Buffer {
     Buffer.from([0x89]),
     op("ccollections\nOrderedDict\n)RtR"),
   ]);
+}
+
+function storageOf(values: AnyEntry["values"]): string {
+  if (values instanceof Float64Array) return "DoubleStorage";
+  if (values instanceof BigInt64Array) return "LongStorage";
+  return values instanceof Float32Array ? "FloatStorage" : "HalfStorage";
 }
 
 function tuple(numbers: readonly number[]): Buffer {

@@ -5,6 +5,7 @@ export { assertBag, encodeBag } from "./encode-bag.ts";
 export { encodersOfDimension, findEncoder } from "./import/encoders.ts";
 export { importFile } from "./import/import-file.ts";
 export type { ImportedBag, ImportOptions, Inferred, SourceCoordUnit } from "./import/imported-bag.ts";
+export { float64FromTensor } from "./import/tensor-values.ts";
 export { readTorchStateDict } from "./import/torch/read-torch-state-dict.ts";
 export { type BagLayout, parseBag } from "./parse-bag.ts";
 export { readBagCoords } from "./read-coords.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { float32FromTensor, readTorchStateDict } from "@parfocal/bags";
+import { float64FromTensor, readTorchStateDict, type SafetensorsTensor } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, sizeOfShape, type Task, type Weights } from "@parfocal/models";
 import { dsmilLayout } from "./dsmil-layout.ts";
@@ -84,8 +84,16 @@ function readTensors(bytes: Uint8Array): ForeignTensors {
   // Checkpoints of several devices put every name below `module`.
   const plain = (name: string) => name.slice(root.length).replace(/^module\./u, "");
   return new Map(
-    found.map(([name, tensor]) => [plain(name), { shape: tensor.shape, values: float32FromTensor(tensor) }] as const),
+    found.map(([name, tensor]) => [plain(name), { shape: tensor.shape, values: floatsOf(name, tensor) }] as const),
   );
+}
+
+const FLOATS: ReadonlySet<string> = new Set(["F16", "BF16", "F32", "F64"]);
+
+/** The values in f32: halves widen exactly, doubles are rounded, and one beyond f32 becomes infinite, which is refused later. */
+function floatsOf(name: string, tensor: SafetensorsTensor): Float32Array {
+  if (FLOATS.has(tensor.dtype)) return Float32Array.from(float64FromTensor(tensor));
+  throw new DomainError("UNSUPPORTED_FORMAT", `${name} of the checkpoint is ${tensor.dtype}; weights are floats`);
 }
 
 function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensors): Weights {
