@@ -14,7 +14,7 @@ import { assertLabel, encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
 
 /** Groups by part, which add up to the part's rows. */
-export interface PartGroups {
+interface PartGroups {
   readonly train: readonly BagGroup[];
   readonly validation: readonly BagGroup[];
   readonly test: readonly BagGroup[];

@@ -10,7 +10,7 @@ import type { ResidentState } from "./training-state.ts";
 /** What a run takes, by port. */
 export type Feeds = Readonly<Record<string, TensorSource>>;
 /** Where a run's outputs go. */
-export type Fetches = Readonly<Record<string, TensorSink>>;
+type Fetches = Readonly<Record<string, TensorSink>>;
 
 /** Most dropout sites of a model; streams of random words are numbered `step * this + site`. */
 const MAX_SITES = 64n;

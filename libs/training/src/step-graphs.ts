@@ -24,7 +24,7 @@ import { applyUpdate, gradientPort, type StepOptions, updatePorts, vectorPort } 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /**
- * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper` (see `hyperSize`),
+ * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper` (of every group that moves, in their order),
  * `slot.<name>` `[P]`. Outputs: `loss`, `next.weights`, `next.slot.<name>`.
  */
 export function trainStepBuild(model: Model, optimiser: Optimiser, options: StepOptions = {}): CaptureOptions {

@@ -19,7 +19,7 @@ export interface StepOptions {
 }
 
 /** How many numbers `hyper` has: the optimiser's for every group of parameters that moves, in the groups' order. */
-export function hyperSize({ nHyper }: Optimiser, phase: Phase): number {
+function hyperSize({ nHyper }: Optimiser, phase: Phase): number {
   return nHyper * movingGroups(phase).length;
 }
 
