@@ -4,6 +4,7 @@ import { type Stage, startStage } from "@parfocal/stage";
 import type { PretrainConfig } from "./config.ts";
 import type { PretrainDeps } from "./deps.ts";
 import { createBuildRegions } from "./handlers/build-regions.ts";
+import { createPretrain } from "./handlers/pretrain.ts";
 
 export { type PretrainConfig, pretrainConfigFromEnv, pretrainSettings } from "./config.ts";
 
@@ -17,5 +18,8 @@ export function startPretrain(
 }
 
 function definePretrain(deps: PretrainDeps) {
-  return defineService(pretrainV1.PretrainServiceDefinition, { buildRegions: createBuildRegions(deps) });
+  return defineService(pretrainV1.PretrainServiceDefinition, {
+    buildRegions: createBuildRegions(deps),
+    pretrain: createPretrain(deps),
+  });
 }

@@ -83,6 +83,7 @@ export type PretrainEvent =
       readonly nTrain: number;
       readonly nValidation: number;
       readonly nParameters: number;
+      readonly nUpdates: number;
       /** Update of the checkpoint that is continued; 0 when pretraining starts. */
       readonly resumedFrom: number;
     }

@@ -47,6 +47,7 @@ export async function* pretrain(
       nTrain: plan.train.nRegions,
       nValidation: plan.validation.nRegions,
       nParameters: plan.layout.nTrainable,
+      nUpdates: plan.length.nUpdates,
       resumedFrom: start.update,
     };
     const run: PretrainRun = { plan, deps, signal, resident, runs: createPretrainRuns(plan, resident) };
