@@ -216,6 +216,21 @@ describe("a package without a head", () => {
 });
 
 describe("a model of regions", () => {
+  it("is not taken for another that picks other magnifications by the same graph", async () => {
+    const loaded: LoadedModel[] = [];
+    for (const levels of [[0], [1]]) {
+      const prefix = `models/levels-${levels.join("")}/1`;
+      await publishModel(world.store, prefix, await trainOn({ kind: "levels", levels }), { codeVersion: "test" });
+      loaded.push(await loadModel(world.store, prefix));
+    }
+    const graphs = loaded.map(({ manifest }) => manifest.graphs.reembed?.digest);
+    expect(graphs[1]).toBe(graphs[0]);
+    expect(loaded[1]?.reembed?.encoder).not.toBe(loaded[0]?.reembed?.encoder);
+    const ref = cohort[0]?.bag as BagRef;
+    const [coarse, fine] = [await reembed(loaded[0] as LoadedModel, ref), await reembed(loaded[1] as LoadedModel, ref)];
+    expect(fine.n).toBeGreaterThan(coarse.n);
+  });
+
   it("refuses bags of one magnification, in training and in serving", async () => {
     const refused = { code: "GEOMETRY_MISMATCH", details: { field: "levelCount", expected: "3", found: "1" } };
     const features = { dtype: "F32", data: new Float32Array(4 * D) } as const;

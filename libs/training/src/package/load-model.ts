@@ -23,7 +23,10 @@ export interface LoadedModel {
 
 /** The re-embedder of a loaded model. */
 export interface LoadedReembedder {
-  /** SHA-256 of `reembed.onnx`, configuration and weights: models that share their re-embedder share it. */
+  /**
+   * Models that share their re-embedder share it: SHA-256 of `reembed.onnx`, which holds configuration and weights; of one that
+   * looks at regions, of that with the rule by which its inputs are made.
+   */
   readonly digest: string;
   /** What the bags that it leaves name as their encoder. */
   readonly encoder: string;
@@ -53,7 +56,7 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
   }
   const manifest = parseManifest(bytes);
   const model = buildModel(manifest.model);
-  const reembed = reembedderOf(store, prefix, manifest);
+  const reembed = reembedderOf(store, prefix, manifest, model);
   const { aggregate } = manifest.graphs;
   return {
     digest,
@@ -87,7 +90,20 @@ function reembedEncoderOf(digest: string): string {
   return `reembed:${digest.slice(0, 12)}`;
 }
 
-function reembedderOf(store: ObjectStore, prefix: string, { graphs }: ModelManifest): LoadedReembedder | undefined {
+/** The graph does not know which magnifications its rows come from: graphs that only pick rows are all the same. */
+function identityOf(graphDigest: string, { regions, outputRows }: Model): string {
+  if (regions === undefined) return graphDigest;
+  const { levelCount, levels, regionTiles } = regions;
+  const rule = JSON.stringify([graphDigest, levelCount, levels, regionTiles, outputRows]);
+  return createHash("sha256").update(rule).digest("hex");
+}
+
+function reembedderOf(
+  store: ObjectStore,
+  prefix: string,
+  { graphs }: ModelManifest,
+  model: Model,
+): LoadedReembedder | undefined {
   const { reembed, reembedStem, reembedBody } = graphs;
   if (reembed === undefined) return undefined;
   let reading: Promise<ReembedGraphs> | undefined;
@@ -97,9 +113,10 @@ function reembedderOf(store: ObjectStore, prefix: string, { graphs }: ModelManif
     const stem = await readGraph(store, prefix, reembedStem, call);
     return { whole, halves: { stem, body: await readGraph(store, prefix, reembedBody, call) } };
   };
+  const digest = identityOf(reembed.digest, model);
   return {
-    digest: reembed.digest,
-    encoder: reembedEncoderOf(reembed.digest),
+    digest,
+    encoder: reembedEncoderOf(digest),
     async readGraphs(options = {}) {
       assertNotAborted(options.signal);
       // Without the caller's signal: others may be waiting for the same graphs.
