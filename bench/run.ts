@@ -75,6 +75,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--seeds", "1,2"],
   },
   {
+    name: "regions",
+    what: "build of region bags, random reads of regions and of contrastive sources, memory",
+    path: "bench/regions/read.ts",
+    quick: ["--slides", "4", "--cells", "16", "--reads", "500", "--rounds", "3"],
+  },
+  {
     name: "mil",
     what: "10-fold cross-validation of classic data sets through the gateway",
     path: "bench/mil/run.ts",
