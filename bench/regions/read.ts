@@ -42,7 +42,10 @@ const REGION = { regionTiles: 3, levelCount: LEVELS };
 const N_TOKENS = tokenCount(REGION);
 const MIB = 1024 * 1024;
 
-/** Operations of a training step of preset S on one region, half of its tokens removed, by the cost model of docs/bags.md. */
+/**
+ * Operations of a training step of the mixer's preset `s` on one region, half of its tokens removed: encoder on those that
+ * are left, decoder on all, a multiply-add counted twice, forward and backward as three forwards.
+ */
 const STEP_GFLOP = 15.4;
 
 /** What the planting process tells. */
