@@ -139,9 +139,73 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     expect(logits[1]).toBeCloseTo(-0.225386, 6);
   });
 
-  it("is refused with the query network of one layer", () => {
+  it.each([
+    [2, undefined],
+    [1, undefined],
+    [1, "relu"],
+    [1, "none"],
+    [2, "none"],
+  ] as const)("predicts what plain loops do with %i query layers and learned values of %s", (nLayers, activation) => {
+    const all = new Map(weights);
+    if (nLayers === 1) {
+      for (const name of ["q.0", "q.2"].flatMap((each) => [`${each}.weight`, `${each}.bias`]))
+        all.delete(`b_classifier.${name}`);
+      all.set("b_classifier.q.weight", filler([7, 4], 300, 1)).set("b_classifier.q.bias", filler([7], 301, 1));
+    }
+    if (activation !== undefined)
+      all.set("b_classifier.v.1.weight", filler([4, 4], 302, 1)).set("b_classifier.v.1.bias", filler([4], 303, 1));
+    const bag = filler([5, 4], 9, 2);
+    const settings: Record<string, string> = activation === undefined ? {} : { v_act: activation };
+    const logits = logitsOf({ bytes: encodeTorchFile(all), settings }, bag);
+    for (const [k, value] of dsmilPlainly(all, bag, activation).entries()) expect(logits[k]).toBeCloseTo(value, 5);
+    expect(logits).toHaveLength(2);
+  });
+
+  it("is refused when the query network is missing, and with a setting that it has not", () => {
     const old = new Map(weights);
-    old.delete("b_classifier.q.2.weight");
-    expect(refusal(old)).toMatchObject({ code: "UNSUPPORTED_FORMAT" });
+    old.delete("b_classifier.q.0.weight");
+    expect(refusal(old)).toMatchObject({ code: "SHAPE_MISMATCH" });
+    expect(refusal(weights, { v_act: "none" })).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 });
+
+/** The bag's logits of the DSMIL program, tile by tile. */
+function dsmilPlainly(
+  all: ReadonlyMap<string, TorchEntry>,
+  bag: TorchEntry,
+  activation: "relu" | "none" | undefined,
+): number[] {
+  const linear = (name: string, x: readonly number[]): number[] => {
+    const { shape, values } = all.get(`${name}.weight`) as TorchEntry;
+    const bias = all.get(`${name}.bias`)?.values;
+    return Array.from({ length: shape[0] ?? 0 }, (_, o) =>
+      x.reduce((sum, value, i) => sum + value * (values[o * x.length + i] ?? 0), bias?.[o] ?? 0),
+    );
+  };
+  const relu = (x: readonly number[]) => x.map((value) => Math.max(value, 0));
+  const query = (x: readonly number[]) =>
+    all.has("b_classifier.q.weight")
+      ? linear("b_classifier.q", x)
+      : linear("b_classifier.q.2", relu(linear("b_classifier.q.0", x))).map(Math.tanh);
+  const pooledValue = (x: readonly number[]): readonly number[] => {
+    if (activation === undefined) return x;
+    const value = linear("b_classifier.v.1", x);
+    return activation === "relu" ? relu(value) : value;
+  };
+  const tiles = Array.from({ length: 5 }, (_, n) => Array.from(bag.values.slice(4 * n, 4 * n + 4)));
+  const scores = tiles.map((tile) => linear("i_classifier.fc.0", tile));
+  const pooled = [0, 1].map((k) => {
+    const best = scores.reduce((most, row, n) => ((row[k] ?? 0) > (scores[most]?.[k] ?? 0) ? n : most), 0);
+    const sought = query(tiles[best] ?? []);
+    const alike = tiles.map((tile) => {
+      const product = query(tile).reduce((sum, value, i) => sum + value * (sought[i] ?? 0), 0);
+      return Math.exp(product / Math.sqrt(sought.length));
+    });
+    const total = alike.reduce((sum, value) => sum + value, 0);
+    return [0, 1, 2, 3].map((c) =>
+      tiles.reduce((sum, tile, n) => sum + ((alike[n] ?? 0) / total) * (pooledValue(tile)[c] ?? 0), 0),
+    );
+  });
+  // The convolution over the embeddings of both classes is a linear layer of them in a row.
+  return linear("b_classifier.fcc", pooled.flat());
+}

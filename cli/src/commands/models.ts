@@ -43,7 +43,7 @@ FILE is a .pt state dict of this machine, which is uploaded, or an s3:// or file
 read, never executed; every name and shape is checked. Settings, with their defaults:
   R2T    n_heads=8 crmsa_heads=8 all_shortcut=false region_num=8 region_size=0 min_region_num=0 min_region_ratio=0
          act=relu (gelu, none) da_act=tanh (relu, gelu); with feed-forward layers ffn_act=gelu (relu); with PEG or PPEG pos_pos=0 (-1)
-  DSMIL  none
+  DSMIL  with learned values v_act=relu (none, as older versions have it)
 
 Examples:
   parfocal models import fold_0_model_best_auc.pt --name r2t --set crmsa_heads=1 --classes LUAD,LUSC`,

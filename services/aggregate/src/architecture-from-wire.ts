@@ -59,8 +59,13 @@ function classAttentionFromWire({ branches, attentionWidth, heads }: commonV1.Cl
   return { attentionWidth, heads, branches: choice<string | undefined>("class_attention.branches", table, name) };
 }
 
-function dsmilFromWire({ value, ...numbers }: commonV1.DsmilHead): Fields {
+function dsmilFromWire({ value, query, valueIsLinear, ...numbers }: commonV1.DsmilHead): Fields {
   const values = { VALUE_UNSPECIFIED: undefined, VALUE_IDENTITY: "identity", VALUE_LEARNED: "learned" };
-  const name = commonV1.dsmilHead_ValueToJSON(value);
-  return { ...numbers, value: choice<string | undefined>("dsmil.value", values, name) };
+  const queries = { QUERY_UNSPECIFIED: undefined, QUERY_DEEP: "deep", QUERY_LINEAR: "linear" };
+  return {
+    ...numbers,
+    value: choice<string | undefined>("dsmil.value", values, commonV1.dsmilHead_ValueToJSON(value)),
+    query: choice<string | undefined>("dsmil.query", queries, commonV1.dsmilHead_QueryToJSON(query)),
+    valueActivation: valueIsLinear ? "none" : undefined,
+  };
 }

@@ -104,7 +104,14 @@ function roformerRecipe(batchSize: number): Json {
 
 const DSMIL_HEAD = {
   trunk: NO_TRUNK,
-  dsmil: { queryWidth: 128, value: "VALUE_IDENTITY", valueDropout: 0, instanceWeight: 0.5 },
+  dsmil: {
+    query: "QUERY_DEEP",
+    queryWidth: 128,
+    value: "VALUE_IDENTITY",
+    valueIsLinear: false,
+    valueDropout: 0,
+    instanceWeight: 0.5,
+  },
 };
 
 const CLASS_ATTENTION_HEAD = {

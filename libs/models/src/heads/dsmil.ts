@@ -14,10 +14,14 @@ export interface DsmilConfig extends HeadConfig, TrunkConfig {
   readonly hidden: readonly number[];
   readonly activation: TrunkConfig["activation"];
   readonly init: TrunkConfig["init"];
-  /** Width Q of both layers of the query network. */
+  /** The query network: `tanh(W relu(W h))`, or one linear layer. */
+  readonly query: "deep" | "linear";
+  /** Width Q of its layers. */
   readonly queryWidth: number;
-  /** What is pooled: the tiles themselves, or `relu(W drop(x))` of them. */
+  /** What is pooled: the tiles themselves, or a layer `activation(W drop(h))` of them. */
   readonly value: "identity" | "learned";
+  /** Of the learned values. */
+  readonly valueActivation: "relu" | "none";
   /** Probability of dropping an activation before the learned values. */
   readonly valueDropout: number;
   /** Share of the loss that the critical tiles' own logits get; the rest is the bag's. */
@@ -29,7 +33,8 @@ export interface DsmilConfig extends HeadConfig, TrunkConfig {
  * attends to the tiles that resemble it: `A = softmax over tiles of q(h) · q(h*) / sqrt(Q)`, `B = Aᵀ V`, and each logit mixes
  * the embeddings of all classes. The instance stream's logits are the auxiliary output.
  *
- * Source: Li et al. 2021 (arXiv:2011.08939), eq. 2 to 7 and their public program. Differs: the bag's logits alone
+ * Source: Li et al. 2021 (arXiv:2011.08939), eq. 2 to 7 and their public program, whose older versions have a query of one layer and
+ * values without an activation. Differs: the bag's logits alone
  * are served; averaging both streams is left to who compares models.
  */
 export const dsmilHead: HeadDefinition<DsmilConfig> = {
@@ -40,8 +45,10 @@ export const dsmilHead: HeadDefinition<DsmilConfig> = {
     const config: DsmilConfig = {
       kind: reader.choice("kind", ["dsmil"]),
       ...readTrunkConfig(reader, { hidden: [], init: "orthogonal" }),
+      query: reader.choice("query", ["deep", "linear"], "deep"),
       queryWidth: reader.number("queryWidth", { min: 1, max: MAX_WIDTH, isInteger: true, fallback: 128 }),
       value: reader.choice("value", ["identity", "learned"], "identity"),
+      valueActivation: reader.choice("valueActivation", ["relu", "none"], "relu"),
       valueDropout: reader.number("valueDropout", { min: 0, max: 0.95, fallback: 0 }),
       instanceWeight: reader.number("instanceWeight", { min: 0, max: 1, fallback: 0.5 }),
     };
@@ -59,7 +66,7 @@ export const dsmilHead: HeadDefinition<DsmilConfig> = {
         ...trunk.parameters,
         ...linearParameters("instance", { nIn: width, nOut: nLogits, scheme }),
         ...linearParameters("query.0", { nIn: width, nOut: query, scheme }),
-        ...linearParameters("query.1", { nIn: query, nOut: query, scheme }),
+        ...(config.query === "deep" ? linearParameters("query.1", { nIn: query, nOut: query, scheme }) : []),
         ...(isLearned ? linearParameters("value", { nIn: width, nOut: width, scheme }) : []),
         ...linearParameters("classifier", { nIn: nLogits * width, nOut: nLogits, scheme }),
       ],
@@ -88,8 +95,8 @@ function similarity(
   critical: tf.Tensor2D,
   context: ForwardContext,
 ): tf.Tensor2D {
-  const layer = tf.relu(applyLinear(context, "query.0", hidden)); // [N, Q]
-  const queries = tf.tanh(applyLinear(context, "query.1", layer)); // [N, Q]
+  const layer = applyLinear(context, "query.0", hidden); // [N, Q]
+  const queries = config.query === "deep" ? tf.tanh(applyLinear(context, "query.1", tf.relu(layer))) : layer; // [N, Q]
   const sought = tf.matMul(critical, queries, true); // [K, Q]
   const scores = tf.mul(tf.matMul(queries, sought, false, true), 1 / Math.sqrt(config.queryWidth)); // [N, K]
   return softmaxOverTiles(scores) as tf.Tensor2D;
@@ -97,5 +104,6 @@ function similarity(
 
 function valuesOf(config: DsmilConfig, hidden: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
   if (config.value === "identity") return hidden;
-  return tf.relu(applyLinear(context, "value", context.dropout("value", hidden)));
+  const values = applyLinear(context, "value", context.dropout("value", hidden));
+  return config.valueActivation === "relu" ? tf.relu(values) : values;
 }

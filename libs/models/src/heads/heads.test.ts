@@ -32,6 +32,11 @@ const HEADS: readonly (readonly [string, Record<string, unknown>, Record<string,
   ["gated abmil, branches per class", { kind: "gated-abmil" }, LABELS],
   ["dsmil", { kind: "dsmil", queryWidth: 3 }, BINARY],
   ["dsmil without a trunk, learned values", { kind: "dsmil", queryWidth: 3, hidden: [], value: "learned" }, LABELS],
+  [
+    "dsmil with a query of one layer and plain values",
+    { kind: "dsmil", queryWidth: 3, query: "linear", value: "learned", valueActivation: "none" },
+    LABELS,
+  ],
   ["dsmil with one logit", { kind: "dsmil", queryWidth: 3 }, { ...BINARY, link: "sigmoid" }],
   ["class attention", { kind: "class-attention", attentionWidth: 6, heads: 3 }, LABELS],
   [

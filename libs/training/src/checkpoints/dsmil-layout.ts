@@ -1,44 +1,50 @@
-import { DomainError } from "@parfocal/errors";
 import type { Task } from "@parfocal/models";
 import { type CheckpointLayout, shapeOf } from "./layout.ts";
 
+/** The query network's only layer in older versions of the program. */
+const LINEAR_QUERY = "b_classifier.q";
+
 /** Our names of layers as theirs. */
-const LAYERS: ReadonlyMap<string, string> = new Map([
-  ["head.instance", "i_classifier.fc.0"],
-  ["head.query.0", "b_classifier.q.0"],
-  ["head.query.1", "b_classifier.q.2"],
-  ["head.value", "b_classifier.v.1"],
-  ["head.classifier", "b_classifier.fcc"],
-]);
+function layerNames(isLinear: boolean): ReadonlyMap<string, string> {
+  return new Map([
+    ["head.instance", "i_classifier.fc.0"],
+    ["head.query.0", isLinear ? LINEAR_QUERY : "b_classifier.q.0"],
+    ["head.query.1", "b_classifier.q.2"],
+    ["head.value", "b_classifier.v.1"],
+    ["head.classifier", "b_classifier.fcc"],
+  ]);
+}
 
 /**
- * Aggregator checkpoints of the public DSMIL program (`i_classifier`, `b_classifier`).
+ * Aggregator checkpoints of the public DSMIL program (`i_classifier`, `b_classifier`), with a query network of two layers or of one.
+ * Learned values have a ReLU in the newer versions and none in the older ones, which is the setting `v_act`.
  *
  * Source: binli123/dsmil-wsi at 80465ed, names and shapes alone.
  */
 export const dsmilLayout: CheckpointLayout = {
   name: "dsmil",
   isOf: (tensors) => tensors.has("i_classifier.fc.0.weight") && tensors.has("b_classifier.fcc.weight"),
-  read(tensors) {
-    const [nLogits, dIn] = shapeOf(tensors, "i_classifier.fc.0.weight", 2);
-    if (!tensors.has("b_classifier.q.2.weight")) {
-      const message = "the checkpoint's query network has one layer; only the one of two layers can be imported";
-      throw new DomainError("UNSUPPORTED_FORMAT", message);
-    }
-    const [queryWidth] = shapeOf(tensors, "b_classifier.q.0.weight", 2);
+  read(tensors, settings) {
+    const [nLogits = 0, dIn = 0] = shapeOf(tensors, "i_classifier.fc.0.weight", 2);
+    const isLinear = tensors.has(`${LINEAR_QUERY}.weight`);
+    const names = layerNames(isLinear);
+    const [queryWidth = 0] = shapeOf(tensors, `${names.get("head.query.0")}.weight`, 2);
+    const isLearned = tensors.has("b_classifier.v.1.weight");
     const head = {
       kind: "dsmil",
       hidden: [],
-      queryWidth: queryWidth ?? 0,
-      value: tensors.has("b_classifier.v.1.weight") ? "learned" : "identity",
+      query: isLinear ? "linear" : "deep",
+      queryWidth,
+      value: isLearned ? "learned" : "identity",
+      ...(isLearned && { valueActivation: settings.choice("v_act", ["relu", "none"], "relu") }),
     };
     return {
-      model: { dIn: dIn ?? 0, head },
-      nLogits: nLogits ?? 0,
-      defaultTask: () => sigmoidTask(nLogits ?? 0),
+      model: { dIn, head },
+      nLogits,
+      defaultTask: () => sigmoidTask(nLogits),
       foreignName(parameter) {
         const dot = parameter.lastIndexOf(".");
-        return `${LAYERS.get(parameter.slice(0, dot)) ?? parameter.slice(0, dot)}${parameter.slice(dot)}`;
+        return `${names.get(parameter.slice(0, dot)) ?? parameter.slice(0, dot)}${parameter.slice(dot)}`;
       },
     };
   },

@@ -373,7 +373,7 @@ export function classAttentionHead_BranchesToJSON(object: ClassAttentionHead_Bra
 
 /** Dual-stream pooling around each class's critical tile (Li et al. 2021). Without a trunk unless one is given. */
 export interface DsmilHead {
-  /** Width of both layers of the query network, 1 to 32 768; absent: 128. */
+  /** Width of the layers of the query network, 1 to 32 768; absent: 128. */
   queryWidth?:
     | number
     | undefined;
@@ -384,7 +384,13 @@ export interface DsmilHead {
     | number
     | undefined;
   /** Share of the loss that the critical tiles' own scores get, 0 to 1; absent: 0.5. */
-  instanceWeight?: number | undefined;
+  instanceWeight?:
+    | number
+    | undefined;
+  /** The query network. */
+  query: DsmilHead_Query;
+  /** No ReLU behind the learned values, as older programs have it. */
+  valueIsLinear: boolean;
 }
 
 /** What is pooled. */
@@ -431,6 +437,53 @@ export function dsmilHead_ValueToJSON(object: DsmilHead_Value): string {
       return "VALUE_LEARNED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Value");
+  }
+}
+
+/** The query network. */
+export const DsmilHead_Query = {
+  /** QUERY_UNSPECIFIED - Two layers. */
+  QUERY_UNSPECIFIED: 0,
+  /** QUERY_DEEP - Two layers, ReLU between them and tanh behind. */
+  QUERY_DEEP: 1,
+  /** QUERY_LINEAR - One layer alone, as older programs have it. */
+  QUERY_LINEAR: 2,
+} as const;
+
+export type DsmilHead_Query = typeof DsmilHead_Query[keyof typeof DsmilHead_Query];
+
+export namespace DsmilHead_Query {
+  export type QUERY_UNSPECIFIED = typeof DsmilHead_Query.QUERY_UNSPECIFIED;
+  export type QUERY_DEEP = typeof DsmilHead_Query.QUERY_DEEP;
+  export type QUERY_LINEAR = typeof DsmilHead_Query.QUERY_LINEAR;
+}
+
+export function dsmilHead_QueryFromJSON(object: any): DsmilHead_Query {
+  switch (object) {
+    case 0:
+    case "QUERY_UNSPECIFIED":
+      return DsmilHead_Query.QUERY_UNSPECIFIED;
+    case 1:
+    case "QUERY_DEEP":
+      return DsmilHead_Query.QUERY_DEEP;
+    case 2:
+    case "QUERY_LINEAR":
+      return DsmilHead_Query.QUERY_LINEAR;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Query");
+  }
+}
+
+export function dsmilHead_QueryToJSON(object: DsmilHead_Query): string {
+  switch (object) {
+    case DsmilHead_Query.QUERY_UNSPECIFIED:
+      return "QUERY_UNSPECIFIED";
+    case DsmilHead_Query.QUERY_DEEP:
+      return "QUERY_DEEP";
+    case DsmilHead_Query.QUERY_LINEAR:
+      return "QUERY_LINEAR";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DsmilHead_Query");
   }
 }
 
@@ -2242,7 +2295,14 @@ export const ClassAttentionHead: MessageFns<ClassAttentionHead> = {
 };
 
 function createBaseDsmilHead(): DsmilHead {
-  return { queryWidth: undefined, value: 0, valueDropout: undefined, instanceWeight: undefined };
+  return {
+    queryWidth: undefined,
+    value: 0,
+    valueDropout: undefined,
+    instanceWeight: undefined,
+    query: 0,
+    valueIsLinear: false,
+  };
 }
 
 export const DsmilHead: MessageFns<DsmilHead> = {
@@ -2258,6 +2318,12 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     }
     if (message.instanceWeight !== undefined) {
       writer.uint32(33).double(message.instanceWeight);
+    }
+    if (message.query !== 0) {
+      writer.uint32(40).int32(message.query);
+    }
+    if (message.valueIsLinear !== false) {
+      writer.uint32(48).bool(message.valueIsLinear);
     }
     return writer;
   },
@@ -2307,6 +2373,22 @@ export const DsmilHead: MessageFns<DsmilHead> = {
             message.instanceWeight = reader.double();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.query = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.valueIsLinear = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2337,6 +2419,12 @@ export const DsmilHead: MessageFns<DsmilHead> = {
         : isSet(object.instance_weight)
         ? globalThis.Number(object.instance_weight)
         : undefined,
+      query: isSet(object.query) ? dsmilHead_QueryFromJSON(object.query) : 0,
+      valueIsLinear: isSet(object.valueIsLinear)
+        ? globalThis.Boolean(object.valueIsLinear)
+        : isSet(object.value_is_linear)
+        ? globalThis.Boolean(object.value_is_linear)
+        : false,
     };
   },
 
@@ -2354,6 +2442,12 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     if (message.instanceWeight !== undefined) {
       obj.instanceWeight = floatToJson(message.instanceWeight);
     }
+    if (message.query !== 0) {
+      obj.query = dsmilHead_QueryToJSON(message.query);
+    }
+    if (message.valueIsLinear !== false) {
+      obj.valueIsLinear = message.valueIsLinear;
+    }
     return obj;
   },
 
@@ -2366,6 +2460,8 @@ export const DsmilHead: MessageFns<DsmilHead> = {
     message.value = object.value ?? 0;
     message.valueDropout = object.valueDropout ?? undefined;
     message.instanceWeight = object.instanceWeight ?? undefined;
+    message.query = object.query ?? 0;
+    message.valueIsLinear = object.valueIsLinear ?? false;
     return message;
   },
 };
