@@ -12,8 +12,8 @@ export interface BagInput {
   readonly n: number;
   /** Sizes of the bag by the names that shapes give them. */
   readonly sizes: MadeSides["sizes"];
-  /** What lies beside the rows that the head gets, as far as it was read. */
-  readonly rows: Omit<RowSides, "metadata">;
+  /** The rows that the head gets; with their corners where these are not the bag's and were not left out to save memory. */
+  readonly rows: Pick<RowSides, "n" | "coords">;
   /** Feeds by the names of `bagPorts`. */
   readonly feeds: Readonly<Record<string, TensorSource>>;
   readonly metadata: BagMetadata;
@@ -48,7 +48,12 @@ async function bagInputFromHeader(
 ): Promise<BagInput> {
   const { n, metadata, coords } = header;
   const sides = await readSides(store, ref, header, neededSides(model), signal);
-  const { tensors, sizes, rows } = makeSides(model, { n, metadata, ...sides });
+  const made = makeSides(model, { n, metadata, ...sides });
+  const { tensors, sizes } = made;
+  const rows = {
+    n: made.rows.n,
+    ...(model.outputRows !== "tiles" && made.rows.coords && { coords: made.rows.coords }),
+  };
   const feeds = Object.entries(tensors).map(([name, tensor]): [string, TensorSource] => {
     // As they lie in the bag, from where the engine reads them.
     if (name === "coords" && coords !== undefined)
@@ -107,14 +112,18 @@ export async function readTilesOrBag(
   return { n, sizes: { N: n, M: n, R: n }, rows: { n }, feeds, metadata, isReembedded: true };
 }
 
-/** {@link readBagInput} of many bags in their order. */
+/** {@link readBagInput} of many bags in their order, which stay in memory together: without corners. */
 export function readBagInputs(
   store: ObjectStore,
   refs: readonly BagRef[],
   model: Model,
   signal?: AbortSignal,
 ): Promise<BagInput[]> {
-  return mapBags(refs, (ref) => readBagInput(store, ref, model, signal), signal);
+  const read = async (ref: BagRef): Promise<BagInput> => {
+    const input = await readBagInput(store, ref, model, signal);
+    return { ...input, rows: { n: input.rows.n } };
+  };
+  return mapBags(refs, read, signal);
 }
 
 /** What `read` makes of each bag, in their order, a bounded number at a time. The first failure ends it. */

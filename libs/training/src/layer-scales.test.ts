@@ -27,15 +27,10 @@ describe("the numbers of F25", () => {
   });
 
   it("with 6 blocks, as the mixer has them", () => {
-    const depth = { blocks: Array.from({ length: 6 }, (_, i) => `reembed.blocks.${i}`), output: ["reembed.norm"] };
-    const names = ["reembed.input.weight", ...depth.blocks.map((name) => `${name}.x.bias`), "reembed.norm.bias"];
-    const parameters = names.map((name) => {
-      return { name, shape: [1], init: { kind: "zeros" }, decay: false, isTrainable: true } as const;
-    });
     const expected = [0.133484, 0.177979, 0.237305, 0.316406, 0.421875, 0.5625, 0.75, 1];
-    for (const [i, scale] of layerScales({ depth, parameters }, parameters, 0.75).entries()) {
-      expect(scale).toBeCloseTo(expected[i] ?? Number.NaN, 6);
-    }
+    const scales = scalesOf({ kind: "region-mixer", regionTiles: 1, width: 4, heads: 1, depth: 6 });
+    expect(scales).toHaveLength(expected.length);
+    for (const [i, scale] of scales.entries()) expect(scale).toBeCloseTo(expected[i] ?? Number.NaN, 6);
   });
 });
 
@@ -51,6 +46,19 @@ describe("layers", () => {
     expect(of("reembed.cross.norm.weight")).toBe(3);
     expect(of("reembed.norm.weight")).toBe(4);
     expect(of("head.classifier.weight")).toBe(4);
+  });
+
+  it("are the input's, the blocks' and the rest's in the mixer", () => {
+    const { of, last } = layerIds(modelOf({ kind: "region-mixer", regionTiles: 1, width: 4, heads: 1, depth: 2 }));
+    expect(last).toBe(3);
+    const { parameters } = modelOf({ kind: "region-mixer", regionTiles: 1, width: 4, heads: 1, depth: 2 });
+    const namesOf = (layer: number) => parameters.map(({ name }) => name).filter((name) => of(name) === layer);
+    expect(namesOf(0).filter((name) => name.startsWith("reembed."))).toEqual(
+      expect.arrayContaining(["reembed.input.weight", "reembed.positions"]),
+    );
+    expect(namesOf(1).every((name) => name.startsWith("reembed.blocks.0."))).toBe(true);
+    expect(namesOf(2).every((name) => name.startsWith("reembed.blocks.1."))).toBe(true);
+    expect(namesOf(3)).toEqual(expect.arrayContaining(["reembed.norm.weight", "head.classifier.weight"]));
   });
 
   it("do not take one block's name for the beginning of another's", () => {

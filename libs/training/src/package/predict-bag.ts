@@ -94,12 +94,11 @@ type HostOutput = Parameters<typeof floatsFromHostTensor>[0];
 
 function attentionOf({ model }: LoadedModel, input: ServingInput, output: HostOutput): BagAttention {
   const { n, coords } = input.rows;
-  const isOwn = input.isReembedded || model.outputRows === "tiles";
   return {
     n,
     nBranches: model.nBranches,
     values: floatsFromHostTensor(output, "attention"),
-    ...(!isOwn && coords && { coords }),
+    ...(coords && { coords }),
   };
 }
 
