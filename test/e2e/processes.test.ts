@@ -42,7 +42,7 @@ describe("four processes", () => {
     return sha256;
   };
 
-  it("are healthy, refuse empty requests, and answer UNIMPLEMENTED for the stage to come", async () => {
+  it("are healthy and refuse empty requests", async () => {
     const [reembed, pretrain] = await Promise.all([start("reembed"), start("pretrain")]);
     for (const { address } of [reembed, pretrain]) {
       const health = createStageClient(grpcHealthV1.HealthDefinition, address);
@@ -54,8 +54,11 @@ describe("four processes", () => {
     await expect(first).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     reembedding.close();
     const pretraining = createStageClient(pretrainV1.PretrainServiceDefinition, pretrain.address);
+    // An empty URI lies in no store.
     const second = pretraining.calls.pretrain({})[Symbol.asyncIterator]().next();
-    await expect(second).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
+    await expect(second).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const third = pretraining.calls.buildRegions({})[Symbol.asyncIterator]().next();
+    await expect(third).rejects.toMatchObject({ code: "FORBIDDEN" });
     pretraining.close();
   });
 

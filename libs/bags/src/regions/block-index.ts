@@ -68,7 +68,7 @@ export function hasSlot({ present, wordCount }: BlockIndex, block: number, slot:
 }
 
 /** Bits that are set in a 32-bit word. Source: Warren, Hacker's Delight, §5-1. */
-export function countBits(word: number): number {
+function countBits(word: number): number {
   const pairs = word - ((word >>> 1) & 0x55555555);
   const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
   return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
