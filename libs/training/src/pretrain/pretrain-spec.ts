@@ -88,12 +88,9 @@ function optionalWhole(reader: ConfigReader, name: string): number | undefined {
 }
 
 function parseAdamw(json: ConfigObject): OptimiserConfig {
+  createConfigReader(json, "optimiser").choice("kind", ["adamw"], "adamw");
   const given = Object.entries(json).filter(([, value]) => value !== null && value !== undefined);
-  const config = parseOptimiser({ ...OPTIMISER, ...Object.fromEntries(given) });
-  if (config.kind === "adamw") return config;
-  throw new DomainError("INVALID_ARGUMENT", `optimiser.kind is ${config.kind}; a mixer is pretrained by adamw`, {
-    details: { field: "optimiser.kind" },
-  });
+  return parseOptimiser({ ...OPTIMISER, ...Object.fromEntries(given) });
 }
 
 function readMicroBatch(reader: ConfigReader, batch: number): number {
