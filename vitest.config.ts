@@ -16,9 +16,11 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 120_000 } },
-      { test: { name: "golden", include: ["test/golden/**/*.test.ts"], testTimeout: 300_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000 } },
+      {
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
+      { test: { name: "golden", include: ["test/golden/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
       {
         test: {
           name: "integration",

@@ -77,7 +77,7 @@ describe("what the gateway says to wrong requests about regions and pretraining"
   it("refuses pretrainings that could not work, naming field and bound", async () => {
     const { training } = services.clients;
     const [three, two, wide] = [await enter(3), await enter(2), await enter(3, 5)];
-    const good = { parent: PARENT, modelId: "mixer", bags: [three], spec: {} };
+    const good = { parent: PARENT, modelId: "mixer", bags: [three], spec: { mixer: {} } };
     const pretrain = (change: Parameters<typeof training.pretrain>[0]) =>
       expect(training.pretrain({ ...good, ...change })).rejects;
     const invalid = (field: string) => ({
@@ -91,6 +91,7 @@ describe("what the gateway says to wrong requests about regions and pretraining"
     await pretrain({ parent: "" }).toMatchObject(invalid("parent"));
     await pretrain({ modelId: "../up" }).toMatchObject({ code: "INVALID_ARGUMENT" });
     await pretrain({ spec: undefined }).toMatchObject(invalid("spec"));
+    await pretrain({ spec: {} }).toMatchObject(invalid("spec.mixer"));
     await pretrain({ bags: [] }).toMatchObject(invalid("bags"));
     await pretrain({ bags: [three, three] }).toMatchObject(invalid("bags[1]"));
     await pretrain({ bags: [three, ABSENT] }).toMatchObject({ code: "NOT_FOUND", details: { field: "bags[1]" } });
@@ -100,6 +101,17 @@ describe("what the gateway says to wrong requests about regions and pretraining"
     await pretrain({ bags: [three, two] }).toMatchObject(precondition("bags[1]"));
     await pretrain({ bags: [three, wide] }).toMatchObject(precondition("bags[1]"));
     await pretrain({ spec: { mixer: { levelCount: 2 } } }).toMatchObject(precondition("bags[0]"));
+  });
+
+  it("ends a pretraining whose recipe is wrong with a named error", async () => {
+    const { training, operations } = services.clients;
+    const request = { parent: PARENT, modelId: "mixer", bags: [await enter(3)], spec: { mixer: {}, batchRegions: 0 } };
+    const { name } = await training.pretrain(request);
+    const done = await operations.waitOperation({ name });
+    expect(done.result).toMatchObject({
+      $case: "error",
+      value: { code: 3, message: expect.stringMatching(/batchRegions.*0.*1.*65536/) as string },
+    });
   });
 
   it("refuses a training that starts from what has nothing to start from", async () => {
