@@ -17,6 +17,9 @@ const slides = fc.record({
   size: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
   d: fc.integer({ min: 1, max: 3 }),
   dtype: fc.constantFrom("F16" as const, "F32" as const),
+  // The finest tiles of four magnifications span 50 pixels, so rounding stays within the bound of a tenth of a tile.
+  coarsePx: fc.double({ min: 400, max: 4000, noNaN: true }),
+  anchor: fc.tuple(fc.double({ min: -999, max: 9999, noNaN: true }), fc.double({ min: -999, max: 9999, noNaN: true })),
   holes: fc.integer({ min: 0, max: 12 }),
   seed: fc.integer(),
 });
@@ -33,6 +36,16 @@ interface Opened {
 }
 
 type Slide = typeof slides extends fc.Arbitrary<infer T> ? T : never;
+
+/** A slide of two magnifications without holes. */
+const WHOLE = {
+  levelCount: 2,
+  dtype: "F16",
+  coarsePx: 1792,
+  anchor: [100, 40],
+  holes: 0,
+  seed: 1,
+} satisfies Partial<Slide>;
 
 /** Builds the region bag of a slide whose tiles are missing by a hash of their place. */
 async function open({ holes, seed, ...slide }: Slide): Promise<Opened | undefined> {
@@ -107,7 +120,7 @@ describe("reading a region", () => {
   });
 
   it("refuses arrays of another size, and a bag that was replaced", async () => {
-    const opened = await open({ levelCount: 2, size: [2, 2], d: 2, dtype: "F16", holes: 0, seed: 1 });
+    const opened = await open({ ...WHOLE, size: [2, 2], d: 2 });
     if (opened === undefined) throw new Error("the slide has no tiles");
     const { store, indexed } = opened;
     const reader = createRegionReader(store);
@@ -158,7 +171,7 @@ describe("origins of regions", () => {
   });
 
   it("may count some magnifications alone", async () => {
-    const opened = await open({ levelCount: 2, size: [1, 2], d: 1, dtype: "F16", holes: 0, seed: 1 });
+    const opened = await open({ ...WHOLE, size: [1, 2], d: 1 });
     if (opened === undefined) throw new Error("the slide has no tiles");
     const { index } = opened.indexed;
     // The coarse tile of the second cell is taken away.
