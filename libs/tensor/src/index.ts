@@ -19,6 +19,12 @@ export { type MultiHeadAttentionOptions, multiHeadAttention } from "./operations
 export { permuteRows } from "./operations/permute-rows.ts";
 export { type Placement, placeRows, takeRows } from "./operations/place-rows.ts";
 export { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "./operations/pooling.ts";
+export {
+  type AttentionLayer,
+  type RegionAttentionOptions,
+  type RegionPlaces,
+  regionAttention,
+} from "./operations/region-attention.ts";
 export { rotatePairs } from "./operations/rotate-pairs.ts";
 export { scaleToRange } from "./operations/scale-to-range.ts";
 export { type BlockResult, scanBlocks } from "./operations/scan-blocks.ts";

@@ -2,10 +2,10 @@
  * CR-MSA: regions exchange what a few representatives say about them. Legend: G regions, P places of a region, C width, K
  * representatives of a region.
  */
-import { expandTo, linear, scaleToRange, tf } from "@parfocal/tensor";
+import { expandTo, indexVector, linear, type RegionPlaces, scaleToRange, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { linearParameters, type ParameterSpec } from "../parameter.ts";
-import { attendInGroups, attentionParameters, projectHeads } from "./region-attention.ts";
+import { attendInRegions, attentionParameters } from "./region-attention.ts";
 import type { RegionGrid } from "./region-grid.ts";
 
 /** What {@link attendAcrossRegions} is made of. */
@@ -92,16 +92,17 @@ function exchange(
   const nRows = nRepresentatives * nRegions;
   const rows: tf.Tensor2D = tf.reshape(tf.transpose(representatives, [1, 0, 2]), [nRows, width]); // [K·G, C]
   const emptyRegions = isEmpty && tf.min(tf.reshape(isEmpty, [nRegions, nPlaces]), 1); // [G]
-  const unheard =
-    emptyRegions &&
-    (tf.reshape(expandTo(tf.reshape(emptyRegions, [1, nRegions]), [nRepresentatives, nRegions]), [
-      nRows,
-      1,
-    ]) as tf.Tensor2D);
-  const attended = attendInGroups(context, name, rows, {
-    ...{ nGroups: nRepresentatives, nTokens: nRegions, heads, hasBias },
-    ...(unheard && { isEmpty: unheard }),
-  });
-  const sent = drop(projectHeads(context, name, attended)); // [K·G, C]
+  const places = identityPlaces(nRepresentatives, nRegions, emptyRegions);
+  const regions = { places, nPlaces: nRegions, nSteps: 1, isMasked: grid.isMasked };
+  const sent = drop(attendInRegions(context, name, rows, regions, { heads, hasBias })); // [K·G, C]
   return tf.transpose(tf.reshape(sent, [nRepresentatives, nRegions, width]), [1, 0, 2]);
+}
+
+/** Representatives in their own order, K times those of all regions; those of empty regions are marked. */
+function identityPlaces(nRepresentatives: number, nRegions: number, isEmpty: tf.Tensor | undefined): RegionPlaces {
+  const nRows = nRepresentatives * nRegions;
+  const place = indexVector(nRows, [], (_math, [i]) => i as never);
+  if (isEmpty === undefined) return { index: place, filled: tf.fill([nRows, 1], 1), place };
+  const filled = expandTo(tf.reshape(tf.sub(1, isEmpty), [1, nRegions]), [nRepresentatives, nRegions]);
+  return { index: place, filled: tf.reshape(filled, [nRows, 1]), place };
 }

@@ -9,6 +9,7 @@ import {
   indexVector,
   type Placement,
   placeRows,
+  type RegionPlaces,
   spatialPlacement,
   tf,
 } from "@parfocal/tensor";
@@ -30,15 +31,21 @@ export interface RegionGrid {
   readonly nRegions: number;
   /** P. */
   readonly nPlaces: number;
+  /** In how many steps regions can be computed: the rows of regions, where every bag has the same number of them; else 1. */
+  readonly nSteps: number;
   /** Between rows of tiles `[N, C]` and places `[Q, C]`, region by region. */
   readonly placement: Placement;
-  /** `[Q, 1]`, 1 where no tile lies; absent when padding is to be treated as tiles. */
+  /** The same for attention. */
+  readonly places: RegionPlaces;
+  /** Whether places where no tile lies take no part; else they are treated as tiles of zeros. */
+  readonly isMasked: boolean;
+  /** `[Q, 1]`, 1 where no tile lies; absent when that makes no difference. */
   readonly isEmpty?: tf.Tensor2D;
 }
 
 /** How {@link createRegionGrid} fills the regions. */
 export interface GridOptions {
-  /** Whether `isEmpty` is given. */
+  /** See {@link RegionGrid.isMasked}. */
   readonly isMasked: boolean;
   /** `[N, 2]` i32: regions by place on the slide; absent: by storage order. */
   readonly coords?: tf.Tensor2D;
@@ -95,10 +102,17 @@ export function createRegionGrid(tiles: tf.Tensor2D, rule: RegionRule, options: 
     });
   const { nPlaces, placement } =
     coords === undefined ? storageGrid(nTiles, nRegions, rule) : spatialGrid(coords, nRegions, rule);
-  const grid = { nRegions, nPlaces, placement };
-  if (!isMasked) return grid;
-  const ones: tf.Tensor2D = tf.fill([nTiles, 1], 1);
-  return { ...grid, isEmpty: tf.sub<tf.Tensor2D>(1, placeRows(ones, placement)) };
+  const nSteps = fixedRegionCount(rule) === undefined ? 1 : rule.regionNum;
+  const places = placesOf(nTiles, placement);
+  const grid = { nRegions, nPlaces, nSteps, placement, places, isMasked };
+  return isMasked ? { ...grid, isEmpty: tf.sub<tf.Tensor2D>(1, places.filled) } : grid;
+}
+
+/** The first tile stands at empty places; `filled` takes it out again. */
+function placesOf(nTiles: number, placement: Placement): RegionPlaces & { readonly filled: tf.Tensor2D } {
+  const filled = placeRows(tf.fill([nTiles, 1], 1), placement) as tf.Tensor2D; // [Q, 1]
+  const isTile = tf.cast(tf.reshape(filled, [-1]), "int32"); // [Q]
+  return { index: tf.mul(placement.source, isTile), filled, place: placement.place };
 }
 
 function derived(

@@ -30,9 +30,9 @@ export interface FusedBlockOptions {
 
 interface BlockWeights {
   readonly norm1: readonly [tf.Tensor, tf.Tensor];
-  /** Of the queries, and of keys and values together. */
   readonly query: Layer;
-  readonly keyValue: Layer;
+  readonly key: Layer;
+  readonly value: Layer;
   readonly out: Layer;
   readonly norm2: readonly [tf.Tensor, tf.Tensor];
   readonly gate: tf.Tensor;
@@ -59,23 +59,26 @@ export function fusedMixerBlock(
     const save = args.at(-1) as unknown as tf.GradSaveFunc;
     const [x, ...weights] = args.slice(0, -1) as tf.Tensor[] as [tf.Tensor3D, ...tf.Tensor[]];
     const [value, ...between] = forward(x, weightsOf(weights), options);
-    save([x, ...weights, ...between]);
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => backward(dy as tf.Tensor3D, saved, options);
+    // What is not saved is gone when the gradient is asked for, the mask too.
+    save([x, ...weights, ...between, ...(options.isPresent ? [options.isPresent] : [])]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      if (options.isPresent === undefined) return backward(dy as tf.Tensor3D, saved, options);
+      const isPresent = saved.at(-1) as tf.Tensor2D;
+      return backward(dy as tf.Tensor3D, saved.slice(0, -1), { ...options, isPresent });
+    };
     return { value: value as tf.Tensor3D, gradFunc };
   });
   return run(tokens, ...PARTS.map(parameter)) as tf.Tensor3D;
 }
 
-/** The parts of a block's weights; queries stand before keys and values in one matrix. */
+/** The parts of a block's weights; queries, keys and values are thirds of one matrix. */
 function weightsOf(weights: readonly tf.Tensor[]): BlockWeights {
   const [g1, b1, qkv, qkvBias, out, outBias, g2, b2, gate, up, down] = weights as unknown as FixedWeights;
-  const width = qkv.shape[1] ?? 0;
-  const [queryWeight, restWeight] = tf.split(qkv, [width, 2 * width]) as [tf.Tensor, tf.Tensor];
-  const [queryBias, restBias] = tf.split(qkvBias, [width, 2 * width]) as [tf.Tensor, tf.Tensor];
+  const [matrices, biases] = [tf.split(qkv, 3), tf.split(qkvBias, 3)];
+  const third = (i: number): Layer => ({ weight: matrices[i] as tf.Tensor, bias: biases[i] as tf.Tensor });
   return {
     norm1: [g1, b1],
-    query: { weight: queryWeight, bias: queryBias },
-    keyValue: { weight: restWeight, bias: restBias },
+    ...{ query: third(0), key: third(1), value: third(2) },
     out: { weight: out, bias: outBias },
     norm2: [g2, b2],
     ...{ gate, up, down },
@@ -113,23 +116,24 @@ function forward(x: tf.Tensor3D, weights: BlockWeights, options: FusedBlockOptio
   const { stacked } = scanBlocks(scanned([x], options), (blocks) => {
     const tokens = blocks[0] as tf.Tensor; // [S, W]
     const normed = layerNorm(tokens, ...weights.norm1);
-    const query = linear(askingRows(normed, options), weights.query.weight, weights.query.bias); // [Q, W]
-    const keyValue = linear(normed, weights.keyValue.weight, weights.keyValue.bias); // [S, 2W]
-    const [q, k, v] = [query, ...tf.split(keyValue, 2, 1)].map((t) => tf.expandDims(t, 0)) as Three;
+    const apply = (input: tf.Tensor, { weight, bias }: Layer) => linear(input, weight, bias);
+    const asked = apply(askingRows(normed, options), weights.query); // [Q, W]
+    const [key, given] = [apply(normed, weights.key), apply(normed, weights.value)]; // [S, W]
+    const [q, k, v] = [asked, key, given].map((t) => tf.expandDims(t, 0)) as Three;
     const { isPresent } = maskOf(blocks, options);
     const mixed =
       isPresent === undefined ? multiHeadAttention(q, k, v, { heads }) : maskedAttention(q, k, v, isPresent, { heads });
     const attended = tf.squeeze(mixed, [0]); // [Q, W]
-    const branch = linear(attended, weights.out.weight, weights.out.bias);
-    const middle = tf.add(askingRows(tokens, options), branch);
+    const middle = tf.add(askingRows(tokens, options), apply(attended, weights.out));
     const inner = layerNorm(middle, ...weights.norm2);
     const [gate, up] = [linear(inner, weights.gate), linear(inner, weights.up)]; // [Q, h]
     const value = tf.add(middle, linear(swishProduct(gate, up), weights.down));
-    return { stacked: [value, query, keyValue, attended, middle, gate, up] };
+    return { stacked: [value, asked, key, given, attended, middle, gate, up] };
   });
   return [...stacked];
 }
 
+type NineTensors = readonly [...Three, ...Three, ...Three];
 type Three = [tf.Tensor, tf.Tensor, tf.Tensor];
 
 /** Gradients by the tokens and by every weight, in the order of {@link PARTS}. */
@@ -140,16 +144,16 @@ function backward(dy: tf.Tensor3D, saved: readonly tf.Tensor[], options: FusedBl
   const { stacked, summed } = scanBlocks(scanned([dy, x, ...between], options), (blocks) =>
     backwardOne(blocks, weights, options),
   );
-  const [dx, dQuery, dKeyValue, normed, asking, dMiddle, inner, dGate, dUp, product] = stacked as tf.Tensor[];
-  const [g1, b1, queryBias, restBias, outBias, g2, b2] = summed as tf.Tensor[];
-  const attended = between[2];
+  const [dx, dQuery, dKey, dValue, normed, asking, dMiddle, inner, dGate, dUp, product] = stacked as tf.Tensor[];
+  const [g1, b1, queryBias, keyBias, valueBias, outBias, g2, b2] = summed as tf.Tensor[];
+  const attended = between[3];
   const by = (slope: tf.Tensor | undefined, input: tf.Tensor | undefined) =>
     tf.matMul(rowsOf(slope), rowsOf(input), true); // [O, I]
   return [
     dx as tf.Tensor,
     ...([g1, b1] as tf.Tensor[]),
-    tf.concat([by(dQuery, asking), by(dKeyValue, normed)]),
-    tf.concat([queryBias as tf.Tensor, restBias as tf.Tensor]),
+    tf.concat([by(dQuery, asking), by(dKey, normed), by(dValue, normed)]),
+    tf.concat([queryBias, keyBias, valueBias] as tf.Tensor[]),
     by(dMiddle, attended),
     ...([outBias, g2, b2] as tf.Tensor[]),
     ...[by(dGate, inner), by(dUp, inner), by(dy, product)],
@@ -164,10 +168,7 @@ function rowsOf(x: tf.Tensor | undefined): tf.Tensor2D {
 
 /** One sequence of {@link backward}. */
 function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, options: FusedBlockOptions) {
-  const [dy, tokens, query, keyValue, , middle, gate, up] = blocks as [
-    ...[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
-    ...[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
-  ];
+  const [dy, tokens, query, key, value, , middle, gate, up] = blocks as NineTensors;
   const nTokens = tokens.shape[0] ?? 0;
   const inner = layerNorm(middle, ...weights.norm2);
   const { value: product, gradients } = swishProductGradients(tf.matMul(dy, weights.down), gate, up);
@@ -176,24 +177,21 @@ function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, option
   const [byMiddle, g2, b2] = layerNormGradients(dInner, [middle, ...weights.norm2]);
   const dMiddle = tf.add(dy, byMiddle);
   const dAttended = tf.matMul(dMiddle, weights.out.weight);
-  const [q, k, v, upstream] = [query, ...tf.split(keyValue, 2, 1), dAttended].map((t) => tf.expandDims(t, 0)) as [
-    ...Three,
-    tf.Tensor,
-  ];
+  const [q, k, v, upstream] = [query, key, value, dAttended].map((t) => tf.expandDims(t, 0)) as [...Three, tf.Tensor];
   const slopes = attentionGradients(upstream, {
     ...{ query: q, key: k, value: v, heads: options.heads },
     ...maskOf(blocks, options),
   });
   const [dQuery, dKey, dValue] = slopes.map((t) => tf.squeeze(t, [0])) as Three;
-  const dKeyValue = tf.concat([dKey, dValue], 1); // [S, 2W]
   const normed = layerNorm(tokens, ...weights.norm1);
   const byQuery = amongAll(tf.matMul(dQuery, weights.query.weight), nTokens, options);
-  const dNormed = tf.add(tf.matMul(dKeyValue, weights.keyValue.weight), byQuery); // [S, W]
+  const byKeys = tf.add(tf.matMul(dKey, weights.key.weight), tf.matMul(dValue, weights.value.weight));
+  const dNormed = tf.add(byKeys, byQuery); // [S, W]
   const [byTokens, g1, b1] = layerNormGradients(dNormed, [tokens, ...weights.norm1]);
   const dx = tf.add(amongAll(dMiddle, nTokens, options), byTokens);
   const asking = askingRows(normed, options);
   return {
-    stacked: [dx, dQuery, dKeyValue, normed, asking, dMiddle, inner, dGate, dUp, product],
-    summed: [g1, b1, tf.sum(dQuery, 0), tf.sum(dKeyValue, 0), tf.sum(dMiddle, 0), g2, b2],
+    stacked: [dx, dQuery, dKey, dValue, normed, asking, dMiddle, inner, dGate, dUp, product],
+    summed: [g1, b1, ...[dQuery, dKey, dValue, dMiddle].map((t) => tf.sum(t, 0)), g2, b2],
   };
 }

@@ -1,7 +1,7 @@
 import { gelu, indexVector, layerNorm, placeRows, takeRows, tf } from "@parfocal/tensor";
 import { attendAcrossRegions } from "../layers/cross-region-attention.ts";
 import { applyLinear } from "../layers/linear.ts";
-import { attendInGroups, epegKernel, projectHeads } from "../layers/region-attention.ts";
+import { attendInRegions, epegKernel } from "../layers/region-attention.ts";
 import { createRegionGrid, type RegionGrid } from "../layers/region-grid.ts";
 import { convolveSquare, squareConvolution } from "../layers/square-convolution.ts";
 import type { ForwardContext, ReembedderDefinition, ReembedderInput } from "../model.ts";
@@ -94,15 +94,10 @@ function regionalBranch(
   grid: RegionGrid,
 ): tf.Tensor2D {
   const { heads, qkvBias, epegKernel: nTaps } = config;
-  const rows = placeRows(norm(context, `${name}.norm`, tiles), grid.placement) as tf.Tensor2D; // [Q, C]
-  const { rows: attended, depth } = attendInGroups(context, name, rows, {
-    ...{ nGroups: grid.nRegions, nTokens: grid.nPlaces, heads, hasBias: qkvBias },
-    ...(grid.isEmpty && { isEmpty: grid.isEmpty }),
-    ...(nTaps > 0 && { kernel: epegKernel(context, name) }),
-  });
-  // The projection looks at one row at a time: behind the way back it has no padding to multiply.
-  const kept = takeRows(attended, grid.placement) as tf.Tensor2D; // [N, H·d]
-  return context.dropout(`${name}.proj`, projectHeads(context, name, { rows: kept, depth }));
+  const normed = norm(context, `${name}.norm`, tiles);
+  const kernel = nTaps > 0 && { kernel: epegKernel(context, name) };
+  const attended = attendInRegions(context, name, normed, grid, { heads, hasBias: qkvBias, ...kernel }); // [N, C]
+  return context.dropout(`${name}.proj`, attended);
 }
 
 /** CR-MSA of the normed tiles. */

@@ -59,7 +59,11 @@ function encodeNode(node: BodyNode, rename: (name: string) => string): NodeProto
 function encodeBodyAttribute(name: string, value: BodyAttribute, rename: (name: string) => string): AttributeProto {
   if (typeof value === "number") return encodeAttribute(name, { kind: "int", value });
   if (typeof value === "string") return encodeAttribute(name, { kind: "text", value });
-  if ("float" in value) return encodeAttribute(name, { kind: "float", value: value.float });
+  if (isFraction(value)) return encodeAttribute(name, { kind: "float", value: value.float });
   if ("nodes" in value) return { name, type: AttributeProto_AttributeType.GRAPH, g: encodeGraph(value, rename) };
   return encodeAttribute(name, { kind: "ints", value });
+}
+
+function isFraction(value: BodyAttribute): value is { readonly float: number } {
+  return typeof value === "object" && "float" in value;
 }

@@ -84,36 +84,44 @@ function isScalar(dtype: string, rank: number): boolean {
 
 function encodeBody(name: string, program: Program, nInputs: number): BodyGraph {
   const integers: Record<string, readonly number[]> = {};
+  const outputs = [...program.outputs.values()];
+  const produced = new Set(program.nodes.flatMap((node) => node.outputs));
+  // A result goes by the name of the output; what is no result of a node, or is one twice, is copied to it.
+  const isDirect = (id: number, i: number) => produced.has(id) && outputs.indexOf(id) === i;
+  const nameIn = (id: number) => (produced.has(id) && outputs.includes(id) ? `out.${outputs.indexOf(id)}` : nameOf(id));
   const operand = (read: ProgramOperand): string => {
     if (read.kind === "none") return "";
-    if (read.kind === "value") return nameOf(read.id);
+    if (read.kind === "value") return nameIn(read.id);
     const values = read.dims.map(({ constant }) => constant);
     const key = `dims.${values.join(".")}`;
     integers[key] = values;
     return key;
   };
   const nodes = program.nodes.map((node): BodyNode => {
-    const { op, domain, operands, outputs } = node;
-    return {
-      op,
-      domain,
-      inputs: operands.map(operand),
-      outputs: outputs.map(nameOf),
-      attributes: attributesOf(node, program),
-    };
+    const attributes = attributesOf(node, program);
+    const { op, domain } = node;
+    return { op, domain, inputs: node.operands.map(operand), outputs: node.outputs.map(nameIn), attributes };
   });
-  const port = (id: number) => ({ name: nameOf(id), dtype: typeOf(program.types, id).dtype });
-  const outputs = [...program.outputs.values()].map((id, i) => ({ ...port(id), name: `out.${i}` }));
-  // Outputs are copies by a name of their own: two may be one value, and one may be an input.
-  const copies = [...program.outputs.values()].map((id, i): BodyNode => {
-    return { op: "Identity", inputs: [nameOf(id)], outputs: [`out.${i}`] };
-  });
-  const floats = [...program.constants].flatMap(([id, { data }]) => {
-    const { dtype, shape } = typeOf(program.types, id);
+  const copies = outputs.flatMap((id, i): BodyNode[] =>
+    isDirect(id, i) ? [] : [{ op: "Identity", inputs: [nameIn(id)], outputs: [`out.${i}`] }],
+  );
+  const port = (id: number, own: string) => ({ name: own, dtype: typeOf(program.types, id).dtype });
+  return {
+    name,
+    inputs: program.inputs.slice(0, nInputs).map((id) => port(id, nameOf(id))),
+    outputs: outputs.map((id, i) => port(id, `out.${i}`)),
+    nodes: [...nodes, ...copies],
+    integers,
+    floats: scalarsOf(program),
+  };
+}
+
+function scalarsOf({ constants, types }: Program): Record<string, number> {
+  const scalars = [...constants].flatMap(([id, { data }]) => {
+    const { dtype, shape } = typeOf(types, id);
     return isScalar(dtype, shape.length) ? [[nameOf(id), Number(data[0])] as const] : [];
   });
-  const inputs = program.inputs.slice(0, nInputs).map(port);
-  return { name, inputs, outputs, nodes: [...nodes, ...copies], integers, floats: Object.fromEntries(floats) };
+  return Object.fromEntries(scalars);
 }
 
 function attributesOf(node: ProgramNode, program: Program): Record<string, BodyAttribute> {

@@ -9,7 +9,7 @@ import { defineOperation } from "./define-operation.ts";
 // Legend: G regions, T tokens of a region, H heads, d head width, k taps.
 
 /** The kernel [H, k] of each head for each of its channels: [H·d, 1, 1, k]. */
-function kernelByChannel(recorder: Recorder, kernel: RecordedValue, depth: number): RecordedValue {
+export function kernelByChannel(recorder: Recorder, kernel: RecordedValue, depth: number): RecordedValue {
   const [heads = 1, nTaps = 1] = kernel.shape;
   const shape = [heads, depth, nTaps];
   const column = reshape(recorder, kernel, [heads, 1, nTaps]);
@@ -57,7 +57,12 @@ function kernelGradient(dy: Tensor, x: Tensor, [heads, nTaps]: readonly [number,
       nTokens,
       nRegions * depth,
     ]);
-  const products = tf.matMul(byHead(dy), byHead(x), false, true); // [H, T, T]
+  return tapsFromProducts(tf.matMul(byHead(dy), byHead(x), false, true), nTaps);
+}
+
+/** The gradients [H, k] of taps from the products dy[i]·x[j] of each head, `products` [H, T, T]: sums along diagonals. */
+export function tapsFromProducts(products: Tensor, nTaps: number): Tensor {
+  const [heads = 1, nTokens = 1] = products.shape;
   const token = tf.range(0, nTokens, 1, "int32");
   const offset = tf.sub(tf.reshape(token, [1, nTokens]), tf.reshape(token, [nTokens, 1])); // [T, T], j - i
   const tap = tf.reshape(tf.add(offset, tf.scalar((nTaps - 1) / 2, "int32")), [nTokens * nTokens, 1]);

@@ -3,6 +3,7 @@ import { cosineDistance } from "../operations/cosine-distance.ts";
 import { lookupRows } from "../operations/lookup-rows.ts";
 import { maskedAttention } from "../operations/masked-attention.ts";
 import { placeRows, takeRows } from "../operations/place-rows.ts";
+import { regionAttention } from "../operations/region-attention.ts";
 import { scaleToRange } from "../operations/scale-to-range.ts";
 import { swishProduct } from "../operations/swish-product.ts";
 import { tf } from "../tf.ts";
@@ -14,6 +15,38 @@ const placement = () => ({
   place: tf.tensor1d([3, 1, 4], "int32"),
 });
 const gaps = () => tf.tensor2d([[0, 0, 1, 0, 1, 0]]);
+
+/** Ten tiles in four regions of three places, two of which are empty; one region has a single tile. */
+const regionPlaces = () => ({
+  index: tf.tensor1d([2, 0, 1, 4, 3, 0, 5, 6, 7, 8, 9, 0], "int32"),
+  filled: tf.tensor2d([1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0], [12, 1]),
+  place: tf.tensor1d([1, 2, 0, 4, 3, 6, 7, 8, 9, 10], "int32"),
+});
+
+type Named = Readonly<Record<string, tf.Tensor>>;
+
+function attendInRegions(tensors: Named, isMasked: boolean): tf.Tensor {
+  const layer = (name: string) => ({
+    weight: tensors[`w${name}`] as tf.Tensor2D,
+    bias: tensors[`b${name}`] as tf.Tensor1D,
+  });
+  const layers = { query: layer("q"), key: layer("k"), value: layer("v") };
+  const options = { heads: 2, nPlaces: 3, nSteps: 2, isMasked, kernel: tensors.kernel as tf.Tensor2D | undefined };
+  return regionAttention(tensors.x as tf.Tensor2D, layers, regionPlaces(), options);
+}
+
+const regionInputs = {
+  x: f32([10, 5], -1, 1),
+  ...{
+    wq: f32([6, 5], -1, 1),
+    bq: f32([6]),
+    wk: f32([6, 5], -1, 1),
+    bk: f32([6]),
+    wv: f32([6, 5], -1, 1),
+    bv: f32([6]),
+  },
+};
+const regionKernel = { kernel: f32([2, 5], -1, 1) };
 
 /** Operations of attention in regions: one line each. */
 export const regionCases: readonly OpCase[] = [
@@ -28,6 +61,18 @@ export const regionCases: readonly OpCase[] = [
     name: "convolveTokens with more taps than tokens",
     inputs: { x: f32([3, 2, 4]), k: f32([2, 7]) },
     f: ({ x, k }) => convolveTokens(x!, k!),
+  },
+  { name: "regionAttention", inputs: regionInputs, f: (tensors) => attendInRegions(tensors, false) },
+  {
+    name: "regionAttention with a kernel",
+    inputs: { ...regionInputs, ...regionKernel },
+    f: (tensors) => attendInRegions(tensors, false),
+  },
+  { name: "regionAttention with gaps", inputs: regionInputs, f: (tensors) => attendInRegions(tensors, true) },
+  {
+    name: "regionAttention with a kernel and gaps",
+    inputs: { ...regionInputs, ...regionKernel },
+    f: (tensors) => attendInRegions(tensors, true),
   },
   { name: "scaleToRange", inputs: { x: f32([2, 3, 6], -2, 2) }, f: ({ x }) => scaleToRange(x!, 1e-8) },
   { name: "scaleToRange with gaps", inputs: { x: f32([3, 6], -2, 2) }, f: ({ x }) => scaleToRange(x!, 1e-3, gaps()) },
