@@ -8,6 +8,7 @@ import { linear } from "../operations/linear.ts";
 import { multiHeadAttention } from "../operations/multi-head-attention.ts";
 import { maxOverTiles, meanOverTiles, softmaxOverTiles } from "../operations/pooling.ts";
 import { rotatePairs } from "../operations/rotate-pairs.ts";
+import { scanBlocks } from "../operations/scan-blocks.ts";
 import { sizeOf } from "../operations/size-of.ts";
 import { streamedAttention } from "../operations/streamed-attention.ts";
 import { tokenMlp } from "../operations/token-mlp.ts";
@@ -44,6 +45,14 @@ const convolve = (x: Tensor, k: Tensor): Tensor => {
 /** What models do along the axis of tiles, and the gradients of it: one line each. */
 export const dynamicCases: readonly DynamicCase[] = [
   { name: "elementwise", inputs: tiles, f: ({ x }) => tf.sigmoid(tf.add(x!, 1)) },
+  {
+    name: "blocks one after the other",
+    inputs: tiles,
+    f: ({ x }) => {
+      const { stacked, summed } = scanBlocks([x!], ([row]) => ({ stacked: [tf.mul(row!, 2)], summed: [row!] }));
+      return tf.add(stacked[0]!, tf.div(summed[0]!, sizeOf(x!, 0)));
+    },
+  },
   { name: "linear", inputs: { ...tiles, ...weight }, f: ({ x, w }) => linear(x!, w!) },
   {
     name: "gradient of linear by its weight",

@@ -5,6 +5,7 @@ import { maskedAttention } from "../operations/masked-attention.ts";
 import { placeRows, takeRows } from "../operations/place-rows.ts";
 import { regionAttention } from "../operations/region-attention.ts";
 import { scaleToRange } from "../operations/scale-to-range.ts";
+import { scanBlocks } from "../operations/scan-blocks.ts";
 import { swishProduct } from "../operations/swish-product.ts";
 import { tf } from "../tf.ts";
 import { f32, i32, type OpCase } from "./op-case.ts";
@@ -81,6 +82,18 @@ export const regionCases: readonly OpCase[] = [
     inputs: { t: f32([3, 4]), i: i32([5], 0, 3) },
     f: ({ t, i }) => lookupRows(t!, i!),
     by: ["t"],
+  },
+  {
+    name: "scanBlocks",
+    inputs: { x: f32([3, 4]), w: f32([2, 4]) },
+    f: ({ x, w }) => {
+      const { stacked, summed } = scanBlocks([x!], ([row]) => {
+        const product = tf.mul(row!, w!); // [2, 4]
+        return { stacked: [row!, product], summed: [tf.square(product)] };
+      });
+      return tf.add(tf.add(stacked[1]!, summed[0]!), tf.expandDims(stacked[0]!, 1));
+    },
+    by: [],
   },
   { name: "swishProduct", inputs: { g: f32([3, 4], -4, 4), u: f32([3, 4]) }, f: ({ g, u }) => swishProduct(g!, u!) },
   { name: "cosineDistance", inputs: { a: f32([3, 5]), b: f32([3, 5]) }, f: ({ a, b }) => cosineDistance(a!, b!) },
