@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flatLayout, unflattenWeights } from "./flat-layout.ts";
 import { createOptimiser, parseOptimiser } from "./optimiser.ts";
 import { movingGroups, type Phase } from "./parameter-groups.ts";
-import { applyStepBuild, gradStepBuild, type StepOptions, trainedSites, trainStepBuild } from "./step-graphs.ts";
+import { applyStepBuild, gradStepBuild, trainedSites, trainStepBuild } from "./step-graphs.ts";
 import { filler } from "./testing/filler.ts";
 import { distance, modelTensors, only, runCaptured, runEager, type Tensors } from "./testing/graph-runs.ts";
 import { TINY_MODEL } from "./testing/tiny-model.ts";
 import { openWorld, type World } from "./testing/world.ts";
+import type { StepOptions } from "./update-graph.ts";
 
 const MODEL = buildModel({ ...TINY_MODEL, dIn: 6 });
 const LAYOUT = flatLayout(MODEL.parameters);
