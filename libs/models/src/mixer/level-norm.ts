@@ -1,7 +1,7 @@
+import { levelSide } from "@parfocal/geometry";
 import { layerNorm, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import type { MixerConfig } from "./mixer-config.ts";
-import { levelSide } from "./token-layout.ts";
 
 /** Features of each magnification through its own norm `levelNorm.<m>`: whole regions `[B, T, D]` -> `[B, T, D]`. */
 export function normaliseLevels(config: MixerConfig, tokens: tf.Tensor3D, context: ForwardContext): tf.Tensor3D {

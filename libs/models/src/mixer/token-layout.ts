@@ -1,11 +1,7 @@
+import { levelSide } from "@parfocal/geometry";
 import type { RegionRule } from "../model.ts";
 
 // Magnifications count from the coarsest, 0, to the finest.
-
-/** Tiles of one magnification in a region along its side: `r·2^m`. */
-export function levelSide(level: number, regionTiles: number): number {
-  return regionTiles * 2 ** level;
-}
 
 /** T: tokens of a region, one for each place of a tile in the magnifications that are looked at. */
 export function countTokens({ levels, regionTiles }: RegionRule): number {
