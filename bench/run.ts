@@ -32,6 +32,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--cases", "r2t:9000:train,roformer:4096:train", "--rounds", "2"],
   },
   {
+    name: "pretrain",
+    what: "pretraining of a region mixer from a folder: regions per second, wait for the loader, memory",
+    path: "bench/pretrain/run.ts",
+    quick: ["--updates", "4", "--batch", "16", "--slides", "2", "--side", "8"],
+  },
+  {
     name: "capture",
     what: "capture and session creation",
     path: "bench/capture/run.ts",
