@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { describePretrainAndTrain } from "../lib/pretrain-and-train.ts";
 import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
 import { whyNoDocker } from "./docker.ts";
 import { type MinioServer, startMinio } from "./minio.ts";
 
 const reason = await whyNoDocker();
-if (reason !== undefined) console.warn(`skipping train and predict on MinIO: ${reason}`);
+if (reason !== undefined) console.warn(`skipping all services on MinIO: ${reason}`);
 
 describe.skipIf(reason !== undefined)("all services on MinIO", () => {
   let server: MinioServer;
@@ -16,10 +17,13 @@ describe.skipIf(reason !== undefined)("all services on MinIO", () => {
     await server?.stop();
   });
 
-  describeTrainAndPredict("MinIO", async () => ({
+  const storeEnv = async () => ({
     PARFOCAL_STORE: `s3://${await server.createBucket()}/hospital`,
     PARFOCAL_S3_ENDPOINT: server.endpoint,
     AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
-  }));
+  });
+
+  describeTrainAndPredict("MinIO", storeEnv);
+  describePretrainAndTrain("MinIO", storeEnv);
 });

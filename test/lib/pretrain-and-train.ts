@@ -3,18 +3,32 @@ import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mapBounded } from "../../cli/src/client/map-bounded.ts";
 import { encodeMagnificationH5 } from "../../cli/src/cohort/encode-h5.ts";
-import { MAGNIFIED_CLASSES, type MagnifiedSlide, plantMagnified } from "../../cli/src/cohort/planted-magnifications.ts";
+import {
+  MAGNIFIED_CLASSES,
+  type MagnifiedSlide,
+  type PlantedMagnification,
+  plantMagnified,
+} from "../../cli/src/cohort/planted-magnifications.ts";
 import { metadataOf, PARENT, trainedModel, upload } from "./requests.ts";
 import { type Clients, type ServiceEnv, type Services, startServices } from "./services.ts";
 
 /** A mixer that trains within seconds. */
 export const TINY_MIXER = { regionTiles: 2, width: 16, heads: 2, depth: 1 };
 
+const files = new WeakMap<PlantedMagnification, Promise<Uint8Array>>();
+
+/** A file that is the same each time: HDF5 keeps when it was written, and a bag keeps the digest of its file. */
+function fileOf(tiles: PlantedMagnification): Promise<Uint8Array> {
+  const file = files.get(tiles) ?? encodeMagnificationH5(tiles);
+  files.set(tiles, file);
+  return file;
+}
+
 /** Uploads every magnification of slides; gives the bags' names by slide, coarsest first. */
 export async function uploadMagnified(clients: Clients, slides: readonly MagnifiedSlide[]): Promise<string[][]> {
   const tiles = slides.flatMap(({ slideId, magnifications }) => magnifications.map((each) => ({ slideId, each })));
   const names = await mapBounded(tiles, 4, async ({ slideId, each }) => {
-    return (await upload(clients, `${slideId}.h5`, await encodeMagnificationH5(each))).bag.name;
+    return (await upload(clients, `${slideId}.h5`, await fileOf(each))).bag.name;
   });
   const perSlide = slides[0]?.magnifications.length ?? 1;
   return slides.map((_, index) => names.slice(index * perSlide, (index + 1) * perSlide));
