@@ -30,7 +30,8 @@ export async function attentionMapsOf(
   ]);
   const [nTiles = 0, nMaps = 1] = weights.shape;
   const coords = Int32Array.from(coordinates.values);
-  const stride = bag.info?.level0StridePx;
+  // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
+  const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
   return Array.from({ length: nMaps }, (_, map) => ({
     label: attention.mapLabels[map] ?? "",
     coords,
