@@ -29,7 +29,10 @@ export interface Prediction {
 
 /** A figure with its interval. */
 export interface Metric {
-  /** Machine name: `auroc`, `average_precision`, `balanced_accuracy`, `accuracy`, `f1`, `log_loss`, `brier`, `ece`. */
+  /**
+   * Machine name: `auroc`, `average_precision`, `balanced_accuracy`, `accuracy`, `f1`, `log_loss`, `brier`, `ece`. Where the cases
+   * are groups of slides, for which the most positive slide speaks, those of the groups' means as well: `mean_auroc`, and so on.
+   */
   name: string;
   /** Absent when it is undefined (one class only). */
   value?:
