@@ -3,7 +3,7 @@ import { DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 
 /** Vectors of a checkpoint by name. */
-export type CheckpointVectors = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+type CheckpointVectors = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
 /** What a checkpoint holds, and whose it is. */
 export interface CheckpointFile {

@@ -76,7 +76,7 @@ export interface PretrainModel {
 }
 
 /** What projections are made of. */
-export type ProjectionInput = Pick<PretrainInput, "tokens" | "kept" | "keptPresent">;
+type ProjectionInput = Pick<PretrainInput, "tokens" | "kept" | "keptPresent">;
 
 /**
  * The network that `config` describes. Building allocates nothing.

@@ -53,7 +53,7 @@ export function createEnginePump<T>(
     while (sent.length > left) {
       const [oldest] = sent;
       if (oldest !== undefined) done.push(await oldest);
-      sent.splice(0, 1);
+      void sent.shift();
     }
     return done;
   };

@@ -13,7 +13,7 @@ const MAX_MEASURED = 4096;
 const MEASURED_SHARE = 0.1;
 
 /** How many regions are measured at each checkpoint, always the same ones. */
-export function countMeasured({ validation, spec, length }: PretrainPlan): number {
+function countMeasured({ validation, spec, length }: PretrainPlan): number {
   const between = length.checkpointUpdates * spec.batchRegions * MEASURED_SHARE;
   const most = Math.max(spec.microBatchRegions, Math.min(MAX_MEASURED, Math.ceil(between)));
   return Math.min(validation.nRegions, most);

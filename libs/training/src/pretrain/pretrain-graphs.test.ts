@@ -7,8 +7,9 @@ import { flatLayout, flattenWeights } from "../flat-layout.ts";
 import { floatsFromHostTensor, hostTensorFromFloats } from "../host-tensor.ts";
 import { createOptimiser, parseOptimiser } from "../optimiser.ts";
 import { openWorld, type World } from "../testing/world.ts";
+import { contrastBuild, projectionBuild } from "./contrast-graphs.ts";
 import { createViewDrawer } from "./draw-views.ts";
-import { contrastBuild, pretrainApplyBuild, pretrainGradientBuild, projectionBuild } from "./pretrain-graphs.ts";
+import { pretrainApplyBuild, pretrainGradientBuild } from "./pretrain-graphs.ts";
 import { packViews, type ViewBatch } from "./view-batch.ts";
 
 let world: World;

@@ -4,14 +4,7 @@
  * Every graph takes `weights` `[P]`; those that run the network take views by `pretrainPorts`. What changes from step to step
  * (`hyper`) is an input, so each graph is captured once.
  */
-import { DomainError } from "@parfocal/errors";
-import {
-  type PretrainModel,
-  type PretrainPortOptions,
-  pretrainInputFromPorts,
-  pretrainPorts,
-  projectionPorts,
-} from "@parfocal/models";
+import { type PretrainModel, type PretrainPortOptions, pretrainInputFromPorts, pretrainPorts } from "@parfocal/models";
 import { type CaptureOptions, type GraphPort, tf } from "@parfocal/tensor";
 import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "../flat-layout.ts";
 import type { Optimiser } from "../optimiser.ts";
@@ -93,52 +86,8 @@ export function pretrainLossBuild(model: PretrainModel, ports: PretrainPortOptio
   };
 }
 
-/** Projections `[V, P]` of some views, of which the contrastive loss of a whole batch is made: output `projections`. */
-export function projectionBuild(model: PretrainModel, ports: PretrainPortOptions): CaptureOptions {
-  const layout = flatLayout(model.parameters);
-  return {
-    name: graphName("pretrain-projection", ports),
-    inputs: [...projectionPorts(model, ports), vectorPort("weights", layout.nTrainable)],
-    build: (tensors) => ({
-      projections: contrastiveOf(model).project(
-        pretrainInputFromPorts(tensors),
-        cutParameters(layout.trainable, vector(tensors, "weights")),
-      ),
-    }),
-  };
-}
-
-/**
- * The contrastive loss of the `nViews` projections of a whole batch: inputs `projections` `[V, P]`, `slides` where they matter, and
- * `scale` `[1]`; outputs `contrastiveLoss` and `pulls` `[V, P]`, its gradient × scale.
- */
-export function contrastBuild(model: PretrainModel, nViews: number): CaptureOptions {
-  const contrastive = contrastiveOf(model);
-  const slides: GraphPort[] = model.config.contrastive?.dropSameSlideNegatives
-    ? [{ name: "slides", dtype: "i32", shape: [nViews] }]
-    : [];
-  return {
-    name: "pretrain-contrast",
-    inputs: [
-      { name: "projections", dtype: "f32", shape: [nViews, contrastive.width] },
-      ...slides,
-      vectorPort("scale", 1),
-    ],
-    build(tensors) {
-      const { value, grad } = tf.valueAndGrad((projections: tf.Tensor) =>
-        contrastive.loss(projections as tf.Tensor2D, tensors.slides as tf.Tensor1D | undefined),
-      )(tensors.projections as tf.Tensor);
-      return { contrastiveLoss: value, pulls: tf.mul(grad, vector(tensors, "scale")) };
-    },
-  };
-}
-
-function contrastiveOf({ contrastive }: PretrainModel): NonNullable<PretrainModel["contrastive"]> {
-  if (contrastive !== undefined) return contrastive;
-  throw new DomainError("INTERNAL", "a pretraining without a contrastive objective has no projections");
-}
-
-function graphName(name: string, { isRagged }: PretrainPortOptions): string {
+/** Graphs that mask attention have names of their own. */
+export function graphName(name: string, { isRagged }: PretrainPortOptions): string {
   return isRagged ? `ragged-${name}` : name;
 }
 
@@ -182,6 +131,7 @@ function updated(optimiser: Optimiser, layout: FlatLayout, tensors: Tensors, gra
   return { "next.weights": next.weights, ...Object.fromEntries(nextSlots) };
 }
 
-function vector(tensors: Tensors, name: string): tf.Tensor1D {
+/** A flat vector among the inputs of a graph. */
+export function vector(tensors: Tensors, name: string): tf.Tensor1D {
   return tensors[name] as tf.Tensor1D;
 }

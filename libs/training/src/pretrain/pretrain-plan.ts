@@ -17,7 +17,7 @@ import { createSampleOrder } from "./sample-order.ts";
 import type { FeatureType } from "./view-batch.ts";
 
 /** Regions of a part and what makes batches of them. */
-export interface RegionPart {
+interface RegionPart {
   readonly nRegions: number;
   readonly makeBatch: BatchMaker;
 }

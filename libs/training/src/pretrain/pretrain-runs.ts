@@ -2,15 +2,9 @@ import type { HostTensor, RunRequest, TensorSink, TensorSource } from "@parfocal
 import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
 import { hostTensorFromFloats } from "../host-tensor.ts";
 import type { ResidentState } from "../training-state.ts";
+import { contrastBuild, projectionBuild } from "./contrast-graphs.ts";
 import { viewsPerSource } from "./draw-views.ts";
-import {
-  contrastBuild,
-  pretrainApplyBuild,
-  pretrainGradientBuild,
-  pretrainLossBuild,
-  pretrainStepBuild,
-  projectionBuild,
-} from "./pretrain-graphs.ts";
+import { pretrainApplyBuild, pretrainGradientBuild, pretrainLossBuild, pretrainStepBuild } from "./pretrain-graphs.ts";
 import { type PretrainPlan, pretrainLearningRate } from "./pretrain-plan.ts";
 import type { ViewBatch } from "./view-batch.ts";
 

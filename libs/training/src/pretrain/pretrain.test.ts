@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadModel } from "../package/load-model.ts";
 import { writeRegionCohort } from "../testing/region-cohort.ts";
 import { openWorld, type World } from "../testing/world.ts";
 import { pretrain } from "./pretrain.ts";
 import type { PretrainEvent, PretrainedMixer, PretrainJob, RegionBag } from "./pretrain-job.ts";
-import { type PretrainSpec, parsePretrainSpec } from "./pretrain-spec.ts";
+import { type PretrainSpec, parsePretrainSpec, pretrainSpecJson } from "./pretrain-spec.ts";
+import { publishMixer } from "./publish-mixer.ts";
 
 const SIGNAL = new AbortController().signal;
 const MIXER = { regionTiles: 2, levelCount: 2, width: 16, depth: 1, heads: 2 };
@@ -121,6 +123,22 @@ describe("pretraining", () => {
   it("learns from some of the magnifications", async () => {
     const { mixer } = await run(specOf({ mixer: { ...MIXER, levels: [1] } }));
     expect(mixer.history.at(-1)?.levels.map(({ level }) => level)).toEqual([1]);
+  });
+});
+
+describe("a pretrained mixer", () => {
+  it("is published as a package that re-embeds, and once", async () => {
+    const { mixer } = await run(specOf({ totalRegions: 16 }));
+    const options = { codeVersion: "test" };
+    const first = await publishMixer(world.store, "models/mixer", mixer, options);
+    const again = await publishMixer(world.store, "models/mixer", mixer, options);
+    expect(again.digest).toBe(first.digest);
+    const loaded = await loadModel(world.store, "models/mixer", { digest: first.digest });
+    expect(loaded).toMatchObject({ model: { hasHead: false, hasReembedder: true }, manifest: { history: [] } });
+    expect(loaded.aggregate).toBeUndefined();
+    expect(loaded.manifest.pretraining).toEqual({ nUpdates: 2, history: mixer.history });
+    expect(loaded.manifest.spec).toEqual(pretrainSpecJson(mixer.spec));
+    expect(await loaded.readWeights()).toEqual(mixer.weights);
   });
 });
 
