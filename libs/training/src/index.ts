@@ -55,6 +55,7 @@ export {
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export { pretrain } from "./pretrain/pretrain.ts";
+export { pretrainStepBuild } from "./pretrain/pretrain-graphs.ts";
 export type {
   LevelLoss,
   PretrainDeps,

@@ -51,6 +51,34 @@ describe("optimisers", () => {
     expect(p1).toBeCloseTo(plain ?? 0, 7);
   });
 
+  it("move many numbers block by block as they move few at once", () => {
+    const [few, many] = [64, 2 ** 20];
+    const optimiser = createOptimiser(parseOptimiser({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }));
+    const update = (size: number) => {
+      const pattern = (factor: number) => {
+        const index = tf.mod(tf.range(0, size, 1), few);
+        return tf.sin(tf.add(tf.mul(index, factor), factor)) as tf.Tensor1D;
+      };
+      const state = {
+        weights: pattern(0.3),
+        slots: { moment1: pattern(0.5), moment2: tf.abs<tf.Tensor1D>(pattern(0.7)) },
+      };
+      const given = { gradients: pattern(0.9), hyper: tf.tensor1d(optimiser.hyper(3, 0.01)), stepScale: pattern(1.1) };
+      const decayMask = () => tf.cast(tf.greater(pattern(1.3), 0), "float32") as tf.Tensor1D;
+      const next = optimiser.update(state, { ...given, decayMask });
+      return { weights: next.weights, ...next.slots };
+    };
+    const outputs = [few, many].map((size) =>
+      runEagerly({ name: "update", inputs: [], build: () => update(size) }, {}),
+    );
+    for (const name of ["weights", "moment1", "moment2"]) {
+      const [expected = [], found = []] = outputs.map((tensors) => Array.from(tensors[name]?.data ?? []));
+      expect(found.slice(0, few)).toEqual(expected);
+      expect(found.slice(-few)).toEqual(expected);
+      expect(found).toHaveLength(many);
+    }
+  });
+
   it("take shorter steps where these are scaled, and decay as before: worked by hand for one step", () => {
     // AdamW's first step is the step size times the gradient's sign; decay takes lr · wd of the number.
     const [p0, p1] = minimise({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }, 1, { scales: [0.5, 0] });
