@@ -38,6 +38,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--updates", "4", "--batch", "16", "--slides", "2", "--side", "8"],
   },
   {
+    name: "mixer",
+    what: "the region mixer against PyTorch: pretraining, encoding, memory; cost of region sizes",
+    path: "bench/mixer/run.ts",
+    quick: ["--views", "8", "--rounds", "2"],
+  },
+  {
     name: "capture",
     what: "capture and session creation",
     path: "bench/capture/run.ts",
