@@ -13,6 +13,7 @@ import { type DemoSource, importSource, openUserSource, writePlantedSource } fro
 import { type PredictedSlide, predictHeldOut } from "../demo/demo-predictions.ts";
 import { type DemoResults, demoReport } from "../demo/demo-report.ts";
 import { assignParts, demoSpec, startTraining, taskOf } from "../demo/demo-training.ts";
+import { runMagnifiedPart, showMagnifiedPart } from "../demo/magnified-part.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { formatDuration, plural } from "../output/units.ts";
@@ -38,6 +39,9 @@ interface StepResult<T> {
 
 const PARENT = "projects/demo";
 
+/** The slides at several magnifications are another cohort. */
+const MAGNIFIED_PARENT = "projects/demo-magnifications";
+
 /** `parfocal demo`: the whole way with services and a store of its own. */
 export async function runDemo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   const { output, signal } = context;
@@ -57,7 +61,17 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
     const results = await runAll({ ...context, env }, connection.clients, source, options, step);
     const files = await step("report", () => writeResults(out, results));
     const problems = demoProblems(source, results.model, results.slides, results.evaluation);
+    const magnified =
+      source.kind === "planted"
+        ? await runMagnifiedPart(
+            { clients: connection.clients, parent: MAGNIFIED_PARENT, signal, output },
+            { out, seed: options.seed, step },
+          )
+        : undefined;
     showResults(context, results, files, performance.now() - startMs);
+    if (magnified !== undefined) showMagnifiedPart(output, magnified);
+    showFiles(context, results, { ...files, ...(magnified && { magnifications: magnified.file }) });
+    output.line(`done in ${formatDuration(performance.now() - startMs)}`);
     for (const problem of problems) output.note(`demo: ${problem}`);
     if (problems.length > 0) throw new DomainError("INTERNAL", `the demo did not work: ${problems[0]}`);
     return EXIT_CODES.ok;
@@ -169,7 +183,6 @@ async function removeStaleMaps({ report, heatmaps }: WrittenFiles): Promise<void
 
 function showResults({ output }: CommandContext, results: DemoResults, files: WrittenFiles, totalMs: number): void {
   const { slides, evaluation, model } = results;
-  const hasMaps = slides.some(({ maps }) => maps.length > 0);
   const lesions = meanLesionAuroc(slides);
   output.record({
     model: model.name,
@@ -186,13 +199,20 @@ function showResults({ output }: CommandContext, results: DemoResults, files: Wr
   showReportMetrics(output, evaluation);
   if (lesions !== undefined)
     output.line(`attention finds the planted lesions with AUROC ${lesions.toFixed(3)} (mean over slides)`);
+}
+
+function showFiles(
+  { output }: CommandContext,
+  { slides, model }: DemoResults,
+  files: WrittenFiles & { readonly magnifications?: string },
+): void {
   output.line();
   output.line(`report       ${shown(files.report)}`);
   output.line(`predictions  ${shown(files.predictions)}`);
   output.line(`metrics      ${shown(files.metrics)}`);
-  if (hasMaps) output.line(`heatmaps     ${shown(files.heatmaps)}`);
+  if (slides.some(({ maps }) => maps.length > 0)) output.line(`heatmaps     ${shown(files.heatmaps)}`);
+  if (files.magnifications !== undefined) output.line(`mixer        ${shown(files.magnifications)}`);
   output.line(`model        ${model.name}`);
-  output.line(`done in ${formatDuration(totalMs)}`);
 }
 
 /** A path as short as it can be told from here. */

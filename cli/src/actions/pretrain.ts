@@ -50,6 +50,8 @@ export async function runPretrain(context: CommandContext, options: PretrainComm
   const model = modelOf(done);
   output.record(pretrainRecord(operation.name, model));
   showPretraining(output, model);
+  output.line();
+  output.line(`model ${model.name}`);
   return EXIT_CODES.ok;
 }
 

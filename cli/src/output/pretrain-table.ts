@@ -11,26 +11,23 @@ export function pretrainRecord(operation: string, model: gatewayV1.Model): objec
   };
 }
 
-/** Prints how the losses of a pretraining went, first and last, and the model's name. */
-export function showPretraining(output: Output, { name, pretraining, parameterCount }: gatewayV1.Model): void {
+/** Prints the losses of a pretraining, first and last. */
+export function showPretraining(output: Output, { pretraining, parameterCount }: gatewayV1.Model): void {
   const [first, last] = [pretraining[0], pretraining.at(-1)];
-  if (first !== undefined && last !== undefined) {
-    const columns = [{ title: "loss" }, titled(first), titled(last)];
-    const rows = [
-      ["mean", decimals(first.loss), decimals(last.loss)],
-      ...last.levels.map(({ level }) => [`level ${level}`, levelLoss(first, level), levelLoss(last, level)]),
-      ["contrastive", decimals(first.contrastiveLoss), decimals(last.contrastiveLoss)],
-      ["validation", decimals(firstValidation(pretraining)), decimals(firstValidation(pretraining.toReversed()))],
-    ];
-    output.table(
-      columns,
-      rows.filter(([, before, after]) => before !== "–" || after !== "–"),
-    );
-    const { regionsSeen } = last;
-    output.line(`${parameterCount} parameters, ${regionsSeen} regions seen, level 0 is the coarsest magnification`);
-  }
-  output.line();
-  output.line(`model ${name}`);
+  if (first === undefined || last === undefined) return;
+  const columns = [{ title: "loss" }, titled(first), titled(last)];
+  const rows = [
+    ["mean", decimals(first.loss), decimals(last.loss)],
+    ...last.levels.map(({ level }) => [`level ${level}`, levelLoss(first, level), levelLoss(last, level)]),
+    ["contrastive", decimals(first.contrastiveLoss), decimals(last.contrastiveLoss)],
+    ["validation", decimals(firstValidation(pretraining)), decimals(firstValidation(pretraining.toReversed()))],
+  ];
+  output.table(
+    columns,
+    rows.filter(([, before, after]) => before !== "–" || after !== "–"),
+  );
+  const { regionsSeen } = last;
+  output.line(`${parameterCount} parameters, ${regionsSeen} regions seen, level 0 is the coarsest magnification`);
 }
 
 function titled({ update }: commonV1.PretrainReport): { readonly title: string; readonly align: "right" } {
