@@ -68,14 +68,18 @@ function placeOf(cell: number, slot: number, side: number) {
 }
 
 /** Adds up the reports but the first, in which graphs are captured and the session is made. */
-function createTotals() {
+function createTotals(pids: readonly (number | undefined)[]) {
   let [regions, seconds, waiting] = [0, 0, 0];
   let seen = 0;
+  let cpuBefore: number[] = [];
   return {
     add(event: Extract<PretrainEvent, { kind: "report" }>): void {
       const own = event.regionsSeen - seen;
       seen = event.regionsSeen;
-      if (own === event.regionsSeen) return;
+      if (own === event.regionsSeen) {
+        cpuBefore = pids.map(cpuMs);
+        return;
+      }
       regions += own;
       seconds += own / event.regionsPerS;
       waiting += (own / event.regionsPerS) * event.loaderWait;
@@ -83,6 +87,8 @@ function createTotals() {
     print(): void {
       const rate = regions / seconds;
       console.log(`${rate.toFixed(2)} regions/s over ${regions} regions; engine waited ${share(waiting / seconds)}`);
+      const [own = 0, theirs = 0] = pids.map((pid, i) => (cpuMs(pid) - (cpuBefore[i] ?? 0)) / regions);
+      console.log(`processor time per region: loader ${own.toFixed(2)} ms, engine ${theirs.toFixed(0)} ms`);
     },
   };
 }
@@ -114,9 +120,8 @@ try {
   console.log(
     `preset ${values.preset}, r = 3, D = ${D}, ${kind}, ρ = ${values.ratio}, batch ${batch}, ${values.device}`,
   );
-  const totals = createTotals();
+  const totals = createTotals([process.pid, engine.stats().pid]);
   const deps = { engine, store, name: "bench", nowMs: () => performance.now() };
-  const cpuBefore = cpuMs(process.pid);
   for await (const event of pretrain({ spec, bags, regionsPrefix: "derived" }, deps, new AbortController().signal)) {
     if (event.kind === "regions") console.log(`${event.nTrain} regions, ${event.nParameters} parameters`);
     if (event.kind !== "report") continue;
@@ -129,8 +134,6 @@ try {
   totals.print();
   const [own, theirs] = [memoryMib("self", "VmHWM"), memoryMib(engine.stats().pid, "VmHWM")];
   console.log(`memory at most: loader ${own.toFixed(0)} MiB, engine ${theirs.toFixed(0)} MiB`);
-  const perRegion = (cpuMs(process.pid) - cpuBefore) / (batch * updates);
-  console.log(`processor time of the loader's process: ${perRegion.toFixed(2)} ms per region`);
 } finally {
   await engine.close();
   store.close();

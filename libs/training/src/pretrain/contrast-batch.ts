@@ -33,13 +33,13 @@ export async function contrastBatch(parts: SegmentParts, update: number): Promis
   for (let index = 0; index < count; index++) {
     const batch = await nextBatch(loader, update);
     slides.push(...batch.slides);
-    const about = { kind: "project", update, index, count, regions: batch.regions } as const;
+    const about = { update, index, count, regions: batch.regions };
     projected.push(...(await pump.send([runs.project(batch)], about)));
   }
   projected.push(...(await pump.drain()));
-  const projections = joined(projected, plan.model.contrastive?.width ?? 0);
+  const projections = joined(projected, plan);
   const regions = projected.flatMap(({ about }) => about.regions);
-  await pump.send([runs.contrast(projections, slides)], { kind: "project", update, index: 0, count, regions });
+  await pump.send([runs.contrast(projections, slides)], { update, index: 0, count, regions });
   const [last] = await pump.drain();
   const outputs = last?.results[0]?.outputs ?? {};
   const [loss = Number.NaN] = floatsFromHostTensor(outputs.contrastiveLoss, "contrastiveLoss");
@@ -47,9 +47,15 @@ export async function contrastBatch(parts: SegmentParts, update: number): Promis
   return { loss, pulls: cut(floatsFromHostTensor(outputs.pulls, "pulls"), projections.shape, count) };
 }
 
-/** Projections of all micro-batches in their order, `[V', P]`. */
-function joined(projected: readonly PumpedResult<LearnedBatch>[], width: number): HostTensor {
-  const parts = projected.map(({ results }) => floatsFromHostTensor(results[0]?.outputs.projections, "projections"));
+/** Projections of all micro-batches in their order, `[V', P]`. @throws {DomainError} `NON_FINITE` naming a micro-batch's regions. */
+function joined(projected: readonly PumpedResult<LearnedBatch>[], { model, length }: PretrainPlan): HostTensor {
+  const width = model.contrastive?.width ?? 1;
+  const parts = projected.map(({ results, about }) => {
+    const part = floatsFromHostTensor(results[0]?.outputs.projections, "projections");
+    const bad = part.find((value) => !Number.isFinite(value));
+    assertFiniteLosses({ masked: 0, contrastive: bad ?? 0 }, about, length.nUpdates);
+    return part;
+  });
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {

@@ -8,8 +8,6 @@ import type { BatchPlace, PretrainRuns } from "./pretrain-runs.ts";
 
 /** What is said of a message: which micro-batch it is about. */
 export interface LearnedBatch extends BatchPlace {
-  /** `learn`: it learns from it. `project`: it only projects it, for the contrastive loss of the whole batch. */
-  readonly kind: "learn" | "project";
   readonly regions: readonly number[];
   /** Contrastive loss of the whole batch, where it was made apart. */
   readonly contrastiveLoss?: number;
@@ -30,6 +28,9 @@ export async function nextBatch(loader: Prefetch<SampledBatch>, update: number):
   throw new DomainError("INTERNAL", `the loader ended before update ${update + 1}`);
 }
 
+/** Regions that an error names at most. */
+const MAX_NAMED = 32;
+
 /** Checks the losses of an update's regions. @throws {DomainError} `NON_FINITE` naming update and regions. */
 export function assertFiniteLosses(
   { masked, contrastive }: Pick<LossSums, "masked" | "contrastive">,
@@ -38,7 +39,9 @@ export function assertFiniteLosses(
 ): void {
   const bad = [masked, contrastive].find((loss) => !Number.isFinite(loss));
   if (bad === undefined) return;
-  const where = `update ${update + 1} of ${nUpdates}, in training regions ${regions.join(", ")}`;
+  const named = regions.slice(0, MAX_NAMED).join(", ");
+  const others = regions.length > MAX_NAMED ? ` and ${regions.length - MAX_NAMED} others` : "";
+  const where = `update ${update + 1} of ${nUpdates}, in training regions ${named}${others}`;
   const message = `the pretraining loss is ${bad} at ${where}; lower the step size or check the bags`;
-  throw new DomainError("NON_FINITE", message, { details: { update: `${update + 1}`, regions: regions.join(",") } });
+  throw new DomainError("NON_FINITE", message, { details: { update: `${update + 1}`, regions: named } });
 }

@@ -47,7 +47,7 @@ async function* learnBatch(
     const place = { update, index, count };
     const { regions } = batch;
     const about = { ...place, regions, ...(contrast && { contrastiveLoss: contrast.loss }) };
-    yield await pump.send(runs.learn(batch, place, contrast?.pulls[index]), { kind: "learn", ...about });
+    yield await pump.send(runs.learn(batch, place, contrast?.pulls[index]), about);
   }
 }
 
