@@ -73,7 +73,7 @@ export async function startMixerSide(workload: MixerWorkload): Promise<MixerSide
   const layout = model.parameters.toSorted((a, b) => Number(b.decay) - Number(a.decay));
   const arrays = { ...viewArrays(model, nViews), "weights.f32": joined(layout, values) };
   const side = { engine, baseMib, model, arrays, layout };
-  await engine.setResident(await residentOf(side, nViews));
+  await engine.setResident(residentOf(side, nViews));
   return {
     ...side,
     train: createTrainer(side, nViews),

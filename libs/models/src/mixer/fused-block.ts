@@ -10,7 +10,6 @@ import {
   swishProductGradients,
   tf,
 } from "@parfocal/tensor";
-import type { Queries } from "./mixer-block.ts";
 
 // Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
 
@@ -20,8 +19,14 @@ const PARTS = [
   ...["norm2.weight", "norm2.bias", "gate.weight", "up.weight", "down.weight"],
 ] as const;
 
+/** The tokens that ask, for a last block of which only some are wanted. */
+export interface Queries {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** How a block attends. */
-export interface FusedBlockOptions {
+interface FusedBlockOptions {
   readonly heads: number;
   readonly queries: Queries;
   /** i32 `[B, S]`. */

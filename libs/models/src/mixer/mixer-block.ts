@@ -1,7 +1,7 @@
 import { layerNorm, linear, maskedAttention, multiHeadAttention, swishProduct, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { linearParameters, normParameters, type ParameterSpec } from "../parameter.ts";
-import { fusedMixerBlock } from "./fused-block.ts";
+import { fusedMixerBlock, type Queries } from "./fused-block.ts";
 
 // Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
 
@@ -19,12 +19,6 @@ export interface TokenBatch {
   readonly tokens: tf.Tensor3D;
   /** i32 `[B, S]`, 0 at tokens that nobody may attend to; absent: all count. */
   readonly isPresent?: tf.Tensor2D;
-}
-
-/** The tokens that ask, for a last block of which only some are wanted. */
-export interface Queries {
-  readonly first: number;
-  readonly count: number;
 }
 
 /** How the mixer's linear layers are filled; ours, as in MAE. */
