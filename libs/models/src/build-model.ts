@@ -53,6 +53,8 @@ export interface ModelOutput {
   readonly attention?: tf.Tensor2D;
   /** The head's second opinion, see {@link AuxiliaryOutput}. */
   readonly auxiliary?: AuxiliaryOutput;
+  /** The head's own objective, see {@link HeadOutput}. */
+  readonly objective?: NonNullable<HeadOutput["objective"]>;
   /** Auxiliary objectives of the re-embedder, added to the training loss. */
   readonly lossTerms: Readonly<Record<string, tf.Scalar>>;
 }

@@ -55,6 +55,7 @@ export { countTokens, tokenLevels } from "./mixer/token-layout.ts";
 export {
   type AuxiliaryOutput,
   type BagSize,
+  type BagTarget,
   type DepthRule,
   type DropoutSite,
   type ForwardContext,

@@ -65,6 +65,21 @@ export interface HeadOutput {
   readonly attention?: tf.Tensor2D;
   /** A second opinion that trains and is not served. */
   readonly auxiliary?: AuxiliaryOutput;
+  /**
+   * What training makes small in place of the task's loss of `logits`, for heads whose loss needs the bag's target; nothing of it is
+   * computed elsewhere. Absent: that loss, and the second opinion's share of it.
+   */
+  readonly objective?: (target: BagTarget) => tf.Scalar;
+}
+
+/** What a head's own objective may ask of a bag's target. Legend: K logits. */
+export interface BagTarget {
+  /** `[K]`: 1 for what the bag is, 0 for what it is not and for what nobody knows. */
+  readonly isTrue: tf.Tensor1D;
+  /** `[K]`: how much each counts in the loss, 0 for what nobody knows. */
+  readonly weights: tf.Tensor1D;
+  /** The task's loss of other logits `[K]` for the same target: with its smoothing, weights and shares. */
+  lossOf(logits: tf.Tensor1D): tf.Scalar;
 }
 
 /** Logits that train beside the served ones: the loss is `(1 - weight) loss(logits) + weight loss(auxiliary.logits)`. */

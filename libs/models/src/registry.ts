@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { tf } from "@parfocal/tensor";
 import { depthByName } from "./depth-by-name.ts";
 import { abmilHead } from "./heads/abmil.ts";
+import { clamHead } from "./heads/clam.ts";
 import { classAttentionHead } from "./heads/class-attention.ts";
 import { dsmilHead } from "./heads/dsmil.ts";
 import { gatedAbmilHead } from "./heads/gated-abmil.ts";
@@ -38,6 +39,7 @@ const HEADS: readonly HeadEntry[] = [
   headEntry(abmilHead),
   headEntry(gatedAbmilHead),
   headEntry(dsmilHead),
+  headEntry(clamHead),
   headEntry(classAttentionHead),
   headEntry(noHead),
 ];

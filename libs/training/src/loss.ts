@@ -1,4 +1,4 @@
-import type { ModelOutput, Task } from "@parfocal/models";
+import type { BagTarget, ModelOutput, Task } from "@parfocal/models";
 import { sigmoidCrossEntropy, softmaxCrossEntropy, tf } from "@parfocal/tensor";
 
 /**
@@ -14,16 +14,40 @@ export function bagLoss(task: Task, logits: tf.Tensor1D, target: tf.Tensor2D): t
   return tf.sum(tf.mul(weights, sigmoidCrossEntropy(logits, targets)));
 }
 
-/** The loss of what a model made of one bag: of its logits, and of its head's second opinion where there is one. */
+/**
+ * The loss of what a model made of one bag: of its logits, and of its head's second opinion where there is one; or the head's own
+ * objective.
+ */
 export function outputLoss(
   task: Task,
-  { logits, auxiliary }: Pick<ModelOutput, "logits" | "auxiliary">,
+  { logits, auxiliary, objective }: Pick<ModelOutput, "logits" | "auxiliary" | "objective">,
   target: tf.Tensor2D,
 ): tf.Scalar {
+  if (objective !== undefined) return objective(bagTarget(task, target));
   const loss = bagLoss(task, logits, target);
   if (auxiliary === undefined) return loss;
   const { weight } = auxiliary;
   return tf.add(tf.mul(loss, 1 - weight), tf.mul(bagLoss(task, auxiliary.logits, target), weight));
+}
+
+/** A target `[2, K]` as heads may ask for it. */
+function bagTarget(task: Task, target: tf.Tensor2D): BagTarget {
+  const [targets, weights] = tf.unstack(target) as [tf.Tensor1D, tf.Tensor1D];
+  return {
+    isTrue: tf.mul(isMet(task, targets, weights), tf.cast(tf.greater(weights, 0), "float32")),
+    weights,
+    lossOf: (logits) => bagLoss(task, logits, target),
+  };
+}
+
+/** The labels behind smoothed and weighted targets, `[K]`. */
+function isMet(task: Task, targets: tf.Tensor1D, weights: tf.Tensor1D): tf.Tensor1D {
+  if (task.link === "softmax")
+    return tf.cast(tf.equal(tf.range(0, targets.size, 1, "int32"), tf.argMax(targets)), "float32");
+  if (task.kind !== "multilabel") return tf.cast(tf.greater(targets, 0.5), "float32");
+  // A weight of positives moves the target; what is left for the negative label, (1 - t) w times the known labels, it does not move.
+  const nKnown = tf.sum(tf.cast(tf.greater(weights, 0), "float32"));
+  return tf.cast(tf.less(tf.mul(tf.mul(tf.sub(1, targets), weights), nKnown), 0.5), "float32");
 }
 
 /** The same loss in f64 on the host: what validation reports, and the oracle of {@link bagLoss}. */

@@ -30,6 +30,8 @@ const HEADS: readonly (readonly [string, Record<string, unknown>, Record<string,
   ],
   ["gated abmil without a trunk", { kind: "gated-abmil", hidden: [] }, BINARY],
   ["gated abmil, branches per class", { kind: "gated-abmil" }, LABELS],
+  ["clam", { kind: "clam", attentionWidth: 3 }, BINARY],
+  ["clam, branches per class", { kind: "clam", attentionWidth: 3 }, LABELS],
   ["dsmil", { kind: "dsmil", queryWidth: 3 }, BINARY],
   ["dsmil without a trunk, learned values", { kind: "dsmil", queryWidth: 3, hidden: [], value: "learned" }, LABELS],
   [

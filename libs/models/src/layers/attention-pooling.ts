@@ -42,6 +42,10 @@ export interface AttentionConfig<Kind extends string = string> extends HeadConfi
   readonly branches: "single" | "per-class";
 }
 
+/** The fields of {@link AttentionConfig} but for its kind. */
+type AttentionFields = TrunkConfig &
+  Pick<AttentionConfig, "attentionWidth" | "attentionDropout" | "attentionActivation" | "attentionBias" | "branches">;
+
 /** What distinguishes plain from gated attention. */
 interface AttentionKind {
   readonly isGated: boolean;
@@ -54,8 +58,14 @@ export function parseAttentionConfig<const K extends string>(
   defaults: HeadDefaults,
 ): AttentionConfig<K> {
   const reader: ConfigReader = createConfigReader(json, "head");
-  const config: AttentionConfig<K> = {
-    kind: reader.choice("kind", [kind]),
+  const config: AttentionConfig<K> = { kind: reader.choice("kind", [kind]), ...readAttentionFields(reader, defaults) };
+  reader.assertNoOthers();
+  return config;
+}
+
+/** The fields of an attention head but for its kind. */
+export function readAttentionFields(reader: ConfigReader, defaults: HeadDefaults): AttentionFields {
+  return {
     ...readTrunkConfig(reader),
     attentionWidth: reader.number("attentionWidth", { min: 1, max: MAX_WIDTH, isInteger: true, fallback: 256 }),
     attentionDropout: reader.number("attentionDropout", { min: 0, max: 0.95, fallback: 0.25 }),
@@ -63,8 +73,6 @@ export function parseAttentionConfig<const K extends string>(
     attentionBias: reader.boolean("attentionBias", true),
     branches: reader.choice("branches", ["single", "per-class"], defaults.isMultilabel ? "per-class" : "single"),
   };
-  reader.assertNoOthers();
-  return config;
 }
 
 /** Number of attention branches: one, or one per logit. */
@@ -106,13 +114,40 @@ export function applyAttentionHead(
   tiles: tf.Tensor2D,
   context: ForwardContext,
   widths: HeadWidths,
-  { isGated }: AttentionKind,
+  kind: AttentionKind,
 ): HeadOutput {
+  return poolTiles(config, scoreTiles(config, tiles, context, kind), context, widths);
+}
+
+/** Tiles behind the trunk with what the softmax over tiles is taken of. */
+export interface ScoredTiles {
+  /** `[N, H]`. */
+  readonly hidden: tf.Tensor2D;
+  /** `[N, A]`. */
+  readonly scores: tf.Tensor2D;
+}
+
+/** Trunk and scores of `tiles` `[N, D]`. */
+export function scoreTiles(
+  config: AttentionConfig,
+  tiles: tf.Tensor2D,
+  context: ForwardContext,
+  { isGated }: AttentionKind,
+): ScoredTiles {
   const hidden = applyTrunk(config, tiles, context); // [N, H]
-  const scores = attentionScores(config, hidden, context, isGated); // [N, A]
+  return { hidden, scores: attentionScores(config, hidden, context, isGated) };
+}
+
+/** Softmax over the tiles, weighted sums of them and the classifier. */
+export function poolTiles(
+  { branches }: Pick<AttentionConfig, "branches">,
+  { hidden, scores }: ScoredTiles,
+  context: ForwardContext,
+  widths: HeadWidths,
+): HeadOutput {
   const attention = softmaxOverTiles(scores) as tf.Tensor2D; // [N, A]
   const pooled: tf.Tensor2D = tf.matMul(attention, hidden, true, false); // [A, H]
-  return { logits: classifyBranches(pooled, context, config.branches, widths), attention };
+  return { logits: classifyBranches(pooled, context, branches, widths), attention };
 }
 
 /**

@@ -2,9 +2,11 @@ import { softmaxCrossEntropy, tf } from "@parfocal/tensor";
 import type { Model, ModelOutput } from "../build-model.ts";
 import { doubleFiller, type EagerBag, gradientsInDoubles, runInDoubles } from "./eager-model.ts";
 
-/** Cross entropy of class `label` as training takes it: of the logits and of the head's second opinion. */
-export function crossEntropy({ logits, auxiliary }: ModelOutput, label: number): tf.Scalar {
-  const target = tf.oneHot(tf.scalar(label, "int32"), logits.shape[0]).toFloat();
+/** Cross entropy of class `label` as training takes it: of the logits and of the head's second opinion, or the head's own objective. */
+export function crossEntropy({ logits, auxiliary, objective }: ModelOutput, label: number): tf.Scalar {
+  const target = tf.oneHot(tf.scalar(label, "int32"), logits.shape[0]).toFloat() as tf.Tensor1D;
+  const lossOf = (z: tf.Tensor1D): tf.Scalar => tf.reshape(softmaxCrossEntropy(z, target), []);
+  if (objective !== undefined) return objective({ isTrue: target, weights: tf.onesLike(target), lossOf });
   const loss = softmaxCrossEntropy(logits, target);
   if (auxiliary === undefined) return tf.reshape(loss, []);
   const second = softmaxCrossEntropy(auxiliary.logits, target);
