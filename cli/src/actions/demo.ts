@@ -68,9 +68,10 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
             { out, seed: options.seed, step },
           )
         : undefined;
-    showResults(context, results, files, performance.now() - startMs);
+    const all = { ...files, ...(magnified && { magnifications: magnified.file }) };
+    showResults(context, results, all, performance.now() - startMs);
     if (magnified !== undefined) showMagnifiedPart(output, magnified);
-    showFiles(context, results, { ...files, ...(magnified && { magnifications: magnified.file }) });
+    showFiles(context, results, all);
     output.line(`done in ${formatDuration(performance.now() - startMs)}`);
     for (const problem of problems) output.note(`demo: ${problem}`);
     if (problems.length > 0) throw new DomainError("INTERNAL", `the demo did not work: ${problems[0]}`);
@@ -150,7 +151,10 @@ function evaluationOf(task: DemoResults["task"], slides: readonly PredictedSlide
 }
 
 /** The files that a demo leaves, for the last lines. */
-type WrittenFiles = Readonly<Record<"report" | "predictions" | "metrics" | "heatmaps", string>>;
+type WrittenFiles = Readonly<Record<"report" | "predictions" | "metrics" | "heatmaps", string>> & {
+  /** Of slides at several magnifications, if there was such a part. */
+  readonly magnifications?: string;
+};
 
 async function writeResults(out: string, results: DemoResults): Promise<StepResult<WrittenFiles>> {
   const { slides, evaluation, model } = results;
@@ -201,11 +205,7 @@ function showResults({ output }: CommandContext, results: DemoResults, files: Wr
     output.line(`attention finds the planted lesions with AUROC ${lesions.toFixed(3)} (mean over slides)`);
 }
 
-function showFiles(
-  { output }: CommandContext,
-  { slides, model }: DemoResults,
-  files: WrittenFiles & { readonly magnifications?: string },
-): void {
+function showFiles({ output }: CommandContext, { slides, model }: DemoResults, files: WrittenFiles): void {
   output.line();
   output.line(`report       ${shown(files.report)}`);
   output.line(`predictions  ${shown(files.predictions)}`);

@@ -17,7 +17,12 @@ export interface MagnifiedModel {
 const MIXER = ["regionTiles=2", "width=32", "depth=1", "heads=2"];
 const PRETRAINING = {
   ...({ objective: "mem", ratio: 0.5, regions: 2560, batchRegions: 32, lr: 8e-3, validation: 0.2 } as const),
-  set: ["masked.decoder-width=48", "masked.decoder-depth=1", "masked.decoder-heads=3", ...MIXER.map((value) => `mixer.${value}`)],
+  set: [
+    "masked.decoder-width=48",
+    "masked.decoder-depth=1",
+    "masked.decoder-heads=3",
+    ...MIXER.map((value) => `mixer.${value}`),
+  ],
 };
 const RECIPE: SpecOptions = {
   ...{ head: "gated-abmil", hidden: "32", attentionWidth: 16, dropout: 0, epochs: 10, batchSize: 4 },

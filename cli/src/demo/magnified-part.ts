@@ -46,6 +46,9 @@ export async function runMagnifiedPart(
   });
   const file = join(out, "magnifications.json");
   await writeFile(file, `${JSON.stringify(recordOf({ mixer, models }), jsonNumber, 2)}\n`);
+  for (const { name, model } of models) {
+    context.output.record({ magnified: name, model: model.name, auroc: aurocOf(model) });
+  }
   return { slides, mixer, models, file };
 }
 
@@ -74,7 +77,6 @@ function aurocOf({ test }: gatewayV1.Model) {
 
 /** Prints how the pretraining went and how the models do, with what that is worth. */
 export function showMagnifiedPart(output: Output, { slides, mixer, models }: MagnifiedResults): void {
-  for (const { name, model } of models) output.record({ magnified: name, model: model.name, auroc: aurocOf(model) });
   output.line();
   showPretraining(output, mixer);
   output.line();

@@ -1,0 +1,116 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeMagnificationH5 } from "../../cli/src/cohort/encode-h5.ts";
+import { plantMagnified } from "../../cli/src/cohort/planted-magnifications.ts";
+import { type CliRun, runCli, startCli } from "../lib/run-cli.ts";
+
+const slides = plantMagnified(10, 2, 5n);
+const HEAD = ["--attention-width", "8", "--validation", "0.2", "--test", "0.3", "--epochs", "2", "--lr", "1e-3"];
+
+let folder: string;
+let up: CliRun;
+let run: (...args: string[]) => ReturnType<typeof runCli>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "parfocal-cli-"));
+  for (const { slideId, magnifications } of slides) {
+    for (const tiles of magnifications) {
+      await mkdir(join(folder, tiles.name), { recursive: true });
+      await writeFile(join(folder, tiles.name, `${slideId}.h5`), await encodeMagnificationH5(tiles));
+    }
+  }
+  const rows = slides.map(({ slideId, label }, i) => `${slideId},${slideId},G${Math.floor(i / 2)},${label}`);
+  await writeFile(join(folder, "labels.csv"), `slide_id,patient_id,group_id,label\n${rows.join("\n")}\n`);
+  up = startCli(["up", "--port", "0", "--json", "--store", "file:served"], folder);
+  const [line] = await up.waitFor(/\{"event":"ready".*\}/);
+  const { gateway } = JSON.parse(line) as { gateway: string };
+  run = (...args) => runCli([...args, "--gateway", gateway, "--json"], folder);
+});
+afterAll(async () => {
+  up?.process.kill("SIGKILL");
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("regions and mixers by the command line", () => {
+  it("builds regions of files of one name, a line for each slide", async () => {
+    const { code, records, stderr } = await run("regions", "build", "5x", "10x", "20x");
+    expect(code, stderr).toBe(0);
+    const built = records.filter(({ slide }) => slide !== undefined);
+    expect(built.map(({ slide }) => slide).sort()).toEqual(slides.map(({ slideId }) => slideId));
+    for (const each of built) {
+      expect(each).toMatchObject({ n: 336, levels: 3, tileCounts: [16, 64, 256], cellCount: 16, fullCellCount: 16 });
+    }
+    const shown = await run("bags", "get", String(built[0]?.digest));
+    expect(shown.records).toMatchObject([{ levels: 3, importer: "parfocal-regions/1" }]);
+  });
+
+  it("exits 1 and says why for a slide that is refused, and goes on with the others", async () => {
+    const shifted = slides[0]?.magnifications[2];
+    if (shifted === undefined) throw new Error("the slide has no 20x");
+    await mkdir(join(folder, "bad"));
+    const coords = shifted.coords.map((value) => value + 112);
+    await writeFile(join(folder, "bad/M001.h5"), await encodeMagnificationH5({ ...shifted, coords }));
+    const { code, records } = await run("regions", "build", "5x/M001.h5", "10x/M001.h5", "bad", "M002", "nobody");
+    expect(code).toBe(1);
+    const outcomes = records.filter((record) => "slide" in record || "path" in record);
+    expect(outcomes).toMatchObject([
+      { path: "nobody", error: { code: "NOT_FOUND" } },
+      { slide: "M001", error: { code: "GEOMETRY_MISMATCH" } },
+      { slide: "M002", cellCount: 16 },
+    ]);
+  });
+
+  it("pretrains on every region bag, shows how it goes, and fine-tunes from the mixer without repeating it", async () => {
+    const tiny = ["regionTiles=2", "width=16", "heads=2", "depth=1"].flatMap((value) => ["--set", `mixer.${value}`]);
+    const length = ["--regions", "128", "--batch-regions", "16", "--ratio", "0.5", "--validation", "0.2"];
+    const decoder = ["--set", "masked.decoderWidth=32", "--set", "masked.decoderDepth=1"];
+    const pretrained = await run("pretrain", "--model", "mixer", "--all-regions", ...length, ...tiny, ...decoder);
+    expect(pretrained.code, pretrained.stderr).toBe(0);
+    expect(pretrained.records.some(({ phase }) => /^update \d+ of 8$/.test(String(phase)))).toBe(true);
+    const mixer = pretrained.records.at(-1);
+    expect(mixer).toMatchObject({ reembedder: "region-mixer", last: { update: 8, updateCount: 8, regionsSeen: 128 } });
+
+    const start = [
+      "--start-from",
+      "mixer",
+      "--reembed",
+      "region-mixer",
+      "--frozen-epochs",
+      "1",
+      "--layer-decay",
+      "0.75",
+    ];
+    const groups = ["--groups", "min-loss", "--mixer-output", "compressed"];
+    const train = (model: string, ...options: string[]) =>
+      run("train", "--model", model, "--labels", "labels.csv", ...HEAD, ...options);
+    const tuned = await train("tuned", ...start, ...groups);
+    expect(tuned.code, tuned.stderr).toBe(0);
+    const shown = await run("models", "get", "tuned");
+    expect(shown.records.at(-1)).toMatchObject({
+      config: { reembed: { kind: "region-mixer", width: 16, regionTiles: 2, output: "compressed" } },
+    });
+    const scored = await run("predict", "--model", "tuned", "--all");
+    expect(scored.records.map(({ slide }) => slide).sort()).toEqual(slides.map(({ slideId }) => slideId));
+    expect(scored.code).toBe(0);
+
+    const baseline = await train("coarse", "--reembed", "levels", "--levels", "0");
+    expect(baseline.code, baseline.stderr).toBe(0);
+    const nothing = await run("predict", "--model", "mixer", "M003");
+    expect(nothing.records).toMatchObject([{ error: { code: "PRECONDITION_FAILED" } }]);
+  });
+
+  it.each([
+    ["regions of nothing", ["regions", "build"]],
+    ["a pretraining on nothing", ["pretrain", "--model", "m"]],
+    [
+      "a source without the contrastive objective",
+      ["pretrain", "--model", "m", "--all-regions", "--source-tiles", "5"],
+    ],
+    ["levels that do not rise", ["pretrain", "--model", "m", "--all-regions", "--levels", "2,1"]],
+    ["levels without magnifications", ["train", "--model", "m", "--labels", "l.csv", "--levels", "1"]],
+  ])("exits 2 for %s", async (_, args) => {
+    expect((await run(...args)).code).toBe(2);
+  });
+});
