@@ -79,11 +79,9 @@ export function attendInRegions(
 ): tf.Tensor2D {
   const weights = tf.split(context.parameter<tf.Tensor2D>(`${name}.qkv.weight`), 3, 0); // 3 of [C, C]
   const biases = hasBias ? tf.split(context.parameter<tf.Tensor1D>(`${name}.qkv.bias`), 3, 0) : [];
-  const layer = (i: number): AttentionLayer => ({
-    weight: weights[i] as tf.Tensor2D,
-    bias: biases[i] ?? tf.zeros([tiles.shape[1]]),
-  });
+  const layer = (i: number) =>
+    ({ weight: weights[i], bias: biases[i] ?? tf.zeros([tiles.shape[1]]) }) as unknown as AttentionLayer;
   const layers = { query: layer(0), key: layer(1), value: layer(2) };
-  const attended = regionAttention(tiles, layers, places, { heads, ...sizes, kernel }); // [N, C]
+  const attended = regionAttention(tiles, layers, places, { heads, ...sizes, ...(kernel && { kernel }) }); // [N, C]
   return applyLinear(context, `${name}.proj`, attended);
 }

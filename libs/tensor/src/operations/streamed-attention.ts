@@ -14,13 +14,13 @@ import { blockGradients, mergeHeads, scaleOf, splitHeads, weightsOf } from "./mu
 export interface StreamedAttentionOptions {
   /** Number of heads; divides the width. */
   readonly heads: number;
-  /** Queries whose weights the gradient holds at once: its memory is about 3·queryBlock·N numbers. Default 128. */
+  /** Queries whose weights the gradient holds at once: its memory is about 3·queryBlock·N numbers. Default 256. */
   readonly queryBlock?: number;
 }
 
 type Inputs = readonly [Tensor, Tensor, Tensor];
 
-const DEFAULT_QUERY_BLOCK = 128;
+const DEFAULT_QUERY_BLOCK = 256;
 
 const attention = defineOperation<Inputs, StreamedAttentionOptions>({
   name: "streamedAttention",
