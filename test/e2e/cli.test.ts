@@ -237,6 +237,12 @@ describe("parfocal up", () => {
   });
 });
 
+interface MagnifiedFile {
+  readonly caveat: string;
+  readonly mixer: { readonly history: readonly { readonly loss: number }[] };
+  readonly models: readonly { readonly auroc: { readonly value: number | null } }[];
+}
+
 describe("parfocal demo", () => {
   it("goes the whole way and leaves a report, predictions, metrics and a heatmap per held-out slide", async () => {
     const { code, records, stderr } = await runCli(["demo", "--out", "demo", "--json"], folder);
@@ -249,5 +255,10 @@ describe("parfocal demo", () => {
     const report = await readFile(join(folder, "demo/report.html"), "utf8");
     for (const part of ["<svg", "data:image/png;base64", "AUROC"]) expect(report).toContain(part);
     expect(report).not.toMatch(/(?:src|href)="https?:/);
+    const magnified = JSON.parse(await readFile(join(folder, "demo/magnifications.json"), "utf8")) as MagnifiedFile;
+    expect(magnified.caveat).toContain("nothing of the method's worth");
+    expect(magnified.models.map(({ auroc }) => typeof auroc.value)).toEqual(["number", "number", "number"]);
+    const losses = magnified.mixer.history.map(({ loss }) => loss);
+    expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) * 0.9);
   });
 });

@@ -16,7 +16,7 @@ export async function listModels(context: CommandContext, model: string | undefi
   for (const each of found) output.record(modelRecord(each));
   const rows = found.map((each) => [
     each.name.slice(parent.length + 1),
-    each.head,
+    each.head || "none",
     each.task?.classes.join(", ") ?? "",
     auroc(each.test ?? each.validation),
     createdAt(each),
@@ -33,18 +33,19 @@ export async function getModel(context: CommandContext, text: string): Promise<E
   const { clients } = await context.connect();
   const { model } = await clients.models.getModel({ name: modelNameOf(parent, text) }, { signal });
   if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
-  const { history, configJson, source } = model;
+  const { history, pretraining, configJson, source } = model;
   const config = configJson === "" ? null : (JSON.parse(configJson) as unknown);
-  output.record({ ...modelRecord(model), history, config, source: source ?? null });
+  output.record({ ...modelRecord(model), history, pretraining, config, source: source ?? null });
   const facts = [
     ["model", model.name],
     ["created", createdAt(model)],
     ["aliases", model.aliases.join(", ") || "none"],
-    ["head", model.head],
-    ["classes", model.task?.classes.join(", ") ?? ""],
+    ["head", model.head || "none: it only re-embeds"],
+    ["classes", model.task?.classes.join(", ") || "none"],
     ["features", `${model.featureDim}${model.encoder === "" ? "" : ` of ${model.encoder}`}`],
     ["parameters", String(model.parameterCount)],
-    ["epochs", String(model.history.length)],
+    ["epochs", String(history.length)],
+    ...(pretraining.length === 0 ? [] : [["updates", String(pretraining.at(-1)?.update)]]),
     ["re-embedder", model.reembedder || "none"],
     ...(model.source === undefined ? [] : [["made of", `a ${model.source.layout} checkpoint, ${model.source.sha256}`]]),
   ];
