@@ -5,7 +5,7 @@
  *
  *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/mixer/run.ts [--views 32] [--rounds 5] [--threads 2] [--sizes 1,2,3,4]
  *
- * Rounds alternate between the two sides. Views and state are in both processes' memory before. `ours/torch` are regions per
+ * `--views 0` leaves the comparison out, `--sizes ""` the cost model. Rounds alternate between the two sides. Views and state are in both processes' memory before. `ours/torch` are regions per
  * second of ours over theirs: above 1 we are faster.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -213,6 +213,7 @@ const { values } = parseArgs({
 console.log(describeMachine());
 const nRounds = Number(values.rounds);
 const threads = Number(values.threads);
-await measurePaired({ dIn: D, mixer: {}, nViews: Number(values.views), threads }, nRounds);
+const nViews = Number(values.views);
+if (nViews > 0) await measurePaired({ dIn: D, mixer: {}, nViews, threads }, nRounds);
 if (values.sizes !== "") await measureSizes(values.sizes.split(",").map(Number), nRounds, threads);
 console.log(describeMachine());

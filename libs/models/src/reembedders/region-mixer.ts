@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { linear, placeRows, scanBlocks, sizeOf, takeRows, tf } from "@parfocal/tensor";
+import { deriveSize, indexVector, linear, placeRows, scanBlocks, sizeOf, takeRows, tf } from "@parfocal/tensor";
 import { applyLinear } from "../layers/linear.ts";
 import { declareEncoder, encoderBlocks, encodeTokens } from "../mixer/encoder.ts";
 import { normaliseLevels } from "../mixer/level-norm.ts";
@@ -45,18 +45,47 @@ export const regionMixer: ReembedderDefinition<MixerConfig> = {
   },
 };
 
+/** Tokens that go through the blocks at a time at inference: fewer leave the cores idle between operators, more leave their caches. */
+const TOKENS_AT_A_TIME = 192;
+
 /**
- * Whole regions at their places to what comes out of them. At inference region after region, so that what lies between is as large as
- * one region; in training all at once, because gradients need it.
+ * Whole regions at their places to what comes out of them. At inference a few regions at a time, so that what lies between is no larger
+ * than they are; in training all at once, because gradients need it.
  */
-function encodeRegions(config: MixerConfig, batch: Required<TokenBatch>, context: ForwardContext): tf.Tensor3D {
-  if (!context.isInference) return encodeBatch(config, batch, context);
-  const { stacked } = scanBlocks([batch.tokens, batch.isPresent], (blocks) => {
-    const [tokens, isPresent] = blocks.map((x) => tf.expandDims(x, 0));
-    const one = { tokens: tokens as tf.Tensor3D, isPresent: isPresent as tf.Tensor2D };
-    return { stacked: [tf.squeeze(encodeBatch(config, one, context), [0])] };
+function encodeRegions(config: MixerConfig, { tokens, isPresent }: Required<TokenBatch>, context: ForwardContext) {
+  if (!context.isInference) return encodeBatch(config, { tokens, isPresent }, context);
+  const [nRegions, nTokens, width] = tokens.shape;
+  const size = Math.max(1, Math.floor(TOKENS_AT_A_TIME / (nTokens + config.classTokens)));
+  const groups = groupsOf(nRegions, size);
+  const { stacked } = scanBlocks(
+    [
+      tf.reshape(groups.fill(tokens), [groups.count, size, nTokens, width]),
+      tf.reshape(groups.fill(isPresent), [groups.count, size, nTokens]),
+    ],
+    ([some, mask]) => {
+      const group = { tokens: some as tf.Tensor3D, isPresent: mask as tf.Tensor2D };
+      return { stacked: [encodeBatch(config, group, context)] };
+    },
+  );
+  const [, , nRows = 0, nOut = 0] = stacked[0]?.shape ?? [];
+  const encoded = tf.reshape(stacked[0] as tf.Tensor, [-1, nRows, nOut]) as tf.Tensor3D;
+  return size === 1 ? encoded : tf.slice(encoded, [0, 0, 0], [nRegions, nRows, nOut]);
+}
+
+/** Regions in groups of `size`; the last region fills up the last group. */
+function groupsOf(nRegions: number, size: number) {
+  if (size === 1) return { count: nRegions, fill: (x: tf.Tensor): tf.Tensor => x };
+  const count = deriveSize({
+    symbol: "G",
+    from: [nRegions],
+    formula: (math, [n]) => math.div(math.add(n as never, math.constant(size - 1)), math.constant(size)),
   });
-  return stacked[0] as tf.Tensor3D;
+  const index = indexVector(count * size, [nRegions], (math, [i, n]) => {
+    const isRegion = math.less(i as never, n as never);
+    const last = math.sub(n as never, math.constant(1));
+    return math.add(last, math.mul(isRegion, math.sub(i as never, last)));
+  });
+  return { count, fill: (x: tf.Tensor): tf.Tensor => tf.gather(x, index) };
 }
 
 /** `[B, T, W]` (`[B, T, D]` before a norm) to `[B, T, W]`, or to the class tokens `[B, C, W]`. */
