@@ -9,6 +9,7 @@ import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
 import { meanHead } from "./heads/mean.ts";
 import { noHead } from "./heads/none.ts";
+import { transmilHead } from "./heads/transmil.ts";
 import type {
   DepthRule,
   ForwardContext,
@@ -41,6 +42,7 @@ const HEADS: readonly HeadEntry[] = [
   headEntry(dsmilHead),
   headEntry(clamHead),
   headEntry(classAttentionHead),
+  headEntry(transmilHead),
   headEntry(noHead),
 ];
 

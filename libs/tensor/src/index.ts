@@ -25,6 +25,7 @@ export {
   type RegionPlaces,
   regionAttention,
 } from "./operations/region-attention.ts";
+export { type Repetition, repeatRows } from "./operations/repeat-rows.ts";
 export { rotatePairs } from "./operations/rotate-pairs.ts";
 export { scaleToRange } from "./operations/scale-to-range.ts";
 export { type BlockResult, scanBlocks } from "./operations/scan-blocks.ts";

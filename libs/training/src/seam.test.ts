@@ -40,6 +40,7 @@ const HEADS = {
   "gated abmil per class": { kind: "gated-abmil", hidden: [4], attentionWidth: 4, branches: "per-class" },
   "class attention": { kind: "class-attention", hidden: [4], attentionWidth: 4, heads: 2 },
   dsmil: { kind: "dsmil", queryWidth: 4 },
+  transmil: { kind: "transmil", hidden: [4], heads: 2, landmarks: 4, convTaps: 5 },
   "clam sb": { kind: "clam", hidden: [4], attentionWidth: 4, instances: 2, subtyping: true },
   "clam mb": {
     kind: "clam",

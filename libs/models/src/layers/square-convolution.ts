@@ -36,25 +36,36 @@ export function squareConvolution(kind: "peg" | "ppeg", kernel: number, isColumn
     : { kernels: [kernel, ...PYRAMID], isColumn, minSide: PYRAMID_SIDE };
 }
 
-/** Parameters `<name>.<i>.weight` `[C, 1, k, k or 1]` and `<name>.<i>.bias` `[C]`. */
+/**
+ * Parameters `<name>.<i>.weight` `[C, 1, k, k or 1]` and `<name>.<i>.bias` `[C]`: normal of Xavier's deviation and zeros, or with the
+ * scheme `torch` both uniform within one over the root of a kernel's size.
+ */
 export function squareConvolutionParameters(
   name: string,
   width: number,
-  { kernels, isColumn }: SquareConvolution,
+  { kernels, isColumn, scheme }: Pick<SquareConvolution, "kernels" | "isColumn"> & { readonly scheme?: "torch" },
 ): ParameterSpec[] {
   return kernels.flatMap((size, i): ParameterSpec[] => {
     const across = isColumn ? 1 : size;
     const std = Math.sqrt(2 / ((1 + width) * size * across));
+    const uniform = { kind: "uniform", bound: 1 / Math.sqrt(size * across) } as const;
+    const isTorch = scheme === "torch";
     const common = { isTrainable: true } as const;
     return [
       {
         ...common,
         name: `${name}.${i}.weight`,
         shape: [width, 1, size, across],
-        init: { kind: "normal", std },
+        init: isTorch ? uniform : { kind: "normal", std },
         decay: true,
       },
-      { ...common, name: `${name}.${i}.bias`, shape: [width], init: { kind: "zeros" }, decay: false },
+      {
+        ...common,
+        name: `${name}.${i}.bias`,
+        shape: [width],
+        init: isTorch ? uniform : { kind: "zeros" },
+        decay: false,
+      },
     ];
   });
 }
@@ -88,13 +99,34 @@ export function convolveSquare(
     side,
     width,
   ]);
-  const convolved = how.kernels.map((_, i) => {
+  const convolved = convolveImage(context, name, image, how); // [1, S, S, C]
+  return takeRows(tf.reshape(convolved, [side * side, width]), own) as tf.Tensor2D;
+}
+
+/**
+ * An image `[1, S, S, C]` plus its convolutions. They are one: the smaller kernels lie in the middle of the largest, and what is linear
+ * adds up.
+ */
+export function convolveImage(
+  context: ForwardContext,
+  name: string,
+  image: tf.Tensor4D,
+  { kernels, isColumn }: Pick<SquareConvolution, "kernels" | "isColumn">,
+): tf.Tensor4D {
+  const largest = Math.max(...kernels);
+  const weights = kernels.map((size, i) => {
     const weight = context.parameter<tf.Tensor4D>(`${name}.${i}.weight`); // [C, 1, k, k]
-    const filter: tf.Tensor4D = tf.transpose(weight, [2, 3, 0, 1]); // [k, k, C, 1]
-    return tf.add(tf.depthwiseConv2d(image, filter, 1, "same"), context.parameter(`${name}.${i}.bias`));
+    if (size === largest) return weight;
+    const margin: [number, number] = [(largest - size) / 2, (largest - size) / 2];
+    return tf.pad(weight, [[0, 0], [0, 0], margin, isColumn ? [0, 0] : margin]); // biome-ignore format: one line
   });
-  const sum = convolved.reduce((total: tf.Tensor, part) => tf.add(total, part), image);
-  return takeRows(tf.reshape(sum, [side * side, width]), own) as tf.Tensor2D;
+  const biases = kernels.map((_, i) => context.parameter(`${name}.${i}.bias`)); // [C]
+  const filter: tf.Tensor4D = tf.transpose(sumOf(weights), [2, 3, 0, 1]); // [k, k, C, 1]
+  return tf.add(image, tf.add(tf.depthwiseConv2d(image, filter, 1, "same"), sumOf(biases)));
+}
+
+function sumOf(parts: readonly tf.Tensor[]): tf.Tensor {
+  return parts.reduce((total, part) => tf.add(total, part));
 }
 
 function sideOf<T>(math: IntegerMath<T>, nTiles: T, minSide: number): T {

@@ -30,7 +30,7 @@ export function readTrunkConfig(reader: ConfigReader, defaults: Partial<TrunkCon
   return {
     hidden: reader.integers("hidden", { min: 1, max: MAX_WIDTH, maxItems: 8 }, defaults.hidden ?? [512]),
     activation: reader.choice("activation", ACTIVATIONS, "relu"),
-    dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: 0.25 }),
+    dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: defaults.dropout ?? 0.25 }),
     init: reader.choice("init", LINEAR_SCHEMES, defaults.init ?? "torch"),
   };
 }

@@ -4,6 +4,7 @@ import { lookupRows } from "../operations/lookup-rows.ts";
 import { maskedAttention } from "../operations/masked-attention.ts";
 import { placeRows, takeRows } from "../operations/place-rows.ts";
 import { regionAttention } from "../operations/region-attention.ts";
+import { repeatRows } from "../operations/repeat-rows.ts";
 import { scaleToRange } from "../operations/scale-to-range.ts";
 import { scanBlocks } from "../operations/scan-blocks.ts";
 import { swishProduct } from "../operations/swish-product.ts";
@@ -14,6 +15,12 @@ import { f32, i32, type OpCase } from "./op-case.ts";
 const placement = () => ({
   source: tf.tensor1d([3, 1, 3, 0, 2], "int32"),
   place: tf.tensor1d([3, 1, 4], "int32"),
+});
+/** Three rows among seven places; the second lies at two, two places are empty. */
+const repetition = () => ({
+  source: tf.tensor1d([3, 1, 0, 1, 3, 2, 3], "int32"),
+  place: tf.tensor1d([2, 1, 5], "int32"),
+  again: tf.tensor1d([7, 3, 7], "int32"),
 });
 const gaps = () => tf.tensor2d([[0, 0, 1, 0, 1, 0]]);
 
@@ -53,6 +60,7 @@ const regionKernel = { kernel: f32([2, 5], -1, 1) };
 export const regionCases: readonly OpCase[] = [
   { name: "placeRows", inputs: { x: f32([3, 4]) }, f: ({ x }) => placeRows(x!, placement()) },
   { name: "takeRows", inputs: { x: f32([5, 4]) }, f: ({ x }) => takeRows(x!, placement()) },
+  { name: "repeatRows", inputs: { x: f32([3, 4]) }, f: ({ x }) => repeatRows(x!, repetition()) },
   {
     name: "convolveTokens",
     inputs: { x: f32([2, 7, 6]), k: f32([3, 5]) },
