@@ -62,7 +62,7 @@ export interface ModelOutput {
 /** Tensors of a model's parameters by name. */
 export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;
 
-/** Drops activations of a site; identity at inference. */
+/** Drops activations of a site, or gives the words of a site of draws; identity at inference. */
 export type DropoutFunction = <T extends tf.Tensor>(site: DropoutSite, x: T) => T;
 
 /** A model: an architecture without values. */
@@ -72,7 +72,7 @@ export interface Model {
   /** Attention branches A; 0 without attention. */
   readonly nBranches: number;
   readonly parameters: readonly ParameterSpec[];
-  /** Sites with a probability above 0. */
+  /** Sites with a probability above 0, and those of draws. */
   readonly dropoutSites: readonly DropoutSite[];
   readonly sideInputs: readonly SideInput[];
   /** What feeders of `kept` and `regions` must know; absent when neither is among the side inputs. */
@@ -139,7 +139,7 @@ export function buildModel(config: unknown): Model {
     nLogits: widths.nLogits,
     nBranches: head.countBranches(widths),
     parameters: declared.flatMap((stage) => stage.parameters),
-    dropoutSites: [...sites.values()].filter((site) => site.probability > 0),
+    dropoutSites: [...sites.values()].filter((site) => site.probability > 0 || site.isDraw),
     sideInputs: reembedder.sideInputs,
     ...(reembedder.regions && { regions: reembedder.regions }),
     outputRows: reembedder.outputRows,
@@ -244,6 +244,11 @@ function createContext(prefix: string, { parameters, sites, dropout }: ContextPa
       const site = sites.get(`${prefix}.${name}`);
       if (site === undefined) throw new DomainError("INTERNAL", `dropout site ${prefix}.${name} is not declared`);
       return site.probability > 0 ? drop(site, x) : x;
+    },
+    draw<T extends tf.Tensor>(name: string, fixed: T): T {
+      const site = sites.get(`${prefix}.${name}`);
+      if (site?.isDraw !== true) throw new DomainError("INTERNAL", `site ${prefix}.${name} of draws is not declared`);
+      return drop(site, fixed);
     },
   };
 }

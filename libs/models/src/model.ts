@@ -22,7 +22,7 @@ export const KEPT_TILES = "M";
 /** A size that differs from bag to bag. */
 export type BagSize = typeof TILES | typeof REGIONS | typeof KEPT_TILES;
 
-/** A place where training drops activations. */
+/** A place where training drops activations, or draws. */
 export interface DropoutSite {
   /** Dotted path, unique in the model; the graph's input is `random.<name>`. */
   readonly name: string;
@@ -30,6 +30,8 @@ export interface DropoutSite {
   readonly shape: readonly (number | BagSize)[];
   /** Probability of dropping, from 0 to 0.95. */
   readonly probability: number;
+  /** Nothing is dropped here: the words themselves are looked at, see {@link ForwardContext.draw}. The probability is 0. */
+  readonly isDraw?: true;
 }
 
 /** What a stage gets beside its tensors. Names are the stage's own; the model puts the stage's prefix before them. */
@@ -40,6 +42,8 @@ export interface ForwardContext {
   readonly isInference: boolean;
   /** `x` with the activations of a declared site dropped in training; `x` itself at inference. */
   dropout<T extends tf.Tensor>(site: string, x: T): T;
+  /** The random words of a declared site of draws in training, whole numbers uniform on 0 to 65 535; `fixed` itself at inference. */
+  draw<T extends tf.Tensor>(site: string, fixed: T): T;
 }
 
 /** What a stage can be asked before any tensor exists. */

@@ -5,6 +5,7 @@ import { abmilHead } from "./heads/abmil.ts";
 import { clamHead } from "./heads/clam.ts";
 import { classAttentionHead } from "./heads/class-attention.ts";
 import { dsmilHead } from "./heads/dsmil.ts";
+import { dtfdHead } from "./heads/dtfd.ts";
 import { gatedAbmilHead } from "./heads/gated-abmil.ts";
 import { maxHead } from "./heads/max.ts";
 import { meanHead } from "./heads/mean.ts";
@@ -43,6 +44,7 @@ const HEADS: readonly HeadEntry[] = [
   headEntry(clamHead),
   headEntry(classAttentionHead),
   headEntry(transmilHead),
+  headEntry(dtfdHead),
   headEntry(noHead),
 ];
 

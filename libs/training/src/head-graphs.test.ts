@@ -14,6 +14,9 @@ const HEADS = {
   "clam sb": { kind: "clam", hidden: [10], attentionWidth: 4, instances: 4, subtyping: true },
   "clam mb": { kind: "clam", hidden: [10], attentionWidth: 4, instances: 4, branches: "per-class", instanceLoss: "ce" },
   transmil: { kind: "transmil", hidden: [8], heads: 2, landmarks: 8, convTaps: 9 },
+  "dtfd by features": { kind: "dtfd", hidden: [8], attentionWidth: 4 },
+  "dtfd by largest tiles": { kind: "dtfd", hidden: [8], attentionWidth: 4, groups: 3, distill: "max", instances: 2 },
+  "dtfd by tiles of both ends": { kind: "dtfd", hidden: [8], attentionWidth: 4, distill: "max-min" },
 } as const;
 
 let world: World;

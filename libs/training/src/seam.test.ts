@@ -41,6 +41,15 @@ const HEADS = {
   "class attention": { kind: "class-attention", hidden: [4], attentionWidth: 4, heads: 2 },
   dsmil: { kind: "dsmil", queryWidth: 4 },
   transmil: { kind: "transmil", hidden: [4], heads: 2, landmarks: 4, convTaps: 5 },
+  "dtfd by features": { kind: "dtfd", hidden: [4], attentionWidth: 4 },
+  "dtfd by tiles": {
+    kind: "dtfd",
+    hidden: [4],
+    attentionWidth: 4,
+    groups: 3,
+    distill: "max-min",
+    attentionDropout: 0.2,
+  },
   "clam sb": { kind: "clam", hidden: [4], attentionWidth: 4, instances: 2, subtyping: true },
   "clam mb": {
     kind: "clam",

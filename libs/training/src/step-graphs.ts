@@ -164,8 +164,10 @@ function frozenForward(model: Model, state: ParameterTensors, tensors: Tensors):
 }
 
 function dropoutFrom(tensors: Tensors): DropoutFunction {
-  return <T extends tf.Tensor>(site: DropoutSite, x: T): T =>
-    dropout(x, named(tensors, `random.${site.name}`), 1 - site.probability) as T;
+  return <T extends tf.Tensor>(site: DropoutSite, x: T): T => {
+    const words = named(tensors, `random.${site.name}`);
+    return (site.isDraw ? words : dropout(x, words, 1 - site.probability)) as T;
+  };
 }
 
 function named<T extends tf.Tensor>(tensors: Tensors, name: string): T {

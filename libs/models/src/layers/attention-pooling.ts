@@ -135,7 +135,7 @@ export function scoreTiles(
   { isGated }: AttentionKind,
 ): ScoredTiles {
   const hidden = applyTrunk(config, tiles, context); // [N, H]
-  return { hidden, scores: attentionScores(config, hidden, context, isGated) };
+  return { hidden, scores: attentionScores(config, hidden, context, { isGated }) };
 }
 
 /** Softmax over the tiles, weighted sums of them and the classifier. */
@@ -151,23 +151,23 @@ export function poolTiles(
 }
 
 /**
- * `w . tanh(V h + b)`, times `sigmoid(U h + b)` inside when gated: `[N, H]` -> `[N, A]`.
+ * `w . tanh(V h + b)`, times `sigmoid(U h + b)` inside when gated: `[N, H]` -> `[N, A]`, by the parameters and sites below `name`.
  *
  * Source: Ilse et al. 2018 (arXiv:1802.04712), eq. 8 and 9; one row of `w` per branch as in CLAM's multi-branch model.
  * Differs: tanh may be another function and `b` absent, as the public R2T program has it.
  */
-function attentionScores(
-  { attentionActivation, attentionBias }: AttentionConfig,
+export function attentionScores(
+  { attentionActivation, attentionBias }: Pick<AttentionConfig, "attentionActivation" | "attentionBias">,
   hidden: tf.Tensor2D,
   context: ForwardContext,
-  isGated: boolean,
+  { isGated, name = "attention" }: AttentionKind & { readonly name?: string },
 ): tf.Tensor2D {
-  const layer = (name: string): tf.Tensor2D => applyLinear(context, name, hidden, attentionBias);
-  const activated = applyActivation(attentionActivation, layer("attention.v"));
-  const v = context.dropout<tf.Tensor2D>("attention.v", activated); // [N, L]
-  const w = context.parameter<tf.Tensor2D>("attention.w.weight"); // [A, L]
+  const layer = (part: string): tf.Tensor2D => applyLinear(context, `${name}.${part}`, hidden, attentionBias);
+  const activated = applyActivation(attentionActivation, layer("v"));
+  const v = context.dropout<tf.Tensor2D>(`${name}.v`, activated); // [N, L]
+  const w = context.parameter<tf.Tensor2D>(`${name}.w.weight`); // [A, L]
   if (!isGated) return tf.matMul(v, w, false, true);
-  const u = context.dropout<tf.Tensor2D>("attention.u", tf.sigmoid(layer("attention.u"))); // [N, L]
+  const u = context.dropout<tf.Tensor2D>(`${name}.u`, tf.sigmoid(layer("u"))); // [N, L]
   return tf.matMul(tf.mul<tf.Tensor2D>(v, u), w, false, true);
 }
 

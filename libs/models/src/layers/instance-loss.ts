@@ -6,6 +6,7 @@ import { indexVector, softmaxCrossEntropy, tf } from "@parfocal/tensor";
 import type { BagTarget } from "../model.ts";
 import type { ScoredTiles } from "./attention-pooling.ts";
 import { largestTiles } from "./largest-tiles.ts";
+import { rowsOf } from "./rows-of.ts";
 import { smoothSvm } from "./smooth-svm.ts";
 
 /** How {@link instanceLoss} is taken. */
@@ -64,10 +65,9 @@ function pickTiles({ hidden, scores }: ScoredTiles, k: number): tf.Tensor3D {
 
 /** Every class's classifier on the tiles of its branch, or of the only one: `[A, 2k, W]` -> `[K, 2k, 2]`. */
 function classify(rows: tf.Tensor3D, classifiers: readonly InstanceClassifier[]): tf.Tensor3D {
-  const [nBranches, nRows, width] = rows.shape;
-  const branches = nBranches === 1 ? [tf.reshape(rows, [nRows, width])] : tf.unstack(rows); // [2k, W] each
+  const branches = rowsOf<tf.Tensor2D>(rows); // [2k, W] each
   const perClass = classifiers.map(({ weight, bias }, c) => {
-    const own = branches[nBranches === 1 ? 0 : c] as tf.Tensor2D;
+    const own = branches[branches.length === 1 ? 0 : c] as tf.Tensor2D;
     return tf.add<tf.Tensor2D>(tf.matMul(own, weight, false, true), bias); // [2k, 2]
   });
   // The gradient of stacking a single one has the wrong shape in tfjs.

@@ -40,10 +40,10 @@ export function trunkWidth(config: TrunkConfig, dIn: number): number {
   return config.hidden.at(-1) ?? dIn;
 }
 
-/** Parameters `trunk.<i>.weight|bias` and sites `trunk.<i>`. */
-export function declareTrunk(config: TrunkConfig, dIn: number): StageDeclaration {
+/** Parameters `trunk.<i>.weight|bias`, or no biases, and sites `trunk.<i>`. */
+export function declareTrunk(config: TrunkConfig, dIn: number, hasBias = true): StageDeclaration {
   const parameters = config.hidden.flatMap((nOut, i) =>
-    linearParameters(`trunk.${i}`, { nIn: config.hidden[i - 1] ?? dIn, nOut, scheme: config.init }),
+    linearParameters(`trunk.${i}`, { nIn: config.hidden[i - 1] ?? dIn, nOut, scheme: config.init, hasBias }),
   );
   const dropoutSites = config.hidden.map(
     (width, i): DropoutSite => ({ name: `trunk.${i}`, shape: [TILES, width], probability: config.dropout }),
@@ -52,9 +52,14 @@ export function declareTrunk(config: TrunkConfig, dIn: number): StageDeclaration
 }
 
 /** `tiles` `[N, D]` -> `[N, H]`. */
-export function applyTrunk(config: TrunkConfig, tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
+export function applyTrunk(
+  config: TrunkConfig,
+  tiles: tf.Tensor2D,
+  context: ForwardContext,
+  hasBias = true,
+): tf.Tensor2D {
   return config.hidden.reduce((x, _, i) => {
-    const layer = applyLinear(context, `trunk.${i}`, x); // [N, hidden[i]]
+    const layer = applyLinear(context, `trunk.${i}`, x, hasBias); // [N, hidden[i]]
     return context.dropout(`trunk.${i}`, applyActivation(config.activation, layer));
   }, tiles);
 }
