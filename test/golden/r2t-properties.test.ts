@@ -204,7 +204,8 @@ describe("CR-MSA", () => {
           };
           const rule = { regionNum: 8, regionSize: 0, minRegionNum: 0, minRegionRatio: 0 };
           const grid = createRegionGrid(rows, rule, { isMasked: false });
-          const context = { parameter, dropout: <T extends tf.Tensor>(_site: string, x: T) => x };
+          const same = <T extends tf.Tensor>(_site: string, x: T): T => x;
+          const context = { parameter, isInference: false, dropout: same, draw: same };
           const options = { nRepresentatives: 1, heads: 2, isMlp: false, hasBias: true };
           const y = attendAcrossRegions(context, "x", { rows, grid, drop: (x) => x }, options);
           return { y, logits: tf.matMul(rows, parameter<tf.Tensor2D>("x.phi.weight")) };

@@ -26,6 +26,7 @@ function contextFrom(isInference: boolean): ForwardContext {
       return double(/norm\d?\.weight$/u.test(name) ? values.map((value) => 1 + value) : values, shape);
     },
     dropout: (_site, x) => x,
+    draw: (_site, fixed) => fixed,
   };
 }
 

@@ -241,5 +241,6 @@ function contextOf(prefix: string, parameters: ParameterTensors): ForwardContext
     },
     isInference: false,
     dropout: (_site, x) => x,
+    draw: (_site, fixed) => fixed,
   };
 }
