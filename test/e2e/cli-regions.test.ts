@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -32,6 +32,12 @@ afterAll(async () => {
   up?.process.kill("SIGKILL");
   await rm(folder, { recursive: true, force: true });
 });
+
+interface GeoJson {
+  readonly features: readonly {
+    readonly geometry: { readonly coordinates: readonly [readonly (readonly number[])[]] };
+  }[];
+}
 
 describe("regions and mixers by the command line", () => {
   it("builds regions of files of one name, a line for each slide", async () => {
@@ -97,6 +103,23 @@ describe("regions and mixers by the command line", () => {
 
     const baseline = await train("coarse", "--reembed", "levels", "--levels", "0");
     expect(baseline.code, baseline.stderr).toBe(0);
+    const maps = await run("predict", "--model", "coarse", "M001", "--geojson", "maps");
+    expect(maps.code, maps.stderr).toBe(0);
+    const ofRegions = await run("predict", "--model", "tuned", "M002", "--geojson", "maps");
+    expect(ofRegions.code, ofRegions.stderr).toBe(0);
+    const squares = async (slide: string) => {
+      const { features } = JSON.parse(await readFile(join(folder, `maps/${slide}.geojson`), "utf8")) as GeoJson;
+      return features.map(
+        ({ geometry: { coordinates } }) => (coordinates[0][1]?.[0] ?? 0) - (coordinates[0][0]?.[0] ?? 0),
+      );
+    };
+    const all = await train("all", "--reembed", "levels", "--levels", "0,1,2");
+    expect(all.code, all.stderr).toBe(0);
+    expect((await run("predict", "--model", "all", "M003", "--geojson", "maps")).code).toBe(0);
+    // One square for each coarse tile, for each region of 2 × 2, and again for each coarse tile with all that lies within it.
+    expect(await squares("M001")).toEqual(new Array(16).fill(1792));
+    expect(await squares("M002")).toEqual(new Array(4).fill(2 * 1792));
+    expect(await squares("M003")).toEqual(new Array(16).fill(1792));
     const nothing = await run("predict", "--model", "mixer", "M003");
     expect(nothing.records).toMatchObject([{ error: { code: "PRECONDITION_FAILED" } }]);
   });

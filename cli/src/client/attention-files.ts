@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { gatewayV1 } from "@parfocal/protocol";
-import { attentionGeoJson, renderHeatmap } from "../report/index.ts";
+import { isRegionBag } from "../cohort/region-bags.ts";
+import { attentionGeoJson, renderHeatmap, sumByCell } from "../report/index.ts";
 import { arrayValuesOf } from "./array-values.ts";
 
 /** One attention map of a slide. */
@@ -16,7 +17,10 @@ export interface AttentionMap {
   readonly tilePx?: number;
 }
 
-/** The attention maps of a slide; none when the bag has no coordinates. */
+/**
+ * The attention maps of a slide; none when the bag has no coordinates. Where tiles of several magnifications are weighed, which lie
+ * over each other, a map has a value for each coarse tile: the sum over all tiles within it.
+ */
 export async function attentionMapsOf(
   bag: gatewayV1.Bag,
   attention: gatewayV1.TileAttention | undefined,
@@ -32,12 +36,20 @@ export async function attentionMapsOf(
   const coords = Int32Array.from(coordinates.values);
   // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
   const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
-  return Array.from({ length: nMaps }, (_, map) => ({
-    label: attention.mapLabels[map] ?? "",
-    coords,
-    values: Float32Array.from({ length: nTiles }, (__, tile) => weights.values[tile * nMaps + map] ?? 0),
-    ...(stride === undefined ? {} : { tilePx: stride }),
-  }));
+  const coarsePx = isRegionBag(bag) && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
+  return Array.from({ length: nMaps }, (_, map) => {
+    const label = attention.mapLabels[map] ?? "";
+    const values = Float32Array.from({ length: nTiles }, (__, tile) => weights.values[tile * nMaps + map] ?? 0);
+    if (coarsePx !== undefined) return { label, ...sumByCell({ coords, values }, coarsePx) };
+    return { label, coords, values, ...(stride === undefined ? {} : { tilePx: stride }) };
+  });
+}
+
+/** Whether tiles share a corner: only those of several magnifications do. */
+function hasRepeats(coords: Int32Array): boolean {
+  const corners = new Set<string>();
+  for (let at = 0; at < coords.length; at += 2) corners.add(`${coords[at]} ${coords[at + 1]}`);
+  return corners.size < coords.length / 2;
 }
 
 /** Where the files of a slide's attention go; absent: nowhere. */

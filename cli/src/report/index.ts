@@ -1,4 +1,5 @@
 export { attentionGeoJson } from "./attention-geojson.ts";
+export { sumByCell } from "./cell-map.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
 export { encodePredictionsCsv } from "./predictions-file.ts";
