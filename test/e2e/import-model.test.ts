@@ -141,6 +141,10 @@ describe("the gateway", () => {
     expect(counts.get("r2t-brca-plip")).toBe(2_434_306);
     expect(counts.get("r2t-nsclc-r50")).toBe(2_698_546);
     expect(counts.get("r2t-nsclc-plip")).toBe(2_499_698);
+    // But for the biases of CLAM's scores, which cancel in the softmax.
+    expect(counts.get("clam-sb")).toBe(790_791 - 1);
+    expect(counts.get("clam-mb")).toBe(791_048 - 2);
+    expect(counts.get("transmil")).toBe(2_672_146);
     expect(counts.get("ro-abmil")).toBe(4_335_618);
     expect(counts.get("ro-dsmil")).toBe(3_762_436);
   });

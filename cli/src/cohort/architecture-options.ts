@@ -8,7 +8,18 @@ export const REEMBEDDERS = ["none", "r2t", "roformer", "region-mixer", "levels"]
 export const MIXER_OUTPUTS = ["contextualised", "compressed"] as const;
 
 /** Heads by the words of the command line. */
-export const HEADS = ["mean", "max", "abmil", "gated-abmil", "class-attention", "dsmil"] as const;
+export const HEADS = [
+  "mean",
+  "max",
+  "abmil",
+  "gated-abmil",
+  "class-attention",
+  "dsmil",
+  "clam-sb",
+  "clam-mb",
+  "transmil",
+  "dtfd",
+] as const;
 
 /** Options that make an architecture. Absent: what the base says, else the default. */
 export interface ArchitectureOptions {
@@ -93,6 +104,10 @@ function headOf(options: ArchitectureOptions, base: commonV1.Head | undefined, i
   return { kind, trunk: trunkOf(options, kind, base, isReembedded) };
 }
 
+/** Heads whose trunk drops nothing unless told. */
+const UNDROPPED: ReadonlySet<Kind["$case"]> = new Set(["transmil", "dtfd"]);
+const OWN_TRUNK: ReadonlySet<Kind["$case"]> = new Set(["dsmil", "classAttention", "transmil", "dtfd"]);
+
 /** Nothing where the service's own default for the head is meant. */
 function trunkOf(
   { hidden, dropout }: ArchitectureOptions,
@@ -103,38 +118,62 @@ function trunkOf(
   const isTouched = hidden !== undefined || dropout !== undefined;
   const before = base?.trunk;
   if (!isTouched && before !== undefined) return before;
-  // These two have defaults that depend on more than is known here.
-  if (!isTouched && (kind.$case === "dsmil" || kind.$case === "classAttention")) return undefined;
+  // These have defaults of their own, or such that depend on more than is known here.
+  if (!isTouched && OWN_TRUNK.has(kind.$case)) return undefined;
   const usual = isReembedded || kind.$case === "dsmil" ? [] : DEFAULT_HIDDEN;
   return {
     hidden: hidden === undefined ? (before?.hidden ?? usual) : widthsOf(hidden),
     activation: before?.activation ?? commonV1.Activation.ACTIVATION_UNSPECIFIED,
-    dropout: dropout ?? before?.dropout ?? DEFAULT_DROPOUT,
+    dropout: dropout ?? before?.dropout ?? (UNDROPPED.has(kind.$case) ? 0 : DEFAULT_DROPOUT),
   };
 }
 
 function poolingOf(options: ArchitectureOptions, base: commonV1.Head["kind"]): Kind {
   const wanted = caseOf(options.head) ?? base?.$case ?? "abmil";
   const kind = wanted === base?.$case ? base : defaultKind(wanted);
-  if (options.attentionDropout !== undefined && kind.$case !== "abmil")
-    throw new UsageError("--attention-dropout is for abmil and gated-abmil");
+  const { attentionWidth, attentionDropout } = options;
+  const given = defined({ attentionWidth, attentionDropout });
   switch (kind.$case) {
     case "abmil":
       return { $case: "abmil", value: abmilOf(options, kind.value) };
-    case "classAttention": {
-      const attentionWidth = options.attentionWidth ?? kind.value.attentionWidth;
-      return { $case: "classAttention", value: { ...kind.value, attentionWidth } };
-    }
+    case "clam":
+      return { $case: "clam", value: { ...kind.value, ...given, branches: clamBranches(options, kind.value) } };
+    case "dtfd":
+      return { $case: "dtfd", value: { ...kind.value, ...given } };
+    case "transmil":
+      assertAbsent(attentionWidth, WIDTH_HEADS);
+      return { $case: "transmil", value: { ...kind.value, ...given } };
+    case "classAttention":
+      assertAbsent(attentionDropout, DROPOUT_HEADS);
+      return { $case: "classAttention", value: { ...kind.value, ...given } };
     default:
-      if (options.attentionWidth === undefined) return kind;
-      throw new UsageError(
-        "--attention-width is for heads with an attention layer: abmil, gated-abmil, class-attention",
-      );
+      assertAbsent(attentionDropout, DROPOUT_HEADS);
+      assertAbsent(attentionWidth, WIDTH_HEADS);
+      return kind;
   }
+}
+
+const DROPOUT_HEADS = "--attention-dropout is for abmil, gated-abmil, clam-sb, clam-mb, transmil and dtfd";
+const WIDTH_HEADS =
+  "--attention-width is for heads with an attention layer: abmil, gated-abmil, class-attention, clam-sb, clam-mb, dtfd";
+
+function assertAbsent(value: number | undefined, message: string): void {
+  if (value !== undefined) throw new UsageError(message);
+}
+
+/** What was given, without what was not. */
+function defined(numbers: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(numbers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))); // biome-ignore format: one line
+}
+
+function clamBranches({ head }: ArchitectureOptions, before: commonV1.ClamHead): commonV1.ClamHead_Branches {
+  if (head === "clam-sb") return commonV1.ClamHead_Branches.BRANCHES_SHARED;
+  return head === "clam-mb" ? commonV1.ClamHead_Branches.BRANCHES_PER_CLASS : before.branches;
 }
 
 function caseOf(head: ArchitectureOptions["head"]): Kind["$case"] | undefined {
   if (head === "gated-abmil") return "abmil";
+  if (head === "clam-sb" || head === "clam-mb") return "clam";
   return head === "class-attention" ? "classAttention" : head;
 }
 

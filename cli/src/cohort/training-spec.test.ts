@@ -72,6 +72,20 @@ describe("the specification that options make", () => {
     expect(other?.head?.kind).toMatchObject({ $case: "classAttention", value: { attentionWidth: 64 } });
   });
 
+  it("has the head asked for by its own name, with the service's defaults", () => {
+    const headOf = (options: Parameters<typeof createTrainingSpec>[0]) =>
+      createTrainingSpec(options).architecture?.head;
+    expect(headOf({ head: "clam-sb" })).toMatchObject({ trunk: { hidden: [512] }, kind: { $case: "clam", value: { branches: 1 } } }); // biome-ignore format: one line
+    const mb = headOf({ head: "clam-mb", attentionWidth: 384, attentionDropout: 0 });
+    expect(mb?.kind).toMatchObject({ value: { branches: 2, attentionWidth: 384, attentionDropout: 0 } });
+    expect(headOf({ head: "transmil" })).toMatchObject({ trunk: undefined, kind: { $case: "transmil" } });
+    expect(headOf({ head: "transmil", hidden: "256" })?.trunk).toMatchObject({ hidden: [256], dropout: 0 });
+    expect(headOf({ head: "dtfd", attentionWidth: 64 })?.kind).toMatchObject({
+      $case: "dtfd",
+      value: { attentionWidth: 64 },
+    });
+  });
+
   it("keeps, changes or drops the re-embedder of the file", async () => {
     const r2t = { heads: 4, crmsaK: 1 };
     const head = { trunk: { hidden: [] }, abmil: { attentionWidth: 128, gated: false, bias: false } };
@@ -89,6 +103,7 @@ describe("the specification that options make", () => {
   it.each([
     [{ head: "dsmil", attentionWidth: 8 }, "--attention-width"],
     [{ head: "class-attention", attentionDropout: 0.1 }, "--attention-dropout"],
+    [{ head: "transmil", attentionWidth: 8 }, "--attention-width"],
     [{ hidden: "64,x" }, "--hidden"],
     [{ threshold: "1.5" }, "--threshold"],
     [{ threshold: "best" }, "--threshold"],

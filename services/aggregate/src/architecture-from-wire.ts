@@ -33,6 +33,12 @@ function headFromWire(head: commonV1.Head): Fields {
       return defined({ kind: "class-attention", ...trunk, ...classAttentionFromWire(head.kind.value) });
     case "dsmil":
       return defined({ kind: "dsmil", ...trunk, ...dsmilFromWire(head.kind.value) });
+    case "clam":
+      return defined({ kind: "clam", ...trunk, ...clamFromWire(head.kind.value) });
+    case "transmil":
+      return defined({ kind: "transmil", ...trunk, ...head.kind.value });
+    case "dtfd":
+      return defined({ kind: "dtfd", ...trunk, ...dtfdFromWire(head.kind.value) });
   }
 }
 
@@ -68,4 +74,23 @@ function dsmilFromWire({ value, query, valueIsLinear, ...numbers }: commonV1.Dsm
     query: choice<string | undefined>("dsmil.query", queries, commonV1.dsmilHead_QueryToJSON(query)),
     valueActivation: valueIsLinear ? "none" : undefined,
   };
+}
+
+function clamFromWire({ branches, instanceLoss, bagLoss, ...rest }: commonV1.ClamHead): Fields {
+  const table = { BRANCHES_UNSPECIFIED: undefined, BRANCHES_SHARED: "single", BRANCHES_PER_CLASS: "per-class" };
+  const losses = { LOSS_UNSPECIFIED: undefined, LOSS_CROSS_ENTROPY: "ce", LOSS_SMOOTH_SVM: "svm" };
+  const lossOf = (field: string, loss: commonV1.ClamHead_Loss) =>
+    choice<string | undefined>(`clam.${field}`, losses, commonV1.clamHead_LossToJSON(loss));
+  return {
+    ...rest,
+    branches: choice<string | undefined>("clam.branches", table, commonV1.clamHead_BranchesToJSON(branches)),
+    instanceLoss: lossOf("instance_loss", instanceLoss),
+    bagLoss: lossOf("bag_loss", bagLoss),
+  };
+}
+
+function dtfdFromWire({ distill, ...numbers }: commonV1.DtfdHead): Fields {
+  const table = { DISTILL_UNSPECIFIED: undefined, DISTILL_AFS: "afs", DISTILL_MAX: "max", DISTILL_MAX_MIN: "max-min" };
+  const name = commonV1.dtfdHead_DistillToJSON(distill);
+  return { ...numbers, distill: choice<string | undefined>("dtfd.distill", table, name) };
 }

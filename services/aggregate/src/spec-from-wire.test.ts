@@ -1,3 +1,4 @@
+import { buildModel } from "@parfocal/models";
 import { commonV1 } from "@parfocal/protocol";
 import { parseTrainSpec } from "@parfocal/training";
 import { describe, expect, it } from "vitest";
@@ -33,5 +34,47 @@ describe("a training specification from the wire", () => {
     [{ recipe: { frozenEpochs: -1 } }, "training.frozenEpochs is -1"],
   ])("refuses %j", (json, message) => {
     expect(() => specOf(json)).toThrow(message);
+  });
+});
+
+describe("a head from the wire", () => {
+  const modelOf = (head: Record<string, unknown>) => {
+    const { model } = specOf({ architecture: { head } });
+    return buildModel({ ...model, dIn: 16 }).config.head;
+  };
+
+  it.each([
+    [
+      { clam: {} },
+      { kind: "clam", branches: "single", instances: 8, instanceLoss: "svm", bagLoss: "ce", instanceWeight: 0.3 },
+    ],
+    [
+      {
+        clam: {
+          branches: "BRANCHES_PER_CLASS",
+          instanceLoss: "LOSS_CROSS_ENTROPY",
+          bagLoss: "LOSS_SMOOTH_SVM",
+          subtyping: true,
+        },
+      },
+      { kind: "clam", branches: "per-class", instanceLoss: "ce", bagLoss: "svm", subtyping: true },
+    ],
+    [
+      { transmil: {} },
+      { kind: "transmil", hidden: [512], dropout: 0, heads: 8, landmarks: 256, attentionDropout: 0.1 },
+    ],
+    [{ transmil: { landmarks: 64, convTaps: 9 } }, { landmarks: 64, convTaps: 9, pinvSteps: 6 }],
+    [{ dtfd: {} }, { kind: "dtfd", groups: 4, distill: "afs", attentionWidth: 128, attentionDropout: 0, splits: 5 }],
+    [{ dtfd: { distill: "DISTILL_MAX_MIN", instances: 2 } }, { distill: "max-min", instances: 2 }],
+  ])("%j has its fields and the defaults of the others", (head, expected) => {
+    expect(modelOf(head)).toMatchObject(expected);
+  });
+
+  it.each([
+    [{ clam: { instances: 0 } }, "head.instances is 0"],
+    [{ transmil: { convTaps: 4 } }, "head.convTaps is 4"],
+    [{ dtfd: { groups: 65 } }, "head.groups is 65"],
+  ])("is refused out of its bounds: %j", (head, message) => {
+    expect(() => modelOf(head)).toThrow(message);
   });
 });

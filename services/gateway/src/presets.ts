@@ -170,9 +170,98 @@ const DSMIL: Json = {
   },
 };
 
+const SLIDE_TRUNK = { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0.25 };
+
+function clam(name: "clam-mb" | "clam-sb", branches: string): Json {
+  return {
+    name,
+    description: `CLAM-${name.slice(-2).toUpperCase()} (Lu et al. 2021) with the settings of its paper and public program`,
+    spec: {
+      architecture: {
+        head: {
+          trunk: SLIDE_TRUNK,
+          clam: {
+            branches,
+            attentionWidth: 256,
+            attentionDropout: 0.25,
+            instances: 8,
+            instanceLoss: "LOSS_SMOOTH_SVM",
+            bagLoss: "LOSS_CROSS_ENTROPY",
+            instanceWeight: 0.3,
+            subtyping: false,
+          },
+        },
+      },
+      recipe: {
+        epochs: 200,
+        batchSize: 1,
+        optimiser: { kind: "KIND_ADAM", learningRate: 1e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+        schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
+        earlyStopping: { patience: 20, minEpochs: 50, metric: "METRIC_LOSS" },
+        labelSmoothing: 0,
+        classWeights: "CLASS_WEIGHTS_NONE",
+        selection: "SELECTION_BEST",
+      },
+    },
+  };
+}
+
+const TRANSMIL: Json = {
+  name: "transmil",
+  description: "TransMIL (Shao et al. 2021) as its public program has it, by AdamW where that has RAdam with lookahead",
+  spec: {
+    architecture: {
+      head: {
+        trunk: { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0 },
+        transmil: { heads: 8, landmarks: 256, pinvSteps: 6, convTaps: 33, attentionDropout: 0.1 },
+      },
+    },
+    recipe: {
+      epochs: 200,
+      batchSize: 2,
+      optimiser: { kind: "KIND_ADAMW", learningRate: 2e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+      schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
+      earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_LOSS" },
+      labelSmoothing: 0,
+      classWeights: "CLASS_WEIGHTS_NONE",
+      selection: "SELECTION_BEST",
+    },
+  },
+};
+
+function dtfd(name: string, distill: string): Json {
+  return {
+    name,
+    description:
+      "DTFD-MIL (Zhang et al. 2022) as its public program has it, without its clipping and its step at epoch 100",
+    spec: {
+      architecture: {
+        head: {
+          trunk: { hidden: [512], activation: "ACTIVATION_RELU", dropout: 0 },
+          dtfd: { groups: 4, distill, instances: 1, attentionWidth: 128, attentionDropout: 0, splits: 5 },
+        },
+      },
+      recipe: {
+        epochs: 200,
+        batchSize: 1,
+        optimiser: { kind: "KIND_ADAM", learningRate: 1e-4, weightDecay: 1e-4, beta1: 0.9, beta2: 0.999 },
+        schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
+        labelSmoothing: 0,
+        classWeights: "CLASS_WEIGHTS_NONE",
+        selection: "SELECTION_BEST",
+      },
+    },
+  };
+}
+
 /** Every preset, in the order of the names. Task, seed and split are left to the caller. */
 export const PRESETS: readonly gatewayV1.Preset[] = [
+  clam("clam-mb", "BRANCHES_PER_CLASS"),
+  clam("clam-sb", "BRANCHES_SHARED"),
   DSMIL,
+  dtfd("dtfd-afs", "DISTILL_AFS"),
+  dtfd("dtfd-maxmins", "DISTILL_MAX_MIN"),
+  dtfd("dtfd-maxs", "DISTILL_MAX"),
   GATED_ABMIL,
   r2t("brca-plip", { epegKernel: 15, crmsaK: 1, crmsaHeads: 8, allShortcut: true }, TCGA),
   r2t("brca-r50", { epegKernel: 17, crmsaK: 3, crmsaHeads: 1 }, TCGA),
@@ -193,4 +282,5 @@ export const PRESETS: readonly gatewayV1.Preset[] = [
     description: ROFORMER_SOURCE,
     spec: { architecture: { reembedder: { roformer: ROFORMER }, head: DSMIL_HEAD }, recipe: roformerRecipe(4) },
   },
+  TRANSMIL,
 ].map((preset) => gatewayV1.Preset.fromJSON(preset));

@@ -121,7 +121,7 @@ export function convolveImage(
     return tf.pad(weight, [[0, 0], [0, 0], margin, isColumn ? [0, 0] : margin]); // biome-ignore format: one line
   });
   const biases = kernels.map((_, i) => context.parameter(`${name}.${i}.bias`)); // [C]
-  const filter: tf.Tensor4D = tf.transpose(sumOf(weights), [2, 3, 0, 1]); // [k, k, C, 1]
+  const filter = tf.transpose(sumOf(weights), [2, 3, 0, 1]) as tf.Tensor4D; // [k, k, C, 1]
   return tf.add(image, tf.add(tf.depthwiseConv2d(image, filter, 1, "same"), sumOf(biases)));
 }
 

@@ -487,6 +487,232 @@ export function dsmilHead_QueryToJSON(object: DsmilHead_Query): string {
   }
 }
 
+/** Gated attention pooling whose attention also learns from the tiles that it picks (CLAM, Lu et al. 2021). */
+export interface ClamHead {
+  /** How many attention maps there are. */
+  branches: ClamHead_Branches;
+  /** Width of the attention layer, 1 to 32 768; absent: 256. */
+  attentionWidth?:
+    | number
+    | undefined;
+  /** Probability that an attention unit is dropped in training, 0 to 0.95; absent: 0.25. */
+  attentionDropout?:
+    | number
+    | undefined;
+  /** Tiles picked at each end of the attention, 1 to 256; absent: 8. */
+  instances?:
+    | number
+    | undefined;
+  /** Loss of the picked tiles. */
+  instanceLoss: ClamHead_Loss;
+  /** Loss of the bag. */
+  bagLoss: ClamHead_Loss;
+  /** Share of the loss that the picked tiles get, 0 to 1; absent: 0.3. */
+  instanceWeight?:
+    | number
+    | undefined;
+  /** Classes exclude each other, so that tiles picked for a class that the bag has not are no evidence of it. Not for multi-label tasks. */
+  subtyping: boolean;
+}
+
+/** How many attention maps there are. */
+export const ClamHead_Branches = {
+  /** BRANCHES_UNSPECIFIED - One for multi-class and binary, one per class for multi-label. */
+  BRANCHES_UNSPECIFIED: 0,
+  /** BRANCHES_SHARED - One map shared by all classes (CLAM-SB). */
+  BRANCHES_SHARED: 1,
+  /** BRANCHES_PER_CLASS - One map per class (CLAM-MB). */
+  BRANCHES_PER_CLASS: 2,
+} as const;
+
+export type ClamHead_Branches = typeof ClamHead_Branches[keyof typeof ClamHead_Branches];
+
+export namespace ClamHead_Branches {
+  export type BRANCHES_UNSPECIFIED = typeof ClamHead_Branches.BRANCHES_UNSPECIFIED;
+  export type BRANCHES_SHARED = typeof ClamHead_Branches.BRANCHES_SHARED;
+  export type BRANCHES_PER_CLASS = typeof ClamHead_Branches.BRANCHES_PER_CLASS;
+}
+
+export function clamHead_BranchesFromJSON(object: any): ClamHead_Branches {
+  switch (object) {
+    case 0:
+    case "BRANCHES_UNSPECIFIED":
+      return ClamHead_Branches.BRANCHES_UNSPECIFIED;
+    case 1:
+    case "BRANCHES_SHARED":
+      return ClamHead_Branches.BRANCHES_SHARED;
+    case 2:
+    case "BRANCHES_PER_CLASS":
+      return ClamHead_Branches.BRANCHES_PER_CLASS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClamHead_Branches");
+  }
+}
+
+export function clamHead_BranchesToJSON(object: ClamHead_Branches): string {
+  switch (object) {
+    case ClamHead_Branches.BRANCHES_UNSPECIFIED:
+      return "BRANCHES_UNSPECIFIED";
+    case ClamHead_Branches.BRANCHES_SHARED:
+      return "BRANCHES_SHARED";
+    case ClamHead_Branches.BRANCHES_PER_CLASS:
+      return "BRANCHES_PER_CLASS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClamHead_Branches");
+  }
+}
+
+/** A loss. */
+export const ClamHead_Loss = {
+  /** LOSS_UNSPECIFIED - The part's own default: cross entropy of the bag, smooth SVM of the tiles. */
+  LOSS_UNSPECIFIED: 0,
+  /** LOSS_CROSS_ENTROPY - Cross entropy; of the bag the task's own loss. */
+  LOSS_CROSS_ENTROPY: 1,
+  /** LOSS_SMOOTH_SVM - Smooth top-1 SVM. */
+  LOSS_SMOOTH_SVM: 2,
+} as const;
+
+export type ClamHead_Loss = typeof ClamHead_Loss[keyof typeof ClamHead_Loss];
+
+export namespace ClamHead_Loss {
+  export type LOSS_UNSPECIFIED = typeof ClamHead_Loss.LOSS_UNSPECIFIED;
+  export type LOSS_CROSS_ENTROPY = typeof ClamHead_Loss.LOSS_CROSS_ENTROPY;
+  export type LOSS_SMOOTH_SVM = typeof ClamHead_Loss.LOSS_SMOOTH_SVM;
+}
+
+export function clamHead_LossFromJSON(object: any): ClamHead_Loss {
+  switch (object) {
+    case 0:
+    case "LOSS_UNSPECIFIED":
+      return ClamHead_Loss.LOSS_UNSPECIFIED;
+    case 1:
+    case "LOSS_CROSS_ENTROPY":
+      return ClamHead_Loss.LOSS_CROSS_ENTROPY;
+    case 2:
+    case "LOSS_SMOOTH_SVM":
+      return ClamHead_Loss.LOSS_SMOOTH_SVM;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClamHead_Loss");
+  }
+}
+
+export function clamHead_LossToJSON(object: ClamHead_Loss): string {
+  switch (object) {
+    case ClamHead_Loss.LOSS_UNSPECIFIED:
+      return "LOSS_UNSPECIFIED";
+    case ClamHead_Loss.LOSS_CROSS_ENTROPY:
+      return "LOSS_CROSS_ENTROPY";
+    case ClamHead_Loss.LOSS_SMOOTH_SVM:
+      return "LOSS_SMOOTH_SVM";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ClamHead_Loss");
+  }
+}
+
+/**
+ * Self-attention of the tiles through landmarks and convolutions over their square (TransMIL, Shao et al. 2021). Depends on the order
+ * of the tiles.
+ */
+export interface TransmilHead {
+  /** Attention heads, 1 to 64, dividing the width of the last layer of the trunk; absent: 8. */
+  heads?:
+    | number
+    | undefined;
+  /** Landmarks, 1 to 4096; absent: 256. */
+  landmarks?:
+    | number
+    | undefined;
+  /** Steps of the pseudo-inverse, 1 to 32; absent: 6. */
+  pinvSteps?:
+    | number
+    | undefined;
+  /** Taps of the convolution along the tiles, odd, 1 to 255; absent: 33. */
+  convTaps?:
+    | number
+    | undefined;
+  /** Dropout behind each attention, 0 to 0.95; absent: 0.1. */
+  attentionDropout?: number | undefined;
+}
+
+/** Attention pooling of random sub-bags, and again of what stands for them (DTFD-MIL, Zhang et al. 2022). */
+export interface DtfdHead {
+  /** Sub-bags, 1 to 64; absent: 4. */
+  groups?:
+    | number
+    | undefined;
+  /** What stands for a sub-bag. */
+  distill: DtfdHead_Distill;
+  /** How many tiles of each kind stand for a sub-bag, 1 to 64; absent: 1. */
+  instances?:
+    | number
+    | undefined;
+  /** Width of both attention layers, 1 to 32 768; absent: 128. */
+  attentionWidth?:
+    | number
+    | undefined;
+  /** Probability that an attention unit is dropped in training, 0 to 0.95; absent: 0. */
+  attentionDropout?:
+    | number
+    | undefined;
+  /** Fixed splits whose probabilities a prediction averages, 1 to 16; absent: 5. */
+  splits?: number | undefined;
+}
+
+/** What stands for a sub-bag in the second tier. */
+export const DtfdHead_Distill = {
+  /** DISTILL_UNSPECIFIED - Its weighted sum. */
+  DISTILL_UNSPECIFIED: 0,
+  /** DISTILL_AFS - Its weighted sum (AFS). */
+  DISTILL_AFS: 1,
+  /** DISTILL_MAX - The tiles that say most for the last class (MaxS). */
+  DISTILL_MAX: 2,
+  /** DISTILL_MAX_MIN - Those and the ones that say least (MaxMinS). */
+  DISTILL_MAX_MIN: 3,
+} as const;
+
+export type DtfdHead_Distill = typeof DtfdHead_Distill[keyof typeof DtfdHead_Distill];
+
+export namespace DtfdHead_Distill {
+  export type DISTILL_UNSPECIFIED = typeof DtfdHead_Distill.DISTILL_UNSPECIFIED;
+  export type DISTILL_AFS = typeof DtfdHead_Distill.DISTILL_AFS;
+  export type DISTILL_MAX = typeof DtfdHead_Distill.DISTILL_MAX;
+  export type DISTILL_MAX_MIN = typeof DtfdHead_Distill.DISTILL_MAX_MIN;
+}
+
+export function dtfdHead_DistillFromJSON(object: any): DtfdHead_Distill {
+  switch (object) {
+    case 0:
+    case "DISTILL_UNSPECIFIED":
+      return DtfdHead_Distill.DISTILL_UNSPECIFIED;
+    case 1:
+    case "DISTILL_AFS":
+      return DtfdHead_Distill.DISTILL_AFS;
+    case 2:
+    case "DISTILL_MAX":
+      return DtfdHead_Distill.DISTILL_MAX;
+    case 3:
+    case "DISTILL_MAX_MIN":
+      return DtfdHead_Distill.DISTILL_MAX_MIN;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DtfdHead_Distill");
+  }
+}
+
+export function dtfdHead_DistillToJSON(object: DtfdHead_Distill): string {
+  switch (object) {
+    case DtfdHead_Distill.DISTILL_UNSPECIFIED:
+      return "DISTILL_UNSPECIFIED";
+    case DtfdHead_Distill.DISTILL_AFS:
+      return "DISTILL_AFS";
+    case DtfdHead_Distill.DISTILL_MAX:
+      return "DISTILL_MAX";
+    case DtfdHead_Distill.DISTILL_MAX_MIN:
+      return "DISTILL_MAX_MIN";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DtfdHead_Distill");
+  }
+}
+
 /** How tiles become the output. */
 export interface Head {
   /** In front of the pooling; absent: 512, ReLU, dropout 0.25. */
@@ -510,6 +736,15 @@ export interface Head {
     | //
     /** Dual-stream pooling. */
     { $case: "dsmil"; value: DsmilHead }
+    | //
+    /** Attention pooling with instance clustering. */
+    { $case: "clam"; value: ClamHead }
+    | //
+    /** Self-attention through landmarks. */
+    { $case: "transmil"; value: TransmilHead }
+    | //
+    /** Pooling in two tiers. */
+    { $case: "dtfd"; value: DtfdHead }
     | undefined;
 }
 
@@ -2466,6 +2701,531 @@ export const DsmilHead: MessageFns<DsmilHead> = {
   },
 };
 
+function createBaseClamHead(): ClamHead {
+  return {
+    branches: 0,
+    attentionWidth: undefined,
+    attentionDropout: undefined,
+    instances: undefined,
+    instanceLoss: 0,
+    bagLoss: 0,
+    instanceWeight: undefined,
+    subtyping: false,
+  };
+}
+
+export const ClamHead: MessageFns<ClamHead> = {
+  encode(message: ClamHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.branches !== 0) {
+      writer.uint32(8).int32(message.branches);
+    }
+    if (message.attentionWidth !== undefined) {
+      writer.uint32(16).int32(message.attentionWidth);
+    }
+    if (message.attentionDropout !== undefined) {
+      writer.uint32(25).double(message.attentionDropout);
+    }
+    if (message.instances !== undefined) {
+      writer.uint32(32).int32(message.instances);
+    }
+    if (message.instanceLoss !== 0) {
+      writer.uint32(40).int32(message.instanceLoss);
+    }
+    if (message.bagLoss !== 0) {
+      writer.uint32(48).int32(message.bagLoss);
+    }
+    if (message.instanceWeight !== undefined) {
+      writer.uint32(57).double(message.instanceWeight);
+    }
+    if (message.subtyping !== false) {
+      writer.uint32(64).bool(message.subtyping);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClamHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClamHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.branches = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attentionWidth = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.attentionDropout = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.instances = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.instanceLoss = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bagLoss = reader.int32() as any;
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.instanceWeight = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.subtyping = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ClamHead {
+    return {
+      branches: isSet(object.branches) ? clamHead_BranchesFromJSON(object.branches) : 0,
+      attentionWidth: isSet(object.attentionWidth)
+        ? globalThis.Number(object.attentionWidth)
+        : isSet(object.attention_width)
+        ? globalThis.Number(object.attention_width)
+        : undefined,
+      attentionDropout: isSet(object.attentionDropout)
+        ? globalThis.Number(object.attentionDropout)
+        : isSet(object.attention_dropout)
+        ? globalThis.Number(object.attention_dropout)
+        : undefined,
+      instances: isSet(object.instances) ? globalThis.Number(object.instances) : undefined,
+      instanceLoss: isSet(object.instanceLoss)
+        ? clamHead_LossFromJSON(object.instanceLoss)
+        : isSet(object.instance_loss)
+        ? clamHead_LossFromJSON(object.instance_loss)
+        : 0,
+      bagLoss: isSet(object.bagLoss)
+        ? clamHead_LossFromJSON(object.bagLoss)
+        : isSet(object.bag_loss)
+        ? clamHead_LossFromJSON(object.bag_loss)
+        : 0,
+      instanceWeight: isSet(object.instanceWeight)
+        ? globalThis.Number(object.instanceWeight)
+        : isSet(object.instance_weight)
+        ? globalThis.Number(object.instance_weight)
+        : undefined,
+      subtyping: isSet(object.subtyping) ? globalThis.Boolean(object.subtyping) : false,
+    };
+  },
+
+  toJSON(message: ClamHead): unknown {
+    const obj: any = {};
+    if (message.branches !== 0) {
+      obj.branches = clamHead_BranchesToJSON(message.branches);
+    }
+    if (message.attentionWidth !== undefined) {
+      obj.attentionWidth = Math.round(message.attentionWidth);
+    }
+    if (message.attentionDropout !== undefined) {
+      obj.attentionDropout = floatToJson(message.attentionDropout);
+    }
+    if (message.instances !== undefined) {
+      obj.instances = Math.round(message.instances);
+    }
+    if (message.instanceLoss !== 0) {
+      obj.instanceLoss = clamHead_LossToJSON(message.instanceLoss);
+    }
+    if (message.bagLoss !== 0) {
+      obj.bagLoss = clamHead_LossToJSON(message.bagLoss);
+    }
+    if (message.instanceWeight !== undefined) {
+      obj.instanceWeight = floatToJson(message.instanceWeight);
+    }
+    if (message.subtyping !== false) {
+      obj.subtyping = message.subtyping;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ClamHead>): ClamHead {
+    return ClamHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClamHead>): ClamHead {
+    const message = createBaseClamHead();
+    message.branches = object.branches ?? 0;
+    message.attentionWidth = object.attentionWidth ?? undefined;
+    message.attentionDropout = object.attentionDropout ?? undefined;
+    message.instances = object.instances ?? undefined;
+    message.instanceLoss = object.instanceLoss ?? 0;
+    message.bagLoss = object.bagLoss ?? 0;
+    message.instanceWeight = object.instanceWeight ?? undefined;
+    message.subtyping = object.subtyping ?? false;
+    return message;
+  },
+};
+
+function createBaseTransmilHead(): TransmilHead {
+  return {
+    heads: undefined,
+    landmarks: undefined,
+    pinvSteps: undefined,
+    convTaps: undefined,
+    attentionDropout: undefined,
+  };
+}
+
+export const TransmilHead: MessageFns<TransmilHead> = {
+  encode(message: TransmilHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.heads !== undefined) {
+      writer.uint32(8).int32(message.heads);
+    }
+    if (message.landmarks !== undefined) {
+      writer.uint32(16).int32(message.landmarks);
+    }
+    if (message.pinvSteps !== undefined) {
+      writer.uint32(24).int32(message.pinvSteps);
+    }
+    if (message.convTaps !== undefined) {
+      writer.uint32(32).int32(message.convTaps);
+    }
+    if (message.attentionDropout !== undefined) {
+      writer.uint32(41).double(message.attentionDropout);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransmilHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransmilHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.heads = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.landmarks = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pinvSteps = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.convTaps = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.attentionDropout = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransmilHead {
+    return {
+      heads: isSet(object.heads) ? globalThis.Number(object.heads) : undefined,
+      landmarks: isSet(object.landmarks) ? globalThis.Number(object.landmarks) : undefined,
+      pinvSteps: isSet(object.pinvSteps)
+        ? globalThis.Number(object.pinvSteps)
+        : isSet(object.pinv_steps)
+        ? globalThis.Number(object.pinv_steps)
+        : undefined,
+      convTaps: isSet(object.convTaps)
+        ? globalThis.Number(object.convTaps)
+        : isSet(object.conv_taps)
+        ? globalThis.Number(object.conv_taps)
+        : undefined,
+      attentionDropout: isSet(object.attentionDropout)
+        ? globalThis.Number(object.attentionDropout)
+        : isSet(object.attention_dropout)
+        ? globalThis.Number(object.attention_dropout)
+        : undefined,
+    };
+  },
+
+  toJSON(message: TransmilHead): unknown {
+    const obj: any = {};
+    if (message.heads !== undefined) {
+      obj.heads = Math.round(message.heads);
+    }
+    if (message.landmarks !== undefined) {
+      obj.landmarks = Math.round(message.landmarks);
+    }
+    if (message.pinvSteps !== undefined) {
+      obj.pinvSteps = Math.round(message.pinvSteps);
+    }
+    if (message.convTaps !== undefined) {
+      obj.convTaps = Math.round(message.convTaps);
+    }
+    if (message.attentionDropout !== undefined) {
+      obj.attentionDropout = floatToJson(message.attentionDropout);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransmilHead>): TransmilHead {
+    return TransmilHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransmilHead>): TransmilHead {
+    const message = createBaseTransmilHead();
+    message.heads = object.heads ?? undefined;
+    message.landmarks = object.landmarks ?? undefined;
+    message.pinvSteps = object.pinvSteps ?? undefined;
+    message.convTaps = object.convTaps ?? undefined;
+    message.attentionDropout = object.attentionDropout ?? undefined;
+    return message;
+  },
+};
+
+function createBaseDtfdHead(): DtfdHead {
+  return {
+    groups: undefined,
+    distill: 0,
+    instances: undefined,
+    attentionWidth: undefined,
+    attentionDropout: undefined,
+    splits: undefined,
+  };
+}
+
+export const DtfdHead: MessageFns<DtfdHead> = {
+  encode(message: DtfdHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.groups !== undefined) {
+      writer.uint32(8).int32(message.groups);
+    }
+    if (message.distill !== 0) {
+      writer.uint32(16).int32(message.distill);
+    }
+    if (message.instances !== undefined) {
+      writer.uint32(24).int32(message.instances);
+    }
+    if (message.attentionWidth !== undefined) {
+      writer.uint32(32).int32(message.attentionWidth);
+    }
+    if (message.attentionDropout !== undefined) {
+      writer.uint32(41).double(message.attentionDropout);
+    }
+    if (message.splits !== undefined) {
+      writer.uint32(48).int32(message.splits);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DtfdHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDtfdHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.groups = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.distill = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.instances = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.attentionWidth = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.attentionDropout = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.splits = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DtfdHead {
+    return {
+      groups: isSet(object.groups) ? globalThis.Number(object.groups) : undefined,
+      distill: isSet(object.distill) ? dtfdHead_DistillFromJSON(object.distill) : 0,
+      instances: isSet(object.instances) ? globalThis.Number(object.instances) : undefined,
+      attentionWidth: isSet(object.attentionWidth)
+        ? globalThis.Number(object.attentionWidth)
+        : isSet(object.attention_width)
+        ? globalThis.Number(object.attention_width)
+        : undefined,
+      attentionDropout: isSet(object.attentionDropout)
+        ? globalThis.Number(object.attentionDropout)
+        : isSet(object.attention_dropout)
+        ? globalThis.Number(object.attention_dropout)
+        : undefined,
+      splits: isSet(object.splits) ? globalThis.Number(object.splits) : undefined,
+    };
+  },
+
+  toJSON(message: DtfdHead): unknown {
+    const obj: any = {};
+    if (message.groups !== undefined) {
+      obj.groups = Math.round(message.groups);
+    }
+    if (message.distill !== 0) {
+      obj.distill = dtfdHead_DistillToJSON(message.distill);
+    }
+    if (message.instances !== undefined) {
+      obj.instances = Math.round(message.instances);
+    }
+    if (message.attentionWidth !== undefined) {
+      obj.attentionWidth = Math.round(message.attentionWidth);
+    }
+    if (message.attentionDropout !== undefined) {
+      obj.attentionDropout = floatToJson(message.attentionDropout);
+    }
+    if (message.splits !== undefined) {
+      obj.splits = Math.round(message.splits);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DtfdHead>): DtfdHead {
+    return DtfdHead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DtfdHead>): DtfdHead {
+    const message = createBaseDtfdHead();
+    message.groups = object.groups ?? undefined;
+    message.distill = object.distill ?? 0;
+    message.instances = object.instances ?? undefined;
+    message.attentionWidth = object.attentionWidth ?? undefined;
+    message.attentionDropout = object.attentionDropout ?? undefined;
+    message.splits = object.splits ?? undefined;
+    return message;
+  },
+};
+
 function createBaseHead(): Head {
   return { trunk: undefined, kind: undefined };
 }
@@ -2490,6 +3250,15 @@ export const Head: MessageFns<Head> = {
         break;
       case "dsmil":
         DsmilHead.encode(message.kind.value, writer.uint32(50).fork()).join();
+        break;
+      case "clam":
+        ClamHead.encode(message.kind.value, writer.uint32(58).fork()).join();
+        break;
+      case "transmil":
+        TransmilHead.encode(message.kind.value, writer.uint32(66).fork()).join();
+        break;
+      case "dtfd":
+        DtfdHead.encode(message.kind.value, writer.uint32(74).fork()).join();
         break;
     }
     return writer;
@@ -2556,6 +3325,30 @@ export const Head: MessageFns<Head> = {
             message.kind = { $case: "dsmil", value: DsmilHead.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.kind = { $case: "clam", value: ClamHead.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.kind = { $case: "transmil", value: TransmilHead.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.kind = { $case: "dtfd", value: DtfdHead.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2583,6 +3376,12 @@ export const Head: MessageFns<Head> = {
         ? { $case: "classAttention", value: ClassAttentionHead.fromJSON(object.class_attention) }
         : isSet(object.dsmil)
         ? { $case: "dsmil", value: DsmilHead.fromJSON(object.dsmil) }
+        : isSet(object.clam)
+        ? { $case: "clam", value: ClamHead.fromJSON(object.clam) }
+        : isSet(object.transmil)
+        ? { $case: "transmil", value: TransmilHead.fromJSON(object.transmil) }
+        : isSet(object.dtfd)
+        ? { $case: "dtfd", value: DtfdHead.fromJSON(object.dtfd) }
         : undefined,
     };
   },
@@ -2602,6 +3401,12 @@ export const Head: MessageFns<Head> = {
       obj.classAttention = ClassAttentionHead.toJSON(message.kind.value);
     } else if (message.kind?.$case === "dsmil") {
       obj.dsmil = DsmilHead.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "clam") {
+      obj.clam = ClamHead.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "transmil") {
+      obj.transmil = TransmilHead.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "dtfd") {
+      obj.dtfd = DtfdHead.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -2640,6 +3445,24 @@ export const Head: MessageFns<Head> = {
       case "dsmil": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "dsmil", value: DsmilHead.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "clam": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "clam", value: ClamHead.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "transmil": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "transmil", value: TransmilHead.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "dtfd": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "dtfd", value: DtfdHead.fromPartial(object.kind.value) };
         }
         break;
       }
