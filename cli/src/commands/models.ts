@@ -30,7 +30,7 @@ Examples:
     });
   models
     .command("import <file>")
-    .description("make a model of another program's checkpoint (R2T, the DSMIL aggregator)")
+    .description("make a model of another program's checkpoint (R2T, the DSMIL aggregator, CLAM)")
     .requiredOption("--name <id>", "model; one that exists gets a further version")
     .option("--set <name=value>", "what shapes cannot tell, e.g. crmsa_heads=1; may be given again", collect)
     .option("--classes <names>", "classes in the order of the outputs (default: 0, 1, …)", parseNames)
@@ -44,6 +44,7 @@ read, never executed; every name and shape is checked. Settings, with their defa
   R2T    n_heads=8 crmsa_heads=8 all_shortcut=false region_num=8 region_size=0 min_region_num=0 min_region_ratio=0
          act=relu (gelu, none) da_act=tanh (relu, gelu); with feed-forward layers ffn_act=gelu (relu); with PEG or PPEG pos_pos=0 (-1)
   DSMIL  with learned values v_act=relu (none, as older versions have it)
+  CLAM   k_sample=8
 
 Examples:
   parfocal models import fold_0_model_best_auc.pt --name r2t --set crmsa_heads=1 --classes LUAD,LUSC`,

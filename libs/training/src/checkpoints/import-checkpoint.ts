@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { float64FromTensor, readTorchStateDict, type SafetensorsTensor } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, sizeOfShape, type Task, type Weights } from "@parfocal/models";
+import { clamLayout } from "./clam-layout.ts";
 import { dsmilLayout } from "./dsmil-layout.ts";
 import {
   type CheckpointLayout,
@@ -14,7 +15,7 @@ import {
 import { r2tLayout } from "./r2t-layout.ts";
 
 /** Every layout. Adding one: its file beside the others and its name here. */
-const LAYOUTS: readonly CheckpointLayout[] = [r2tLayout, dsmilLayout];
+const LAYOUTS: readonly CheckpointLayout[] = [r2tLayout, dsmilLayout, clamLayout];
 
 /** What to import. */
 export interface CheckpointImport {
@@ -84,7 +85,10 @@ function readTensors(bytes: Uint8Array): ForeignTensors {
   // Checkpoints of several devices put every name below `module`.
   const plain = (name: string) => name.slice(root.length).replace(/^module\./u, "");
   return new Map(
-    found.map(([name, tensor]) => [plain(name), { shape: tensor.shape, values: floatsOf(name, tensor) }] as const),
+    found.map(([name, tensor]) => {
+      const entry = { shape: tensor.shape, get values() { return floatsOf(name, tensor); } }; // biome-ignore format: one line
+      return [plain(name), entry] as const;
+    }),
   );
 }
 
@@ -100,9 +104,11 @@ function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensor
   const left = new Set(tensors.keys());
   for (const name of foreign.idle ?? []) left.delete(name);
   const entries = model.parameters.map(({ name, shape }): [string, Float32Array<ArrayBuffer>] => {
-    const theirs = foreign.foreignName(name);
-    left.delete(theirs);
-    return [name, valuesOf(tensors, theirs, shape)];
+    const theirs = [foreign.foreignName(name)].flat();
+    for (const each of theirs) left.delete(each);
+    const [rows = 0, ...rest] = shape;
+    const parts = theirs.map((each) => valuesOf(tensors, each, theirs.length === 1 ? shape : [rows / theirs.length, ...rest])); // biome-ignore format: one line
+    return [name, joined(parts)];
   });
   const [other] = left;
   if (other === undefined) return Object.fromEntries(entries);
@@ -110,6 +116,12 @@ function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensor
     "SHAPE_MISMATCH",
     `the checkpoint has ${left.size} tensors that no model takes, first ${other}`,
   );
+}
+
+function joined(parts: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first;
+  return Float32Array.from(parts.flatMap((part) => [...part]));
 }
 
 /** Values whose shape is `shape` but for axes of length 1 and axes that are one here. */

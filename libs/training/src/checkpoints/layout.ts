@@ -4,7 +4,7 @@ import type { ConfigObject, Task } from "@parfocal/models";
 /** A tensor of a foreign checkpoint. */
 interface ForeignTensor {
   readonly shape: readonly number[];
-  /** Row-major. */
+  /** Row-major. Made when they are asked for, which of a type that is no float is refused. */
   readonly values: Float32Array;
 }
 
@@ -26,8 +26,8 @@ export interface TakenSetting {
 export interface ForeignModel {
   /** `dIn`, `reembed`, `head`: the model but for its task. */
   readonly model: ConfigObject;
-  /** The checkpoint's name for each of the model's parameters. */
-  foreignName(parameter: string): string;
+  /** The checkpoint's name for each of the model's parameters; several where they follow each other along the first axis. */
+  foreignName(parameter: string): string | readonly string[];
   /** Tensors of the checkpoint that change no prediction and are left out; none unless given. */
   readonly idle?: readonly string[];
   readonly nLogits: number;
@@ -120,4 +120,10 @@ export function shapeOf(tensors: ForeignTensors, name: string, nAxes: number): r
   if (tensor === undefined) throw new DomainError("SHAPE_MISMATCH", `the checkpoint has no tensor ${name}`);
   if (tensor.shape.length === nAxes) return tensor.shape;
   throw new DomainError("SHAPE_MISMATCH", `${name} has ${tensor.shape.length} axes, not ${nAxes}`);
+}
+
+/** What a program decides that puts a softmax on its outputs and names no classes. */
+export function numberedTask(nLogits: number): Task {
+  const classes = Array.from({ length: nLogits }, (_, k) => `${k}`);
+  return { kind: nLogits === 2 ? "binary" : "multiclass", classes, link: "softmax" };
 }

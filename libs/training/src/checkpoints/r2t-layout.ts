@@ -1,5 +1,4 @@
-import type { Task } from "@parfocal/models";
-import { type CheckpointLayout, type ForeignTensors, type SettingReader, shapeOf } from "./layout.ts";
+import { type CheckpointLayout, type ForeignTensors, numberedTask, type SettingReader, shapeOf } from "./layout.ts";
 import { readPooling } from "./r2t-pooling.ts";
 
 const ENCODER = "online_encoder";
@@ -134,9 +133,4 @@ function readPosition(tensors: ForeignTensors, settings: SettingReader, nRegiona
     position1d: across < height,
   };
   return { fields, idle: [] };
-}
-
-function numberedTask(nLogits: number): Task {
-  const classes = Array.from({ length: nLogits }, (_, k) => `${k}`);
-  return { kind: nLogits === 2 ? "binary" : "multiclass", classes, link: "softmax" };
 }
