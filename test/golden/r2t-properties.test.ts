@@ -374,7 +374,8 @@ describe("convolutions over the square give the numbers of the public program (G
             return tf.tensor(fixtureTensor(sizeOfShape(shape), t), shape) as T;
           };
           const tiles: tf.Tensor2D = tf.tensor2d(fixtureInput(nTiles, width), [nTiles, width]);
-          const context = { parameter, dropout: <T extends tf.Tensor>(_site: string, x: T) => x };
+          const same = <T extends tf.Tensor>(_site: string, x: T): T => x;
+          const context = { parameter, isInference: false, dropout: same, draw: same };
           return { y: convolveSquare(context, "position", tiles, squareConvolution(kind, 7, false)) };
         },
       },
