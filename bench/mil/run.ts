@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { isDomainError } from "@parfocal/errors";
 import { auroc, splitPatients } from "@parfocal/metrics";
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import { type Clients, startServices } from "../../test/lib/services.ts";
@@ -42,9 +43,23 @@ async function importSet(clients: Clients, path: string): Promise<Labelled[]> {
   });
 }
 
+/** Waits that may lose their connection before a fold is given up. */
+const MAX_WAITS = 10;
+
+/** The finished operation. A starved machine may lose the connection to a call of an hour; the operation goes on without it. */
+async function waitFor(clients: Clients, name: string): Promise<googleLongrunning.Operation> {
+  for (let nLost = 1; ; nLost++) {
+    try {
+      return await clients.operations.waitOperation({ name }, { timeoutMs: 3_600_000 });
+    } catch (error) {
+      if (!isDomainError(error, "UNREACHABLE") || nLost === MAX_WAITS) throw error;
+    }
+  }
+}
+
 /** The finished model of an operation. */
 async function finish(clients: Clients, operation: googleLongrunning.Operation): Promise<gatewayV1.Model> {
-  const done = await clients.operations.waitOperation({ name: operation.name }, { timeoutMs: 3_600_000 });
+  const done = await waitFor(clients, operation.name);
   if (done.result?.$case !== "response") throw new Error(done.result?.value.message ?? "the operation is not done");
   const { model } = gatewayV1.GetModelResponse.decode(done.result.value.value);
   if (model === undefined) throw new Error("the operation has no model");
