@@ -46,6 +46,22 @@ describe("an engine", () => {
     expect(numbersOf((await engine.getResident(["d"])).d)).toEqual([1]);
   });
 
+  it("puts outputs end to end in one resident tensor", async () => {
+    const rows = (first: number, count: number) => ({ first, count, total: 3 });
+    const part = (values: readonly number[], first: number): RunRequest => ({
+      graph: addGraph(),
+      feeds: { x: inline(f32(values, [values.length / 2, 2])), w: inline(f32([10, 20])) },
+      fetches: { y: { kind: "resident", name: "e/rows", rows: rows(first, values.length / 2) } },
+    });
+    await engine.run([part([1, 2, 3, 4], 0), part([5, 6], 2)]);
+    const { "e/rows": joined } = await engine.getResident(["e/rows"]);
+    expect(joined?.shape).toEqual([3, 2]);
+    expect(numbersOf(joined)).toEqual([11, 22, 13, 24, 15, 26]);
+    expect(await codeOf(engine.run([part([5, 6, 7, 8], 2)]))).toBe("INVALID_ARGUMENT");
+    await engine.dropResident("e/");
+    expect(await codeOf(engine.run([part([5, 6], 2)]))).toBe("STATE_LOST");
+  });
+
   it("refuses a resident tensor whose shape the graph does not take", async () => {
     await engine.setResident({ wide: f32([1, 2, 3]) });
     const error = await errorOf(engine.run([countRun("wide", 2)]));

@@ -44,8 +44,18 @@ export type TensorSource =
 export type TensorSink =
   /** Back to the caller. */
   | { readonly kind: "inline" }
-  /** Kept in the engine process under this name, replacing what was there. */
-  | { readonly kind: "resident"; readonly name: string };
+  /**
+   * Kept in the engine process under this name, replacing what was there. With `rows`, the output [`count`, ...] f32 becomes those
+   * rows of a tensor of `total` rows, which the run whose `first` is 0 makes: parts end up end to end without ever being joined.
+   */
+  | { readonly kind: "resident"; readonly name: string; readonly rows?: OutputRows };
+
+/** Which rows of a larger tensor an output is. */
+export interface OutputRows {
+  readonly first: number;
+  readonly count: number;
+  readonly total: number;
+}
 
 /** One run of one graph. */
 export interface RunRequest {

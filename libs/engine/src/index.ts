@@ -7,6 +7,7 @@ export type {
   EngineCallOptions,
   EngineStats,
   HostTensor,
+  OutputRows,
   RunRequest,
   RunResult,
   TensorSink,

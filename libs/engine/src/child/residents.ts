@@ -28,13 +28,13 @@ export function createResidents(): Residents {
     set(name, tensor) {
       const before = tensors.get(name);
       tensors.set(name, tensor);
-      if (before !== undefined && before !== tensor) free(before);
+      if (before !== undefined && before !== tensor) freeTensor(before);
     },
     drop(prefix) {
       for (const [name, tensor] of tensors) {
         if (!name.startsWith(prefix)) continue;
         tensors.delete(name);
-        free(tensor);
+        freeTensor(tensor);
       }
     },
     get size() {
@@ -47,11 +47,11 @@ export function createResidents(): Residents {
 }
 
 /**
- * Gives the memory back now. A training leaves as much behind at every step as its state has; waiting for the collector held
+ * Gives the memory of a tensor that nobody uses any more back now. A training leaves as much behind at every step as its state has; waiting for the collector held
  * tens of states and cost a sixth of the time of small steps.
  */
-function free(tensor: Tensor): void {
-  const { data } = tensor;
+export function freeTensor(tensor: Tensor | undefined): void {
+  const data = tensor?.data;
   if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
 }
 

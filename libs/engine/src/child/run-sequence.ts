@@ -5,6 +5,8 @@ import type { WireGraph, WireRun, WireRunResult } from "../wire.ts";
 import { createTensorPacker, packTensors } from "../wire-tensor.ts";
 import { type FeedContext, type FeedReader, feedFrom } from "./feed-sources.ts";
 import type { Tensor } from "./onnxruntime.ts";
+import { outputTargets } from "./output-targets.ts";
+import { freeTensor } from "./residents.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
 import { elementOf, hostFromTensor } from "./tensors.ts";
@@ -52,8 +54,9 @@ async function runOne(
   const session = await context.sessions.get(graph);
   const feeds = await readFeeds(graph, run, context, signal);
   if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
+  const targets = outputTargets(graph, run, context.residents);
   const startMs = performance.now();
-  const fetched = (await session.run(feeds, Object.keys(run.fetches))) as Record<string, Tensor>;
+  const fetched = (await session.run(feeds, targets)) as Record<string, Tensor>;
   const engineMs = performance.now() - startMs;
   return { outputs: await deliver(run, fetched, context), engineMs };
 }
@@ -113,10 +116,12 @@ async function deliver(
     const tensor = fetched[name];
     if (tensor === undefined) throw new DomainError("INTERNAL", `the runtime gave no output "${name}"`);
     if (sink.kind === "inline") outputs[name] = hostFromTensor(tensor);
-    else context.residents.set(sink.name, tensor);
+    else if (sink.rows === undefined) context.residents.set(sink.name, tensor);
   }
   // The parent takes the files away when it has read them.
-  return packTensors(outputs, createTensorPacker(context.transferDir));
+  const packed = await packTensors(outputs, createTensorPacker(context.transferDir));
+  for (const [name, wire] of Object.entries(packed)) if ("path" in wire) freeTensor(fetched[name]);
+  return packed;
 }
 
 function graphAt(graphs: readonly WireGraph[], index: number): WireGraph {

@@ -2,7 +2,7 @@ import type { BagHeader, BagRef } from "@parfocal/bags";
 import type { Engine, HostTensor, RunRequest, TensorSource } from "@parfocal/engine";
 import type { ReembedGraphs, ReembedHalves } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import { type CapturedGraph, captureGraph, type GraphPort, tf } from "@parfocal/tensor";
+import { type CapturedGraph, captureGraph, type tf } from "@parfocal/tensor";
 import { viewOfHostTensor } from "../host-tensor.ts";
 import { makeSides, type RowSides, type SideTaker } from "../sides/make-sides.ts";
 import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
@@ -77,75 +77,32 @@ async function* computeInBlocks(
 ): AsyncGenerator<number, ComputedTiles, undefined> {
   const { engine, store, halves, blockRows, scratch, signal } = options;
   const { sides, blocks } = streamBag(store, ref, header, { blockRows, signal });
-  const names: string[] = [];
+  const name = `${scratch}rows`;
   let running: Promise<unknown> = Promise.resolve();
   for await (const block of blocks) {
     // One block is computed while the next one is read.
     await running;
-    const name = `${scratch}block.${names.length}`;
-    names.push(name);
-    running = engine.run(stemRuns(halves.stem, block, header, { scratch, name }), { signal });
+    const part = { first: block.first, count: block.nRows, total: header.n };
+    const { before, source } = featureFeed(block, header, scratch);
+    const stem: RunRequest = {
+      graph: halves.stem,
+      feeds: { features: source },
+      fetches: { rows: { kind: "resident", name, rows: part } },
+    };
+    running = engine.run([...before, stem], { signal });
     // Awaited a turn later: until then its failure must not count as unhandled.
     running.catch(() => undefined);
     yield block.first + block.nRows;
   }
   await running;
-  const joined = await joinBlocks(names, header.n, { ...options, width: widthOf(halves.stem) });
   const { feeds: beside, rows } = sideFeeds(options.model, sides, header);
   const body: RunRequest = {
     graph: halves.body,
-    feeds: { rows: joined, ...beside },
+    feeds: { rows: { kind: "resident", name }, ...beside },
     fetches: { tiles: { kind: "inline" } },
   };
   const [result] = await engine.run([body], { signal });
   return { tiles: viewOfHostTensor(result?.outputs.tiles, "tiles"), rows };
-}
-
-function stemRuns(
-  stem: CapturedGraph,
-  block: RowBlock,
-  header: BagHeader,
-  { scratch, name }: { readonly scratch: string; readonly name: string },
-): RunRequest[] {
-  const { before, source } = featureFeed(block, header, scratch);
-  return [...before, { graph: stem, feeds: { features: source }, fetches: { rows: { kind: "resident", name } } }];
-}
-
-/** Puts the blocks `[R, W]`, which all but the last have the same R, end to end in the engine and forgets them. */
-async function joinBlocks(
-  names: readonly string[],
-  n: number,
-  options: ComputeOptions & { readonly blockRows: number; readonly width: number },
-): Promise<TensorSource> {
-  const { engine, blockRows, width, scratch, signal } = options;
-  const joined = { kind: "resident", name: `${scratch}rows` } as const;
-  const nLast = n - blockRows * (names.length - 1);
-  const graph = captureGraph(joinBuild(names.length, { blockRows, nLast, width }));
-  const feeds = Object.fromEntries(names.map((name, i) => [`block.${i}`, { kind: "resident", name } as const]));
-  await engine.run([{ graph, feeds, fetches: { rows: joined } }], { signal });
-  await engine.dropResident(`${scratch}block.`);
-  return joined;
-}
-
-/** `block.0` to `block.<k-1>`, `[R, W]` each and the last one `[R', W]`, to `rows`. */
-function joinBuild(
-  nBlocks: number,
-  { blockRows, nLast, width }: { readonly blockRows: number; readonly nLast: number; readonly width: number },
-) {
-  const inputs = Array.from({ length: nBlocks }, (_, i): GraphPort => {
-    return { name: `block.${i}`, dtype: "f32", shape: [i === nBlocks - 1 ? nLast : blockRows, width] };
-  });
-  const build = (tensors: Readonly<Record<string, tf.Tensor>>) => ({
-    rows: tf.concat(
-      inputs.map(({ name }) => tensors[name] as tf.Tensor2D),
-      0,
-    ),
-  });
-  return { name: "join-blocks", inputs, build };
-}
-
-function widthOf({ outputs }: CapturedGraph): number {
-  return Number(outputs[0]?.shape[1] ?? 0);
 }
 
 /** Rows as a feed in f32. Halves are widened by the engine, in a run of their own. */
