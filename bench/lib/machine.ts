@@ -31,3 +31,32 @@ export function cpuMs(pid: number | undefined): number {
     return Number.NaN;
   }
 }
+
+/** A process and those it started. */
+export function withChildren(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+    return [pid, ...children.flatMap(withChildren)];
+  } catch {
+    return [pid];
+  }
+}
+
+/** Samples the resident memory of a process and those it started until it is stopped. */
+export function watchMemory(pid: number, everyMs = 20) {
+  let [peakMib, own, others] = [0, 0, 0];
+  const sample = () => {
+    const [self = 0, ...rest] = withChildren(pid).map((each) => memoryMib(each, "VmRSS") || 0);
+    const sum = rest.reduce((total, mib) => total + mib, self);
+    if (sum > peakMib) [peakMib, own, others] = [sum, self, sum - self];
+  };
+  sample();
+  const timer = setInterval(sample, everyMs);
+  return {
+    /** The most that all had at one moment, MiB, and of that what the process itself and the others had. */
+    stop() {
+      clearInterval(timer);
+      return { peakMib, ownMib: own, othersMib: others };
+    },
+  };
+}
