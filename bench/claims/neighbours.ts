@@ -12,7 +12,7 @@ import { openWorld, type World } from "../../libs/training/src/testing/world.ts"
 import type { PlantedSignal } from "../../test/lib/planted-neighbours.ts";
 import { type PlantedModel, plantedModels, trainPlanted } from "../../test/lib/planted-training.ts";
 import { describeMachine } from "../lib/machine.ts";
-import { MAX_VALUES } from "./mean-interval.ts";
+import { readSeeds } from "./read-seeds.ts";
 import { type ClaimResult, claimTable } from "./table.ts";
 
 const SIGNALS: readonly PlantedSignal[] = ["neighbours", "presence"];
@@ -48,13 +48,6 @@ async function work(trials: Iterator<Trial>): Promise<ClaimResult[]> {
     await world.close();
   }
   return results;
-}
-
-function readSeeds(list: string): number[] {
-  const seeds = [...new Set(list.split(",").map(Number))];
-  const areWhole = seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0);
-  if (areWhole && seeds.length >= 2 && seeds.length <= MAX_VALUES) return seeds;
-  throw new Error(`--seeds is ${list}; it must be 2 to ${MAX_VALUES} different whole numbers`);
 }
 
 const { values } = parseArgs({

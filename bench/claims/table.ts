@@ -1,6 +1,6 @@
 import type { PlantedSignal } from "../../test/lib/planted-neighbours.ts";
 import { CLAIMS } from "./claims.ts";
-import { meanInterval } from "./mean-interval.ts";
+import { aurocInterval } from "./mean-interval.ts";
 
 /** Test AUROC of one training. */
 export interface ClaimResult {
@@ -18,7 +18,7 @@ export function claimTable(
   const judged = CLAIMS.filter((claim) => claim.signal === signal).map((claim) => {
     const own = results.filter((result) => result.signal === signal && result.model === claim.model);
     const aurocs = own.toSorted((a, b) => a.seed - b.seed).map(({ auroc }) => auroc);
-    const { mean, lower, upper } = meanInterval(aurocs);
+    const { mean, lower, upper } = aurocInterval(aurocs);
     const holds = claim.holds(mean);
     const interval = `${mean.toFixed(3)} (${lower.toFixed(3)} – ${upper.toFixed(3)})`;
     const each = aurocs.map((auroc) => auroc.toFixed(3)).join(" · ");

@@ -3,7 +3,7 @@ import { createRng, type Rng } from "@parfocal/metrics";
 import type { ObjectStore } from "@parfocal/store";
 import type { LabelledBag, Part } from "@parfocal/training";
 
-// Legend: N tiles, D features; m counts magnifications from the coarsest, 0. A compartment is 2 × 2 coarse tiles.
+// Legend: N tiles, D features; m counts magnifications from the coarsest, 0.
 
 /** What a planted cohort of several magnifications is made of. */
 export interface MagnificationOptions {
@@ -13,6 +13,10 @@ export interface MagnificationOptions {
   readonly nTest: number;
   /** Compartments along the side of a slide's square, even; default 4. */
   readonly side?: number;
+  /** Coarse tiles along the side of a compartment; default 2. Regions of as many, or fewer, may lie within one. */
+  readonly compartmentSide?: number;
+  /** Magnifications, each twice the one before: 2, or 3 with one of noise alone between the two that tell something; default 3. */
+  readonly levelCount?: number;
   /** Standard deviation of the noise on every feature; default 1. */
   readonly noise?: number;
   readonly seed: bigint;
@@ -20,15 +24,6 @@ export interface MagnificationOptions {
 
 /** Features of a planted tile. */
 export const MAGNIFICATION_WIDTH = 16;
-
-/** Magnifications, each twice the one before. */
-const LEVEL_COUNT = 3;
-
-/** Coarse tiles along the side of a compartment; regions of as many see one compartment, or begin within it. */
-const COMPARTMENT_SIDE = 2;
-
-/** Fine tiles along its side. */
-const FINE_SIDE = COMPARTMENT_SIDE * 2 ** (LEVEL_COUNT - 1);
 
 /** Side of a coarse tile, level-0 pixels. */
 const STRIDE_PX = 1024;
@@ -89,32 +84,36 @@ export function planMagnifications(index: number, { seed, side = 4 }: Magnificat
   return { label, compartments };
 }
 
-/** Whether the fine tile in row i and column j of a compartment is hot: every second one of a striped or checkered square. */
+/**
+ * Whether the fine tile in row i and column j is hot: every second one of a striped or checkered square. A compartment has an even
+ * number of them along its side, so rows and columns may be counted from its corner or from the slide's.
+ */
 export function isHot({ arrangement, isShifted }: Compartment, i: number, j: number): boolean {
   return (i + (arrangement === "stripes" ? 0 : j) + Number(isShifted)) % 2 === 0;
 }
 
 /** Slide `index` of a cohort as a bag in block order: coarse cells row by row, in each the coarse tile, its 4 children, their 16. */
 export function magnificationBag(index: number, options: MagnificationOptions): Bag {
-  const { side = 4, noise = 1, seed } = options;
+  const { side = 4, compartmentSide = 2, levelCount = 3, noise = 1, seed } = options;
   const { compartments } = planMagnifications(index, options);
   const rng = createRng(seed).fork(`features of slide ${index}`);
-  const nCells = side * COMPARTMENT_SIDE;
+  const nCells = side * compartmentSide;
   const places = Array.from({ length: nCells ** 2 }, (_, cell) =>
-    blockPlaces(Math.floor(cell / nCells), cell % nCells),
+    blockPlaces(Math.floor(cell / nCells), cell % nCells, levelCount),
   ).flat();
   const features = new Float32Array(places.length * MAGNIFICATION_WIDTH);
   for (const [row, place] of places.entries()) {
-    const compartment = compartments[compartmentOf(place, side)];
-    if (compartment !== undefined) putTile(features, row, { place, compartment, noise, rng });
+    const compartment = compartments[compartmentOf(place, side, compartmentSide)];
+    if (compartment !== undefined)
+      putTile(features, row, { place, compartment, isFine: place.m === levelCount - 1, noise, rng });
   }
   return {
     n: places.length,
     d: MAGNIFICATION_WIDTH,
     features: { dtype: "F32", data: features },
     coords: Int32Array.from(places.flatMap(({ m, i, j }) => [(j * STRIDE_PX) / 2 ** m, (i * STRIDE_PX) / 2 ** m])),
-    level: Uint8Array.from(places, ({ m }) => LEVEL_COUNT - 1 - m),
-    metadata: { encoder: "planted", level0StridePx: STRIDE_PX, levelCount: LEVEL_COUNT, anchorPx: [0, 0] },
+    level: Uint8Array.from(places, ({ m }) => levelCount - 1 - m),
+    metadata: { encoder: "planted", level0StridePx: STRIDE_PX, levelCount, anchorPx: [0, 0] },
   };
 }
 
@@ -125,31 +124,36 @@ interface Place {
   readonly j: number;
 }
 
-function blockPlaces(row: number, column: number): Place[] {
-  return Array.from({ length: LEVEL_COUNT }, (_, m) => {
+function blockPlaces(row: number, column: number, levelCount: number): Place[] {
+  return Array.from({ length: levelCount }, (_, m) => {
     const n = 2 ** m;
     return Array.from({ length: n * n }, (_, at) => ({ m, i: row * n + Math.floor(at / n), j: column * n + (at % n) }));
   }).flat();
 }
 
-function compartmentOf({ m, i, j }: Place, side: number): number {
-  const width = COMPARTMENT_SIDE * 2 ** m;
+function compartmentOf({ m, i, j }: Place, side: number, compartmentSide: number): number {
+  const width = compartmentSide * 2 ** m;
   return Math.floor(i / width) * side + Math.floor(j / width);
 }
 
 interface Tile {
   readonly place: Place;
+  readonly isFine: boolean;
   readonly compartment: Compartment;
   readonly noise: number;
   readonly rng: Rng;
 }
 
 /** Feature 0 tells types in coarse tiles, feature 1 hot from cold in fine ones; feature 2 + m tells the magnification. */
-function putTile(features: Float32Array, row: number, { place: { m, i, j }, compartment, noise, rng }: Tile): void {
+function putTile(
+  features: Float32Array,
+  row: number,
+  { place: { m, i, j }, isFine, compartment, noise, rng }: Tile,
+): void {
   const first = row * MAGNIFICATION_WIDTH;
   for (let k = 0; k < MAGNIFICATION_WIDTH; k++) features[first + k] = noise * rng.normal();
-  const signs: [number, number][] = [[2 + m, 2]];
+  const signs: [number, number][] = [[2 + m, 1]];
   if (m === 0) signs.push([0, compartment.type === 1 ? 1 : -1]);
-  if (m === 2) signs.push([1, isHot(compartment, i % FINE_SIDE, j % FINE_SIDE) ? 1 : -1]);
+  if (isFine) signs.push([1, isHot(compartment, i, j) ? 1 : -1]);
   for (const [k, sign] of signs) features[first + k] = (features[first + k] ?? 0) + (sign * SEPARATION) / 2;
 }
