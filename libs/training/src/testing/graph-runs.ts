@@ -4,7 +4,7 @@ import { initialiseParameters, type Model } from "@parfocal/models";
 import { type CapturedGraph, type CaptureOptions, type ConstantTensor, captureGraph, type GraphPort, runEagerly } from "@parfocal/tensor"; // biome-ignore format: one line
 import { flatLayout, flattenWeights } from "../flat-layout.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
-import { encodeTarget } from "../target.ts";
+import { encodeTarget, type Label } from "../target.ts";
 import { filler } from "./filler.ts";
 
 // Legend: N tiles, D features.
@@ -53,8 +53,8 @@ export function distance(found: Float32Array | undefined, expected: Float32Array
   return expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (found[i] ?? Number.NaN))), 0) / scale;
 }
 
-/** A bag on a ragged piece of tissue, weights, the target of class 1 and random words of a model. */
-export function modelTensors(model: Model, nTiles: number): Record<string, ConstantTensor> {
+/** A bag on a ragged piece of tissue, weights, the target of a label and random words of a model. */
+export function modelTensors(model: Model, nTiles: number, label: Label = 1): Record<string, ConstantTensor> {
   const { trainable, nTrainable } = flatLayout(model.parameters);
   const weights = flattenWeights(trainable, initialiseParameters(model.parameters, createRng(4n)));
   const words = model.dropoutSites.map((site, i): [string, ConstantTensor] => {
@@ -62,7 +62,7 @@ export function modelTensors(model: Model, nTiles: number): Record<string, Const
     const data = Int32Array.from(createRandomWords({ seed: 3n, stream: BigInt(i), shape }));
     return [`random.${site.name}`, { dtype: "i32", shape, data }];
   });
-  const target = encodeTarget(model.config.task, 1, { labelSmoothing: 0.1, classWeights: [1, 2] });
+  const target = encodeTarget(model.config.task, label, { labelSmoothing: 0.1, classWeights: [1, 2] });
   return {
     ...bagTensors(model, nTiles),
     weights: { dtype: "f32", shape: [nTrainable], data: weights },
