@@ -52,12 +52,12 @@ async function writeRegions(): Promise<LabelledBag[]> {
 
 async function trainOn(
   reembed: object,
-  more: { startFrom?: StartFrom; bags?: LabelledBag[] } = {},
+  more: { startFrom?: StartFrom; bags?: LabelledBag[]; head?: object } = {},
 ): Promise<TrainedModel> {
-  const { bags = cohort, ...job } = more;
+  const { bags = cohort, head = HEAD, ...job } = more;
   const split = { validationFraction: 0.2, testFraction: 0.2 };
   const spec = parseTrainSpec({
-    ...{ model: { reembed, head: HEAD, task: TASK }, epochs: 2, optimiser: { learningRate: 5e-3 }, split },
+    ...{ model: { reembed, head, task: TASK }, epochs: 2, optimiser: { learningRate: 5e-3 }, split },
     ...{ frozenEpochs: 1, layerDecay: 0.75, selection: "last" },
   });
   return (await collect(train({ spec, bags, ...job }, world.deps(), SIGNAL))).trained;
@@ -157,6 +157,28 @@ describe.each(CASES)("a model of regions: %s", (name, config, rows) => {
       if (step.done === true) return step.value.tiles;
     }
   }
+});
+
+describe.each([
+  { kind: "clam", hidden: [6], attentionWidth: 4, instances: 2 },
+  { kind: "transmil", hidden: [6], heads: 2, landmarks: 4, convTaps: 5 },
+  { kind: "dtfd", hidden: [6], attentionWidth: 4, distill: "max-min" },
+])("the head %j", (head) => {
+  it.each([
+    ["regions", { ...MIXER, output: "compressed" }],
+    ["tiles of two magnifications", { ...MIXER, levels: [0, 2] }],
+  ])("trains on %s, and predicts the same from the bag and from what its re-embedder leaves", async (rows, config) => {
+    const trained = await trainOn(config, { head });
+    const prefix = `models/${head.kind}-${rows.replaceAll(" ", "-")}/1`;
+    await publishModel(world.store, prefix, trained, { codeVersion: "test" });
+    const loaded = await loadModel(world.store, prefix);
+    const { index, probabilities } = trained.testPredictions[0] ?? { index: 0, probabilities: [] };
+    const ref = cohort[index]?.bag as BagRef;
+    const direct = await predictBag(world, loaded, ref, { wantsAttention: true });
+    expect(direct.probabilities).toEqual(probabilities);
+    expect(direct.attention?.values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    expect((await predictBag(world, loaded, await reembed(loaded, ref))).probabilities).toEqual(probabilities);
+  });
 });
 
 describe("a package without a head", () => {
