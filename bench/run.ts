@@ -32,6 +32,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--cases", "r2t:9000:train,roformer:4096:train", "--rounds", "2"],
   },
   {
+    name: "heads",
+    what: "CLAM, TransMIL and DTFD-MIL against PyTorch: prediction, training step, memory",
+    path: "bench/heads/run.ts",
+    quick: ["--tiles", "4096", "--rounds", "2"],
+  },
+  {
     name: "pretrain",
     what: "pretraining of a region mixer from a folder: regions per second, wait for the loader, memory",
     path: "bench/pretrain/run.ts",
@@ -42,6 +48,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     what: "the region mixer against PyTorch: pretraining, encoding, memory; cost of region sizes",
     path: "bench/mixer/run.ts",
     quick: ["--views", "8", "--rounds", "2"],
+  },
+  {
+    name: "reembed-service",
+    what: "memory of the re-embedding service on a large bag, Predict through three services",
+    path: "bench/reembed/service.ts",
+    quick: ["--tiles", "30000", "--rounds", "2"],
   },
   {
     name: "capture",
