@@ -28,7 +28,7 @@ export {
 export { type Repetition, repeatRows } from "./operations/repeat-rows.ts";
 export { rotatePairs } from "./operations/rotate-pairs.ts";
 export { scaleToRange } from "./operations/scale-to-range.ts";
-export { type BlockResult, scanBlocks } from "./operations/scan-blocks.ts";
+export { type BlockResult, groupSize, scanBlocks } from "./operations/scan-blocks.ts";
 export { sizeOf } from "./operations/size-of.ts";
 export { type SpatialRegions, spatialPlacement } from "./operations/spatial-placement.ts";
 export { type StreamedAttentionOptions, streamedAttention } from "./operations/streamed-attention.ts";

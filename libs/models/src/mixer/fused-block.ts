@@ -1,5 +1,6 @@
 import {
   attentionGradients,
+  groupSize,
   layerNorm,
   layerNormGradients,
   linear,
@@ -11,7 +12,7 @@ import {
   tf,
 } from "@parfocal/tensor";
 
-// Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
+// Legend: B sequences, G of them at a time, S tokens of each, Q of them that ask, W width, h inner width.
 
 /** Weights of a block in the order in which the operation takes them. */
 const PARTS = [
@@ -51,9 +52,9 @@ interface Layer {
 }
 
 /**
- * The block of `applyMixerBlock` without dropout as one differentiable operation, `[B, S, W]` -> `[B, Q, W]`. Both ways it goes sequence
- * after sequence, so that everything between the matrix products is as large as one sequence; products of whole batches are
- * left for the gradients of the weights. Kept for the gradient: inputs, queries, keys, values, what attention gave, the middle, gate and up.
+ * The block of `applyMixerBlock` without dropout as one differentiable operation, `[B, S, W]` -> `[B, Q, W]`. Both ways it goes
+ * through a few sequences at a time, so that everything between the matrix products is as large as they are; gradients of the
+ * weights add up on the way. Kept for the gradient: inputs, queries, keys, values, what attention gave, the middle, gate and up.
  */
 export function fusedMixerBlock(
   tokens: tf.Tensor3D,
@@ -95,108 +96,125 @@ type FixedWeights = readonly [
   ...[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
 ];
 
-/** The sequences to go through, with their masks if they have any. */
-function scanned(tensors: readonly tf.Tensor[], { isPresent }: FusedBlockOptions): tf.Tensor[] {
-  return isPresent === undefined ? [...tensors] : [...tensors, isPresent];
+/** Rows of a step: with fewer the products are slower, with more what lies between them leaves a core's cache. */
+const ROWS_AT_A_TIME = 400;
+
+/** A block that takes G sequences at a time. */
+interface GroupOptions extends FusedBlockOptions {
+  /** G. */
+  readonly size: number;
 }
 
-/** The last of the blocks as a mask `[1, S]`, if there is one. */
+/** Sequences in groups of G, the rows of a group end to end: `[B, n, C]` as `[B/G, G·n, C]`. */
+function grouped(x: tf.Tensor, size: number): tf.Tensor {
+  const [nSequences = 0, nRows = 0, width = 0] = x.shape;
+  return tf.reshape(x, [nSequences / size, size * nRows, width]);
+}
+
+/** What to go through, with the masks of its groups `[B/G, G, S]` if there are any. */
+function scanned(tensors: readonly tf.Tensor[], { isPresent, size }: GroupOptions): tf.Tensor[] {
+  if (isPresent === undefined) return [...tensors];
+  const [nSequences, nTokens] = isPresent.shape;
+  return [...tensors, tf.reshape(isPresent, [nSequences / size, size, nTokens])];
+}
+
+/** The last of the blocks as a mask `[G, S]`, if there is one. */
 function maskOf(blocks: readonly tf.Tensor[], { isPresent }: FusedBlockOptions): { readonly isPresent?: tf.Tensor } {
-  return isPresent === undefined ? {} : { isPresent: tf.expandDims(blocks.at(-1) as tf.Tensor, 0) };
+  return isPresent === undefined ? {} : { isPresent: blocks.at(-1) as tf.Tensor };
 }
 
-/** Rows of one sequence that ask. */
-function askingRows(x: tf.Tensor, { queries: { first, count } }: FusedBlockOptions): tf.Tensor {
-  return count === x.shape[0] ? x : tf.slice(x, [first, 0], [count, -1]);
+/** Rows `[G·n, C]` as sequences `[G, n, C]`. */
+function sequencesOf(x: tf.Tensor, size: number): tf.Tensor {
+  const [nRows = 0, width = 0] = x.shape;
+  return tf.reshape(x, [size, nRows / size, width]);
 }
 
-/** Rows that ask back among all `[S, W]`, zeros elsewhere. */
-function amongAll(x: tf.Tensor, nTokens: number, { queries: { first, count } }: FusedBlockOptions): tf.Tensor {
-  return count === nTokens ? x : tf.pad(x, [[first, nTokens - first - count], [0, 0]]); // biome-ignore format: one line
+/** Of the rows `[G·S, C]` those that ask, `[G·Q, C]`. */
+function askingRows(x: tf.Tensor, { queries: { first, count }, size }: GroupOptions): tf.Tensor {
+  const [nRows = 0, width = 0] = x.shape;
+  if (count * size === nRows) return x;
+  return tf.reshape(tf.slice(sequencesOf(x, size), [0, first, 0], [-1, count, -1]), [size * count, width]);
 }
 
-/** Value, queries, keys and values, attended rows, middle, gate and up, each `[B, ..]`. */
-function forward(x: tf.Tensor3D, weights: BlockWeights, options: FusedBlockOptions): tf.Tensor[] {
-  const { heads } = options;
-  const { stacked } = scanBlocks(scanned([x], options), (blocks) => {
-    const tokens = blocks[0] as tf.Tensor; // [S, W]
+/** Rows that ask `[G·Q, C]` back among all `[G·S, C]`, zeros elsewhere. */
+function amongAll(x: tf.Tensor, nRows: number, { queries: { first, count }, size }: GroupOptions): tf.Tensor {
+  if (count * size === nRows) return x;
+  const after = nRows / size - first - count;
+  return tf.reshape(tf.pad(sequencesOf(x, size), [[0, 0], [first, after], [0, 0]]), [nRows, -1]); // biome-ignore format: one line
+}
+
+/** Value `[B, Q, W]`, then queries, keys and values, attended rows, middle, gate and up in groups `[B/G, G·.., ..]`. */
+function forward(x: tf.Tensor3D, weights: BlockWeights, how: FusedBlockOptions): tf.Tensor[] {
+  const { heads, queries } = how;
+  const [nSequences, nTokens, width] = x.shape;
+  const size = groupSize(nSequences, ROWS_AT_A_TIME / nTokens);
+  const options = { ...how, size };
+  const { stacked } = scanBlocks(scanned([grouped(x, size)], options), (blocks) => {
+    const tokens = blocks[0] as tf.Tensor; // [G·S, W]
     const normed = layerNorm(tokens, ...weights.norm1);
     const apply = (input: tf.Tensor, { weight, bias }: Layer) => linear(input, weight, bias);
-    const asked = apply(askingRows(normed, options), weights.query); // [Q, W]
-    const [key, given] = [apply(normed, weights.key), apply(normed, weights.value)]; // [S, W]
-    const [q, k, v] = [asked, key, given].map((t) => tf.expandDims(t, 0)) as Three;
+    const asked = apply(askingRows(normed, options), weights.query); // [G·Q, W]
+    const [key, given] = [apply(normed, weights.key), apply(normed, weights.value)]; // [G·S, W]
+    const [q, k, v] = [asked, key, given].map((t) => sequencesOf(t, size)) as Three;
     const { isPresent } = maskOf(blocks, options);
     const mixed =
       isPresent === undefined ? multiHeadAttention(q, k, v, { heads }) : maskedAttention(q, k, v, isPresent, { heads });
-    const attended = tf.squeeze(mixed, [0]); // [Q, W]
-    const middle = tf.add(askingRows(tokens, options), apply(attended, weights.out));
+    const middle = tf.add(askingRows(tokens, options), apply(tf.reshape(mixed, [-1, width]), weights.out));
     const inner = layerNorm(middle, ...weights.norm2);
-    const [gate, up] = [linear(inner, weights.gate), linear(inner, weights.up)]; // [Q, h]
+    const [gate, up] = [linear(inner, weights.gate), linear(inner, weights.up)]; // [G·Q, h]
     const value = tf.add(middle, linear(swishProduct(gate, up), weights.down));
-    return { stacked: [value, asked, key, given, attended, middle, gate, up] };
+    return { stacked: [value, asked, key, given, mixed, middle, gate, up] };
   });
-  return [...stacked];
+  const [value, ...between] = stacked as [tf.Tensor, ...tf.Tensor[]];
+  return [tf.reshape(value, [nSequences, queries.count, width]), ...between];
 }
 
 type NineTensors = readonly [...Three, ...Three, ...Three];
 type Three = [tf.Tensor, tf.Tensor, tf.Tensor];
 
 /** Gradients by the tokens and by every weight, in the order of {@link PARTS}. */
-function backward(dy: tf.Tensor3D, saved: readonly tf.Tensor[], options: FusedBlockOptions): tf.Tensor[] {
+function backward(dy: tf.Tensor3D, saved: readonly tf.Tensor[], how: FusedBlockOptions): tf.Tensor[] {
   const x = saved[0] as tf.Tensor3D;
   const weights = weightsOf(saved.slice(1, 1 + PARTS.length));
   const between = saved.slice(1 + PARTS.length);
-  const { stacked, summed } = scanBlocks(scanned([dy, x, ...between], options), (blocks) =>
-    backwardOne(blocks, weights, options),
-  );
-  const [dx, dQuery, dKey, dValue, normed, asking, dMiddle, inner, dGate, dUp, product] = stacked as tf.Tensor[];
-  const [g1, b1, queryBias, keyBias, valueBias, outBias, g2, b2] = summed as tf.Tensor[];
-  const attended = between[3];
-  const by = (slope: tf.Tensor | undefined, input: tf.Tensor | undefined) =>
-    tf.matMul(rowsOf(slope), rowsOf(input), true); // [O, I]
-  return [
-    dx as tf.Tensor,
-    ...([g1, b1] as tf.Tensor[]),
-    tf.concat([by(dQuery, asking), by(dKey, normed), by(dValue, normed)]),
-    tf.concat([queryBias, keyBias, valueBias] as tf.Tensor[]),
-    by(dMiddle, attended),
-    ...([outBias, g2, b2] as tf.Tensor[]),
-    ...[by(dGate, inner), by(dUp, inner), by(dy, product)],
-  ];
+  const size = groupSize(x.shape[0], ROWS_AT_A_TIME / x.shape[1]);
+  const options = { ...how, size };
+  const blocks = scanned([grouped(dy, size), grouped(x, size), ...between], options);
+  const { stacked, summed } = scanBlocks(blocks, (group) => backwardOne(group, weights, options));
+  const [g1, b1, ...others] = summed as [tf.Tensor, tf.Tensor, ...tf.Tensor[]];
+  const [matrices, biases] = [tf.concat(others.slice(0, 3)), tf.concat(others.slice(3, 6))]; // [3W, W], [3W]
+  return [tf.reshape(stacked[0] as tf.Tensor, x.shape), g1, b1, matrices, biases, ...others.slice(6)];
 }
 
-/** `[B, n, C]` as `[B·n, C]`. */
-function rowsOf(x: tf.Tensor | undefined): tf.Tensor2D {
-  const tensor = x as tf.Tensor3D;
-  return tf.reshape(tensor, [-1, tensor.shape[2]]);
-}
-
-/** One sequence of {@link backward}. */
-function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, options: FusedBlockOptions) {
-  const [dy, tokens, query, key, value, , middle, gate, up] = blocks as NineTensors;
-  const nTokens = tokens.shape[0] ?? 0;
+/** One group of {@link backward}. */
+function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, options: GroupOptions) {
+  const [dy, tokens, query, key, value, attended, middle, gate, up] = blocks as NineTensors;
+  const { heads, size } = options;
+  const [nRows = 0, width = 0] = tokens.shape;
   const inner = layerNorm(middle, ...weights.norm2);
   const { value: product, gradients } = swishProductGradients(tf.matMul(dy, weights.down), gate, up);
-  const [dGate, dUp] = gradients; // [Q, h]
-  const dInner = tf.add(tf.matMul(dGate, weights.gate), tf.matMul(dUp, weights.up)); // [Q, W]
+  const [dGate, dUp] = gradients; // [G·Q, h]
+  const dInner = tf.add(tf.matMul(dGate, weights.gate), tf.matMul(dUp, weights.up)); // [G·Q, W]
   const [byMiddle, g2, b2] = layerNormGradients(dInner, [middle, ...weights.norm2]);
   const dMiddle = tf.add(dy, byMiddle);
   const dAttended = tf.matMul(dMiddle, weights.out.weight);
-  const [q, k, v, upstream] = [query, key, value, dAttended].map((t) => tf.expandDims(t, 0)) as [...Three, tf.Tensor];
+  const [q, k, v, upstream] = [query, key, value, dAttended].map((t) => sequencesOf(t, size)) as [...Three, tf.Tensor];
   const slopes = attentionGradients(upstream, {
-    ...{ query: q, key: k, value: v, heads: options.heads },
+    ...{ query: q, key: k, value: v, heads },
     ...maskOf(blocks, options),
   });
-  const [dQuery, dKey, dValue] = slopes.map((t) => tf.squeeze(t, [0])) as Three;
+  const [dQuery, dKey, dValue] = slopes.map((t) => tf.reshape(t, [-1, width])) as Three;
   const normed = layerNorm(tokens, ...weights.norm1);
-  const byQuery = amongAll(tf.matMul(dQuery, weights.query.weight), nTokens, options);
+  const byQuery = amongAll(tf.matMul(dQuery, weights.query.weight), nRows, options);
   const byKeys = tf.add(tf.matMul(dKey, weights.key.weight), tf.matMul(dValue, weights.value.weight));
-  const dNormed = tf.add(byKeys, byQuery); // [S, W]
+  const dNormed = tf.add(byKeys, byQuery); // [G·S, W]
   const [byTokens, g1, b1] = layerNormGradients(dNormed, [tokens, ...weights.norm1]);
-  const dx = tf.add(amongAll(dMiddle, nTokens, options), byTokens);
+  const dx = tf.add(amongAll(dMiddle, nRows, options), byTokens);
   const asking = askingRows(normed, options);
-  return {
-    stacked: [dx, dQuery, dKey, dValue, normed, asking, dMiddle, inner, dGate, dUp, product],
-    summed: [g1, b1, ...[dQuery, dKey, dValue, dMiddle].map((t) => tf.sum(t, 0)), g2, b2],
-  };
+  const by = (slope: tf.Tensor, input: tf.Tensor) => tf.matMul(slope, input, true); // [O, I]
+  const layers = [by(dQuery, asking), by(dKey, normed), by(dValue, normed)];
+  const biases = [dQuery, dKey, dValue].map((t) => tf.sum(t, 0));
+  const out = [by(dMiddle, tf.reshape(attended, [-1, width])), tf.sum(dMiddle, 0)];
+  const inside = [by(dGate, inner), by(dUp, inner), by(dy, product)];
+  return { stacked: [dx], summed: [g1, b1, ...layers, ...biases, ...out, g2, b2, ...inside] };
 }

@@ -54,6 +54,8 @@ export interface Recorder {
    * every call with one `symbol`. The first call emits the formula, an i64 `[1]`. Nothing when all sizes are numbers.
    */
   deriveSize(symbol: string, emitFormula: () => RecordedValue): number | undefined;
+  /** Whether sizes may stand for symbols. */
+  readonly hasSymbols: boolean;
   readonly nodes: readonly RecordedNode[];
   readonly constants: readonly RecordedConstant[];
   /** Derived symbols in the order of their sentinels, and the values that hold their sizes. */
@@ -122,6 +124,7 @@ export function createRecorder({ nSymbols = 0, which = 0, capture }: RecorderOpt
     nodes,
     constants,
     derived,
+    hasSymbols: nSymbols > 0,
     deriveSize(symbol, emitFormula) {
       if (nSymbols === 0) return undefined;
       if (!derived.has(symbol)) derived.set(symbol, emitFormula());

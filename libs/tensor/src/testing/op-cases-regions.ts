@@ -103,6 +103,15 @@ export const regionCases: readonly OpCase[] = [
     },
     by: [],
   },
+  {
+    name: "scanBlocks, products added up",
+    inputs: { x: f32([3, 2, 4]), w: f32([3, 2, 5]) },
+    f: ({ x, w }) => {
+      const { summed } = scanBlocks([x!, w!], ([a, b]) => ({ stacked: [a!], summed: [tf.matMul(a!, b!, true)] }));
+      return summed[0]!;
+    },
+    by: [],
+  },
   { name: "swishProduct", inputs: { g: f32([3, 4], -4, 4), u: f32([3, 4]) }, f: ({ g, u }) => swishProduct(g!, u!) },
   { name: "cosineDistance", inputs: { a: f32([3, 5]), b: f32([3, 5]) }, f: ({ a, b }) => cosineDistance(a!, b!) },
   {
