@@ -99,6 +99,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--seeds", "1,2"],
   },
   {
+    name: "claims-magnifications",
+    what: "pretraining on several magnifications lets few labels do: planted cohorts",
+    path: "bench/claims/magnifications.ts",
+    quick: ["--seeds", "1,2", "--rows", "AB-MIL all,Random all,MEM 0.50"],
+  },
+  {
     name: "regions",
     what: "build of region bags, random reads of regions and of contrastive sources, memory",
     path: "bench/regions/read.ts",
