@@ -38,7 +38,7 @@ describe("a model's configuration", () => {
   });
 
   it.each([
-    [{ head: { kind: "transmil" } }, 'head.kind is "transmil"; it must be one of mean, max, abmil, gated-abmil'],
+    [{ head: { kind: "lstm" } }, 'head.kind is "lstm"; it must be one of mean, max, abmil, gated-abmil'],
     [{ head: { kind: "mean", depth: 3 } }, 'head has an unknown field "depth"'],
     [{ head: { kind: "mean", dropout: 1 } }, "head.dropout is 1; it must be a number from 0 to 0.95"],
     [{ head: { kind: "abmil", hidden: [0] } }, "head.hidden[0] is 0; it must be a whole number from 1 to 32768"],
