@@ -42,7 +42,8 @@ class TorchSide:
         for parameter in layout:
             size = int(numpy.prod(parameter["shape"]))
             module, kind = parameter["name"].rsplit(".", 1)
-            target = self.model.get_parameter(f"{self.modules[module]}.{kind}")
+            path = f"{self.modules[module]}.{kind}".removeprefix(".")
+            target = self.model.get_parameter(path)
             target.data.copy_(torch.from_numpy(flat[offset : offset + size].copy()).reshape(target.shape))
             filled.add(id(target))
             offset += size
@@ -51,7 +52,9 @@ class TorchSide:
 
     def step(self):
         self.optimiser.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(self.model(*self.inputs), self.target)
+        # A model may have a loss of its own.
+        own = getattr(self.model, "loss", None)
+        loss = own(*self.inputs, self.target) if own else F.cross_entropy(self.model(*self.inputs), self.target)
         loss.backward()
         self.optimiser.step()
         return loss.item()
