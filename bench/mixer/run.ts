@@ -81,7 +81,11 @@ function sampled(tiles: Float32Array, { model, arrays }: MixerSide): number[] {
 function report(what: string, found: readonly number[], expected: readonly number[]): void {
   const scale = Math.max(...expected.map(Math.abs));
   const gap = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? Number.NaN)))) / scale;
-  const shown = (values: readonly number[]) => values.slice(0, 3).map((value) => value.toFixed(7)).join(" "); // biome-ignore format: one line
+  const shown = (values: readonly number[]) =>
+    values
+      .slice(0, 3)
+      .map((value) => value.toFixed(7))
+      .join(" ");
   console.log(`  ${what}: ours ${shown(found)} | torch ${shown(expected)}, greatest gap ${gap.toExponential(1)}`);
   // Not `gap > TOLERANCE`: that lets NaN pass.
   if (!(gap <= TOLERANCE) || found.length !== expected.length) process.exitCode = 1;

@@ -163,7 +163,9 @@ function assertAbsent(value: number | undefined, message: string): void {
 
 /** What was given, without what was not. */
 function defined(numbers: Readonly<Record<string, number | undefined>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(numbers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))); // biome-ignore format: one line
+  return Object.fromEntries(
+    Object.entries(numbers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
 
 function clamBranches({ head }: ArchitectureOptions, before: commonV1.ClamHead): commonV1.ClamHead_Branches {

@@ -180,7 +180,10 @@ function distill(
   const weight = context.parameter<tf.Tensor2D>("first.classifier.weight"); // [K, W]
   const activation = classActivation(attention, tf.matMul(hidden, weight, false, true), bags, link); // [N, S]
   const ends = config.distill === "max" ? [activation] : [activation, tf.neg(activation) as tf.Tensor2D];
-  const picks = tf.concat(ends.map((values) => largestTiles(valuesWithin(values, bags), config.instances)), 1); // biome-ignore format: one line
+  const picks = tf.concat(
+    ends.map((values) => largestTiles(valuesWithin(values, bags), config.instances)),
+    1,
+  );
   const own = tf.mul(picks, tf.expandDims(tf.transpose(bags.isIn), 1)); // [S·G, c, N], rows of tiles of other sub-bags emptied
   const nRows = bags.nSplits * config.groups * rowsPerGroup(config);
   const flat: tf.Tensor2D = tf.reshape(own, [nRows, hidden.shape[0]]);

@@ -89,7 +89,12 @@ export const transmilHead: HeadDefinition<TransmilConfig> = {
         ...normParameters("norm", width),
         ...linearParameters("classifier", { nIn: width, nOut: nLogits, scheme: config.init }),
       ],
-      dropoutSites: [...trunk.dropoutSites, site("layers.0.tiles", TILES), site("layers.0.token", 1), site("layers.1.token", 1)], // biome-ignore format: one line
+      dropoutSites: [
+        ...trunk.dropoutSites,
+        site("layers.0.tiles", TILES),
+        site("layers.0.token", 1),
+        site("layers.1.token", 1),
+      ],
     };
   },
 

@@ -13,7 +13,14 @@ const NEVER = -1e30;
 export function largestTiles(scores: tf.Tensor2D, k: number): tf.Tensor3D {
   return chosen(scores, (x) => {
     const [nTiles, nColumns] = (x as tf.Tensor2D).shape;
-    const padded = tf.pad(tf.transpose(x as tf.Tensor2D), [[0, 0], [0, k]], NEVER); // biome-ignore format: one line
+    const padded = tf.pad(
+      tf.transpose(x as tf.Tensor2D),
+      [
+        [0, 0],
+        [0, k],
+      ],
+      NEVER,
+    );
     const { indices } = tf.topk(padded, k); // [A, k]
     const tile = tf.range(0, nTiles, 1, "int32"); // [N]
     return tf.cast(tf.equal(tf.reshape(indices, [nColumns, k, 1]), tile), "float32");

@@ -118,7 +118,7 @@ export function convolveImage(
     const weight = context.parameter<tf.Tensor4D>(`${name}.${i}.weight`); // [C, 1, k, k]
     if (size === largest) return weight;
     const margin: [number, number] = [(largest - size) / 2, (largest - size) / 2];
-    return tf.pad(weight, [[0, 0], [0, 0], margin, isColumn ? [0, 0] : margin]); // biome-ignore format: one line
+    return tf.pad(weight, [[0, 0], [0, 0], margin, isColumn ? [0, 0] : margin]);
   });
   const biases = kernels.map((_, i) => context.parameter(`${name}.${i}.bias`)); // [C]
   const filter = tf.transpose(sumOf(weights), [2, 3, 0, 1]) as tf.Tensor4D; // [k, k, C, 1]

@@ -140,7 +140,14 @@ function askingRows(x: tf.Tensor, { queries: { first, count }, size }: GroupOpti
 function amongAll(x: tf.Tensor, nRows: number, { queries: { first, count }, size }: GroupOptions): tf.Tensor {
   if (count * size === nRows) return x;
   const after = nRows / size - first - count;
-  return tf.reshape(tf.pad(sequencesOf(x, size), [[0, 0], [first, after], [0, 0]]), [nRows, -1]); // biome-ignore format: one line
+  return tf.reshape(
+    tf.pad(sequencesOf(x, size), [
+      [0, 0],
+      [first, after],
+      [0, 0],
+    ]),
+    [nRows, -1],
+  );
 }
 
 /** Value `[B, Q, W]`, then queries, keys and values, attended rows, middle, gate and up in groups `[B/G, G·.., ..]`. */

@@ -18,7 +18,14 @@ const placed = defineOperation<readonly [Tensor, Tensor, Tensor], undefined>({
     const type = { dtype: "f32" as const, shape: [source.shape[0] ?? 0, width] };
     return recorder.emit("Gather", [padded, source], type, { attributes: { axis: int(0) } });
   },
-  eager: ([x, source]) => tf.gather(tf.pad(x, [[0, 1], [0, 0]]), source as Tensor1D), // biome-ignore format: one line
+  eager: ([x, source]) =>
+    tf.gather(
+      tf.pad(x, [
+        [0, 1],
+        [0, 0],
+      ]),
+      source as Tensor1D,
+    ),
   gradient: (dy, { inputs: [, source, place] }): Tensor[] => [
     takeRows(dy, { source, place }),
     tf.zerosLike(source),

@@ -19,7 +19,14 @@ const repeated = defineOperation<readonly [Tensor, Tensor, Tensor, Tensor], unde
     const type = { dtype: "f32" as const, shape: [source.shape[0] ?? 0, width] };
     return recorder.emit("Gather", [padded, source], type, { attributes: { axis: int(0) } });
   },
-  eager: ([x, source]) => tf.gather(tf.pad(x, [[0, 1], [0, 0]]), source as Tensor1D), // biome-ignore format: one line
+  eager: ([x, source]) =>
+    tf.gather(
+      tf.pad(x, [
+        [0, 1],
+        [0, 0],
+      ]),
+      source as Tensor1D,
+    ),
   gradient(dy, { inputs: [, source, place, again] }): Tensor[] {
     // Seen from the gradient, rows are places, filled from at most two of them.
     const first = placeRows(dy, { source: place, place: source });

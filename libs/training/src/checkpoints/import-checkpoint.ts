@@ -86,7 +86,12 @@ function readTensors(bytes: Uint8Array): ForeignTensors {
   const plain = (name: string) => name.slice(root.length).replace(/^module\./u, "");
   return new Map(
     found.map(([name, tensor]) => {
-      const entry = { shape: tensor.shape, get values() { return floatsOf(name, tensor); } }; // biome-ignore format: one line
+      const entry = {
+        shape: tensor.shape,
+        get values() {
+          return floatsOf(name, tensor);
+        },
+      };
       return [plain(name), entry] as const;
     }),
   );
@@ -107,7 +112,9 @@ function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensor
     const theirs = [foreign.foreignName(name)].flat();
     for (const each of theirs) left.delete(each);
     const [rows = 0, ...rest] = shape;
-    const parts = theirs.map((each) => valuesOf(tensors, each, theirs.length === 1 ? shape : [rows / theirs.length, ...rest])); // biome-ignore format: one line
+    const parts = theirs.map((each) =>
+      valuesOf(tensors, each, theirs.length === 1 ? shape : [rows / theirs.length, ...rest]),
+    );
     return [name, joined(parts)];
   });
   const [other] = left;
