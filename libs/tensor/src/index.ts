@@ -1,6 +1,7 @@
 export { type CaptureOptions, type ConstantTensor, captureGraph } from "./capture/capture.ts";
 export { type ConstantSummary, describeGraph, formatGraph, type GraphSummary } from "./describe.ts";
 export type { CapturedGraph, Dim, GraphPort, GraphType } from "./graph.ts";
+export { convolveRows } from "./operations/convolve-rows.ts";
 export { convolveTokens } from "./operations/convolve-tokens.ts";
 export { cosineDistance } from "./operations/cosine-distance.ts";
 export { type DerivedSize, deriveSize } from "./operations/derive-size.ts";

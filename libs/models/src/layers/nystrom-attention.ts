@@ -2,7 +2,7 @@
  * Attention through landmarks. Legend: P places, of which T hold tokens, W width, H heads, d = W / H, m landmarks, l = P / m places of a
  * landmark, k taps.
  */
-import { expandTo, linear, multiHeadAttention, type Placement, takeRows, tf } from "@parfocal/tensor";
+import { convolveRows, linear, multiHeadAttention, type Placement, takeRows, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { linearParameters, type ParameterSpec } from "../parameter.ts";
 import { applyLinear } from "./linear.ts";
@@ -110,19 +110,11 @@ export function attendAllTokens(
   const { queryWeight, values, landmarkKeys, answers } = landmarksOf(context, name, rows, config);
   const queries = asBatch(linear(rows, queryWeight));
   const attended = multiHeadAttention(queries, landmarkKeys, answers, { heads: config.heads }); // [1, P, W]
-  const mixed = tf.add(tf.reshape(attended, rows.shape), convolvePlaces(context, name, values));
+  const mixed = tf.add(
+    tf.reshape(attended, rows.shape),
+    convolveRows(values, context.parameter(`${name}.conv.weight`), config.landmarks),
+  );
   return placements.map((placement) => applyLinear(context, `${name}.out`, takeRows(mixed, placement) as tf.Tensor2D));
-}
-
-/** Values `[P, W]` convolved along the places, every channel of head h by the taps of h; zero outside. */
-function convolvePlaces(context: ForwardContext, name: string, values: tf.Tensor2D): tf.Tensor2D {
-  const [nPlaces, width] = values.shape;
-  const kernel = context.parameter<tf.Tensor2D>(`${name}.conv.weight`); // [H, k]
-  const [heads, nTaps] = kernel.shape;
-  const perChannel = expandTo(tf.reshape(tf.transpose(kernel), [nTaps, heads, 1]), [nTaps, heads, width / heads]);
-  const filter: tf.Tensor4D = tf.reshape(perChannel, [nTaps, 1, width, 1]);
-  const image: tf.Tensor4D = tf.reshape(values, [1, nPlaces, 1, width]);
-  return tf.reshape(tf.depthwiseConv2d(image, filter, 1, "same"), [nPlaces, width]);
 }
 
 /** What the class token gets, and what it looks at. */

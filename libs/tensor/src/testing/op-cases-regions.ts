@@ -1,3 +1,4 @@
+import { convolveRows } from "../operations/convolve-rows.ts";
 import { convolveTokens } from "../operations/convolve-tokens.ts";
 import { cosineDistance } from "../operations/cosine-distance.ts";
 import { lookupRows } from "../operations/lookup-rows.ts";
@@ -65,6 +66,16 @@ export const regionCases: readonly OpCase[] = [
     name: "convolveTokens",
     inputs: { x: f32([2, 7, 6]), k: f32([3, 5]) },
     f: ({ x, k }) => convolveTokens(x!, k!),
+  },
+  {
+    name: "convolveRows",
+    inputs: { x: f32([8, 6]), k: f32([3, 5]) },
+    f: ({ x, k }) => convolveRows(x as tf.Tensor2D, k as tf.Tensor2D, 2),
+  },
+  {
+    name: "convolveRows with more taps than rows of a block",
+    inputs: { x: f32([6, 4]), k: f32([2, 9]) },
+    f: ({ x, k }) => convolveRows(x as tf.Tensor2D, k as tf.Tensor2D, 3),
   },
   {
     name: "convolveTokens with more taps than tokens",
