@@ -36,7 +36,7 @@ export async function startServices(storeEnv: ServiceEnv) {
   const logger = createSilentLogger();
   const aggregate = await startAggregate(aggregateConfigFromEnv(env), logger, env);
   const reembed = await startReembed(reembedConfigFromEnv(env), logger, env);
-  const pretrain = await startPretrain(pretrainConfigFromEnv(env), logger);
+  const pretrain = await startPretrain(pretrainConfigFromEnv(env), logger, env);
   const addressed = {
     ...env,
     PARFOCAL_PRETRAIN_ADDRESS: pretrain.server.address,
