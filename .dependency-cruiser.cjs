@@ -10,6 +10,7 @@ const allowed = {
   models: ["errors", "tensor", "geometry"],
   training: ["errors", "tensor", "models", "metrics", "bags", "store", "engine", "geometry"],
   workflows: ["errors", "store"],
+  tables: ["errors"],
   protocol: ["errors"],
   runtime: ["errors", "protocol", "store", "bags", "engine", "tensor", "workflows"],
   stage: ["errors", "protocol", "runtime", "store", "bags", "engine"],
