@@ -15,7 +15,15 @@ import {
   ModelReference,
   ObjectReference,
 } from "../../common/v1/reference.ts";
-import { EpochReport, Part, partFromJSON, partToJSON, Task, TrainingSpec } from "../../common/v1/training.ts";
+import {
+  EpochReport,
+  Part,
+  partFromJSON,
+  partToJSON,
+  SurvivalTime,
+  Task,
+  TrainingSpec,
+} from "../../common/v1/training.ts";
 
 /** Scores one bag. */
 export interface PredictRequest {
@@ -27,7 +35,11 @@ export interface PredictRequest {
    * The bag: re-embedded by the model's re-embedder, or as it was trained on (then it is re-embedded here, uncached).
    * Encoder, width and geometry must be the manifest's.
    */
-  bag?: BagReference | undefined;
+  bag?:
+    | BagReference
+    | undefined;
+  /** Further slides of the patient, at most 63: together they are decided by the rule for groups that the model was trained with. */
+  moreBags: BagReference[];
 }
 
 /** What the model says. */
@@ -78,6 +90,15 @@ export interface LabelledBag {
   part: Part;
   /** Opaque key of the group that has the label, e.g. the specimen of several slides; within one patient. Empty: the patient's. */
   groupKey: string;
+  /** Regression: the numbers by their names in the task; those that are not known are left out. */
+  values: { [key: string]: number };
+  /** Survival and Cox: what is known of the event. */
+  survival?: SurvivalTime | undefined;
+}
+
+export interface LabelledBag_ValuesEntry {
+  key: string;
+  value: number;
 }
 
 /** Trains a model. */
@@ -219,7 +240,7 @@ export interface EvaluateResponse {
 }
 
 function createBasePredictRequest(): PredictRequest {
-  return { model: undefined, bag: undefined };
+  return { model: undefined, bag: undefined, moreBags: [] };
 }
 
 export const PredictRequest: MessageFns<PredictRequest> = {
@@ -229,6 +250,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     }
     if (message.bag !== undefined) {
       BagReference.encode(message.bag, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.moreBags) {
+      BagReference.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -262,6 +286,14 @@ export const PredictRequest: MessageFns<PredictRequest> = {
             message.bag = BagReference.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.moreBags.push(BagReference.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -278,6 +310,11 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     return {
       model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
       bag: isSet(object.bag) ? BagReference.fromJSON(object.bag) : undefined,
+      moreBags: globalThis.Array.isArray(object?.moreBags)
+        ? object.moreBags.map((e: any) => BagReference.fromJSON(e))
+        : globalThis.Array.isArray(object?.more_bags)
+        ? object.more_bags.map((e: any) => BagReference.fromJSON(e))
+        : [],
     };
   },
 
@@ -288,6 +325,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     }
     if (message.bag !== undefined) {
       obj.bag = BagReference.toJSON(message.bag);
+    }
+    if (message.moreBags?.length) {
+      obj.moreBags = message.moreBags.map((e) => BagReference.toJSON(e));
     }
     return obj;
   },
@@ -301,6 +341,7 @@ export const PredictRequest: MessageFns<PredictRequest> = {
       ? ModelReference.fromPartial(object.model)
       : undefined;
     message.bag = (object.bag !== undefined && object.bag !== null) ? BagReference.fromPartial(object.bag) : undefined;
+    message.moreBags = object.moreBags?.map((e) => BagReference.fromPartial(e)) || [];
     return message;
   },
 };
@@ -589,7 +630,16 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
 };
 
 function createBaseLabelledBag(): LabelledBag {
-  return { bag: undefined, labels: [], unknownLabels: [], patientKey: "", part: 0, groupKey: "" };
+  return {
+    bag: undefined,
+    labels: [],
+    unknownLabels: [],
+    patientKey: "",
+    part: 0,
+    groupKey: "",
+    values: {},
+    survival: undefined,
+  };
 }
 
 export const LabelledBag: MessageFns<LabelledBag> = {
@@ -611,6 +661,12 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     }
     if (message.groupKey !== "") {
       writer.uint32(50).string(message.groupKey);
+    }
+    globalThis.Object.entries(message.values).forEach(([key, value]: [string, number]) => {
+      LabelledBag_ValuesEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    if (message.survival !== undefined) {
+      SurvivalTime.encode(message.survival, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -676,6 +732,25 @@ export const LabelledBag: MessageFns<LabelledBag> = {
             message.groupKey = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = LabelledBag_ValuesEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.values[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.survival = SurvivalTime.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -708,6 +783,21 @@ export const LabelledBag: MessageFns<LabelledBag> = {
         : isSet(object.group_key)
         ? globalThis.String(object.group_key)
         : "",
+      values: isObject(object.values)
+        ? (globalThis.Object.entries(object.values) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      survival: isSet(object.survival) ? SurvivalTime.fromJSON(object.survival) : undefined,
     };
   },
 
@@ -731,6 +821,18 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     if (message.groupKey !== "") {
       obj.groupKey = message.groupKey;
     }
+    if (message.values) {
+      const entries = globalThis.Object.entries(message.values) as [string, number][];
+      if (entries.length > 0) {
+        obj.values = {};
+        entries.forEach(([k, v]) => {
+          obj.values[k] = floatToJson(v);
+        });
+      }
+    }
+    if (message.survival !== undefined) {
+      obj.survival = SurvivalTime.toJSON(message.survival);
+    }
     return obj;
   },
 
@@ -745,6 +847,103 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     message.patientKey = object.patientKey ?? "";
     message.part = object.part ?? 0;
     message.groupKey = object.groupKey ?? "";
+    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.survival = (object.survival !== undefined && object.survival !== null)
+      ? SurvivalTime.fromPartial(object.survival)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLabelledBag_ValuesEntry(): LabelledBag_ValuesEntry {
+  return { key: "", value: 0 };
+}
+
+export const LabelledBag_ValuesEntry: MessageFns<LabelledBag_ValuesEntry> = {
+  encode(message: LabelledBag_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LabelledBag_ValuesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLabelledBag_ValuesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LabelledBag_ValuesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: LabelledBag_ValuesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = floatToJson(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LabelledBag_ValuesEntry>): LabelledBag_ValuesEntry {
+    return LabelledBag_ValuesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LabelledBag_ValuesEntry>): LabelledBag_ValuesEntry {
+    const message = createBaseLabelledBag_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
     return message;
   },
 };
@@ -2116,6 +2315,10 @@ export interface AggregateServiceClient<CallOptionsExt = {}> {
   ): Promise<ImportModelResponse>;
   /** Scores labelled bags and gives metrics with intervals. */
   evaluate(request: DeepPartial<EvaluateRequest>, options?: CallOptions & CallOptionsExt): Promise<EvaluateResponse>;
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

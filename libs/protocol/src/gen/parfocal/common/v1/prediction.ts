@@ -17,20 +17,51 @@ export interface ClassProbability {
   threshold?: number | undefined;
 }
 
+/** One number of a regression. */
+export interface TargetValue {
+  /** Its name in the task. */
+  label: string;
+  /** In the unit of the training labels. */
+  value: number;
+}
+
+/** When an event comes, of one slide or patient. */
+export interface SurvivalPrediction {
+  /** Ranks patients: larger is sooner. Discrete time: minus the sum of `curve`'s survivals. Cox: the logarithm of the hazard ratio. */
+  risk: number;
+  /** At the end of each interval, in their order; Cox: empty. */
+  curve: SurvivalPoint[];
+}
+
+/** One point of a survival curve. */
+export interface SurvivalPoint {
+  /** End of the interval, in the unit of the training labels; that of the last one is the latest time of the training part. */
+  time: number;
+  /** Probability that the event has not come by then, 0 to 1. */
+  survival: number;
+  /** Probability that it comes in the interval if it has not come before, 0 to 1. */
+  hazard: number;
+}
+
 /** What a model says of one slide. */
 export interface Prediction {
-  /** One per class, in the model's order. */
+  /** One per class, in the model's order; ordinal: lowest first. Empty where the task has no classes. */
   probabilities: ClassProbability[];
-  /** The decided class; multi-label: every class at or above its threshold, possibly none. */
+  /** The decided class; multi-label: every class at or above its threshold, possibly none; ordinal: the median. */
   decision: string[];
   /** Time inside the engine, milliseconds. */
   engineMs: number;
+  /** Regression: one per number, in the model's order. */
+  values: TargetValue[];
+  /** Survival and Cox. */
+  survival?: SurvivalPrediction | undefined;
 }
 
 /** A figure with its interval. */
 export interface Metric {
   /**
-   * Machine name: `auroc`, `average_precision`, `balanced_accuracy`, `accuracy`, `f1`, `log_loss`, `brier`, `ece`. Where the cases
+   * Machine name: `auroc`, `average_precision`, `balanced_accuracy`, `accuracy`, `f1`, `log_loss`, `brier`, `ece`; ordinal:
+   * `quadratic_kappa`; regression: `mae`, `rmse`, `r2`, `pearson`, `spearman`; survival: `c_index`, `uno_c_index`. Where the cases
    * are groups of slides, for which the most positive slide speaks, those of the groups' means as well: `mean_auroc`, and so on.
    */
   name: string;
@@ -163,8 +194,279 @@ export const ClassProbability: MessageFns<ClassProbability> = {
   },
 };
 
+function createBaseTargetValue(): TargetValue {
+  return { label: "", value: 0 };
+}
+
+export const TargetValue: MessageFns<TargetValue> = {
+  encode(message: TargetValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.label !== "") {
+      writer.uint32(10).string(message.label);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetValue {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetValue();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TargetValue {
+    return {
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: TargetValue): unknown {
+    const obj: any = {};
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    if (message.value !== 0) {
+      obj.value = floatToJson(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TargetValue>): TargetValue {
+    return TargetValue.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TargetValue>): TargetValue {
+    const message = createBaseTargetValue();
+    message.label = object.label ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseSurvivalPrediction(): SurvivalPrediction {
+  return { risk: 0, curve: [] };
+}
+
+export const SurvivalPrediction: MessageFns<SurvivalPrediction> = {
+  encode(message: SurvivalPrediction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.risk !== 0) {
+      writer.uint32(9).double(message.risk);
+    }
+    for (const v of message.curve) {
+      SurvivalPoint.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SurvivalPrediction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSurvivalPrediction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.risk = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.curve.push(SurvivalPoint.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SurvivalPrediction {
+    return {
+      risk: isSet(object.risk) ? globalThis.Number(object.risk) : 0,
+      curve: globalThis.Array.isArray(object?.curve) ? object.curve.map((e: any) => SurvivalPoint.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SurvivalPrediction): unknown {
+    const obj: any = {};
+    if (message.risk !== 0) {
+      obj.risk = floatToJson(message.risk);
+    }
+    if (message.curve?.length) {
+      obj.curve = message.curve.map((e) => SurvivalPoint.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SurvivalPrediction>): SurvivalPrediction {
+    return SurvivalPrediction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SurvivalPrediction>): SurvivalPrediction {
+    const message = createBaseSurvivalPrediction();
+    message.risk = object.risk ?? 0;
+    message.curve = object.curve?.map((e) => SurvivalPoint.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSurvivalPoint(): SurvivalPoint {
+  return { time: 0, survival: 0, hazard: 0 };
+}
+
+export const SurvivalPoint: MessageFns<SurvivalPoint> = {
+  encode(message: SurvivalPoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== 0) {
+      writer.uint32(9).double(message.time);
+    }
+    if (message.survival !== 0) {
+      writer.uint32(17).double(message.survival);
+    }
+    if (message.hazard !== 0) {
+      writer.uint32(25).double(message.hazard);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SurvivalPoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSurvivalPoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.time = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.survival = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.hazard = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SurvivalPoint {
+    return {
+      time: isSet(object.time) ? globalThis.Number(object.time) : 0,
+      survival: isSet(object.survival) ? globalThis.Number(object.survival) : 0,
+      hazard: isSet(object.hazard) ? globalThis.Number(object.hazard) : 0,
+    };
+  },
+
+  toJSON(message: SurvivalPoint): unknown {
+    const obj: any = {};
+    if (message.time !== 0) {
+      obj.time = floatToJson(message.time);
+    }
+    if (message.survival !== 0) {
+      obj.survival = floatToJson(message.survival);
+    }
+    if (message.hazard !== 0) {
+      obj.hazard = floatToJson(message.hazard);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SurvivalPoint>): SurvivalPoint {
+    return SurvivalPoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SurvivalPoint>): SurvivalPoint {
+    const message = createBaseSurvivalPoint();
+    message.time = object.time ?? 0;
+    message.survival = object.survival ?? 0;
+    message.hazard = object.hazard ?? 0;
+    return message;
+  },
+};
+
 function createBasePrediction(): Prediction {
-  return { probabilities: [], decision: [], engineMs: 0 };
+  return { probabilities: [], decision: [], engineMs: 0, values: [], survival: undefined };
 }
 
 export const Prediction: MessageFns<Prediction> = {
@@ -177,6 +479,12 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.engineMs !== 0) {
       writer.uint32(25).double(message.engineMs);
+    }
+    for (const v of message.values) {
+      TargetValue.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.survival !== undefined) {
+      SurvivalPrediction.encode(message.survival, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -218,6 +526,22 @@ export const Prediction: MessageFns<Prediction> = {
             message.engineMs = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.values.push(TargetValue.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.survival = SurvivalPrediction.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -241,6 +565,8 @@ export const Prediction: MessageFns<Prediction> = {
         : isSet(object.engine_ms)
         ? globalThis.Number(object.engine_ms)
         : 0,
+      values: globalThis.Array.isArray(object?.values) ? object.values.map((e: any) => TargetValue.fromJSON(e)) : [],
+      survival: isSet(object.survival) ? SurvivalPrediction.fromJSON(object.survival) : undefined,
     };
   },
 
@@ -255,6 +581,12 @@ export const Prediction: MessageFns<Prediction> = {
     if (message.engineMs !== 0) {
       obj.engineMs = floatToJson(message.engineMs);
     }
+    if (message.values?.length) {
+      obj.values = message.values.map((e) => TargetValue.toJSON(e));
+    }
+    if (message.survival !== undefined) {
+      obj.survival = SurvivalPrediction.toJSON(message.survival);
+    }
     return obj;
   },
 
@@ -266,6 +598,10 @@ export const Prediction: MessageFns<Prediction> = {
     message.probabilities = object.probabilities?.map((e) => ClassProbability.fromPartial(e)) || [];
     message.decision = object.decision?.map((e) => e) || [];
     message.engineMs = object.engineMs ?? 0;
+    message.values = object.values?.map((e) => TargetValue.fromPartial(e)) || [];
+    message.survival = (object.survival !== undefined && object.survival !== null)
+      ? SurvivalPrediction.fromPartial(object.survival)
+      : undefined;
     return message;
   },
 };

@@ -121,8 +121,17 @@ export function partToJSON(object: Part): string {
 export interface Task {
   /** The kind of decision. */
   kind: Task_Kind;
-  /** Names of the classes in the order of the outputs, distinct, each 1 to 128 bytes. Binary: negative first. */
+  /**
+   * Names of the classes in the order of the outputs, distinct, each 1 to 128 bytes. Binary: negative first. Ordinal: lowest first.
+   * Regression: names of the numbers. Survival and Cox: none.
+   */
   classes: string[];
+  /** Regression only; absent: its defaults. */
+  regression?:
+    | RegressionOptions
+    | undefined;
+  /** Survival and Cox only; absent: their defaults. */
+  survival?: SurvivalOptions | undefined;
 }
 
 /** The kind of decision. */
@@ -135,6 +144,14 @@ export const Task_Kind = {
   KIND_MULTICLASS: 2,
   /** KIND_MULTILABEL - Any subset of the classes, each decided by itself; labels may be missing. */
   KIND_MULTILABEL: 3,
+  /** KIND_ORDINAL - Exactly one of two or more classes that have an order, lowest first. */
+  KIND_ORDINAL: 4,
+  /** KIND_REGRESSION - One number or several; some may be missing. */
+  KIND_REGRESSION: 5,
+  /** KIND_SURVIVAL - When an event comes, in discrete time: a hazard for each interval. */
+  KIND_SURVIVAL: 6,
+  /** KIND_COX - When an event comes, as a risk that ranks patients (Cox's partial likelihood). */
+  KIND_COX: 7,
 } as const;
 
 export type Task_Kind = typeof Task_Kind[keyof typeof Task_Kind];
@@ -144,6 +161,10 @@ export namespace Task_Kind {
   export type KIND_BINARY = typeof Task_Kind.KIND_BINARY;
   export type KIND_MULTICLASS = typeof Task_Kind.KIND_MULTICLASS;
   export type KIND_MULTILABEL = typeof Task_Kind.KIND_MULTILABEL;
+  export type KIND_ORDINAL = typeof Task_Kind.KIND_ORDINAL;
+  export type KIND_REGRESSION = typeof Task_Kind.KIND_REGRESSION;
+  export type KIND_SURVIVAL = typeof Task_Kind.KIND_SURVIVAL;
+  export type KIND_COX = typeof Task_Kind.KIND_COX;
 }
 
 export function task_KindFromJSON(object: any): Task_Kind {
@@ -160,6 +181,18 @@ export function task_KindFromJSON(object: any): Task_Kind {
     case 3:
     case "KIND_MULTILABEL":
       return Task_Kind.KIND_MULTILABEL;
+    case 4:
+    case "KIND_ORDINAL":
+      return Task_Kind.KIND_ORDINAL;
+    case 5:
+    case "KIND_REGRESSION":
+      return Task_Kind.KIND_REGRESSION;
+    case 6:
+    case "KIND_SURVIVAL":
+      return Task_Kind.KIND_SURVIVAL;
+    case 7:
+    case "KIND_COX":
+      return Task_Kind.KIND_COX;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Task_Kind");
   }
@@ -175,9 +208,143 @@ export function task_KindToJSON(object: Task_Kind): string {
       return "KIND_MULTICLASS";
     case Task_Kind.KIND_MULTILABEL:
       return "KIND_MULTILABEL";
+    case Task_Kind.KIND_ORDINAL:
+      return "KIND_ORDINAL";
+    case Task_Kind.KIND_REGRESSION:
+      return "KIND_REGRESSION";
+    case Task_Kind.KIND_SURVIVAL:
+      return "KIND_SURVIVAL";
+    case Task_Kind.KIND_COX:
+      return "KIND_COX";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Task_Kind");
   }
+}
+
+/** How numbers are learnt. They are standardised by the training part for that; answers are in the labels' own units. */
+export interface RegressionOptions {
+  /** What training makes small. */
+  loss: RegressionOptions_Loss;
+  /** Huber's: where squares end, in standard deviations of the target, above 0 to 1000; absent: 1. */
+  delta?: number | undefined;
+}
+
+/** What training makes small. */
+export const RegressionOptions_Loss = {
+  /** LOSS_UNSPECIFIED - Huber's. */
+  LOSS_UNSPECIFIED: 0,
+  /** LOSS_HUBER - Squares up to `delta`, straight lines beyond. */
+  LOSS_HUBER: 1,
+  /** LOSS_MSE - Squares. */
+  LOSS_MSE: 2,
+} as const;
+
+export type RegressionOptions_Loss = typeof RegressionOptions_Loss[keyof typeof RegressionOptions_Loss];
+
+export namespace RegressionOptions_Loss {
+  export type LOSS_UNSPECIFIED = typeof RegressionOptions_Loss.LOSS_UNSPECIFIED;
+  export type LOSS_HUBER = typeof RegressionOptions_Loss.LOSS_HUBER;
+  export type LOSS_MSE = typeof RegressionOptions_Loss.LOSS_MSE;
+}
+
+export function regressionOptions_LossFromJSON(object: any): RegressionOptions_Loss {
+  switch (object) {
+    case 0:
+    case "LOSS_UNSPECIFIED":
+      return RegressionOptions_Loss.LOSS_UNSPECIFIED;
+    case 1:
+    case "LOSS_HUBER":
+      return RegressionOptions_Loss.LOSS_HUBER;
+    case 2:
+    case "LOSS_MSE":
+      return RegressionOptions_Loss.LOSS_MSE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegressionOptions_Loss");
+  }
+}
+
+export function regressionOptions_LossToJSON(object: RegressionOptions_Loss): string {
+  switch (object) {
+    case RegressionOptions_Loss.LOSS_UNSPECIFIED:
+      return "LOSS_UNSPECIFIED";
+    case RegressionOptions_Loss.LOSS_HUBER:
+      return "LOSS_HUBER";
+    case RegressionOptions_Loss.LOSS_MSE:
+      return "LOSS_MSE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum RegressionOptions_Loss");
+  }
+}
+
+/** How times of events are learnt. */
+export interface SurvivalOptions {
+  /** Survival: intervals, 2 to 64, cut at quantiles of the training part's event times; absent: 4. */
+  bins?:
+    | number
+    | undefined;
+  /** Survival: ends of the intervals in place of quantiles, ascending from 0, each in the unit of the labels' times. */
+  edges: number[];
+  /** Survival: how much less patients count whose event was not seen, 0 to 1; absent: 0. */
+  alpha?:
+    | number
+    | undefined;
+  /** Cox: events at one time. */
+  ties: SurvivalOptions_Ties;
+}
+
+/** What Cox's likelihood does with events at one time. */
+export const SurvivalOptions_Ties = {
+  /** TIES_UNSPECIFIED - Efron's. */
+  TIES_UNSPECIFIED: 0,
+  /** TIES_EFRON - Events of one time leave the risk set one after the other, on average. */
+  TIES_EFRON: 1,
+  /** TIES_BRESLOW - Every event of one time sees the whole risk set. */
+  TIES_BRESLOW: 2,
+} as const;
+
+export type SurvivalOptions_Ties = typeof SurvivalOptions_Ties[keyof typeof SurvivalOptions_Ties];
+
+export namespace SurvivalOptions_Ties {
+  export type TIES_UNSPECIFIED = typeof SurvivalOptions_Ties.TIES_UNSPECIFIED;
+  export type TIES_EFRON = typeof SurvivalOptions_Ties.TIES_EFRON;
+  export type TIES_BRESLOW = typeof SurvivalOptions_Ties.TIES_BRESLOW;
+}
+
+export function survivalOptions_TiesFromJSON(object: any): SurvivalOptions_Ties {
+  switch (object) {
+    case 0:
+    case "TIES_UNSPECIFIED":
+      return SurvivalOptions_Ties.TIES_UNSPECIFIED;
+    case 1:
+    case "TIES_EFRON":
+      return SurvivalOptions_Ties.TIES_EFRON;
+    case 2:
+    case "TIES_BRESLOW":
+      return SurvivalOptions_Ties.TIES_BRESLOW;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SurvivalOptions_Ties");
+  }
+}
+
+export function survivalOptions_TiesToJSON(object: SurvivalOptions_Ties): string {
+  switch (object) {
+    case SurvivalOptions_Ties.TIES_UNSPECIFIED:
+      return "TIES_UNSPECIFIED";
+    case SurvivalOptions_Ties.TIES_EFRON:
+      return "TIES_EFRON";
+    case SurvivalOptions_Ties.TIES_BRESLOW:
+      return "TIES_BRESLOW";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SurvivalOptions_Ties");
+  }
+}
+
+/** When a patient's event came, or until when it had not. */
+export interface SurvivalTime {
+  /** 0 or more, in any one unit. */
+  time: number;
+  /** Whether the event came then; else watching ended then (censored). */
+  event: boolean;
 }
 
 /** The fully connected layers in front of the pooling. */
@@ -1534,12 +1701,14 @@ export interface EarlyStopping {
 
 /** What is watched. */
 export const EarlyStopping_Metric = {
-  /** METRIC_UNSPECIFIED - AUROC. */
+  /** METRIC_UNSPECIFIED - The figure of the task. */
   METRIC_UNSPECIFIED: 0,
   /** METRIC_AUROC - Validation AUROC (macro over classes), larger is better. */
   METRIC_AUROC: 1,
   /** METRIC_LOSS - Validation loss, smaller is better. */
   METRIC_LOSS: 2,
+  /** METRIC_TASK - The figure of the task: AUROC of classes, quadratic kappa of ordinal ones, R² of numbers, Harrell's C-index of survival. */
+  METRIC_TASK: 3,
 } as const;
 
 export type EarlyStopping_Metric = typeof EarlyStopping_Metric[keyof typeof EarlyStopping_Metric];
@@ -1548,6 +1717,7 @@ export namespace EarlyStopping_Metric {
   export type METRIC_UNSPECIFIED = typeof EarlyStopping_Metric.METRIC_UNSPECIFIED;
   export type METRIC_AUROC = typeof EarlyStopping_Metric.METRIC_AUROC;
   export type METRIC_LOSS = typeof EarlyStopping_Metric.METRIC_LOSS;
+  export type METRIC_TASK = typeof EarlyStopping_Metric.METRIC_TASK;
 }
 
 export function earlyStopping_MetricFromJSON(object: any): EarlyStopping_Metric {
@@ -1561,6 +1731,9 @@ export function earlyStopping_MetricFromJSON(object: any): EarlyStopping_Metric 
     case 2:
     case "METRIC_LOSS":
       return EarlyStopping_Metric.METRIC_LOSS;
+    case 3:
+    case "METRIC_TASK":
+      return EarlyStopping_Metric.METRIC_TASK;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum EarlyStopping_Metric");
   }
@@ -1574,6 +1747,8 @@ export function earlyStopping_MetricToJSON(object: EarlyStopping_Metric): string
       return "METRIC_AUROC";
     case EarlyStopping_Metric.METRIC_LOSS:
       return "METRIC_LOSS";
+    case EarlyStopping_Metric.METRIC_TASK:
+      return "METRIC_TASK";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum EarlyStopping_Metric");
   }
@@ -1727,6 +1902,12 @@ export const GroupRule_Kind = {
   KIND_NONE: 1,
   /** KIND_MIN_LOSS - The bag of the group that fits the label best learns from it (binary tasks; Zimmermann et al. 2026, eq. 9). */
   KIND_MIN_LOSS: 2,
+  /** KIND_JOINED - The tiles of all bags are one bag. */
+  KIND_JOINED: 3,
+  /** KIND_MEAN - The group's logits are the mean of its bags'. */
+  KIND_MEAN: 4,
+  /** KIND_MAX - The group's logits are the greatest of its bags'; of two classes those of the most positive bag. */
+  KIND_MAX: 5,
 } as const;
 
 export type GroupRule_Kind = typeof GroupRule_Kind[keyof typeof GroupRule_Kind];
@@ -1735,6 +1916,9 @@ export namespace GroupRule_Kind {
   export type KIND_UNSPECIFIED = typeof GroupRule_Kind.KIND_UNSPECIFIED;
   export type KIND_NONE = typeof GroupRule_Kind.KIND_NONE;
   export type KIND_MIN_LOSS = typeof GroupRule_Kind.KIND_MIN_LOSS;
+  export type KIND_JOINED = typeof GroupRule_Kind.KIND_JOINED;
+  export type KIND_MEAN = typeof GroupRule_Kind.KIND_MEAN;
+  export type KIND_MAX = typeof GroupRule_Kind.KIND_MAX;
 }
 
 export function groupRule_KindFromJSON(object: any): GroupRule_Kind {
@@ -1748,6 +1932,15 @@ export function groupRule_KindFromJSON(object: any): GroupRule_Kind {
     case 2:
     case "KIND_MIN_LOSS":
       return GroupRule_Kind.KIND_MIN_LOSS;
+    case 3:
+    case "KIND_JOINED":
+      return GroupRule_Kind.KIND_JOINED;
+    case 4:
+    case "KIND_MEAN":
+      return GroupRule_Kind.KIND_MEAN;
+    case 5:
+    case "KIND_MAX":
+      return GroupRule_Kind.KIND_MAX;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Kind");
   }
@@ -1761,6 +1954,12 @@ export function groupRule_KindToJSON(object: GroupRule_Kind): string {
       return "KIND_NONE";
     case GroupRule_Kind.KIND_MIN_LOSS:
       return "KIND_MIN_LOSS";
+    case GroupRule_Kind.KIND_JOINED:
+      return "KIND_JOINED";
+    case GroupRule_Kind.KIND_MEAN:
+      return "KIND_MEAN";
+    case GroupRule_Kind.KIND_MAX:
+      return "KIND_MAX";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum GroupRule_Kind");
   }
@@ -1950,10 +2149,16 @@ export interface EpochReport {
   etaS: number;
   /** Training bags per second. */
   bagsPerS: number;
+  /** The figure of the task on the validation part, larger is better; absent when undefined. */
+  validationScore?:
+    | number
+    | undefined;
+  /** Its name: `auroc`, `quadratic_kappa`, `r2`, `c_index`; empty without a validation part. */
+  scoreName: string;
 }
 
 function createBaseTask(): Task {
-  return { kind: 0, classes: [] };
+  return { kind: 0, classes: [], regression: undefined, survival: undefined };
 }
 
 export const Task: MessageFns<Task> = {
@@ -1963,6 +2168,12 @@ export const Task: MessageFns<Task> = {
     }
     for (const v of message.classes) {
       writer.uint32(18).string(v!);
+    }
+    if (message.regression !== undefined) {
+      RegressionOptions.encode(message.regression, writer.uint32(26).fork()).join();
+    }
+    if (message.survival !== undefined) {
+      SurvivalOptions.encode(message.survival, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1996,6 +2207,22 @@ export const Task: MessageFns<Task> = {
             message.classes.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.regression = RegressionOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.survival = SurvivalOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2012,6 +2239,8 @@ export const Task: MessageFns<Task> = {
     return {
       kind: isSet(object.kind) ? task_KindFromJSON(object.kind) : 0,
       classes: globalThis.Array.isArray(object?.classes) ? object.classes.map((e: any) => globalThis.String(e)) : [],
+      regression: isSet(object.regression) ? RegressionOptions.fromJSON(object.regression) : undefined,
+      survival: isSet(object.survival) ? SurvivalOptions.fromJSON(object.survival) : undefined,
     };
   },
 
@@ -2023,6 +2252,12 @@ export const Task: MessageFns<Task> = {
     if (message.classes?.length) {
       obj.classes = message.classes;
     }
+    if (message.regression !== undefined) {
+      obj.regression = RegressionOptions.toJSON(message.regression);
+    }
+    if (message.survival !== undefined) {
+      obj.survival = SurvivalOptions.toJSON(message.survival);
+    }
     return obj;
   },
 
@@ -2033,6 +2268,313 @@ export const Task: MessageFns<Task> = {
     const message = createBaseTask();
     message.kind = object.kind ?? 0;
     message.classes = object.classes?.map((e) => e) || [];
+    message.regression = (object.regression !== undefined && object.regression !== null)
+      ? RegressionOptions.fromPartial(object.regression)
+      : undefined;
+    message.survival = (object.survival !== undefined && object.survival !== null)
+      ? SurvivalOptions.fromPartial(object.survival)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRegressionOptions(): RegressionOptions {
+  return { loss: 0, delta: undefined };
+}
+
+export const RegressionOptions: MessageFns<RegressionOptions> = {
+  encode(message: RegressionOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.loss !== 0) {
+      writer.uint32(8).int32(message.loss);
+    }
+    if (message.delta !== undefined) {
+      writer.uint32(17).double(message.delta);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegressionOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegressionOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.loss = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.delta = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegressionOptions {
+    return {
+      loss: isSet(object.loss) ? regressionOptions_LossFromJSON(object.loss) : 0,
+      delta: isSet(object.delta) ? globalThis.Number(object.delta) : undefined,
+    };
+  },
+
+  toJSON(message: RegressionOptions): unknown {
+    const obj: any = {};
+    if (message.loss !== 0) {
+      obj.loss = regressionOptions_LossToJSON(message.loss);
+    }
+    if (message.delta !== undefined) {
+      obj.delta = floatToJson(message.delta);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RegressionOptions>): RegressionOptions {
+    return RegressionOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RegressionOptions>): RegressionOptions {
+    const message = createBaseRegressionOptions();
+    message.loss = object.loss ?? 0;
+    message.delta = object.delta ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSurvivalOptions(): SurvivalOptions {
+  return { bins: undefined, edges: [], alpha: undefined, ties: 0 };
+}
+
+export const SurvivalOptions: MessageFns<SurvivalOptions> = {
+  encode(message: SurvivalOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bins !== undefined) {
+      writer.uint32(8).int32(message.bins);
+    }
+    if (message.edges.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.edges) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    if (message.alpha !== undefined) {
+      writer.uint32(25).double(message.alpha);
+    }
+    if (message.ties !== 0) {
+      writer.uint32(32).int32(message.ties);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SurvivalOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSurvivalOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bins = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.edges.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.edges.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.alpha = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ties = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SurvivalOptions {
+    return {
+      bins: isSet(object.bins) ? globalThis.Number(object.bins) : undefined,
+      edges: globalThis.Array.isArray(object?.edges) ? object.edges.map((e: any) => globalThis.Number(e)) : [],
+      alpha: isSet(object.alpha) ? globalThis.Number(object.alpha) : undefined,
+      ties: isSet(object.ties) ? survivalOptions_TiesFromJSON(object.ties) : 0,
+    };
+  },
+
+  toJSON(message: SurvivalOptions): unknown {
+    const obj: any = {};
+    if (message.bins !== undefined) {
+      obj.bins = Math.round(message.bins);
+    }
+    if (message.edges?.length) {
+      obj.edges = message.edges.map((e) => floatToJson(e));
+    }
+    if (message.alpha !== undefined) {
+      obj.alpha = floatToJson(message.alpha);
+    }
+    if (message.ties !== 0) {
+      obj.ties = survivalOptions_TiesToJSON(message.ties);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SurvivalOptions>): SurvivalOptions {
+    return SurvivalOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SurvivalOptions>): SurvivalOptions {
+    const message = createBaseSurvivalOptions();
+    message.bins = object.bins ?? undefined;
+    message.edges = object.edges?.map((e) => e) || [];
+    message.alpha = object.alpha ?? undefined;
+    message.ties = object.ties ?? 0;
+    return message;
+  },
+};
+
+function createBaseSurvivalTime(): SurvivalTime {
+  return { time: 0, event: false };
+}
+
+export const SurvivalTime: MessageFns<SurvivalTime> = {
+  encode(message: SurvivalTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== 0) {
+      writer.uint32(9).double(message.time);
+    }
+    if (message.event !== false) {
+      writer.uint32(16).bool(message.event);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SurvivalTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSurvivalTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.time = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.event = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SurvivalTime {
+    return {
+      time: isSet(object.time) ? globalThis.Number(object.time) : 0,
+      event: isSet(object.event) ? globalThis.Boolean(object.event) : false,
+    };
+  },
+
+  toJSON(message: SurvivalTime): unknown {
+    const obj: any = {};
+    if (message.time !== 0) {
+      obj.time = floatToJson(message.time);
+    }
+    if (message.event !== false) {
+      obj.event = message.event;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SurvivalTime>): SurvivalTime {
+    return SurvivalTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SurvivalTime>): SurvivalTime {
+    const message = createBaseSurvivalTime();
+    message.time = object.time ?? 0;
+    message.event = object.event ?? false;
     return message;
   },
 };
@@ -6080,6 +6622,8 @@ function createBaseEpochReport(): EpochReport {
     learningRate: 0,
     etaS: 0,
     bagsPerS: 0,
+    validationScore: undefined,
+    scoreName: "",
   };
 }
 
@@ -6108,6 +6652,12 @@ export const EpochReport: MessageFns<EpochReport> = {
     }
     if (message.bagsPerS !== 0) {
       writer.uint32(65).double(message.bagsPerS);
+    }
+    if (message.validationScore !== undefined) {
+      writer.uint32(73).double(message.validationScore);
+    }
+    if (message.scoreName !== "") {
+      writer.uint32(82).string(message.scoreName);
     }
     return writer;
   },
@@ -6189,6 +6739,22 @@ export const EpochReport: MessageFns<EpochReport> = {
             message.bagsPerS = reader.double();
             continue;
           }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.validationScore = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.scoreName = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6239,6 +6805,16 @@ export const EpochReport: MessageFns<EpochReport> = {
         : isSet(object.bags_per_s)
         ? globalThis.Number(object.bags_per_s)
         : 0,
+      validationScore: isSet(object.validationScore)
+        ? globalThis.Number(object.validationScore)
+        : isSet(object.validation_score)
+        ? globalThis.Number(object.validation_score)
+        : undefined,
+      scoreName: isSet(object.scoreName)
+        ? globalThis.String(object.scoreName)
+        : isSet(object.score_name)
+        ? globalThis.String(object.score_name)
+        : "",
     };
   },
 
@@ -6268,6 +6844,12 @@ export const EpochReport: MessageFns<EpochReport> = {
     if (message.bagsPerS !== 0) {
       obj.bagsPerS = floatToJson(message.bagsPerS);
     }
+    if (message.validationScore !== undefined) {
+      obj.validationScore = floatToJson(message.validationScore);
+    }
+    if (message.scoreName !== "") {
+      obj.scoreName = message.scoreName;
+    }
     return obj;
   },
 
@@ -6284,6 +6866,8 @@ export const EpochReport: MessageFns<EpochReport> = {
     message.learningRate = object.learningRate ?? 0;
     message.etaS = object.etaS ?? 0;
     message.bagsPerS = object.bagsPerS ?? 0;
+    message.validationScore = object.validationScore ?? undefined;
+    message.scoreName = object.scoreName ?? "";
     return message;
   },
 };

@@ -19,6 +19,11 @@ export interface PredictRequest {
   bag: string;
   /** Give the weight of every tile too. */
   includeAttention: boolean;
+  /**
+   * Further slides of the patient, at most 63: together they are decided by the rule for groups that the model was trained with.
+   * There is no attention of several slides.
+   */
+  moreBags: string[];
 }
 
 /** What the model says. */
@@ -62,7 +67,7 @@ export interface BatchPredictRequest {
 }
 
 function createBasePredictRequest(): PredictRequest {
-  return { model: "", bag: "", includeAttention: false };
+  return { model: "", bag: "", includeAttention: false, moreBags: [] };
 }
 
 export const PredictRequest: MessageFns<PredictRequest> = {
@@ -75,6 +80,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     }
     if (message.includeAttention !== false) {
       writer.uint32(24).bool(message.includeAttention);
+    }
+    for (const v of message.moreBags) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -116,6 +124,14 @@ export const PredictRequest: MessageFns<PredictRequest> = {
             message.includeAttention = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.moreBags.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -137,6 +153,11 @@ export const PredictRequest: MessageFns<PredictRequest> = {
         : isSet(object.include_attention)
         ? globalThis.Boolean(object.include_attention)
         : false,
+      moreBags: globalThis.Array.isArray(object?.moreBags)
+        ? object.moreBags.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.more_bags)
+        ? object.more_bags.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -151,6 +172,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     if (message.includeAttention !== false) {
       obj.includeAttention = message.includeAttention;
     }
+    if (message.moreBags?.length) {
+      obj.moreBags = message.moreBags;
+    }
     return obj;
   },
 
@@ -162,6 +186,7 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     message.model = object.model ?? "";
     message.bag = object.bag ?? "";
     message.includeAttention = object.includeAttention ?? false;
+    message.moreBags = object.moreBags?.map((e) => e) || [];
     return message;
   },
 };

@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { PretrainSpec } from "../../common/v1/pretraining.ts";
-import { Part, partFromJSON, partToJSON, TrainingSpec } from "../../common/v1/training.ts";
+import { Part, partFromJSON, partToJSON, SurvivalTime, TrainingSpec } from "../../common/v1/training.ts";
 
 /** Lists presets. */
 export interface ListPresetsRequest {
@@ -45,6 +45,15 @@ export interface LabelledBag {
   part: Part;
   /** Opaque key of the group that has the label, e.g. a specimen; within one patient. Empty: the patient's. */
   groupId: string;
+  /** Regression: the numbers by their names in the task; those that are not known are left out. */
+  values: { [key: string]: number };
+  /** Survival and Cox: what is known of the event. */
+  survival?: SurvivalTime | undefined;
+}
+
+export interface LabelledBag_ValuesEntry {
+  key: string;
+  value: number;
 }
 
 /** Trains a model. */
@@ -322,7 +331,16 @@ export const Preset: MessageFns<Preset> = {
 };
 
 function createBaseLabelledBag(): LabelledBag {
-  return { bag: "", labels: [], unknownLabels: [], patientId: "", part: 0, groupId: "" };
+  return {
+    bag: "",
+    labels: [],
+    unknownLabels: [],
+    patientId: "",
+    part: 0,
+    groupId: "",
+    values: {},
+    survival: undefined,
+  };
 }
 
 export const LabelledBag: MessageFns<LabelledBag> = {
@@ -344,6 +362,12 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     }
     if (message.groupId !== "") {
       writer.uint32(50).string(message.groupId);
+    }
+    globalThis.Object.entries(message.values).forEach(([key, value]: [string, number]) => {
+      LabelledBag_ValuesEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    if (message.survival !== undefined) {
+      SurvivalTime.encode(message.survival, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -409,6 +433,25 @@ export const LabelledBag: MessageFns<LabelledBag> = {
             message.groupId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = LabelledBag_ValuesEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.values[entry7.key] = entry7.value;
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.survival = SurvivalTime.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -441,6 +484,21 @@ export const LabelledBag: MessageFns<LabelledBag> = {
         : isSet(object.group_id)
         ? globalThis.String(object.group_id)
         : "",
+      values: isObject(object.values)
+        ? (globalThis.Object.entries(object.values) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      survival: isSet(object.survival) ? SurvivalTime.fromJSON(object.survival) : undefined,
     };
   },
 
@@ -464,6 +522,18 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     if (message.groupId !== "") {
       obj.groupId = message.groupId;
     }
+    if (message.values) {
+      const entries = globalThis.Object.entries(message.values) as [string, number][];
+      if (entries.length > 0) {
+        obj.values = {};
+        entries.forEach(([k, v]) => {
+          obj.values[k] = floatToJson(v);
+        });
+      }
+    }
+    if (message.survival !== undefined) {
+      obj.survival = SurvivalTime.toJSON(message.survival);
+    }
     return obj;
   },
 
@@ -478,6 +548,103 @@ export const LabelledBag: MessageFns<LabelledBag> = {
     message.patientId = object.patientId ?? "";
     message.part = object.part ?? 0;
     message.groupId = object.groupId ?? "";
+    message.values = (globalThis.Object.entries(object.values ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.survival = (object.survival !== undefined && object.survival !== null)
+      ? SurvivalTime.fromPartial(object.survival)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLabelledBag_ValuesEntry(): LabelledBag_ValuesEntry {
+  return { key: "", value: 0 };
+}
+
+export const LabelledBag_ValuesEntry: MessageFns<LabelledBag_ValuesEntry> = {
+  encode(message: LabelledBag_ValuesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LabelledBag_ValuesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLabelledBag_ValuesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LabelledBag_ValuesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: LabelledBag_ValuesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = floatToJson(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LabelledBag_ValuesEntry>): LabelledBag_ValuesEntry {
+    return LabelledBag_ValuesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LabelledBag_ValuesEntry>): LabelledBag_ValuesEntry {
+    const message = createBaseLabelledBag_ValuesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
     return message;
   },
 };
@@ -1195,6 +1362,10 @@ export interface TrainingServiceClient<CallOptionsExt = {}> {
   pretrain(request: DeepPartial<PretrainRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
 }
 
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
+
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
 type DeepPartial<T> = T extends bigint ? string | number | bigint
@@ -1203,6 +1374,10 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
