@@ -13,6 +13,18 @@ export {
   multiclassLogLoss,
   topLabelCalibrationBins,
 } from "./calibration.ts";
+export { chiSquaredP } from "./chi-squared.ts";
+export {
+  type Concordance,
+  type ConcordanceWeights,
+  harrellConcordance,
+  type RankedRisks,
+  rankedConcordance,
+  rankRisks,
+  type UnoOptions,
+  unoConcordance,
+  unoWeights,
+} from "./concordance.ts";
 export {
   accuracy,
   argmax,
@@ -47,10 +59,22 @@ export type {
   MetricTable,
 } from "./evaluation-types.ts";
 export { type Estimate, type Interval, type IntervalMethod, wilsonInterval } from "./interval.ts";
+export {
+  type CensoringCurve,
+  censoringCurve,
+  type KaplanMeierPoint,
+  kaplanMeier,
+  medianSurvival,
+} from "./kaplan-meier.ts";
+export { type LogRankTest, logRankTest } from "./log-rank.ts";
 export { twoSidedP, Z_95 } from "./normal-distribution.ts";
 export type { PerClass } from "./one-vs-rest.ts";
 export { quantileSorted } from "./quantile.ts";
 export { midRanks, type Ranking, rankScores } from "./ranking.ts";
+export { type RegressionMetrics, regressionMetrics, regressionStatistics } from "./regression-metrics.ts";
 export { createRng, type Rng, type RngSnapshot, restoreRng, type Shuffleable } from "./rng.ts";
 export { assertNoLeakage, type Split, type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
+export { integratedBrierScore, type SurvivalForecast, survivalBrierScores } from "./survival-brier.ts";
+export { assertSurvivalOutcomes, groupByTime, type SurvivalOutcomes, type TimeGroup } from "./survival-outcomes.ts";
 export { type ChosenThreshold, chooseThreshold, type ThresholdRule } from "./threshold.ts";
+export { weightedKappa } from "./weighted-kappa.ts";
