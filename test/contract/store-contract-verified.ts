@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { putIfAbsent, readVerified, streamVerified } from "@parfocal/store";
+import { putIfAbsent, readThenVerify, readVerified, streamVerified } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import type { GetFixture, StoreTraits } from "./store-contract.ts";
 import { bytesOf, collect, expectCode, isEqual, patternBytes } from "./store-contract-tools.ts";
@@ -18,6 +18,15 @@ export function describeVerified(getFixture: GetFixture, { partSizeBytes }: Stor
       expect(again).toEqual({ ...first, isNew: false });
     });
 
+    it.each([10, 9_000_000])("puts %i bytes in several pieces as one object", async (nBytes) => {
+      const { store } = getFixture();
+      const bytes = patternBytes(nBytes);
+      const pieces = [bytes.subarray(0, 3), bytes.subarray(3, 3), bytes.subarray(3)];
+      const { key, digest, sizeBytes } = await putIfAbsent(store, "cas", pieces);
+      expect([digest, sizeBytes]).toEqual([sha256(bytes), nBytes]);
+      expect(isEqual((await store.get(key)).bytes, bytes)).toBe(true);
+    });
+
     it("keeps bytes out of names that are not theirs", async () => {
       const { store } = getFixture();
       await expectCode(putIfAbsent(store, "cas", bytesOf("evil"), sha256(bytesOf("good"))), "CORRUPT");
@@ -34,6 +43,9 @@ export function describeVerified(getFixture: GetFixture, { partSizeBytes }: Stor
         expect(isEqual(await readVerified(store, key, options), bytes)).toBe(true);
         expect(isEqual(await readVerified(store, key, { digest, sizeBytes }), bytes)).toBe(true);
         expect(isEqual(await collect(streamVerified(store, key, { digest, sizeBytes })), bytes)).toBe(true);
+        const early = await readThenVerify(store, key, options);
+        expect(isEqual(early.bytes, bytes)).toBe(true);
+        await early.verified;
       },
     );
 
@@ -46,7 +58,8 @@ export function describeVerified(getFixture: GetFixture, { partSizeBytes }: Stor
       const options = { digest, sizeBytes: bytes.length };
       const read = () => readVerified(store, "cas/rotten", options);
       const stream = () => collect(streamVerified(store, "cas/rotten", options));
-      for (const work of [read, stream]) {
+      const later = async () => (await readThenVerify(store, "cas/rotten", options)).verified;
+      for (const work of [read, stream, later]) {
         const error = await expectCode(work(), "CORRUPT");
         expect(error.message).toContain(digest.slice(0, 12));
         expect(error.message).toContain(sha256(bytes).slice(0, 12));

@@ -17,4 +17,10 @@ export { type ConditionKind, probeStore, type StoreProbe } from "./probe-store.t
 export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
 export { storeOptionsFromEnv } from "./store-options-from-env.ts";
 export { type ContentObject, type PutIfAbsentOptions, putIfAbsent, sha256Hex } from "./verified/put-if-absent.ts";
-export { readVerified, streamVerified, type VerifiedReadOptions } from "./verified/read-verified.ts";
+export {
+  readThenVerify,
+  readVerified,
+  streamVerified,
+  type UnverifiedObject,
+  type VerifiedReadOptions,
+} from "./verified/read-verified.ts";

@@ -26,6 +26,11 @@ export interface GetOptions extends CallOptions {
   readonly range?: ByteRange;
   /** Fails with `PRECONDITION_FAILED` when the object's tag is another one: an overwrite between ranges is noticed. */
   readonly ifMatch?: string;
+  /**
+   * Memory for what is read, as long as the range. A driver that can read into it does, and then the bytes or chunks that it
+   * gives are views of it, each in its place; others give memory of their own.
+   */
+  readonly into?: Uint8Array;
 }
 
 /** Options of a write. At most one condition. */

@@ -23,7 +23,7 @@ interface OpenObject {
 export async function readObject(root: string, key: string, options: GetOptions): Promise<ObjectBytes> {
   const { handle, info, range } = await openObject(root, key, options);
   try {
-    const bytes = new Uint8Array(range.end - range.start);
+    const bytes = targetOf(range, options.into);
     for (let at = 0; at < bytes.length; at += READ_BYTES) {
       assertNotAborted(options.signal);
       await fill(handle, bytes.subarray(at, at + READ_BYTES), range.start + at);
@@ -37,18 +37,24 @@ export async function readObject(root: string, key: string, options: GetOptions)
 /** Reads an object or a range of it as chunks of up to 1 MiB. The file closes when the chunks end or are returned. */
 export async function streamObject(root: string, key: string, options: GetOptions): Promise<ObjectStream> {
   const { handle, info, range } = await openObject(root, key, options);
-  return { ...info, chunks: closeableIterable(readChunks(handle, range, options.signal), () => handle.close()) };
+  return { ...info, chunks: closeableIterable(readChunks(handle, range, options), () => handle.close()) };
+}
+
+/** The memory of a whole range: the caller's when it is long enough. */
+function targetOf({ start, end }: ByteRange, into: Uint8Array | undefined): Uint8Array {
+  const length = end - start;
+  return into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
 }
 
 async function* readChunks(
   handle: FileHandle,
   { start, end }: ByteRange,
-  signal: AbortSignal | undefined,
+  { into, signal }: GetOptions,
 ): AsyncGenerator<Uint8Array, undefined> {
   try {
     for (let at = start; at < end; at += CHUNK_BYTES) {
       assertNotAborted(signal);
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
+      const chunk = targetOf({ start: at, end: Math.min(at + CHUNK_BYTES, end) }, into?.subarray(at - start));
       await fill(handle, chunk, at);
       yield chunk;
     }

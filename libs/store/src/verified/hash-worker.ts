@@ -1,13 +1,16 @@
 import { createHash, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 
-/** To the worker: bytes of hash `id` (in memory that both threads see), or that there are no more. */
+/**
+ * To the worker: bytes of hash `id` in memory that both threads see, which `isLent` when it is wanted back, or that there are
+ * no more.
+ */
 export type HashRequest =
-  | { readonly kind: "bytes"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly kind: "bytes"; readonly id: number; readonly bytes: Uint8Array; readonly isLent: boolean }
   | { readonly kind: "end"; readonly id: number }
   | { readonly kind: "abandon"; readonly id: number };
 
-/** From the worker: the oldest bytes are hashed and their memory is free, or the digest. */
+/** From the worker: the oldest lent bytes are hashed and their memory is free, or the digest. */
 export type HashReply =
   | { readonly kind: "hashed"; readonly id: number }
   | { readonly kind: "digest"; readonly id: number; readonly hex: string };
@@ -20,7 +23,7 @@ parentPort?.on("message", (request: HashRequest) => {
   hashes.set(id, hash);
   if (request.kind === "bytes") {
     hash.update(request.bytes);
-    parentPort?.postMessage({ kind: "hashed", id } satisfies HashReply);
+    if (request.isLent) parentPort?.postMessage({ kind: "hashed", id } satisfies HashReply);
     return;
   }
   hashes.delete(id);

@@ -21,15 +21,36 @@ export interface ContentObject {
   readonly isNew: boolean;
 }
 
+/** Content: one piece, or several one after another. */
+type Content = Uint8Array | readonly Uint8Array[];
+
+/** Below this size pieces are joined and sent as one body (a single request in every store), above it as a stream. */
+const SINGLE_PUT_BYTES = 8 * 1024 * 1024;
+
 /** SHA-256 of bytes as 64 hexadecimal digits; large ones are hashed on another thread. */
 export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const hash = createStreamHash(bytes.length);
-  hash.update(bytes);
+  return digestOfParts([bytes], bytes.length);
+}
+
+async function digestOfParts(parts: readonly Uint8Array[], sizeBytes: number): Promise<string> {
+  const hash = createStreamHash(sizeBytes);
+  for (const part of parts) hash.update(part);
   return hash.digest();
 }
 
+function bodyOf(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array | AsyncIterable<Uint8Array> {
+  if (parts.length === 1) return parts[0] ?? new Uint8Array();
+  return sizeBytes <= SINGLE_PUT_BYTES ? Buffer.concat(parts) : streamOf(parts);
+}
+
+async function* streamOf(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += SINGLE_PUT_BYTES) yield part.subarray(at, at + SINGLE_PUT_BYTES);
+  }
+}
+
 /**
- * Writes bytes under the name of their content, `<prefix>/<sha256><suffix>`, unless they are there. Writing the same
+ * Writes bytes, in one piece or several, under the name of their content, `<prefix>/<sha256><suffix>`, unless they are there. Writing the same
  * bytes again, from anywhere, is harmless; bytes never enter under a name that is not theirs.
  *
  * @param sha256 the digest if it is known; it is checked.
@@ -38,24 +59,26 @@ export async function sha256Hex(bytes: Uint8Array): Promise<string> {
 export async function putIfAbsent(
   store: ObjectStore,
   prefix: string,
-  bytes: Uint8Array,
+  content: Content,
   sha256?: string,
   options: PutIfAbsentOptions = {},
 ): Promise<ContentObject> {
   if (sha256 !== undefined) assertDigest(sha256);
-  const digest = await sha256Hex(bytes);
+  const parts = content instanceof Uint8Array ? [content] : content;
+  const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const digest = await digestOfParts(parts, sizeBytes);
   if (sha256 !== undefined && sha256 !== digest) throw digestMismatch(sha256, digest);
   const { suffix = "", ...call } = options;
   const key = `${prefix}/${digest}${suffix}`;
-  const object = { key, digest, sizeBytes: bytes.length };
+  const object = { key, digest, sizeBytes };
   const callOptions = call.signal === undefined ? {} : { signal: call.signal };
   try {
-    await store.put(key, bytes, { ...call, ifNoneMatch: "*" });
+    await store.put(key, bodyOf(parts, sizeBytes), { ...call, ifNoneMatch: "*" });
     return { ...object, isNew: true };
   } catch (error) {
     if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
   }
-  const { sizeBytes } = await store.head(key, callOptions);
-  if (sizeBytes === bytes.length) return { ...object, isNew: false };
-  throw new DomainError("CORRUPT", `a content-addressed object has ${sizeBytes} bytes, its content ${bytes.length}`);
+  const found = await store.head(key, callOptions);
+  if (found.sizeBytes === sizeBytes) return { ...object, isNew: false };
+  throw new DomainError("CORRUPT", `a content-addressed object has ${found.sizeBytes} bytes, its content ${sizeBytes}`);
 }

@@ -31,18 +31,60 @@ const DEFAULT_CONCURRENCY = Math.max(1, Math.min(4, availableParallelism() - 1))
  *   PRECONDITION_FAILED when the object is replaced meanwhile; NOT_FOUND and the other failures of the store.
  */
 export async function readVerified(store: ObjectStore, key: string, options: VerifiedReadOptions): Promise<Uint8Array> {
+  const { bytes, verified } = await readInto(store, key, options, (sizeBytes) => new Uint8Array(sizeBytes));
+  await verified;
+  return bytes;
+}
+
+/** An object that was read and whose digest is being computed. */
+export interface UnverifiedObject {
+  /** In shared memory, so that another thread can hash them while this one uses them. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** Rejects with `CORRUPT` when the digest is another one: nothing made of the bytes may be told before it resolves. */
+  readonly verified: Promise<void>;
+}
+
+/**
+ * {@link readVerified} for who has something to do meanwhile: gives the bytes as soon as they are there. The digest of what is
+ * 8 MiB or more is computed on another thread and does not need this one. `verified` must be awaited.
+ */
+export function readThenVerify(
+  store: ObjectStore,
+  key: string,
+  options: VerifiedReadOptions,
+): Promise<UnverifiedObject> {
+  return readInto(store, key, options, (sizeBytes) => new Uint8Array(new SharedArrayBuffer(sizeBytes)));
+}
+
+async function readInto<Bytes extends Uint8Array>(
+  store: ObjectStore,
+  key: string,
+  options: VerifiedReadOptions,
+  allocate: (sizeBytes: number) => Bytes,
+): Promise<{ readonly bytes: Bytes; readonly verified: Promise<void> }> {
   assertDigest(options.digest);
   const info = await store.head(key, options.signal === undefined ? {} : { signal: options.signal });
   if (info.sizeBytes !== options.sizeBytes) {
     throw new DomainError("CORRUPT", `the object has ${info.sizeBytes} bytes, expected ${options.sizeBytes}`);
   }
-  const target = new Uint8Array(options.sizeBytes);
+  const bytes = allocate(options.sizeBytes);
   const hash = createStreamHash(options.sizeBytes);
   try {
-    await readParts(store, info, target, hash, options);
+    await readParts(store, info, bytes, hash, options);
+  } catch (error) {
+    hash.abandon();
+    throw error;
+  }
+  const verified = checkDigest(hash, options.digest);
+  // Awaited later: until then its failure must not count as unhandled.
+  verified.catch(() => undefined);
+  return { bytes, verified };
+}
+
+async function checkDigest(hash: StreamHash, expected: string): Promise<void> {
+  try {
     const actual = await hash.digest();
-    if (actual !== options.digest) throw digestMismatch(options.digest, actual);
-    return target;
+    if (actual !== expected) throw digestMismatch(expected, actual);
   } finally {
     hash.abandon();
   }
@@ -95,10 +137,11 @@ async function readParts(
       const start = nextStart;
       nextStart += partSizeBytes;
       const range = { start, end: Math.min(start + partSizeBytes, target.length) };
-      const { chunks } = await store.getStream(info.key, { range, ifMatch: info.etag, signal });
+      const into = target.subarray(range.start, range.end);
+      const { chunks } = await store.getStream(info.key, { range, ifMatch: info.etag, into, signal });
       let at = start;
       for await (const chunk of chunks) {
-        target.set(chunk, at);
+        if (chunk.buffer !== target.buffer) target.set(chunk, at);
         at += chunk.length;
         tracker.advance(start, at);
       }

@@ -18,6 +18,15 @@ describe("hashing a stream", () => {
     },
   );
 
+  it("hashes memory that it shares where it lies, among bytes that it does not", async () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(3_000_000)).fill(7);
+    const own = Buffer.alloc(700_001, "parfocal");
+    const hash = createStreamHash(2 ** 40);
+    for (const bytes of [shared, own, shared.subarray(1, 900_000), shared]) hash.update(bytes);
+    expect(await hash.digest()).toBe(sha256(Buffer.concat([shared, own, shared.subarray(1, 900_000), shared])));
+    hash.abandon();
+  });
+
   it("keeps hashes apart that run at the same time, one of them abandoned", async () => {
     const bodies = [1, 2, 3].map((seed) => Buffer.alloc(5_000_000, seed));
     const hashes = bodies.map(() => createStreamHash(2 ** 40));

@@ -64,7 +64,7 @@ function createWorkerHash(): StreamHash {
       nFree -= 1;
       // The worker hashes in order, so slots fall free in order.
       nextSlot = (nextSlot + 1) % N_SLOTS;
-      channel.send({ kind: "bytes", id: channel.id, bytes: slot.subarray(0, nBytes) });
+      channel.send({ kind: "bytes", id: channel.id, bytes: slot.subarray(0, nBytes), isLent: true });
     }
     if (isEnding && !isEnded) channel.send({ kind: "end", id: channel.id });
     isEnded ||= isEnding;
@@ -72,6 +72,11 @@ function createWorkerHash(): StreamHash {
 
   return {
     update: (bytes) => {
+      // The worker sees shared memory as it is: nothing is copied, and this thread may be busy meanwhile.
+      if (nPending === 0 && bytes.buffer instanceof SharedArrayBuffer) {
+        channel.send({ kind: "bytes", id: channel.id, bytes, isLent: false });
+        return;
+      }
       pending.push(bytes);
       nPending += bytes.length;
       pump();
