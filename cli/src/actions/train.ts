@@ -135,6 +135,7 @@ function labelledBag({ row, bag }: MatchedRow, hasGroups: boolean): gatewayV1.La
     unknownLabels: [...row.unknownLabels],
     patientId: row.patient ?? "",
     groupId: hasGroups ? (row.group ?? "") : "",
+    values: {},
     part: row.part === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[row.part],
   };
 }

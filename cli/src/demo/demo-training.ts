@@ -100,6 +100,7 @@ export async function startTraining(
       patientId: patient,
       part: PARTS[part],
       groupId: "",
+      values: {},
     }),
   );
   const { parent, modelId, spec, signal } = request;

@@ -75,6 +75,7 @@ export function predictionToWire(
     })),
     decision: [...decision],
     engineMs,
+    values: [],
   };
 }
 
@@ -102,5 +103,6 @@ export function epochToWire(
     learningRate: report.learningRate,
     etaS: report.etaS ?? 0,
     bagsPerS: report.bagsPerS ?? 0,
+    scoreName: "",
   };
 }

@@ -95,6 +95,8 @@ async function resolve(
     patientKey: labelled.patientId === "" ? (entry.metadata.patientId ?? "") : labelled.patientId,
     part: labelled.part,
     groupKey: labelled.groupId,
+    values: labelled.values,
+    survival: labelled.survival,
   };
 }
 
