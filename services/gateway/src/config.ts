@@ -1,3 +1,4 @@
+import { RESOURCE_ID_PATTERN } from "@parfocal/protocol";
 import {
   type CommonConfig,
   type ConfigOf,
@@ -58,6 +59,14 @@ export const gatewaySettings = {
     max: 1024 ** 4,
     unit: "bytes",
     reason: "Largest file of an upload; 100 000 tiles of 4 608 f32 features are 1.8 GB.",
+  }),
+  inferenceProject: textSetting({
+    env: "PARFOCAL_INFERENCE_PROJECT",
+    fallback: "default",
+    pattern: RESOURCE_ID_PATTERN,
+    expected: "a project's id",
+    reason:
+      "Project of models that Open Inference Protocol clients name by a bare id; whole names work in every project.",
   }),
   operationTtlHours: integerSetting({
     env: "PARFOCAL_OPERATION_TTL_HOURS",

@@ -5,6 +5,8 @@ import type { EmbeddedDriver } from "@parfocal/workflows";
 import type { BagCatalog } from "./catalog/bag-catalog.ts";
 import type { ModelCatalog } from "./catalog/model-catalog.ts";
 import type { BagImporter } from "./imports/bag-importer.ts";
+import type { TemporaryBags } from "./imports/temporary-bag.ts";
+import type { StageHealth } from "./stage-health.ts";
 
 /** What the gateway's handlers and workflows work with; each takes the part it needs. */
 export interface GatewayDeps {
@@ -12,6 +14,7 @@ export interface GatewayDeps {
   readonly bags: BagCatalog;
   readonly models: ModelCatalog;
   readonly importer: BagImporter;
+  readonly temporaryBags: TemporaryBags;
   readonly operations: EmbeddedDriver;
   /** The stage that aggregates and trains. */
   readonly aggregate: StageClient<typeof aggregateV1.AggregateServiceDefinition>["calls"];
@@ -19,5 +22,7 @@ export interface GatewayDeps {
   readonly reembed: StageClient<typeof reembedV1.ReembedServiceDefinition>["calls"];
   /** The stage that builds regions and pretrains. */
   readonly pretrain: StageClient<typeof pretrainV1.PretrainServiceDefinition>["calls"];
+  /** Whether the stages that predict serve. */
+  readonly areStagesServing: StageHealth["areServing"];
   readonly logger: Logger;
 }

@@ -12,6 +12,14 @@ import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.t
 import { createBuildRegions } from "./handlers/build-regions.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createImportModel } from "./handlers/import-model.ts";
+import {
+  createModelMetadata,
+  createModelReady,
+  createServerLive,
+  createServerMetadata,
+  createServerReady,
+} from "./handlers/inference-status.ts";
+import { createModelInfer } from "./handlers/model-infer.ts";
 import { createDeleteModel, createGetModel, createListModels, createSetAlias } from "./handlers/models.ts";
 import {
   createCancelOperation,
@@ -30,6 +38,8 @@ import { createWatchOperation } from "./handlers/watch-operation.ts";
 import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
+import { createTemporaryBags } from "./imports/temporary-bag.ts";
+import { createStageHealth } from "./stage-health.ts";
 import { createBuildRegionsWorkflow } from "./workflows/build-regions.ts";
 import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
 import { createImportModelWorkflow } from "./workflows/import-model.ts";
@@ -63,7 +73,9 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     maxWaiting: MAX_WAITING_IMPORTS,
     heapMb: config.importHeapMb,
   });
-  const importer = createBagImporter(store, { uri: store.rootUri, options }, bags, pool);
+  const address = { uri: store.rootUri, options };
+  const importer = createBagImporter(store, address, bags, pool);
+  const temporaryBags = createTemporaryBags(store, address, pool);
   const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
   if (config.probesStore) await checkStore(store, logger);
   const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
@@ -86,7 +98,10 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   });
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
-  const deps: GatewayDeps = { store, bags, models, importer, operations, ...stages, logger };
+  const health = createStageHealth([config.aggregateAddress, config.reembedAddress]);
+  const areStagesServing = health.areServing;
+  const files = { importer, temporaryBags };
+  const deps: GatewayDeps = { store, bags, models, ...files, operations, ...stages, areStagesServing, logger };
   const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
   return {
     server,
@@ -98,6 +113,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
       aggregate.close();
       reembed.close();
       pretrain.close();
+      health.close();
       store.close();
     },
   };
@@ -136,6 +152,18 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
       waitOperation: createWaitOperation(deps),
     }),
     defineService(gatewayV1.OperationServiceDefinition, { watchOperation: createWatchOperation(deps) }),
-    defineService(inferenceV2.GRPCInferenceServiceDefinition, {}),
+    defineService(inferenceV2.GRPCInferenceServiceDefinition, {
+      serverLive: createServerLive(),
+      serverReady: createServerReady(deps),
+      serverMetadata: createServerMetadata(),
+      modelReady: createModelReady(deps, config.inferenceProject),
+      modelMetadata: createModelMetadata(deps, config.inferenceProject),
+      modelInfer: createModelInfer({ ...deps, roots }, inferOptions(config)),
+    }),
   ];
+}
+
+/** An answer holds at most three arrays (weights, places and the classes), which together must fit a message. */
+function inferOptions({ inferenceProject, maxSendBytes }: GatewayConfig) {
+  return { defaultProject: inferenceProject, maxArrayBytes: Math.floor(maxSendBytes / 4) };
 }

@@ -11,6 +11,7 @@
  * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
  * operations/{p}/…                                 owned by the workflow driver
  * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
+ * uploads/{p}/{call}/{sha256}.safetensors          bags of single inferences, deleted when answered, else after a day
  * cache/regions/…                                  the same for region bags that were imported; may be emptied
  * ```
  */
@@ -26,6 +27,7 @@ export const keys = {
   regionCache: "cache/regions",
   uploadsPrefix: "uploads/",
   upload: (project: string, upload: string) => `uploads/${project}/${upload}`,
+  temporaryBagPrefix: (project: string, call: string) => `uploads/${project}/${call}/`,
   modelIndexPrefix: (project: string, model?: string) =>
     model === undefined ? `projects/${project}/model-index/` : `projects/${project}/model-index/${model}/`,
   modelIndex: (project: string, model: string, version: string) =>

@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import { type AliasTable, createAliasTable, LATEST } from "./alias-table.ts";
+import { deletePrefix } from "./delete-prefix.ts";
 import { createJson, readJson } from "./json-objects.ts";
 import { keys } from "./keys.ts";
 import { createLru } from "./lru.ts";
@@ -115,14 +116,5 @@ async function assertNotAliased(
   }
   if ((await aliases.get(project, model, LATEST, options)) === version) {
     await aliases.set(project, model, LATEST, "", version, options);
-  }
-}
-
-/** Deletes every object below `prefix`. Repeating it after a crash finishes the work. */
-async function deletePrefix(store: ObjectStore, prefix: string, options: CallOptions): Promise<void> {
-  for (;;) {
-    const page = await store.list(prefix, options);
-    await Promise.all(page.objects.map((object) => store.delete(object.key, options)));
-    if (page.nextPageToken === undefined) return;
   }
 }

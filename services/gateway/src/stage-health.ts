@@ -1,0 +1,31 @@
+import { grpcHealthV1 } from "@parfocal/protocol";
+import { createStageClient, type ParentCall } from "@parfocal/runtime";
+
+/** Longest wait for one stage's answer. */
+const TIMEOUT_MS = 2000;
+
+/** Asks stages whether they serve. */
+export interface StageHealth {
+  /** Whether all of them say SERVING; one that does not answer in two seconds does not. */
+  areServing(parent: ParentCall): Promise<boolean>;
+  close(): void;
+}
+
+/** The health of the stages at `addresses`, asked anew each time. */
+export function createStageHealth(addresses: readonly string[]): StageHealth {
+  const clients = addresses.map((address) => createStageClient(grpcHealthV1.HealthDefinition, address));
+  const { SERVING } = grpcHealthV1.HealthCheckResponse_ServingStatus;
+  return {
+    async areServing(parent) {
+      const answers = await Promise.all(
+        clients.map(({ calls }) =>
+          calls.check({ service: "" }, { parent, timeoutMs: TIMEOUT_MS }).catch(() => undefined),
+        ),
+      );
+      return answers.every((answer) => answer?.status === SERVING);
+    },
+    close() {
+      for (const client of clients) client.close();
+    },
+  };
+}
