@@ -48,6 +48,39 @@ export interface PredictResponse {
   prediction?: Prediction | undefined;
 }
 
+/** Scores many bags. */
+export interface PredictManyRequest {
+  /** The model. */
+  model?:
+    | ModelReference
+    | undefined;
+  /** The bags, 1 to 1024, each as Predict takes it. */
+  bags: BagReference[];
+}
+
+/** What came of one bag. */
+export interface PredictManyResponse {
+  /** Place of the bag in the request, from 0. */
+  index: number;
+  /** What came of it. */
+  result?:
+    | //
+    /** What the model says. */
+    { $case: "prediction"; value: Prediction }
+    | //
+    /** Why it says nothing. */
+    { $case: "failure"; value: BagFailure }
+    | undefined;
+}
+
+/** Why a bag was not scored. */
+export interface BagFailure {
+  /** Error code, e.g. `GEOMETRY_MISMATCH`. */
+  code: string;
+  /** What is wrong and the bound it broke. */
+  message: string;
+}
+
 /** Gives the weight of every tile. */
 export interface AttentionRequest {
   /** The model. */
@@ -411,6 +444,295 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     message.prediction = (object.prediction !== undefined && object.prediction !== null)
       ? Prediction.fromPartial(object.prediction)
       : undefined;
+    return message;
+  },
+};
+
+function createBasePredictManyRequest(): PredictManyRequest {
+  return { model: undefined, bags: [] };
+}
+
+export const PredictManyRequest: MessageFns<PredictManyRequest> = {
+  encode(message: PredictManyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== undefined) {
+      ModelReference.encode(message.model, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.bags) {
+      BagReference.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictManyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictManyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = ModelReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bags.push(BagReference.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PredictManyRequest {
+    return {
+      model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => BagReference.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: PredictManyRequest): unknown {
+    const obj: any = {};
+    if (message.model !== undefined) {
+      obj.model = ModelReference.toJSON(message.model);
+    }
+    if (message.bags?.length) {
+      obj.bags = message.bags.map((e) => BagReference.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PredictManyRequest>): PredictManyRequest {
+    return PredictManyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictManyRequest>): PredictManyRequest {
+    const message = createBasePredictManyRequest();
+    message.model = (object.model !== undefined && object.model !== null)
+      ? ModelReference.fromPartial(object.model)
+      : undefined;
+    message.bags = object.bags?.map((e) => BagReference.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePredictManyResponse(): PredictManyResponse {
+  return { index: 0, result: undefined };
+}
+
+export const PredictManyResponse: MessageFns<PredictManyResponse> = {
+  encode(message: PredictManyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).int32(message.index);
+    }
+    switch (message.result?.$case) {
+      case "prediction":
+        Prediction.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+      case "failure":
+        BagFailure.encode(message.result.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictManyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictManyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "prediction", value: Prediction.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = { $case: "failure", value: BagFailure.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PredictManyResponse {
+    return {
+      index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      result: isSet(object.prediction)
+        ? { $case: "prediction", value: Prediction.fromJSON(object.prediction) }
+        : isSet(object.failure)
+        ? { $case: "failure", value: BagFailure.fromJSON(object.failure) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: PredictManyResponse): unknown {
+    const obj: any = {};
+    if (message.index !== 0) {
+      obj.index = Math.round(message.index);
+    }
+    if (message.result?.$case === "prediction") {
+      obj.prediction = Prediction.toJSON(message.result.value);
+    } else if (message.result?.$case === "failure") {
+      obj.failure = BagFailure.toJSON(message.result.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PredictManyResponse>): PredictManyResponse {
+    return PredictManyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictManyResponse>): PredictManyResponse {
+    const message = createBasePredictManyResponse();
+    message.index = object.index ?? 0;
+    switch (object.result?.$case) {
+      case "prediction": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "prediction", value: Prediction.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "failure": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "failure", value: BagFailure.fromPartial(object.result.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBagFailure(): BagFailure {
+  return { code: "", message: "" };
+}
+
+export const BagFailure: MessageFns<BagFailure> = {
+  encode(message: BagFailure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BagFailure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBagFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BagFailure {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: BagFailure): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BagFailure>): BagFailure {
+    return BagFailure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BagFailure>): BagFailure {
+    const message = createBaseBagFailure();
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };
@@ -2243,6 +2565,18 @@ export const AggregateServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Scores many bags: the next ones are read while one is computed. One answer per bag in the order of the request; a bag that
+     * cannot be scored is an answer too.
+     */
+    predictMany: {
+      name: "PredictMany",
+      requestType: PredictManyRequest as typeof PredictManyRequest,
+      requestStream: false,
+      responseType: PredictManyResponse as typeof PredictManyResponse,
+      responseStream: true,
+      options: {},
+    },
     /** Gives the weight of every tile of one bag. */
     attention: {
       name: "Attention",
@@ -2285,6 +2619,14 @@ export const AggregateServiceDefinition = {
 export interface AggregateServiceImplementation<CallContextExt = {}> {
   /** Scores one bag. */
   predict(request: PredictRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PredictResponse>>;
+  /**
+   * Scores many bags: the next ones are read while one is computed. One answer per bag in the order of the request; a bag that
+   * cannot be scored is an answer too.
+   */
+  predictMany(
+    request: PredictManyRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<PredictManyResponse>>;
   /** Gives the weight of every tile of one bag. */
   attention(request: AttentionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<AttentionResponse>>;
   /** Trains a model and publishes it; streams progress. The same request continues where an earlier one was cut off. */
@@ -2304,6 +2646,14 @@ export interface AggregateServiceImplementation<CallContextExt = {}> {
 export interface AggregateServiceClient<CallOptionsExt = {}> {
   /** Scores one bag. */
   predict(request: DeepPartial<PredictRequest>, options?: CallOptions & CallOptionsExt): Promise<PredictResponse>;
+  /**
+   * Scores many bags: the next ones are read while one is computed. One answer per bag in the order of the request; a bag that
+   * cannot be scored is an answer too.
+   */
+  predictMany(
+    request: DeepPartial<PredictManyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<PredictManyResponse>;
   /** Gives the weight of every tile of one bag. */
   attention(request: DeepPartial<AttentionRequest>, options?: CallOptions & CallOptionsExt): Promise<AttentionResponse>;
   /** Trains a model and publishes it; streams progress. The same request continues where an earlier one was cut off. */

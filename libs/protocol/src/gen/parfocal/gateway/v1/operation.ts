@@ -55,6 +55,20 @@ export interface WatchOperationRequest {
   afterSequence: bigint;
 }
 
+/** Reads a file of an operation. */
+export interface DownloadResultRequest {
+  /** `projects/{project}/operations/{operation}`. */
+  name: string;
+  /** Name of the file, the last part of the URI that the response gives, e.g. `predictions.csv`. */
+  file: string;
+}
+
+/** A piece of a file. */
+export interface DownloadResultResponse {
+  /** The next bytes, at most 1 MiB. */
+  chunk: Buffer;
+}
+
 /** One state of an operation. */
 export interface WatchOperationResponse {
   /** The state; its metadata is OperationMetadata. */
@@ -517,6 +531,158 @@ export const WatchOperationRequest: MessageFns<WatchOperationRequest> = {
   },
 };
 
+function createBaseDownloadResultRequest(): DownloadResultRequest {
+  return { name: "", file: "" };
+}
+
+export const DownloadResultRequest: MessageFns<DownloadResultRequest> = {
+  encode(message: DownloadResultRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.file !== "") {
+      writer.uint32(18).string(message.file);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DownloadResultRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDownloadResultRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DownloadResultRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      file: isSet(object.file) ? globalThis.String(object.file) : "",
+    };
+  },
+
+  toJSON(message: DownloadResultRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.file !== "") {
+      obj.file = message.file;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DownloadResultRequest>): DownloadResultRequest {
+    return DownloadResultRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DownloadResultRequest>): DownloadResultRequest {
+    const message = createBaseDownloadResultRequest();
+    message.name = object.name ?? "";
+    message.file = object.file ?? "";
+    return message;
+  },
+};
+
+function createBaseDownloadResultResponse(): DownloadResultResponse {
+  return { chunk: Buffer.alloc(0) };
+}
+
+export const DownloadResultResponse: MessageFns<DownloadResultResponse> = {
+  encode(message: DownloadResultResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chunk.length !== 0) {
+      writer.uint32(10).bytes(message.chunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DownloadResultResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDownloadResultResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.chunk = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DownloadResultResponse {
+    return { chunk: isSet(object.chunk) ? Buffer.from(bytesFromBase64(object.chunk)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: DownloadResultResponse): unknown {
+    const obj: any = {};
+    if (message.chunk.length !== 0) {
+      obj.chunk = base64FromBytes(message.chunk);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DownloadResultResponse>): DownloadResultResponse {
+    return DownloadResultResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DownloadResultResponse>): DownloadResultResponse {
+    const message = createBaseDownloadResultResponse();
+    message.chunk = object.chunk ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 function createBaseWatchOperationResponse(): WatchOperationResponse {
   return { operation: undefined };
 }
@@ -601,6 +767,15 @@ export const OperationServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Streams a file that an operation left, for clients that cannot read the store. */
+    downloadResult: {
+      name: "DownloadResult",
+      requestType: DownloadResultRequest as typeof DownloadResultRequest,
+      requestStream: false,
+      responseType: DownloadResultResponse as typeof DownloadResultResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
@@ -610,6 +785,11 @@ export interface OperationServiceImplementation<CallContextExt = {}> {
     request: WatchOperationRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchOperationResponse>>;
+  /** Streams a file that an operation left, for clients that cannot read the store. */
+  downloadResult(
+    request: DownloadResultRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<DownloadResultResponse>>;
 }
 
 export interface OperationServiceClient<CallOptionsExt = {}> {
@@ -618,6 +798,19 @@ export interface OperationServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchOperationRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchOperationResponse>;
+  /** Streams a file that an operation left, for clients that cannot read the store. */
+  downloadResult(
+    request: DeepPartial<DownloadResultRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<DownloadResultResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {

@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { Prediction } from "../../common/v1/prediction.ts";
-import { ArrayResult } from "../../common/v1/reference.ts";
+import { ArrayResult, ObjectReference } from "../../common/v1/reference.ts";
 
 /** Scores one bag. */
 export interface PredictRequest {
@@ -54,16 +54,147 @@ export interface TileAttention {
   mapLabels: string[];
 }
 
-/** Scores a manifest of bags. */
+/**
+ * Scores a manifest of bags.
+ *
+ * The manifest is a CSV with a heading or JSON lines, 1 to 100 000 rows: `bag` (a bag's name or SHA-256) or `slide_id`, and if
+ * wanted `patient_id`, which wins over the bag's own. A row that cannot be scored is an entry of the failures, not a failure.
+ */
 export interface BatchPredictRequest {
   /** `projects/{project}`. */
   parent: string;
-  /** One or more models. */
+  /** One to 16 models, named as in Predict, all of this project. What an alias means is looked up once. */
   models: string[];
-  /** CSV or JSONL object that lists the bags. */
+  /** URI of the manifest, below one of the gateway's import roots. */
   manifestUri: string;
   /** UUID that makes the request idempotent. */
   requestId: string;
+  /** What UploadManifest gave, of the same project, in place of `manifest_uri`. */
+  manifestUpload: string;
+  /**
+   * A batch of this project that has ended, in place of models and manifest: what it did not score is tried again, with the same
+   * versions, and the results hold all of its rows.
+   */
+  retryOf: string;
+  /** How the slides of a patient are combined. */
+  patientRule: BatchPredictRequest_PatientRule;
+  /** Leave nothing of the bags behind: they are re-embedded where they are aggregated, and not kept for the next model. */
+  transient: boolean;
+}
+
+/** How the slides of a patient are combined. */
+export const BatchPredictRequest_PatientRule = {
+  /** PATIENT_RULE_UNSPECIFIED - PATIENT_RULE_MEAN. */
+  PATIENT_RULE_UNSPECIFIED: 0,
+  /** PATIENT_RULE_MEAN - Means of probabilities, numbers, risks and survivals. */
+  PATIENT_RULE_MEAN: 1,
+  /**
+   * PATIENT_RULE_MAX - The most positive slide. Binary: its positive probability; multi-label, multi-class and ordinal: the largest probability of
+   * each class, for the last two divided by their sum; regression and risks: the largest.
+   */
+  PATIENT_RULE_MAX: 2,
+} as const;
+
+export type BatchPredictRequest_PatientRule =
+  typeof BatchPredictRequest_PatientRule[keyof typeof BatchPredictRequest_PatientRule];
+
+export namespace BatchPredictRequest_PatientRule {
+  export type PATIENT_RULE_UNSPECIFIED = typeof BatchPredictRequest_PatientRule.PATIENT_RULE_UNSPECIFIED;
+  export type PATIENT_RULE_MEAN = typeof BatchPredictRequest_PatientRule.PATIENT_RULE_MEAN;
+  export type PATIENT_RULE_MAX = typeof BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
+}
+
+export function batchPredictRequest_PatientRuleFromJSON(object: any): BatchPredictRequest_PatientRule {
+  switch (object) {
+    case 0:
+    case "PATIENT_RULE_UNSPECIFIED":
+      return BatchPredictRequest_PatientRule.PATIENT_RULE_UNSPECIFIED;
+    case 1:
+    case "PATIENT_RULE_MEAN":
+      return BatchPredictRequest_PatientRule.PATIENT_RULE_MEAN;
+    case 2:
+    case "PATIENT_RULE_MAX":
+      return BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BatchPredictRequest_PatientRule");
+  }
+}
+
+export function batchPredictRequest_PatientRuleToJSON(object: BatchPredictRequest_PatientRule): string {
+  switch (object) {
+    case BatchPredictRequest_PatientRule.PATIENT_RULE_UNSPECIFIED:
+      return "PATIENT_RULE_UNSPECIFIED";
+    case BatchPredictRequest_PatientRule.PATIENT_RULE_MEAN:
+      return "PATIENT_RULE_MEAN";
+    case BatchPredictRequest_PatientRule.PATIENT_RULE_MAX:
+      return "PATIENT_RULE_MAX";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BatchPredictRequest_PatientRule");
+  }
+}
+
+/** What came of a batch. The files are kept as long as the operation; DownloadResult reads them. */
+export interface BatchPredictResponse {
+  /** Rows of the manifest. */
+  rowCount: bigint;
+  /** Rows that every model scored. */
+  scoredCount: bigint;
+  /** Rows that at least one model did not score. */
+  failedCount: bigint;
+  /** Patients, of whom slides without patient id are each one. */
+  patientCount: bigint;
+  /** The versions that spoke, in the order of the request. */
+  models: string[];
+  /**
+   * `predictions`: a line per row and model; `patients`: a line per patient and model; `failures`: a line per row and model that
+   * gave none, with code and message.
+   */
+  tables: ResultTable[];
+}
+
+/** A table of results in three encodings of the same lines. */
+export interface ResultTable {
+  /** E.g. `predictions`. */
+  name: string;
+  /** Lines below the heading. */
+  rowCount: bigint;
+  /** UTF-8 CSV with a heading (RFC 4180). */
+  csv?:
+    | ObjectReference
+    | undefined;
+  /** JSON lines. */
+  jsonl?:
+    | ObjectReference
+    | undefined;
+  /** Apache Parquet. */
+  parquet?: ObjectReference | undefined;
+}
+
+/** A piece of a manifest. */
+export interface UploadManifestRequest {
+  /** The header first, then chunks. */
+  piece?:
+    | //
+    /** Once, first. */
+    { $case: "header"; value: UploadManifestHeader }
+    | //
+    /** The next bytes of the file. */
+    { $case: "chunk"; value: Buffer }
+    | undefined;
+}
+
+/** What comes. */
+export interface UploadManifestHeader {
+  /** `projects/{project}`. */
+  parent: string;
+  /** Size of the file, 1 byte to 64 MiB. */
+  sizeBytes: bigint;
+}
+
+/** Where it is. */
+export interface UploadManifestResponse {
+  /** `projects/{project}/uploads/{upload}`. Kept for a day. */
+  upload: string;
 }
 
 function createBasePredictRequest(): PredictRequest {
@@ -422,7 +553,16 @@ export const TileAttention: MessageFns<TileAttention> = {
 };
 
 function createBaseBatchPredictRequest(): BatchPredictRequest {
-  return { parent: "", models: [], manifestUri: "", requestId: "" };
+  return {
+    parent: "",
+    models: [],
+    manifestUri: "",
+    requestId: "",
+    manifestUpload: "",
+    retryOf: "",
+    patientRule: 0,
+    transient: false,
+  };
 }
 
 export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
@@ -438,6 +578,18 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.manifestUpload !== "") {
+      writer.uint32(42).string(message.manifestUpload);
+    }
+    if (message.retryOf !== "") {
+      writer.uint32(50).string(message.retryOf);
+    }
+    if (message.patientRule !== 0) {
+      writer.uint32(56).int32(message.patientRule);
+    }
+    if (message.transient !== false) {
+      writer.uint32(64).bool(message.transient);
     }
     return writer;
   },
@@ -487,6 +639,38 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.manifestUpload = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.retryOf = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.patientRule = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.transient = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -513,6 +697,22 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      manifestUpload: isSet(object.manifestUpload)
+        ? globalThis.String(object.manifestUpload)
+        : isSet(object.manifest_upload)
+        ? globalThis.String(object.manifest_upload)
+        : "",
+      retryOf: isSet(object.retryOf)
+        ? globalThis.String(object.retryOf)
+        : isSet(object.retry_of)
+        ? globalThis.String(object.retry_of)
+        : "",
+      patientRule: isSet(object.patientRule)
+        ? batchPredictRequest_PatientRuleFromJSON(object.patientRule)
+        : isSet(object.patient_rule)
+        ? batchPredictRequest_PatientRuleFromJSON(object.patient_rule)
+        : 0,
+      transient: isSet(object.transient) ? globalThis.Boolean(object.transient) : false,
     };
   },
 
@@ -530,6 +730,18 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.manifestUpload !== "") {
+      obj.manifestUpload = message.manifestUpload;
+    }
+    if (message.retryOf !== "") {
+      obj.retryOf = message.retryOf;
+    }
+    if (message.patientRule !== 0) {
+      obj.patientRule = batchPredictRequest_PatientRuleToJSON(message.patientRule);
+    }
+    if (message.transient !== false) {
+      obj.transient = message.transient;
+    }
     return obj;
   },
 
@@ -542,6 +754,601 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     message.models = object.models?.map((e) => e) || [];
     message.manifestUri = object.manifestUri ?? "";
     message.requestId = object.requestId ?? "";
+    message.manifestUpload = object.manifestUpload ?? "";
+    message.retryOf = object.retryOf ?? "";
+    message.patientRule = object.patientRule ?? 0;
+    message.transient = object.transient ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchPredictResponse(): BatchPredictResponse {
+  return { rowCount: 0n, scoredCount: 0n, failedCount: 0n, patientCount: 0n, models: [], tables: [] };
+}
+
+export const BatchPredictResponse: MessageFns<BatchPredictResponse> = {
+  encode(message: BatchPredictResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rowCount !== 0n) {
+      if (BigInt.asIntN(64, message.rowCount) !== message.rowCount) {
+        throw new globalThis.Error("value provided for field message.rowCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.rowCount);
+    }
+    if (message.scoredCount !== 0n) {
+      if (BigInt.asIntN(64, message.scoredCount) !== message.scoredCount) {
+        throw new globalThis.Error("value provided for field message.scoredCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.scoredCount);
+    }
+    if (message.failedCount !== 0n) {
+      if (BigInt.asIntN(64, message.failedCount) !== message.failedCount) {
+        throw new globalThis.Error("value provided for field message.failedCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.failedCount);
+    }
+    if (message.patientCount !== 0n) {
+      if (BigInt.asIntN(64, message.patientCount) !== message.patientCount) {
+        throw new globalThis.Error("value provided for field message.patientCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.patientCount);
+    }
+    for (const v of message.models) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.tables) {
+      ResultTable.encode(v!, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchPredictResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchPredictResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rowCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.scoredCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.patientCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.models.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tables.push(ResultTable.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchPredictResponse {
+    return {
+      rowCount: isSet(object.rowCount)
+        ? BigInt(object.rowCount)
+        : isSet(object.row_count)
+        ? BigInt(object.row_count)
+        : 0n,
+      scoredCount: isSet(object.scoredCount)
+        ? BigInt(object.scoredCount)
+        : isSet(object.scored_count)
+        ? BigInt(object.scored_count)
+        : 0n,
+      failedCount: isSet(object.failedCount)
+        ? BigInt(object.failedCount)
+        : isSet(object.failed_count)
+        ? BigInt(object.failed_count)
+        : 0n,
+      patientCount: isSet(object.patientCount)
+        ? BigInt(object.patientCount)
+        : isSet(object.patient_count)
+        ? BigInt(object.patient_count)
+        : 0n,
+      models: globalThis.Array.isArray(object?.models)
+        ? object.models.map((e: any) => globalThis.String(e))
+        : [],
+      tables: globalThis.Array.isArray(object?.tables) ? object.tables.map((e: any) => ResultTable.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: BatchPredictResponse): unknown {
+    const obj: any = {};
+    if (message.rowCount !== 0n) {
+      obj.rowCount = message.rowCount.toString();
+    }
+    if (message.scoredCount !== 0n) {
+      obj.scoredCount = message.scoredCount.toString();
+    }
+    if (message.failedCount !== 0n) {
+      obj.failedCount = message.failedCount.toString();
+    }
+    if (message.patientCount !== 0n) {
+      obj.patientCount = message.patientCount.toString();
+    }
+    if (message.models?.length) {
+      obj.models = message.models;
+    }
+    if (message.tables?.length) {
+      obj.tables = message.tables.map((e) => ResultTable.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchPredictResponse>): BatchPredictResponse {
+    return BatchPredictResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchPredictResponse>): BatchPredictResponse {
+    const message = createBaseBatchPredictResponse();
+    message.rowCount = (object.rowCount !== undefined && object.rowCount !== null) ? BigInt(object.rowCount) : 0n;
+    message.scoredCount = (object.scoredCount !== undefined && object.scoredCount !== null)
+      ? BigInt(object.scoredCount)
+      : 0n;
+    message.failedCount = (object.failedCount !== undefined && object.failedCount !== null)
+      ? BigInt(object.failedCount)
+      : 0n;
+    message.patientCount = (object.patientCount !== undefined && object.patientCount !== null)
+      ? BigInt(object.patientCount)
+      : 0n;
+    message.models = object.models?.map((e) => e) || [];
+    message.tables = object.tables?.map((e) => ResultTable.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseResultTable(): ResultTable {
+  return { name: "", rowCount: 0n, csv: undefined, jsonl: undefined, parquet: undefined };
+}
+
+export const ResultTable: MessageFns<ResultTable> = {
+  encode(message: ResultTable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.rowCount !== 0n) {
+      if (BigInt.asIntN(64, message.rowCount) !== message.rowCount) {
+        throw new globalThis.Error("value provided for field message.rowCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.rowCount);
+    }
+    if (message.csv !== undefined) {
+      ObjectReference.encode(message.csv, writer.uint32(26).fork()).join();
+    }
+    if (message.jsonl !== undefined) {
+      ObjectReference.encode(message.jsonl, writer.uint32(34).fork()).join();
+    }
+    if (message.parquet !== undefined) {
+      ObjectReference.encode(message.parquet, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResultTable {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResultTable();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rowCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.csv = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.jsonl = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.parquet = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResultTable {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      rowCount: isSet(object.rowCount)
+        ? BigInt(object.rowCount)
+        : isSet(object.row_count)
+        ? BigInt(object.row_count)
+        : 0n,
+      csv: isSet(object.csv) ? ObjectReference.fromJSON(object.csv) : undefined,
+      jsonl: isSet(object.jsonl) ? ObjectReference.fromJSON(object.jsonl) : undefined,
+      parquet: isSet(object.parquet) ? ObjectReference.fromJSON(object.parquet) : undefined,
+    };
+  },
+
+  toJSON(message: ResultTable): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.rowCount !== 0n) {
+      obj.rowCount = message.rowCount.toString();
+    }
+    if (message.csv !== undefined) {
+      obj.csv = ObjectReference.toJSON(message.csv);
+    }
+    if (message.jsonl !== undefined) {
+      obj.jsonl = ObjectReference.toJSON(message.jsonl);
+    }
+    if (message.parquet !== undefined) {
+      obj.parquet = ObjectReference.toJSON(message.parquet);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResultTable>): ResultTable {
+    return ResultTable.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResultTable>): ResultTable {
+    const message = createBaseResultTable();
+    message.name = object.name ?? "";
+    message.rowCount = (object.rowCount !== undefined && object.rowCount !== null) ? BigInt(object.rowCount) : 0n;
+    message.csv = (object.csv !== undefined && object.csv !== null)
+      ? ObjectReference.fromPartial(object.csv)
+      : undefined;
+    message.jsonl = (object.jsonl !== undefined && object.jsonl !== null)
+      ? ObjectReference.fromPartial(object.jsonl)
+      : undefined;
+    message.parquet = (object.parquet !== undefined && object.parquet !== null)
+      ? ObjectReference.fromPartial(object.parquet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUploadManifestRequest(): UploadManifestRequest {
+  return { piece: undefined };
+}
+
+export const UploadManifestRequest: MessageFns<UploadManifestRequest> = {
+  encode(message: UploadManifestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.piece?.$case) {
+      case "header":
+        UploadManifestHeader.encode(message.piece.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        writer.uint32(18).bytes(message.piece.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadManifestRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadManifestRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.piece = { $case: "header", value: UploadManifestHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.piece = { $case: "chunk", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadManifestRequest {
+    return {
+      piece: isSet(object.header)
+        ? { $case: "header", value: UploadManifestHeader.fromJSON(object.header) }
+        : isSet(object.chunk)
+        ? { $case: "chunk", value: Buffer.from(bytesFromBase64(object.chunk)) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: UploadManifestRequest): unknown {
+    const obj: any = {};
+    if (message.piece?.$case === "header") {
+      obj.header = UploadManifestHeader.toJSON(message.piece.value);
+    } else if (message.piece?.$case === "chunk") {
+      obj.chunk = base64FromBytes(message.piece.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadManifestRequest>): UploadManifestRequest {
+    return UploadManifestRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadManifestRequest>): UploadManifestRequest {
+    const message = createBaseUploadManifestRequest();
+    switch (object.piece?.$case) {
+      case "header": {
+        if (object.piece?.value !== undefined && object.piece?.value !== null) {
+          message.piece = { $case: "header", value: UploadManifestHeader.fromPartial(object.piece.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.piece?.value !== undefined && object.piece?.value !== null) {
+          message.piece = { $case: "chunk", value: object.piece.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseUploadManifestHeader(): UploadManifestHeader {
+  return { parent: "", sizeBytes: 0n };
+}
+
+export const UploadManifestHeader: MessageFns<UploadManifestHeader> = {
+  encode(message: UploadManifestHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadManifestHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadManifestHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sizeBytes = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadManifestHeader {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      sizeBytes: isSet(object.sizeBytes)
+        ? BigInt(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? BigInt(object.size_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: UploadManifestHeader): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.sizeBytes !== 0n) {
+      obj.sizeBytes = message.sizeBytes.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadManifestHeader>): UploadManifestHeader {
+    return UploadManifestHeader.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadManifestHeader>): UploadManifestHeader {
+    const message = createBaseUploadManifestHeader();
+    message.parent = object.parent ?? "";
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
+    return message;
+  },
+};
+
+function createBaseUploadManifestResponse(): UploadManifestResponse {
+  return { upload: "" };
+}
+
+export const UploadManifestResponse: MessageFns<UploadManifestResponse> = {
+  encode(message: UploadManifestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.upload !== "") {
+      writer.uint32(10).string(message.upload);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UploadManifestResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUploadManifestResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.upload = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UploadManifestResponse {
+    return { upload: isSet(object.upload) ? globalThis.String(object.upload) : "" };
+  },
+
+  toJSON(message: UploadManifestResponse): unknown {
+    const obj: any = {};
+    if (message.upload !== "") {
+      obj.upload = message.upload;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UploadManifestResponse>): UploadManifestResponse {
+    return UploadManifestResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UploadManifestResponse>): UploadManifestResponse {
+    const message = createBaseUploadManifestResponse();
+    message.upload = object.upload ?? "";
     return message;
   },
 };
@@ -562,7 +1369,7 @@ export const PredictionServiceDefinition = {
       options: {},
     },
     /**
-     * Scores a manifest of bags. Metadata: OperationMetadata.
+     * Scores a manifest of bags. Response: BatchPredictResponse; metadata: OperationMetadata.
      * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
      */
     batchPredict: {
@@ -575,30 +1382,29 @@ export const PredictionServiceDefinition = {
         _unknownFields: {
           8394: [
             Buffer.from([
-              42,
+              41,
               10,
-              21,
-              103,
-              111,
-              111,
-              103,
-              108,
-              101,
-              46,
-              112,
+              20,
+              66,
+              97,
+              116,
+              99,
+              104,
+              80,
               114,
-              111,
+              101,
+              100,
+              105,
+              99,
               116,
-              111,
-              98,
-              117,
-              102,
-              46,
-              69,
-              109,
+              82,
+              101,
+              115,
               112,
-              116,
-              121,
+              111,
+              110,
+              115,
+              101,
               18,
               17,
               79,
@@ -623,6 +1429,15 @@ export const PredictionServiceDefinition = {
         },
       },
     },
+    /** Keeps a manifest of the client for BatchPredict: a header, then its bytes. */
+    uploadManifest: {
+      name: "UploadManifest",
+      requestType: UploadManifestRequest as typeof UploadManifestRequest,
+      requestStream: true,
+      responseType: UploadManifestResponse as typeof UploadManifestResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -630,20 +1445,38 @@ export interface PredictionServiceImplementation<CallContextExt = {}> {
   /** Scores one bag. */
   predict(request: PredictRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PredictResponse>>;
   /**
-   * Scores a manifest of bags. Metadata: OperationMetadata.
+   * Scores a manifest of bags. Response: BatchPredictResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   batchPredict(request: BatchPredictRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
+  /** Keeps a manifest of the client for BatchPredict: a header, then its bytes. */
+  uploadManifest(
+    request: AsyncIterable<UploadManifestRequest>,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UploadManifestResponse>>;
 }
 
 export interface PredictionServiceClient<CallOptionsExt = {}> {
   /** Scores one bag. */
   predict(request: DeepPartial<PredictRequest>, options?: CallOptions & CallOptionsExt): Promise<PredictResponse>;
   /**
-   * Scores a manifest of bags. Metadata: OperationMetadata.
+   * Scores a manifest of bags. Response: BatchPredictResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   batchPredict(request: DeepPartial<BatchPredictRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
+  /** Keeps a manifest of the client for BatchPredict: a header, then its bytes. */
+  uploadManifest(
+    request: AsyncIterable<DeepPartial<UploadManifestRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UploadManifestResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
