@@ -9,6 +9,7 @@ import { renderPrChart, renderRocChart } from "./roc-chart.ts";
 const HEADLINES: Readonly<Record<EvaluationReport["task"]["kind"], readonly MetricName[]>> = {
   binary: ["auroc", "balancedAccuracy", "sensitivity", "specificity"],
   "multi-class": ["macroAuroc", "balancedAccuracy", "macroF1", "kappa"],
+  ordinal: ["quadraticKappa", "macroAuroc", "balancedAccuracy", "accuracy"],
   "multi-label": ["macroAuroc", "macroAveragePrecision", "macroF1", "exactMatch"],
 };
 

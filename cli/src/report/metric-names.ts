@@ -19,9 +19,18 @@ export const METRIC_LABELS: Readonly<Record<MetricName, string>> = {
   weightedF1: "F1, weighted",
   microF1: "F1, micro",
   kappa: "Cohen's kappa",
+  quadraticKappa: "Quadratic-weighted kappa",
   brier: "Brier score (lower is better)",
   logLoss: "Log loss (lower is better)",
   ece: "Expected calibration error (lower is better)",
+  mae: "Mean absolute error",
+  rmse: "Root mean squared error",
+  r2: "R²",
+  pearson: "Pearson correlation",
+  spearman: "Spearman correlation",
+  cIndex: "Concordance index (Harrell)",
+  unoCIndex: "Concordance index (Uno)",
+  integratedBrier: "Integrated Brier score (lower is better)",
 };
 
 /** How each kind of interval is called. */

@@ -66,17 +66,27 @@ export function evaluateBinary(cases: BinaryCases, context: EvaluationContext): 
 
 /** Point estimates with the interval that `intervalOf` gives for each name, in the order of `point`. */
 export function tableOf<Name extends MetricName>(
-  point: Readonly<Record<Name, number | null>>,
+  point: Readonly<Partial<Record<Name, number | null>>>,
   intervalOf: (name: Name) => Interval | null,
 ): MetricTable {
   const names = Object.keys(point) as Name[];
-  return Object.fromEntries(names.map((name) => [name, { value: point[name], interval: intervalOf(name) }]));
+  return Object.fromEntries(names.map((name) => [name, { value: point[name] ?? null, interval: intervalOf(name) }]));
 }
 
-type BinaryStatistic = Exclude<
-  MetricName,
-  "macroAuroc" | "weightedAuroc" | "macroAveragePrecision" | "exactMatch" | "weightedF1" | "microF1" | "ece"
->;
+type BinaryStatistic =
+  | "auroc"
+  | "averagePrecision"
+  | "balancedAccuracy"
+  | "accuracy"
+  | "sensitivity"
+  | "specificity"
+  | "ppv"
+  | "npv"
+  | "f1"
+  | "macroF1"
+  | "kappa"
+  | "brier"
+  | "logLoss";
 
 /** The metrics of a weighted sample, everything that does not change between resamples computed once. */
 function binaryStatistics(

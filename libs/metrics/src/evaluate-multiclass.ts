@@ -15,14 +15,16 @@ import {
   cohenKappa,
   confusionMatrix,
   f1Scores,
+  medianClass,
   recalls,
 } from "./confusion.ts";
 import { prCurve, rocCurve } from "./curves.ts";
 import { delongInterval } from "./delong.ts";
 import { keepsClasses, tableOf, weightedMean } from "./evaluate-binary.ts";
-import type { ClassReport, EvaluationContext, TaskReport } from "./evaluation-types.ts";
+import type { ClassReport, EvaluationContext, MetricName, TaskReport } from "./evaluation-types.ts";
 import { type Interval, wilsonInterval } from "./interval.ts";
 import { type ClassView, meansOfDefined, oneVsRest } from "./one-vs-rest.ts";
+import { weightedKappa } from "./weighted-kappa.ts";
 
 /** One multi-class problem. */
 export interface MulticlassCases {
@@ -32,13 +34,15 @@ export interface MulticlassCases {
   readonly labels: readonly number[];
   /** `[N][K]`. */
   readonly probabilities: readonly (readonly number[])[];
+  /** Whether the classes have an order: then the median decides, and the quadratic kappa is measured too. */
+  readonly isOrdered: boolean;
 }
 
-/** The multi-class part of `evaluate`: argmax decisions, one-versus-rest ranking metrics. */
+/** The multi-class part of `evaluate`: argmax (ordered: median) decisions, one-versus-rest ranking metrics. */
 export function evaluateMulticlass(cases: MulticlassCases, context: EvaluationContext): TaskReport {
   const nClasses = cases.names.length;
   const views = oneVsRest(cases.labels, cases.probabilities, nClasses);
-  const predicted = cases.probabilities.map(argmax);
+  const predicted = cases.probabilities.map(cases.isOrdered ? medianClass : argmax);
   const confusion = confusionMatrix(cases.labels, predicted, nClasses);
   const statistics = multiclassStatistics(cases, views, predicted);
   const { intervals, nResamples, nRedraws } = bootstrapIntervals({
@@ -53,7 +57,9 @@ export function evaluateMulticlass(cases: MulticlassCases, context: EvaluationCo
   const wilson = context.areCasesIndependent ? wilsonOfDiagonal(confusion) : null;
   const intervalOf = (name: string): Interval | null => intervals[name] ?? null;
   const metrics = {
-    ...tableOf(overall(point), (name) => (name === "accuracy" ? (wilson ?? intervalOf(name)) : intervalOf(name))),
+    ...tableOf(overall(point, cases.isOrdered), (name) =>
+      name === "accuracy" ? (wilson ?? intervalOf(name)) : intervalOf(name),
+    ),
     ece: { value: expectedCalibrationError(calibration), interval: null },
   };
   const classes = views.map((view, c) =>
@@ -78,8 +84,9 @@ const OVERALL = [
 
 type Statistics = Readonly<Record<string, number | null>>;
 
-function overall(point: Statistics): Record<(typeof OVERALL)[number], number | null> {
-  return Object.fromEntries(OVERALL.map((name) => [name, point[name] ?? null])) as ReturnType<typeof overall>;
+function overall(point: Statistics, isOrdered: boolean): Partial<Record<MetricName, number | null>> {
+  const names: readonly MetricName[] = isOrdered ? ["quadraticKappa", ...OVERALL] : OVERALL;
+  return Object.fromEntries(names.map((name) => [name, point[name] ?? null]));
 }
 
 /** Overall metrics by name, and those of class c under `auroc:c`, `ap:c`, `recall:c`, `f1:c`. */
@@ -107,6 +114,7 @@ function multiclassStatistics(
       weightedF1: f1.weighted,
       microF1: f1.micro,
       kappa: cohenKappa(confusion),
+      quadraticKappa: weightedKappa(confusion),
       brier: weightedMean(weights, (i) => brier[i] ?? 0),
       logLoss: weightedMean(weights, (i) => log[i] ?? 0),
       ...byClass("auroc", aurocs),

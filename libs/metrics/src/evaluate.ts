@@ -70,11 +70,14 @@ function evaluateTask(task: EvaluationTask, cases: readonly CompleteCase[], cont
       return evaluateBinary({ name: task.classes[1], patients, labels: classLabels(cases), scores }, context);
     }
     case "multi-class":
+    case "ordinal": {
       assertRows(rows, cases.length, nClasses);
+      const isOrdered = task.kind === "ordinal";
       return evaluateMulticlass(
-        { names: task.classes, patients, labels: classLabels(cases), probabilities: rows },
+        { names: task.classes, patients, labels: classLabels(cases), probabilities: rows, isOrdered },
         context,
       );
+    }
     case "multi-label": {
       assertRows(rows, cases.length, nClasses);
       const labels = cases.map(({ label }) => labelVector(label, nClasses));
@@ -107,7 +110,7 @@ function labelVector(label: CompleteCase["label"], nClasses: number): readonly (
 }
 
 function resolveThresholds(task: EvaluationTask, given: readonly number[] | undefined): readonly number[] {
-  const wanted = { binary: 1, "multi-class": 0, "multi-label": task.classes.length }[task.kind];
+  const wanted = { binary: 1, "multi-class": 0, ordinal: 0, "multi-label": task.classes.length }[task.kind];
   if (given !== undefined && given.length !== wanted) {
     throw new DomainError("SHAPE_MISMATCH", `${given.length} thresholds for a ${task.kind} task; it takes ${wanted}`);
   }

@@ -10,6 +10,8 @@ export type EvaluationTask =
   | { readonly kind: "binary"; readonly classes: readonly [string, string] }
   /** Exactly one of K classes. */
   | { readonly kind: "multi-class"; readonly classes: readonly string[] }
+  /** Exactly one of K classes that have an order, lowest first; decided by the median of the probabilities. */
+  | { readonly kind: "ordinal"; readonly classes: readonly string[] }
   /** Any subset of K labels. */
   | { readonly kind: "multi-label"; readonly classes: readonly string[] };
 
@@ -54,9 +56,18 @@ export type MetricName =
   | "weightedF1"
   | "microF1"
   | "kappa"
+  | "quadraticKappa"
   | "brier"
   | "logLoss"
-  | "ece";
+  | "ece"
+  | "mae"
+  | "rmse"
+  | "r2"
+  | "pearson"
+  | "spearman"
+  | "cIndex"
+  | "unoCIndex"
+  | "integratedBrier";
 
 /** Metrics in reading order; a name is absent when the task does not have it. */
 export type MetricTable = Readonly<Partial<Record<MetricName, Estimate>>>;
@@ -80,7 +91,7 @@ export interface EvaluationReport {
   readonly nPatients: number;
   /** Cases that did not, and why. */
   readonly excluded: { readonly unlabelled: number; readonly failed: number };
-  /** The thresholds that were applied; empty for multi-class (argmax). */
+  /** The thresholds that were applied; empty for multi-class (argmax) and ordinal (median). */
   readonly thresholds: readonly number[];
   readonly metrics: MetricTable;
   readonly classes: readonly ClassReport[];

@@ -34,6 +34,7 @@ export {
   confusionMatrix,
   type F1Scores,
   f1Scores,
+  medianClass,
   precisions,
   recalls,
 } from "./confusion.ts";
@@ -49,6 +50,8 @@ export {
   delongWaldInterval,
 } from "./delong.ts";
 export { evaluate } from "./evaluate.ts";
+export { evaluateRegression, type RegressionCases, type RegressionReport } from "./evaluate-regression.ts";
+export { evaluateSurvival, type SurvivalCases, type SurvivalReport } from "./evaluate-survival.ts";
 export type {
   CasePrediction,
   ClassReport,
@@ -72,6 +75,7 @@ export type { PerClass } from "./one-vs-rest.ts";
 export { quantileSorted } from "./quantile.ts";
 export { midRanks, type Ranking, rankScores } from "./ranking.ts";
 export { type RegressionMetrics, regressionMetrics, regressionStatistics } from "./regression-metrics.ts";
+export { riskGroups } from "./risk-groups.ts";
 export { createRng, type Rng, type RngSnapshot, restoreRng, type Shuffleable } from "./rng.ts";
 export { assertNoLeakage, type Split, type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
 export { integratedBrierScore, type SurvivalForecast, survivalBrierScores } from "./survival-brier.ts";
