@@ -180,7 +180,7 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined
 
 async function takeRuns(runs: readonly WireRunResult[]): Promise<RunResult[]> {
   const results: RunResult[] = [];
-  for (const { outputs, engineMs } of runs) results.push({ outputs: await takeTensors(outputs), engineMs });
+  for (const { outputs, ...rest } of runs) results.push({ outputs: await takeTensors(outputs), ...rest });
   return results;
 }
 

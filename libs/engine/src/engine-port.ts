@@ -27,8 +27,8 @@ export type TensorSource =
       readonly dtype: ElementType;
       readonly shape: readonly number[];
       /**
-       * What the whole object must be, checked before anything of this version is used for the first time; another digest
-       * is `CORRUPT`. Absent: the store is trusted.
+       * What the whole object must be, checked at the first use of this version, beside the run; another digest is `CORRUPT`,
+       * and nothing of what the run made is told or kept. Absent: the store is trusted.
        */
       readonly verify?: { readonly digest: string; readonly sizeBytes: number };
     }
@@ -48,7 +48,27 @@ export type TensorSink =
    * Kept in the engine process under this name, replacing what was there. With `rows`, the output [`count`, ...] f32 becomes those
    * rows of a tensor of `total` rows, which the run whose `first` is 0 makes: parts end up end to end without ever being joined.
    */
-  | { readonly kind: "resident"; readonly name: string; readonly rows?: OutputRows };
+  | { readonly kind: "resident"; readonly name: string; readonly rows?: OutputRows }
+  /**
+   * Into the store, by the engine process: `before`, the output of this `shape`, `after`, as one object named after its content,
+   * `<keyPrefix>/<sha256><keySuffix>`, unless it is there. f32 must be finite, else `NON_FINITE` and nothing is written.
+   */
+  | {
+      readonly kind: "object";
+      readonly keyPrefix: string;
+      readonly keySuffix: string;
+      readonly shape: readonly number[];
+      readonly before: Uint8Array;
+      readonly after: Uint8Array;
+    };
+
+/** An object that a run left in the store. */
+export interface WrittenObject {
+  readonly key: string;
+  /** SHA-256 of the whole object, 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
 
 /** Which rows of a larger tensor an output is. */
 export interface OutputRows {
@@ -68,6 +88,8 @@ export interface RunRequest {
 export interface RunResult {
   /** The inline outputs by name. */
   readonly outputs: Readonly<Record<string, HostTensor>>;
+  /** What went into the store, by the name of the output; absent when nothing did. */
+  readonly objects?: Readonly<Record<string, WrittenObject>>;
   /** Time inside the runtime alone, milliseconds. */
   readonly engineMs: number;
 }

@@ -33,6 +33,18 @@ async function putWords(key: string, values: Float16Array | Float32Array, skip =
   return { kind: "object", key, etag, offsetBytes: skip, dtype, shape: [values.length] };
 }
 
+const OBJECT = {
+  ...{ kind: "object", keyPrefix: "made", keySuffix: ".bin" },
+  ...{ before: Buffer.from("<<"), after: Buffer.from(">") },
+} as const;
+
+function inlineRun(values: readonly number[], shape: readonly number[]): RunRequest {
+  const data = new Uint8Array(new Float32Array(values).buffer);
+  const tensor = { dtype: "f32", shape: [values.length], data } as const;
+  const x = { kind: "inline", tensor } as const;
+  return { graph: identityGraph("f32"), feeds: { x }, fetches: { y: { ...OBJECT, shape } } };
+}
+
 /** Every 16-bit float that is a number. */
 function everyHalf(): Float16Array {
   return new Float16Array(new Uint16Array(65536).map((_, i) => i).buffer).filter((value) => !Number.isNaN(value));
@@ -81,6 +93,23 @@ describe("objects as inputs", () => {
     );
   });
 
+  it("that turn out to be others leave nothing of the run behind", async () => {
+    // Large enough to be hashed beside the run.
+    const source = await putWords("large-and-damaged", new Float32Array(2_500_000).fill(3), 64);
+    const { bytes } = await store.get("large-and-damaged");
+    const good = { digest: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
+    const bad = { ...good, digest: good.digest.replace(/^./u, (digit) => (digit === "0" ? "1" : "0")) };
+    const run = (verify: typeof good, fetches: RunRequest["fetches"]) =>
+      engine.run([{ graph: identityGraph("f32"), feeds: { x: { ...source, verify } }, fetches }]);
+    const sink = { ...OBJECT, shape: [2_500_000] };
+    for (const fetch of [{ kind: "inline" }, { kind: "resident", name: "kept" }, sink] as const)
+      expect(await codeOf(run(bad, { y: fetch }))).toBe("CORRUPT");
+    expect(await codeOf(engine.getResident(["kept"]))).toBe("STATE_LOST");
+    expect((await store.list("made/")).objects).toEqual([]);
+    const [result] = await run(good, { y: { kind: "inline" } });
+    expect(new Set(numbersOf(result?.outputs.y))).toEqual(new Set([3]));
+  });
+
   it("are not kept beyond the budget", async () => {
     const source = await putWords("large", new Float32Array((1 << 18) + 1));
     await engine.run([identityRun(source, "f32")]);
@@ -108,5 +137,28 @@ describe("objects as inputs", () => {
     } finally {
       await bare.close();
     }
+  });
+});
+
+describe("objects as outputs", () => {
+  it("hold what the run gave between the caller's bytes, under the digest of it all", async () => {
+    const expected = Buffer.concat([OBJECT.before, Buffer.from(new Float32Array([1.5, -2]).buffer), OBJECT.after]);
+    const digest = createHash("sha256").update(expected).digest("hex");
+    const object = { key: `made/${digest}.bin`, digest, sizeBytes: expected.length };
+    for (let round = 0; round < 2; round += 1) {
+      const [result] = await engine.run([inlineRun([1.5, -2], [2])]);
+      expect(result).toMatchObject({ outputs: {}, objects: { y: object } });
+    }
+    expect(Buffer.from((await store.get(object.key)).bytes)).toEqual(expected);
+  });
+
+  it.each([
+    ["of numbers that are none", [1, Number.NaN], [2], "NON_FINITE"],
+    ["that overflowed", [1, Number.NEGATIVE_INFINITY], [2], "NON_FINITE"],
+    ["of another shape than was said", [1, 2], [1, 2], "SHAPE_MISMATCH"],
+  ])("%s are refused before anything is written", async (_, values, shape, code) => {
+    const before = (await store.list("made/")).objects.length;
+    expect(await codeOf(engine.run([inlineRun(values, shape)]))).toBe(code);
+    expect((await store.list("made/")).objects).toHaveLength(before);
   });
 });

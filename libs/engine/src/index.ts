@@ -12,6 +12,7 @@ export type {
   RunResult,
   TensorSink,
   TensorSource,
+  WrittenObject,
 } from "./engine-port.ts";
 export { listDevices } from "./list-devices.ts";
 export { createRandomWords, type RandomWordsOptions } from "./random-words.ts";

@@ -1,7 +1,7 @@
 import { DomainError, type DomainErrorCode } from "@parfocal/errors";
 import type { GraphPort } from "@parfocal/tensor";
 import type { ChildOptions } from "./engine-options.ts";
-import type { TensorSink, TensorSource } from "./engine-port.ts";
+import type { TensorSink, TensorSource, WrittenObject } from "./engine-port.ts";
 import type { WireTensor } from "./wire-tensor.ts";
 
 /** A graph as the engine process gets it: the model by file, its ports for checks and widening. */
@@ -41,6 +41,7 @@ export type ParentMessage =
 /** What came back of one run; `outputs` holds the inline ones. */
 export interface WireRunResult {
   readonly outputs: Readonly<Record<string, WireTensor>>;
+  readonly objects?: Readonly<Record<string, WrittenObject>>;
   readonly engineMs: number;
 }
 

@@ -1,11 +1,12 @@
 import { DomainError } from "@parfocal/errors";
-import { type ObjectStore, readVerified } from "@parfocal/store";
+import { type ObjectStore, readThenVerify } from "@parfocal/store";
 import type { GraphPort } from "@parfocal/tensor";
 import { tensorBytes } from "../element-types.ts";
 import type { TensorSource } from "../engine-port.ts";
 import { createRandomWords } from "../random-words.ts";
 import type { WireSource } from "../wire.ts";
 import type { Tensor } from "./onnxruntime.ts";
+import type { PendingChecks } from "./pending-checks.ts";
 import type { Residents } from "./residents.ts";
 import type { TensorCache } from "./tensor-cache.ts";
 import { tensorFromBytes, tensorFromMessage, tensorFromWire, widenHalves } from "./tensors.ts";
@@ -26,10 +27,15 @@ type ObjectSource = Extract<TensorSource, { kind: "object" }>;
 export type FeedReader = (signal: AbortSignal) => Promise<Tensor>;
 
 /**
- * The tensor of one source, ready to feed into `port`, or how to read it. A small step finds all it needs here, and waits and
+ * The tensor of one source, ready to feed into `port`, or how to read it; what is read may still have to be found right by `checks`. A small step finds all it needs here, and waits and
  * signals for each of its feeds would cost a fifth of its time.
  */
-export function feedFrom(source: WireSource, port: GraphPort | undefined, context: FeedContext): Tensor | FeedReader {
+export function feedFrom(
+  source: WireSource,
+  port: GraphPort | undefined,
+  context: FeedContext,
+  checks: PendingChecks,
+): Tensor | FeedReader {
   switch (source.kind) {
     case "inline": {
       const { tensor } = source;
@@ -42,22 +48,27 @@ export function feedFrom(source: WireSource, port: GraphPort | undefined, contex
     case "object":
       return (
         context.cache.get(cacheKeyOf(source, isWidened(source, port))) ??
-        ((signal) => readObject(source, port, context, signal))
+        ((signal) => readObject(source, port, { context, checks, signal }))
       );
   }
 }
 
-async function readObject(
-  source: ObjectSource,
-  port: GraphPort | undefined,
-  context: FeedContext,
-  signal: AbortSignal,
-): Promise<Tensor> {
+interface Reading {
+  readonly context: FeedContext;
+  readonly checks: PendingChecks;
+  readonly signal: AbortSignal;
+}
+
+async function readObject(source: ObjectSource, port: GraphPort | undefined, reading: Reading): Promise<Tensor> {
   const isWider = isWidened(source, port);
   const { dtype, shape } = source;
-  const bytes = await readBytes(source, context, signal);
-  const tensor = isWider ? widenHalves(bytes, shape) : tensorFromBytes(dtype, shape, bytes);
-  context.cache.put(cacheKeyOf(source, isWider), tensor, tensorBytes(isWider ? "f32" : dtype, shape));
+  const { bytes, verified } = await readBytes(source, reading);
+  const { buffer, offset } = bytes;
+  const tensor = isWider ? widenHalves(shape, buffer, offset) : tensorFromBytes(dtype, shape, buffer, offset);
+  const keep = () =>
+    reading.context.cache.put(cacheKeyOf(source, isWider), tensor, isWider ? tensorBytes("f32", shape) : bytes.size);
+  if (verified === undefined) keep();
+  else reading.checks.add(verified.then(keep));
   return tensor;
 }
 
@@ -73,19 +84,52 @@ function cacheKeyOf({ key, etag, offsetBytes, dtype, shape }: ObjectSource, isWi
 /** Versions remembered as verified: some 20 MB of keys at most. Beyond it all are verified anew. */
 const MAX_VERIFIED = 100_000;
 
+/** Bytes that begin at `offset` of a buffer that keeps `size` bytes alive. */
+interface SourceBytes {
+  readonly buffer: ArrayBufferLike;
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface ReadBytes {
+  readonly bytes: SourceBytes;
+  /** Absent: there is nothing to wait for. */
+  readonly verified?: Promise<void>;
+}
+
 /** The bytes of a source; those of an object that is to be verified come with the whole of it at the first use. */
-async function readBytes(source: ObjectSource, context: FeedContext, signal: AbortSignal): Promise<ArrayBuffer> {
+async function readBytes(source: ObjectSource, { context, signal }: Reading): Promise<ReadBytes> {
   const store = await context.openStore();
   const version = `${source.key} ${source.etag}`;
-  if (source.verify === undefined || context.verified.has(version)) return readRange(source, store, signal);
-  const whole = await readVerified(store, source.key, { ...source.verify, signal });
-  if (context.verified.size >= MAX_VERIFIED) context.verified.clear();
-  context.verified.add(version);
-  const end = source.offsetBytes + tensorBytes(source.dtype, source.shape);
-  if (end > whole.byteLength) {
-    throw new DomainError("TRUNCATED", `the tensor ends at byte ${end} of an object of ${whole.byteLength} bytes`);
+  if (source.verify === undefined || context.verified.has(version)) {
+    const buffer = await readRange(source, store, signal);
+    return { bytes: { buffer, offset: 0, size: buffer.byteLength } };
   }
-  return new Uint8Array(whole.subarray(source.offsetBytes, end)).buffer;
+  const whole = await readThenVerify(store, source.key, { ...source.verify, signal });
+  const verified = whole.verified.then(() => remember(context.verified, version));
+  const end = source.offsetBytes + tensorBytes(source.dtype, source.shape);
+  if (end > whole.bytes.byteLength) {
+    await verified;
+    throw new DomainError(
+      "TRUNCATED",
+      `the tensor ends at byte ${end} of an object of ${whole.bytes.byteLength} bytes`,
+    );
+  }
+  return { bytes: alignedBytes(whole.bytes, source.offsetBytes, end), verified };
+}
+
+function remember(verified: Set<string>, version: string): void {
+  if (verified.size >= MAX_VERIFIED) verified.clear();
+  verified.add(version);
+}
+
+/** The runtime's loops and typed arrays want aligned memory: canonical bags have it, other objects are copied. */
+const ALIGNMENT_BYTES = 64;
+
+function alignedBytes(whole: Uint8Array, start: number, end: number): SourceBytes {
+  if (start % ALIGNMENT_BYTES === 0) return { buffer: whole.buffer, offset: start, size: whole.byteLength };
+  const { buffer } = new Uint8Array(whole.subarray(start, end));
+  return { buffer, offset: 0, size: end - start };
 }
 
 async function readRange(source: ObjectSource, store: ObjectStore, signal: AbortSignal): Promise<ArrayBuffer> {

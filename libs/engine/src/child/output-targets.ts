@@ -18,8 +18,8 @@ export function outputTargets(
 ): Record<string, Tensor | null> {
   const targets: Record<string, Tensor | null> = {};
   for (const [name, sink] of Object.entries(run.fetches)) {
-    const rows = sink.kind === "resident" ? sink.rows : undefined;
-    targets[name] = sink.kind === "inline" || rows === undefined ? null : part(graph, name, sink.name, rows, residents);
+    const isPart = sink.kind === "resident" && sink.rows !== undefined;
+    targets[name] = isPart ? part(graph, name, sink.name, sink.rows, residents) : null;
   }
   return targets;
 }

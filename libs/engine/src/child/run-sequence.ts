@@ -1,15 +1,17 @@
 import { DomainError } from "@parfocal/errors";
 import { assertFeeds, type FeedShape } from "../check-feeds.ts";
-import type { HostTensor } from "../engine-port.ts";
+import type { HostTensor, WrittenObject } from "../engine-port.ts";
 import type { WireGraph, WireRun, WireRunResult } from "../wire.ts";
 import { createTensorPacker, packTensors } from "../wire-tensor.ts";
 import { type FeedContext, type FeedReader, feedFrom } from "./feed-sources.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { outputTargets } from "./output-targets.ts";
+import { createPendingChecks, type PendingChecks } from "./pending-checks.ts";
 import { freeTensor } from "./residents.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
 import { elementOf, hostFromTensor } from "./tensors.ts";
+import { writeOutput } from "./write-output.ts";
 
 /** What runs need. */
 export interface RunContext extends FeedContext {
@@ -52,26 +54,45 @@ async function runOne(
   signal: AbortSignal,
 ): Promise<WireRunResult> {
   const session = await context.sessions.get(graph);
-  const feeds = await readFeeds(graph, run, context, signal);
+  const checks = createPendingChecks();
+  const feeds = await readFeeds(graph, run, { context, checks, signal });
+  // Rows of a resident tensor are written by the run itself.
+  if (isWritingInPlace(run)) await checks.settle();
   if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
   const targets = outputTargets(graph, run, context.residents);
   const startMs = performance.now();
-  const fetched = (await session.run(feeds, targets)) as Record<string, Tensor>;
-  const engineMs = performance.now() - startMs;
-  return { outputs: await deliver(run, fetched, context), engineMs };
+  try {
+    const fetched = (await session.run(feeds, targets)) as Record<string, Tensor>;
+    const engineMs = performance.now() - startMs;
+    await checks.settle();
+    return { ...(await deliver(run, fetched, context)), engineMs };
+  } catch (error) {
+    // Inputs that are not what they should be are the reason, whatever came of them.
+    await checks.settle();
+    throw error;
+  }
+}
+
+function isWritingInPlace({ fetches }: WireRun): boolean {
+  return Object.values(fetches).some((sink) => sink.kind === "resident" && sink.rows !== undefined);
+}
+
+interface Reading {
+  readonly context: RunContext;
+  readonly checks: PendingChecks;
+  readonly signal: AbortSignal;
 }
 
 async function readFeeds(
   graph: WireGraph,
   run: WireRun,
-  context: RunContext,
-  signal: AbortSignal,
+  { context, checks, signal }: Reading,
 ): Promise<Record<string, Tensor>> {
   const ports = new Map(graph.inputs.map((input) => [input.name, input]));
   const feeds: Record<string, Tensor> = {};
   const readers: [string, FeedReader][] = [];
   for (const [name, source] of Object.entries(run.feeds)) {
-    const feed = feedFrom(source, ports.get(name), context);
+    const feed = feedFrom(source, ports.get(name), context, checks);
     if (typeof feed === "function") readers.push([name, feed]);
     else feeds[name] = feed;
   }
@@ -110,18 +131,21 @@ async function deliver(
   run: WireRun,
   fetched: Readonly<Record<string, Tensor>>,
   context: RunContext,
-): Promise<WireRunResult["outputs"]> {
+): Promise<Pick<WireRunResult, "outputs" | "objects">> {
   const outputs: Record<string, HostTensor> = {};
+  const objects: Record<string, WrittenObject> = {};
   for (const [name, sink] of Object.entries(run.fetches)) {
     const tensor = fetched[name];
     if (tensor === undefined) throw new DomainError("INTERNAL", `the runtime gave no output "${name}"`);
     if (sink.kind === "inline") outputs[name] = hostFromTensor(tensor);
+    else if (sink.kind === "object") objects[name] = await writeOutput(tensor, sink, await context.openStore());
     else if (sink.rows === undefined) context.residents.set(sink.name, tensor);
   }
   // The parent takes the files away when it has read them.
   const packed = await packTensors(outputs, createTensorPacker(context.transferDir));
   for (const [name, wire] of Object.entries(packed)) if ("path" in wire) freeTensor(fetched[name]);
-  return packed;
+  for (const name of Object.keys(objects)) freeTensor(fetched[name]);
+  return { outputs: packed, ...(Object.keys(objects).length > 0 && { objects }) };
 }
 
 function graphAt(graphs: readonly WireGraph[], index: number): WireGraph {

@@ -18,24 +18,30 @@ const ELEMENT_OF: ReadonlyMap<string, ElementType> = new Map(
   Object.entries(TYPE_OF).map(([element, type]) => [type, element as ElementType]),
 );
 
-/** A runtime tensor over the bytes, which must begin a buffer of their own. No copy. */
-export function tensorFromBytes(dtype: ElementType, shape: readonly number[], bytes: ArrayBuffer): Tensor {
+/** A runtime tensor over the bytes of a buffer from `offset` on, which must be aligned to 64 bytes. No copy. */
+export function tensorFromBytes(
+  dtype: ElementType,
+  shape: readonly number[],
+  buffer: ArrayBufferLike,
+  offset = 0,
+): Tensor {
   const dims = [...shape];
+  const length = elementCount(shape);
   switch (dtype) {
     case "f32":
-      return new Tensor("float32", new Float32Array(bytes), dims);
+      return new Tensor("float32", new Float32Array(buffer, offset, length), dims);
     case "f16":
-      return new Tensor("float16", new Uint16Array(bytes), dims);
+      return new Tensor("float16", new Uint16Array(buffer, offset, length), dims);
     case "i32":
-      return new Tensor("int32", new Int32Array(bytes), dims);
+      return new Tensor("int32", new Int32Array(buffer, offset, length), dims);
     case "i64":
-      return new Tensor("int64", new BigInt64Array(bytes), dims);
+      return new Tensor("int64", new BigInt64Array(buffer, offset, length), dims);
     case "u8":
-      return new Tensor("uint8", new Uint8Array(bytes), dims);
+      return new Tensor("uint8", new Uint8Array(buffer, offset, length), dims);
     case "u16":
-      return new Tensor("uint16", new Uint16Array(bytes), dims);
+      return new Tensor("uint16", new Uint16Array(buffer, offset, length), dims);
     case "bool":
-      return new Tensor("bool", new Uint8Array(bytes), dims);
+      return new Tensor("bool", new Uint8Array(buffer, offset, length), dims);
   }
 }
 
@@ -76,7 +82,7 @@ export function elementOf(tensor: Tensor): ElementType {
   );
 }
 
-/** Widens 16-bit floats exactly; little-endian words in, f32 out. */
-export function widenHalves(words: ArrayBuffer, shape: readonly number[]): Tensor {
-  return new Tensor("float32", new Float32Array(new Float16Array(words, 0, elementCount(shape))), [...shape]);
+/** Widens the 16-bit floats from `offset` on exactly; little-endian words in, f32 out. */
+export function widenHalves(shape: readonly number[], buffer: ArrayBufferLike, offset = 0): Tensor {
+  return new Tensor("float32", new Float32Array(new Float16Array(buffer, offset, elementCount(shape))), [...shape]);
 }
