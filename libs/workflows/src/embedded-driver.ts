@@ -5,12 +5,12 @@ import type { DriverEnvironment } from "./driver-environment.ts";
 import { SILENT_LOGGER, type WorkflowLogger } from "./failure.ts";
 import { deleteOperation, expireDone } from "./operation-deletion.ts";
 import { createOperationIndex, refKey } from "./operation-index.ts";
-import { parseOperationName } from "./operation-keys.ts";
+import { type OperationRef, parseOperationName } from "./operation-keys.ts";
 import { listOperations } from "./operation-listing.ts";
 import { createOperationPool } from "./operation-pool.ts";
 import { recoverOperations } from "./operation-recovery.ts";
-import { createKeyedLocks } from "./operation-scope.ts";
-import { startOperation } from "./operation-start.ts";
+import { createKeyedLocks, type OperationScope } from "./operation-scope.ts";
+import { type StartScope, startOperation } from "./operation-start.ts";
 import { watchRecord } from "./operation-watch.ts";
 import { acquireOwnership, type Ownership } from "./ownership.ts";
 import { isDone, readStoredState } from "./stored-state.ts";
@@ -46,12 +46,6 @@ export interface EmbeddedDriverOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The embedded driver and what only it offers. */
-export interface EmbeddedDriver extends WorkflowDriver {
-  /** Deletes operations that ended more than `olderThanMs` ago; gives their number. */
-  expireOperations(options: { readonly olderThanMs: number }): Promise<number>;
-}
-
 /** Operations that run at once when nothing else is said: each is mostly waiting for a stage. */
 const DEFAULT_MAX_CONCURRENT = 4;
 
@@ -61,7 +55,7 @@ const DEFAULT_MAX_CONCURRENT = 4;
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for a `maxConcurrent` below 1; `CONFLICT` when another process runs the operations of this store; whatever the store throws.
  */
-export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Promise<EmbeddedDriver> {
+export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Promise<WorkflowDriver> {
   const clock = options.clock ?? createSystemClock();
   const { maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
   if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) {
@@ -78,12 +72,23 @@ export async function createEmbeddedDriver(options: EmbeddedDriverOptions): Prom
   }
 }
 
-async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership: Ownership): Promise<EmbeddedDriver> {
+async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership: Ownership): Promise<WorkflowDriver> {
   const stopping = new AbortController();
   const env = createEnvironment(options, { clock, ownership, stopped: stopping.signal });
   const index = createOperationIndex();
   const pool = createOperationPool(env, options.registry, options.maxConcurrent ?? DEFAULT_MAX_CONCURRENT);
-  const scope = { env, index, pool, registry: options.registry, locks: createKeyedLocks() };
+  const locks = createKeyedLocks();
+  const scope: OperationScope = { env, index, pool, locks };
+  const findState = async (ref: OperationRef): Promise<OperationState | undefined> =>
+    pool.find(ref)?.record.state ?? (await readStoredState(env.store, ref))?.stored.state;
+  const startScope: StartScope = {
+    ...{ store: env.store, clock, randomHex: env.randomHex, registry: options.registry, locks, findState },
+    assertMayWrite: () => ownership.assertHeld(),
+    async admit(entry) {
+      index.add(entry);
+      return pool.add(entry, undefined);
+    },
+  };
   const stop = (error: DomainError): void => {
     stopping.abort(error);
     pool.wakeWatchers();
@@ -101,7 +106,7 @@ async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership
   const get = async (name: string): Promise<OperationState> => {
     assertOpen();
     const ref = parseOperationName(name);
-    const state = pool.find(ref)?.record.state ?? (await readStoredState(env.store, ref))?.stored.state;
+    const state = await findState(ref);
     if (state === undefined) throw new DomainError("NOT_FOUND", `there is no operation ${refKey(ref)}`);
     return state;
   };
@@ -116,7 +121,7 @@ async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership
     get,
     async start(request) {
       assertOpen();
-      return await startOperation(scope, request);
+      return await startOperation(startScope, request);
     },
     async list(project, page) {
       assertOpen();

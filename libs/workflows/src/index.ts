@@ -1,5 +1,5 @@
 export { type Clock, createSystemClock } from "./clock.ts";
-export { createEmbeddedDriver, type EmbeddedDriver, type EmbeddedDriverOptions } from "./embedded-driver.ts";
+export { createEmbeddedDriver, type EmbeddedDriverOptions } from "./embedded-driver.ts";
 export type { WorkflowLogger } from "./failure.ts";
 export { waitForOperation } from "./wait-for-operation.ts";
 export type {

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
 import { commit, whenReachable } from "./commit.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { type JournalEntry, parseJournalEntry, parseStepKey, type StepPlace, stepKey } from "./journal-entry.ts";
 import { encodeText, isLostRace, readJson } from "./json-object.ts";
 import { journalPrefix, type OperationRef, type OwnerId, operationPrefix } from "./operation-keys.ts";
+import { createStepLedger, unaskedStep } from "./step-ledger.ts";
 import type { Json } from "./workflow.ts";
 
 /** What happens to a step that was asked for. */
@@ -71,18 +71,14 @@ async function listJournal(env: DriverEnvironment, ref: OperationRef, owner: Own
 
 function createJournal(env: DriverEnvironment, ref: OperationRef, inherited: readonly string[]): Journal {
   const root = operationPrefix(ref);
-  const known = new Map<string, StepPlace & { readonly key: string }>();
-  const fixed = new Map<number, string>();
+  const known = new Map<string, string>();
+  const places: StepPlace[] = [];
   for (const key of inherited) {
     const place = parseStepKey(key);
-    known.set(place.slug, { ...place, key: `${root}${key}` });
-    if (place.isSequential) fixed.set(place.ordinal, place.slug);
+    known.set(place.slug, `${root}${key}`);
+    places.push(place);
   }
-  const asked = new Set<string>();
-  let nInFlight = 0;
-  let isSequential = true;
-  let violation: DomainError | undefined;
-  const broken = (error: DomainError): DomainError => (violation ??= error);
+  const ledger = createStepLedger(places);
   const readEntry = async (key: string): Promise<JournalEntry> => {
     const found = await whenReachable(env, () => readJson(env.store, key));
     if (found === undefined) throw new DomainError("CORRUPT", "the journal lost the entry of a finished step");
@@ -91,28 +87,16 @@ function createJournal(env: DriverEnvironment, ref: OperationRef, inherited: rea
 
   return {
     enter(name) {
-      const slug = slugFromName(name);
-      if (asked.has(slug))
-        throw broken(new DomainError("INTERNAL", `step "${name}" was asked for twice; names of steps are unique`));
-      asked.add(slug);
-      isSequential &&= nInFlight === 0;
-      const place: StepPlace = { ordinal: asked.size, isSequential, slug };
-      const entry = known.get(slug);
-      const expected = fixed.get(place.ordinal);
-      const isMoved = entry?.isSequential === true && entry.ordinal !== place.ordinal;
-      if (isMoved || (expected !== undefined && expected !== slug))
-        throw broken(replayMismatch(name, place.ordinal, entry));
-      nInFlight++;
-      if (entry !== undefined) return { kind: "known", key: entry.key };
+      const place = ledger.enter(name);
+      const key = known.get(place.slug);
+      if (key !== undefined) return { kind: "known", key };
       return { kind: "new", key: `${journalPrefix(ref, env.ownership)}${stepKey(place)}` };
     },
-    leave() {
-      nInFlight--;
-    },
+    leave: () => ledger.leave(),
     async read(ticket, name) {
       const entry = await readEntry(ticket.key);
       if (entry.name !== name)
-        throw broken(new DomainError("INTERNAL", `steps "${name}" and "${entry.name}" share a key`));
+        throw ledger.breakRule(new DomainError("INTERNAL", `steps "${name}" and "${entry.name}" share a key`));
       return entry;
     },
     async write(ticket, entry) {
@@ -120,16 +104,13 @@ function createJournal(env: DriverEnvironment, ref: OperationRef, inherited: rea
       await commit(env, () => createOnce(env, ticket.key, text));
     },
     get violation() {
-      return violation;
+      return ledger.violation;
     },
     async unusedStep() {
-      const unused = [...known.values()].find(({ slug }) => !asked.has(slug));
+      const [unused] = ledger.notAsked();
       if (unused === undefined) return undefined;
-      const { name } = await readEntry(unused.key);
-      return new DomainError(
-        "INTERNAL",
-        `replay mismatch: the journal holds step "${name}", which the workflow no longer asks for`,
-      );
+      const { name } = await readEntry(known.get(unused.slug)!);
+      return unaskedStep(name);
     },
   };
 }
@@ -144,24 +125,4 @@ async function createOnce(env: DriverEnvironment, key: string, text: string): Pr
     env.ownership.reportFenced();
     throw error;
   }
-}
-
-function replayMismatch(name: string, ordinal: number, entry: StepPlace | undefined): DomainError {
-  const was = entry === undefined ? "another step was journaled there" : `it was step ${entry.ordinal} in the journal`;
-  return new DomainError(
-    "INTERNAL",
-    `replay mismatch: the workflow asks for "${name}" as step ${ordinal}, but ${was}; its code changed while this operation ran`,
-  );
-}
-
-/** Readable and unique: what of a name may stand in a key, and a digest of the whole. */
-function slugFromName(name: string): string {
-  if (name.length < 1 || name.length > 200) {
-    throw new DomainError("INTERNAL", `a step name has ${name.length} characters; 1 to 200 are allowed`);
-  }
-  const digest = createHash("sha256").update(name).digest("hex").slice(0, 16);
-  return `${name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, 40)}.${digest}`;
 }

@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
 import { refKey } from "./operation-index.ts";
 import {
   type IndexEntry,
@@ -28,7 +29,7 @@ export async function deleteOperation(scope: OperationScope, ref: OperationRef):
       throw new DomainError("PRECONDITION_FAILED", "the operation still runs; cancel it and wait for its end first");
     }
     await scope.env.ownership.assertHeld();
-    await deleteObjects(scope, entry);
+    await deleteObjects(scope.env.store, entry);
     scope.index.remove(ref);
   });
 }
@@ -52,8 +53,7 @@ export async function expireDone(scope: OperationScope, olderThanMs: number): Pr
  * State and request go after the rest and the index entry goes last: whenever it is cut off, the operation is either
  * still there with its outcome, or gone for readers and still known to a later deletion.
  */
-async function deleteObjects(scope: OperationScope, entry: IndexEntry): Promise<void> {
-  const { store } = scope.env;
+export async function deleteObjects(store: ObjectStore, entry: IndexEntry): Promise<void> {
   const last = [stateKey(entry), requestKey(entry), openKey(entry), indexKey(entry)];
   const keys = await Array.fromAsync(keysUnder(store, operationPrefix(entry)));
   await forEachLimited(

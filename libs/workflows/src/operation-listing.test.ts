@@ -1,8 +1,7 @@
 import { createMemoryStore, type ObjectStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
-import type { EmbeddedDriver } from "./embedded-driver.ts";
 import { createGate, listKeys, openTestDriver, untilDone } from "./testing/test-driver.ts";
-import type { Json, WorkflowContext } from "./workflow.ts";
+import type { Json, WorkflowContext, WorkflowDriver } from "./workflow.ts";
 
 const echo = async (_: WorkflowContext, input: Json): Promise<Json> => input;
 const hold = (): Promise<Json> => new Promise(() => undefined);
@@ -22,7 +21,7 @@ function tickingClock() {
   return { nowMs: () => nowMs++, monotonicMs: () => performance.now(), delay };
 }
 
-async function fill(driver: EmbeddedDriver, n: number, kind: (i: number) => string): Promise<string[]> {
+async function fill(driver: WorkflowDriver, n: number, kind: (i: number) => string): Promise<string[]> {
   const names: string[] = [];
   for (let i = 0; i < n; i++) {
     const { name } = await driver.start({ project: "p", kind: kind(i), input: i });
@@ -32,7 +31,7 @@ async function fill(driver: EmbeddedDriver, n: number, kind: (i: number) => stri
   return names;
 }
 
-async function allPages(driver: EmbeddedDriver, page: Parameters<EmbeddedDriver["list"]>[1]): Promise<string[][]> {
+async function allPages(driver: WorkflowDriver, page: Parameters<WorkflowDriver["list"]>[1]): Promise<string[][]> {
   const pages: string[][] = [];
   let pageToken: string | undefined;
   do {
@@ -64,7 +63,7 @@ describe("listing operations", () => {
     const options = { store, clock, maxConcurrent: 10, closeGraceMs: 10 };
     const first = await openTestDriver({ echo, hold }, options);
     const names = (await fill(first, 7, kind)).toReversed();
-    const check = async (driver: EmbeddedDriver): Promise<void> => {
+    const check = async (driver: WorkflowDriver): Promise<void> => {
       const held = [names[0], names[3], names[6]];
       const echoed = names.filter((name) => !held.includes(name));
       expect((await allPages(driver, { pageSize: 2, isDone: false })).flat()).toEqual(held);

@@ -1,14 +1,12 @@
 import type { DriverEnvironment } from "./driver-environment.ts";
 import type { OperationIndex } from "./operation-index.ts";
 import type { OperationPool } from "./operation-pool.ts";
-import type { WorkflowRegistry } from "./workflow.ts";
 
 /** What the calls of the driver work on. */
 export interface OperationScope {
   readonly env: DriverEnvironment;
   readonly index: OperationIndex;
   readonly pool: OperationPool;
-  readonly registry: WorkflowRegistry;
   /** Orders the calls that create and delete one operation. */
   readonly locks: KeyedLocks;
 }

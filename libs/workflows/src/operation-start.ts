@@ -1,5 +1,7 @@
 import { DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
 import { canonicalJson } from "./canonical-json.ts";
+import type { Clock } from "./clock.ts";
 import { encodeText, isLostRace } from "./json-object.ts";
 import { refKey } from "./operation-index.ts";
 import {
@@ -19,12 +21,27 @@ import {
   type OperationRequest,
   readRequest,
 } from "./operation-request.ts";
-import type { OperationScope } from "./operation-scope.ts";
-import { readStoredState } from "./stored-state.ts";
-import type { OperationState, StartRequest } from "./workflow.ts";
+import type { KeyedLocks } from "./operation-scope.ts";
+import type { OperationState, StartRequest, WorkflowRegistry } from "./workflow.ts";
 
 /** Longest request id; a UUID has 36 characters. */
 const MAX_REQUEST_ID = 128;
+
+/** What creating an operation needs of a driver. */
+export interface StartScope {
+  readonly store: ObjectStore;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly randomHex: (nBytes: number) => string;
+  readonly registry: WorkflowRegistry;
+  /** Orders the calls of this process that create and delete one operation. */
+  readonly locks: KeyedLocks;
+  /** Throws when this process may not write operations. */
+  assertMayWrite(): Promise<void>;
+  /** The state of an operation; undefined when it has not begun. */
+  findState(ref: OperationRef): Promise<OperationState | undefined>;
+  /** Has an operation run that is in the store and has not begun. */
+  admit(entry: IndexEntry): Promise<OperationState>;
+}
 
 /**
  * Creates an operation, or finds the one that the same request created before.
@@ -32,18 +49,18 @@ const MAX_REQUEST_ID = 128;
  * @throws {DomainError} `INVALID_ARGUMENT` for an unknown kind, a bad project or input; `CONFLICT` when the request id
  *   was used for other work; whatever the store throws.
  */
-export async function startOperation(scope: OperationScope, request: StartRequest): Promise<OperationState> {
+export async function startOperation(scope: StartScope, request: StartRequest): Promise<OperationState> {
   assertStartable(scope, request);
   const { project, requestId } = request;
-  const id = requestId === undefined ? scope.env.randomHex(16) : idFromRequestId(project, requestId);
+  const id = requestId === undefined ? scope.randomHex(16) : idFromRequestId(project, requestId);
   const ref = { project, id };
   return await scope.locks.run(refKey(ref), async () => {
-    const earlier = requestId === undefined ? undefined : await findRequest(scope.env.store, ref);
+    const earlier = requestId === undefined ? undefined : await findRequest(scope.store, ref);
     return earlier === undefined ? await create(scope, ref, request) : await join(scope, ref, request, earlier);
   });
 }
 
-function assertStartable(scope: OperationScope, request: StartRequest): void {
+function assertStartable(scope: StartScope, request: StartRequest): void {
   assertProject(request.project);
   assertKind(request.kind);
   canonicalJson(request.input, "the input");
@@ -60,50 +77,41 @@ function assertStartable(scope: OperationScope, request: StartRequest): void {
   }
 }
 
-async function create(scope: OperationScope, ref: OperationRef, request: StartRequest): Promise<OperationState> {
-  const { env } = scope;
+async function create(scope: StartScope, ref: OperationRef, request: StartRequest): Promise<OperationState> {
+  const { store } = scope;
   const { kind, input } = request;
-  const createTimeMs = env.clock.nowMs();
+  const createTimeMs = scope.clock.nowMs();
   const entry: IndexEntry = { ...ref, kind, createTimeMs };
   const bytes = encodeText(encodeRequest({ version: 1, kind, createTimeMs, input }));
   await mark(scope, entry);
   try {
     // The markers say where to look; this put alone makes the operation.
-    await env.store.put(requestKey(ref), bytes, { ifNoneMatch: "*", contentType: "application/json" });
+    await store.put(requestKey(ref), bytes, { ifNoneMatch: "*", contentType: "application/json" });
   } catch (error) {
     if (!isLostRace(error)) throw error;
-    const stored = await readRequest(env.store, ref);
-    if (stored.createTimeMs !== createTimeMs) await env.store.delete(indexKey(entry));
+    const stored = await readRequest(store, ref);
+    if (stored.createTimeMs !== createTimeMs) await store.delete(indexKey(entry));
     return await join(scope, ref, request, stored);
   }
-  return admit(scope, entry);
+  return await scope.admit(entry);
 }
 
 async function join(
-  scope: OperationScope,
+  scope: StartScope,
   ref: OperationRef,
   request: StartRequest,
   stored: OperationRequest,
 ): Promise<OperationState> {
   assertSameRequest(stored, request.kind, request.input);
-  const known = scope.pool.find(ref)?.record.state ?? (await readStoredState(scope.env.store, ref))?.stored.state;
+  const known = await scope.findState(ref);
   if (known !== undefined) return known;
   // Created, but cut off before it began, or deleted half-way: it begins (again) now.
   const entry: IndexEntry = { ...ref, kind: stored.kind, createTimeMs: stored.createTimeMs };
   await mark(scope, entry);
-  return admit(scope, entry);
+  return await scope.admit(entry);
 }
 
-async function mark(scope: OperationScope, entry: IndexEntry): Promise<void> {
-  const { env } = scope;
-  await env.ownership.assertHeld();
-  await Promise.all([
-    env.store.put(openKey(entry), new Uint8Array()),
-    env.store.put(indexKey(entry), new Uint8Array()),
-  ]);
-}
-
-function admit(scope: OperationScope, entry: IndexEntry): OperationState {
-  scope.index.add(entry);
-  return scope.pool.add(entry, undefined);
+async function mark({ store, assertMayWrite }: StartScope, entry: IndexEntry): Promise<void> {
+  await assertMayWrite();
+  await Promise.all([store.put(openKey(entry), new Uint8Array()), store.put(indexKey(entry), new Uint8Array())]);
 }

@@ -1,21 +1,11 @@
-import { abortErrorFromSignal, type DomainErrorCode } from "@parfocal/errors";
+import { abortErrorFromSignal } from "@parfocal/errors";
 import { jsonCopy } from "./canonical-json.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
 import { errorFromFailure, type Failure, failureFromUnknown } from "./failure.ts";
 import type { Journal, StepTicket } from "./journal.ts";
 import type { JournalEntry } from "./journal-entry.ts";
+import { DEFAULT_MAX_ATTEMPTS, isTriedAgain, retryPauseMs } from "./retry-rule.ts";
 import type { Json, Progress, StepContext, StepOptions } from "./workflow.ts";
-
-/** Tries of a step that says nothing else. */
-const DEFAULT_MAX_ATTEMPTS = 3;
-/** Retryable failures and how many retries each may cause: memory that was short twice is too short. */
-const MAX_RETRIES: Partial<Record<DomainErrorCode, number>> = {
-  THROTTLED: Number.POSITIVE_INFINITY,
-  UNREACHABLE: Number.POSITIVE_INFINITY,
-  ENGINE_CRASHED: Number.POSITIVE_INFINITY,
-  STATE_LOST: Number.POSITIVE_INFINITY,
-  OUT_OF_MEMORY: 1,
-};
 
 /** What the steps of one running operation share. */
 export interface StepScope {
@@ -82,8 +72,7 @@ async function runToEnd<T extends Json>(scope: StepScope, request: StepRequest<T
       // What a body throws after the signal is about the signal, not about the work.
       if (signal.aborted) throw abortErrorFromSignal(signal);
       const failure = failureFromUnknown(error, env.logger, env.randomHex);
-      const nSame = failures.filter(({ code }) => code === failure.code).length;
-      if (attempt >= maxAttempts || nSame >= (MAX_RETRIES[failure.code] ?? 0)) {
+      if (!isTriedAgain({ attempt, maxAttempts, code: failure.code, earlier: failures })) {
         return {
           name,
           retriedAfter: failures.map(({ code, message }) => ({ code, message })),
@@ -92,12 +81,7 @@ async function runToEnd<T extends Json>(scope: StepScope, request: StepRequest<T
       }
       failures.push(failure);
       env.logger.warn({ code: failure.code, attempt }, "a step failed and is tried again");
-      await env.clock.delay(backoffMs(env, attempt), signal);
+      await env.clock.delay(retryPauseMs(env, attempt, env.random()), signal);
     }
   }
-}
-
-/** Exponential with full jitter: many steps that met the same outage do not come back together. */
-function backoffMs(env: DriverEnvironment, attempt: number): number {
-  return env.random() * Math.min(env.retryMaxDelayMs, env.retryBaseDelayMs * 2 ** (attempt - 1));
 }

@@ -89,6 +89,8 @@ export interface WorkflowDriver {
   cancel(name: string): Promise<void>;
   /** Forgets a done operation and its temporary objects; `PRECONDITION_FAILED` while it runs. */
   delete(name: string): Promise<void>;
+  /** Deletes operations that ended more than `olderThanMs` ago; gives their number. */
+  expireOperations(options: { readonly olderThanMs: number }): Promise<number>;
   /** Every state from `afterSequence` on, ending with the done one. */
   watch(name: string, afterSequence: number, signal: AbortSignal): AsyncIterable<OperationState>;
   /** Stops taking work and leaves running operations resumable. */

@@ -1,7 +1,7 @@
 import type { aggregateV1, pretrainV1, reembedV1 } from "@parfocal/protocol";
 import type { Logger, StageClient } from "@parfocal/runtime";
 import type { ObjectStore } from "@parfocal/store";
-import type { EmbeddedDriver } from "@parfocal/workflows";
+import type { WorkflowDriver } from "@parfocal/workflows";
 import type { BagCatalog } from "./catalog/bag-catalog.ts";
 import type { ModelCatalog } from "./catalog/model-catalog.ts";
 import type { BagImporter } from "./imports/bag-importer.ts";
@@ -15,7 +15,7 @@ export interface GatewayDeps {
   readonly models: ModelCatalog;
   readonly importer: BagImporter;
   readonly temporaryBags: TemporaryBags;
-  readonly operations: EmbeddedDriver;
+  readonly operations: WorkflowDriver;
   /** The stage that aggregates and trains. */
   readonly aggregate: StageClient<typeof aggregateV1.AggregateServiceDefinition>["calls"];
   /** The stage that re-embeds. */

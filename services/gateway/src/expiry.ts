@@ -1,6 +1,6 @@
 import type { Logger } from "@parfocal/runtime";
 import type { ObjectStore } from "@parfocal/store";
-import type { EmbeddedDriver } from "@parfocal/workflows";
+import type { WorkflowDriver } from "@parfocal/workflows";
 import { keys } from "./catalog/keys.ts";
 
 const HOUR_MS = 3_600_000;
@@ -10,7 +10,7 @@ const UPLOAD_TTL_MS = 24 * HOUR_MS;
 
 /** What {@link scheduleExpiry} cleans. */
 interface ExpiryDeps {
-  readonly operations: Pick<EmbeddedDriver, "expireOperations">;
+  readonly operations: Pick<WorkflowDriver, "expireOperations">;
   readonly store: Pick<ObjectStore, "list" | "delete">;
 }
 

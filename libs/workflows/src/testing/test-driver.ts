@@ -1,5 +1,5 @@
 import { createMemoryStore, type ObjectStore } from "@parfocal/store";
-import { createEmbeddedDriver, type EmbeddedDriver, type EmbeddedDriverOptions } from "../embedded-driver.ts";
+import { createEmbeddedDriver, type EmbeddedDriverOptions } from "../embedded-driver.ts";
 import { isDone } from "../stored-state.ts";
 import { waitForOperation } from "../wait-for-operation.ts";
 import type { OperationState, WorkflowDriver, WorkflowRegistry } from "../workflow.ts";
@@ -11,7 +11,7 @@ export const NEVER = new AbortController().signal;
 export function openTestDriver(
   registry: WorkflowRegistry,
   options: Partial<EmbeddedDriverOptions> = {},
-): Promise<EmbeddedDriver> {
+): Promise<WorkflowDriver> {
   const store: ObjectStore = options.store ?? createMemoryStore();
   const fast = {
     retryBaseDelayMs: 1,
