@@ -2,7 +2,7 @@ import { isDomainError } from "@parfocal/errors";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Bag, BagMetadata } from "./bag.ts";
-import { encodeBag } from "./encode-bag.ts";
+import { encodeBag, encodeBagFrame } from "./encode-bag.ts";
 import { parseBag } from "./parse-bag.ts";
 import type { SafetensorsInput } from "./safetensors/encode-safetensors.ts";
 import { encodeSafetensors } from "./safetensors/encode-safetensors.ts";
@@ -59,6 +59,10 @@ describe("a canonical bag", () => {
         const parsed = parseBag(moved.subarray(shift));
         expect(parsed).toEqual(bag);
         expect(encodeBag(parsed)).toEqual(bytes);
+        const { before, after } = encodeBagFrame(bag, bag.features.dtype);
+        const { buffer, byteOffset, byteLength } = bag.features.data;
+        const around = Buffer.concat([before, new Uint8Array(buffer, byteOffset, byteLength), after]);
+        expect(around.equals(bytes)).toBe(true);
       }),
       { numRuns: 200 },
     );

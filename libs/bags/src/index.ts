@@ -1,7 +1,7 @@
 export type { Bag, BagMetadata, BagRef } from "./bag.ts";
 export { MAX_FEATURES, MAX_TILES } from "./bag-limits.ts";
 export { type BagHeader, bagRefFromKey, readBag, readBagHeader, writeBag } from "./bag-store.ts";
-export { assertBag, encodeBag } from "./encode-bag.ts";
+export { assertBag, type BagFrame, encodeBag, encodeBagFrame } from "./encode-bag.ts";
 export { encodersOfDimension, findEncoder } from "./import/encoders.ts";
 export { importFile } from "./import/import-file.ts";
 export type { ImportedBag, ImportOptions, Inferred, SourceCoordUnit } from "./import/imported-bag.ts";

@@ -34,8 +34,11 @@ async function putWords(key: string, values: Float16Array | Float32Array, skip =
 }
 
 const OBJECT = {
-  ...{ kind: "object", keyPrefix: "made", keySuffix: ".bin" },
-  ...{ before: Buffer.from("<<"), after: Buffer.from(">") },
+  kind: "object",
+  keyPrefix: "made",
+  keySuffix: ".bin",
+  before: Buffer.from("<<"),
+  after: Buffer.from(">"),
 } as const;
 
 function inlineRun(values: readonly number[], shape: readonly number[]): RunRequest {

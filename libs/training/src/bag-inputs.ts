@@ -66,8 +66,8 @@ async function bagInputFromHeader(
   return { n, sizes, rows, feeds: { features: featureSource(ref, header), ...Object.fromEntries(feeds) }, metadata };
 }
 
-/** What lies beside the features, read by ranges of the version that the header is of. */
-async function readSides(
+/** What of `names` lies beside the features of a bag, read by ranges of the version that the header is of. */
+export async function readSides(
   store: ObjectStore,
   ref: BagRef,
   header: BagHeader,
@@ -200,7 +200,8 @@ function assertWidth(ref: BagRef, d: number): void {
   throw new DomainError("GEOMETRY_MISMATCH", `the bag has ${ref.d} features per tile; the model takes ${d}`);
 }
 
-function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource {
+/** The features of a bag as the engine reads them, which checks the digest of the whole bag. */
+export function featureSource(ref: BagRef, { etag, features }: BagHeader): TensorSource {
   const dtype = features.dtype === "F16" ? "f16" : "f32";
   return { ...objectOf(ref, etag), offsetBytes: features.offsetBytes, dtype, shape: features.shape };
 }

@@ -1,4 +1,4 @@
-import { type BagRef, readBag, readBagHeader, writeBag } from "@parfocal/bags";
+import { type Bag, type BagRef, readBag, readBagHeader, writeBag } from "@parfocal/bags";
 import { createRng } from "@parfocal/metrics";
 import { buildModel, initialiseParameters, type ReembedGraphs } from "@parfocal/models";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { evaluateModel } from "./package/evaluate-model.ts";
 import { type LoadedModel, loadModel } from "./package/load-model.ts";
 import { type BagPrediction, predictBag } from "./package/predict-bag.ts";
 import { publishModel, publishPackage } from "./package/publish-model.ts";
-import { computeTiles } from "./reembed/compute-tiles.ts";
+import { type ComputeOptions, computeTiles } from "./reembed/compute-tiles.ts";
 import { createKeyedLock } from "./reembed/keyed-lock.ts";
 import { reembedBag } from "./reembed/reembed-bag.ts";
 import { cellsOf, cornerOf, REGION_STRIDE, regionBag } from "./testing/region-bags.ts";
@@ -144,17 +144,24 @@ describe.each(CASES)("a model of regions: %s", (name, config, rows) => {
   it("re-embeds block by block what it re-embeds at once", async () => {
     const ref = cohort[1]?.bag as BagRef;
     const graphs = (await loaded.reembed?.readGraphs()) as ReembedGraphs;
-    const [whole, blocks] = [await tilesOf(graphs, ref, 4096), await tilesOf(graphs, ref, 50)];
-    expect(blocks).toHaveLength(whole.length);
-    for (const [i, value] of whole.entries()) expect(blocks[i]).toBeCloseTo(value, 5);
+    const whole = await bagOf(graphs, ref, { folder: "test/whole" });
+    const blocks = await bagOf(graphs, ref, { folder: "test/blocks", wholeBytes: 0, blockRows: 50 });
+    expect({ ...blocks, features: undefined }).toEqual({ ...whole, features: undefined });
+    expect(blocks.features.data).toHaveLength(whole.features.data.length);
+    for (const [i, value] of whole.features.data.entries()) expect(blocks.features.data[i]).toBeCloseTo(value, 5);
   });
 
-  async function tilesOf(graphs: ReembedGraphs, ref: BagRef, blockRows: number): Promise<Float32Array> {
-    const options = { ...world, graphs, model: loaded.model, scratch: "test/", signal: SIGNAL, blockRows };
+  async function bagOf(
+    graphs: ReembedGraphs,
+    ref: BagRef,
+    how: Pick<ComputeOptions, "folder" | "wholeBytes" | "blockRows">,
+  ): Promise<Bag> {
+    const facts = { encoder: "test" };
+    const options = { ...world, graphs, model: loaded.model, facts, scratch: "test/", signal: SIGNAL, ...how };
     const steps = computeTiles(ref, await readBagHeader(world.store, ref), options);
     for (;;) {
       const step = await steps.next();
-      if (step.done === true) return step.value.tiles;
+      if (step.done === true) return readBag(world.store, step.value);
     }
   }
 });

@@ -1,9 +1,10 @@
-import type { BagHeader, BagRef } from "@parfocal/bags";
-import type { Engine, HostTensor, RunRequest, TensorSource } from "@parfocal/engine";
-import type { ReembedGraphs, ReembedHalves } from "@parfocal/models";
+import { type BagHeader, type BagRef, encodeBagFrame } from "@parfocal/bags";
+import type { Engine, HostTensor, RunRequest, RunResult, TensorSink, TensorSource } from "@parfocal/engine";
+import { DomainError } from "@parfocal/errors";
+import type { Model, ReembedGraphs, ReembedHalves } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, type tf } from "@parfocal/tensor";
-import { viewOfHostTensor } from "../host-tensor.ts";
+import { featureSource, readSides } from "../bag-inputs.ts";
 import { makeSides, type RowSides, type SideTaker } from "../sides/make-sides.ts";
 import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
 
@@ -13,19 +14,18 @@ export interface ComputeOptions {
   readonly store: ObjectStore;
   readonly graphs: ReembedGraphs;
   /** The model that the graphs are of. */
-  readonly model: SideTaker;
+  readonly model: SideTaker & Pick<Model, "tileWidth">;
+  /** Folder of the store that the re-embedded bag goes into. */
+  readonly folder: string;
+  /** What the re-embedded bag says of itself beside what is known of the slide. */
+  readonly facts: Pick<RowSides["metadata"], "encoder" | "sourceDigest" | "importer">;
   /** Prefix of what the runs leave in the engine meanwhile; no other call may use it. */
   readonly scratch: string;
   readonly signal: AbortSignal;
-  /** Rows that pass the stem at a time. Default: 4096, and fewer of wide tiles. */
+  /** Rows that pass the stem at a time where the bag is streamed. Default: 4096, and fewer of wide tiles. */
   readonly blockRows?: number;
-}
-
-/** Re-embedded tiles with what lies beside them. */
-export interface ComputedTiles {
-  /** `[n, D']`, as many as `rows` says. */
-  readonly tiles: Float32Array<ArrayBuffer>;
-  readonly rows: RowSides;
+  /** Features, in bytes as f32, up to which the engine reads a bag whole. Default 128 MiB. */
+  readonly wholeBytes?: number;
 }
 
 /** Rows of a block: enough for the runtime's matrix products to be at their best. */
@@ -34,47 +34,64 @@ const BLOCK_ROWS = 4096;
 /** Most bytes of a block widened to f32: a few of them are in memory at a time. */
 const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
 
+/** Up to here reading a bag beside its computation saves less than handing its rows to the engine costs. */
+const WHOLE_BYTES = 128 * 1024 * 1024;
+
 /**
- * Re-embeds one bag, reading it once while it computes, verified before the result is given. Large bags pass the stem block
- * by block, so that of `[N, D]` only a few blocks are ever in memory. Yields the number of rows that were read.
+ * Re-embeds one bag into the store: f32, its rows with what lies beside them. What was read is verified before the result is
+ * there. Ordinary bags are read by the engine; large ones pass the stem block by block as they arrive, so that of `[N, D]`
+ * only a few blocks are ever in memory. Yields the number of rows that were read.
  *
- * @throws {DomainError} `CORRUPT` when the bag is not what its reference says; what store and engine throw.
+ * @throws {DomainError} `CORRUPT` when the bag is not what its reference says; `NON_FINITE` when a re-embedded tile is; what
+ * store and engine throw.
  */
 export async function* computeTiles(
   ref: BagRef,
   header: BagHeader,
   options: ComputeOptions,
-): AsyncGenerator<number, ComputedTiles, undefined> {
+): AsyncGenerator<number, BagRef, undefined> {
   const { halves } = options.graphs;
+  const isWhole = 4 * ref.n * ref.d <= (options.wholeBytes ?? WHOLE_BYTES);
+  if (halves === undefined || isWhole) return yield* computeWhole(ref, header, options);
   const blockRows = options.blockRows ?? Math.max(64, Math.min(BLOCK_ROWS, Math.floor(MAX_BLOCK_BYTES / (4 * ref.d))));
-  if (halves === undefined || header.n <= blockRows) return yield* computeWhole(ref, header, options);
   return yield* computeInBlocks(ref, header, { ...options, halves, blockRows });
 }
 
 async function* computeWhole(
   ref: BagRef,
   header: BagHeader,
-  { engine, store, graphs, model, scratch, signal }: ComputeOptions,
-): AsyncGenerator<number, ComputedTiles, undefined> {
-  const { sides, blocks } = streamBag(store, ref, header, { blockRows: header.n, signal });
-  // All rows are one block; what lies behind them in the file is there when the stream has ended.
-  const features: ReturnType<typeof featureFeed>[] = [];
-  for await (const block of blocks) features.push(featureFeed(block, header, scratch));
-  const { feeds: beside, rows } = sideFeeds(model, sides, header);
-  const runs = features.flatMap(({ before, source }): RunRequest[] => {
-    const feeds = { features: source, ...beside };
-    return [...before, { graph: graphs.whole, feeds, fetches: { tiles: { kind: "inline" } } }];
+  options: ComputeOptions,
+): AsyncGenerator<number, BagRef, undefined> {
+  const { engine, store, graphs, signal } = options;
+  // Ranges of the version that the engine is about to verify as a whole.
+  const sides = await readSides(store, ref, header, ["coords", "level"], signal);
+  const { feeds: beside, rows } = sideFeeds(options.model, sides, header);
+  const feeds = { features: featureSource(ref, header), ...beside };
+  const [result] = await engine.run([{ graph: graphs.whole, feeds, fetches: { tiles: tileSink(rows, options) } }], {
+    signal,
   });
-  const results = await engine.run(runs, { signal });
   yield header.n;
-  return { tiles: viewOfHostTensor(results.at(-1)?.outputs.tiles, "tiles"), rows };
+  return writtenBag(result, rows, options);
+}
+
+/** Where the re-embedded tiles go: a bag in the store, which the engine writes. */
+function tileSink(rows: RowSides, { folder, facts, model }: ComputeOptions): TensorSink {
+  const d = model.tileWidth;
+  const frame = encodeBagFrame({ ...rows, d, metadata: { ...rows.metadata, ...facts } }, "F32");
+  return { kind: "object", keyPrefix: folder, keySuffix: ".safetensors", shape: [rows.n, d], ...frame };
+}
+
+function writtenBag(result: RunResult | undefined, rows: RowSides, { model }: ComputeOptions): BagRef {
+  const object = result?.objects?.tiles;
+  if (object === undefined) throw new DomainError("INTERNAL", "the engine says of no bag that it wrote it");
+  return { ...object, n: rows.n, d: model.tileWidth, dtype: "F32", hasCoords: rows.coords !== undefined };
 }
 
 async function* computeInBlocks(
   ref: BagRef,
   header: BagHeader,
   options: ComputeOptions & { readonly halves: ReembedHalves; readonly blockRows: number },
-): AsyncGenerator<number, ComputedTiles, undefined> {
+): AsyncGenerator<number, BagRef, undefined> {
   const { engine, store, halves, blockRows, scratch, signal } = options;
   const { sides, blocks } = streamBag(store, ref, header, { blockRows, signal });
   const name = `${scratch}rows`;
@@ -99,10 +116,10 @@ async function* computeInBlocks(
   const body: RunRequest = {
     graph: halves.body,
     feeds: { rows: { kind: "resident", name }, ...beside },
-    fetches: { tiles: { kind: "inline" } },
+    fetches: { tiles: tileSink(rows, options) },
   };
   const [result] = await engine.run([body], { signal });
-  return { tiles: viewOfHostTensor(result?.outputs.tiles, "tiles"), rows };
+  return writtenBag(result, rows, options);
 }
 
 /** Rows as a feed in f32. Halves are widened by the engine, in a run of their own. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type BagHeader, type BagRef, readBagHeader, writeBag } from "@parfocal/bags";
+import { type BagHeader, type BagRef, readBagHeader } from "@parfocal/bags";
 import type { Engine } from "@parfocal/engine";
 import { DomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
@@ -76,7 +76,11 @@ async function* makeBag(
   assertSourceFits(loaded.manifest.expects, header.metadata);
   const graphs = await reembed.readGraphs({ signal });
   const scratch = `reembed/${randomUUID()}/`;
-  const progress = computeTiles(ref, header, { engine, store, graphs, model: loaded.model, scratch, signal });
+  const facts = { encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
+  const progress = computeTiles(ref, header, {
+    ...{ engine, store, graphs, model: loaded.model, facts, scratch, signal },
+    folder: slot.folder,
+  });
   try {
     for (;;) {
       const step = await progress.next();
@@ -84,13 +88,8 @@ async function* makeBag(
         yield { nDone: step.value, nTotal: ref.n };
         continue;
       }
-      const { tiles, rows } = step.value;
-      const features = { dtype: "F32", data: tiles } as const;
-      const metadata = { ...rows.metadata, encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
-      const bag = { ...rows, d: tiles.length / rows.n, features, metadata };
-      const written = await writeBag(store, slot.bagPrefix, bag, { signal });
-      await slot.remember(written, { signal });
-      return written;
+      await slot.remember(step.value, { signal });
+      return step.value;
     }
   } finally {
     await progress.return(undefined as never);

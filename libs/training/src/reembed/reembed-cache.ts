@@ -5,8 +5,8 @@ import type { CallOptions, ObjectStore } from "@parfocal/store";
 
 /** Where the re-embedding of one bag by one re-embedder is kept. */
 export interface ReembedSlot {
-  /** Prefix of the key of the re-embedded bag, which ends in its own digest. */
-  readonly bagPrefix: string;
+  /** Folder of the re-embedded bag, whose name is its own digest. */
+  readonly folder: string;
   /** The bag that is kept here, if it is still in the store. */
   find(options?: CallOptions): Promise<BagRef | undefined>;
   /** Remembers the bag that was written. */
@@ -25,7 +25,7 @@ export function reembedSlot(store: ObjectStore, reembedder: string, bag: string)
   const folder = `cache/reembed/${reembedder}/${bag}`;
   const pointerKey = `${folder}.json`;
   return {
-    bagPrefix: `${folder}/`,
+    folder,
     async find(options = {}) {
       try {
         const { bytes } = await store.get(pointerKey, options);
