@@ -15,7 +15,8 @@ export function startReembed(
 ): Promise<Stage> {
   return startStage({
     ...{ config, logger, env },
-    // Bags are read once, by this process, as they pass: the engine has nothing to keep.
+    // Bags are read once: the engine has nothing to keep.
+    cacheBytes: 0,
     services: ({ store, engine }) => {
       const models = createModelCache(store, config.cachedModels);
       const reembed = createReembed({ store, engine, models, lock: createKeyedLock() });
