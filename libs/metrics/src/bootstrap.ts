@@ -42,10 +42,7 @@ export interface BootstrapResult<Name extends string> {
  * Source: Efron & Tibshirani 1993, chapter 13; Field & Welsh 2007 (cluster bootstrap).
  */
 export function bootstrapIntervals<Name extends string>(options: BootstrapOptions<Name>): BootstrapResult<Name> {
-  const nResamples = options.nResamples ?? DEFAULT_RESAMPLES;
-  if (!Number.isInteger(nResamples) || nResamples < 1) {
-    throw new DomainError("INVALID_ARGUMENT", `there are ${nResamples} resamples; there must be at least 1`);
-  }
+  const nResamples = checkedResamples(options.nResamples);
   const full = options.statistics(new Float64Array(options.patients.length).fill(1));
   const { samples, nRedraws } = drawSamples(options, nResamples);
   const named = (Object.keys(full) as Name[]).map((name) => {
@@ -97,8 +94,22 @@ function patientNumbers(patients: readonly string[]): Uint32Array {
   });
 }
 
+/**
+ * The statistics of each resample, drawn as {@link bootstrapIntervals} draws; empty when the draws ran out.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` unless `nResamples` is at least 1.
+ */
+export function bootstrapSamples<Name extends string>(options: BootstrapOptions<Name>): Draws<Name>["samples"] {
+  return drawSamples(options, checkedResamples(options.nResamples)).samples;
+}
+
+function checkedResamples(nResamples = DEFAULT_RESAMPLES): number {
+  if (Number.isInteger(nResamples) && nResamples >= 1) return nResamples;
+  throw new DomainError("INVALID_ARGUMENT", `there are ${nResamples} resamples; there must be at least 1`);
+}
+
 /** Null when fewer than half of the resamples define the statistic: quantiles of the rest would be of another population. */
-function percentileInterval(values: readonly number[], nResamples: number): Interval | null {
+export function percentileInterval(values: readonly number[], nResamples: number): Interval | null {
   if (values.length === 0 || values.length < nResamples / 2) return null;
   const sorted = Float64Array.from(values).sort();
   return { low: quantileSorted(sorted, 0.025), high: quantileSorted(sorted, 0.975), method: "patient-bootstrap" };

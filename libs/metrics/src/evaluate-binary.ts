@@ -89,8 +89,8 @@ type BinaryStatistic =
   | "logLoss";
 
 /** The metrics of a weighted sample, everything that does not change between resamples computed once. */
-function binaryStatistics(
-  { labels, scores }: BinaryCases,
+export function binaryStatistics(
+  { labels, scores }: Pick<BinaryCases, "labels" | "scores">,
   predicted: Uint8Array,
 ): (weights: Float64Array) => Record<BinaryStatistic, number | null> {
   const ranking = rankScores(scores);

@@ -42,7 +42,7 @@ export interface MulticlassCases {
 export function evaluateMulticlass(cases: MulticlassCases, context: EvaluationContext): TaskReport {
   const nClasses = cases.names.length;
   const views = oneVsRest(cases.labels, cases.probabilities, nClasses);
-  const predicted = cases.probabilities.map(cases.isOrdered ? medianClass : argmax);
+  const predicted = decisions(cases);
   const confusion = confusionMatrix(cases.labels, predicted, nClasses);
   const statistics = multiclassStatistics(cases, views, predicted);
   const { intervals, nResamples, nRedraws } = bootstrapIntervals({
@@ -87,6 +87,23 @@ type Statistics = Readonly<Record<string, number | null>>;
 function overall(point: Statistics, isOrdered: boolean): Partial<Record<MetricName, number | null>> {
   const names: readonly MetricName[] = isOrdered ? ["quadraticKappa", ...OVERALL] : OVERALL;
   return Object.fromEntries(names.map((name) => [name, point[name] ?? null]));
+}
+
+/** The overall metrics of a weighted sample. */
+export function overallMulticlassStatistics(
+  cases: MulticlassCases,
+): (weights: Float64Array) => Partial<Record<MetricName, number | null>> {
+  const views = oneVsRest(cases.labels, cases.probabilities, cases.names.length);
+  const statistics = multiclassStatistics(cases, views, decisions(cases));
+  return (weights) => overall(statistics(weights), cases.isOrdered);
+}
+
+/** The hard prediction of each case, `[N]`. */
+export function decisions({
+  probabilities,
+  isOrdered,
+}: Pick<MulticlassCases, "probabilities" | "isOrdered">): number[] {
+  return probabilities.map(isOrdered ? medianClass : argmax);
 }
 
 /** Overall metrics by name, and those of class c under `auroc:c`, `ap:c`, `recall:c`, `f1:c`. */

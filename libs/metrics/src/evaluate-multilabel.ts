@@ -99,6 +99,13 @@ type MultilabelStatistic =
   | "microF1"
   | "exactMatch";
 
+/** The overall metrics of a weighted sample, and whether each label keeps both sides in it. */
+export function overallMultilabelStatistics(cases: MultilabelCases, thresholds: readonly number[]) {
+  const columns = cases.names.map((_, c) => labelColumn(cases, c, thresholds[c] ?? Number.NaN));
+  const isRight = Array.from(exactMatches(columns), (match) => match === 1);
+  return { statistics: multilabelStatistics(columns), isUsable: keepsEveryLabel(columns), isRight };
+}
+
 function multilabelStatistics(
   columns: readonly LabelColumn[],
 ): (weights: Float64Array) => Record<MultilabelStatistic, number | null> {

@@ -15,6 +15,13 @@ export {
 } from "./calibration.ts";
 export { chiSquaredP } from "./chi-squared.ts";
 export {
+  type ComparedCases,
+  type CompareOptions,
+  type Comparison,
+  type Contender,
+  compareContenders,
+} from "./compare.ts";
+export {
   type Concordance,
   type ConcordanceWeights,
   harrellConcordance,
@@ -38,6 +45,14 @@ export {
   precisions,
   recalls,
 } from "./confusion.ts";
+export {
+  type ComparedClassifier,
+  type ComparedLabels,
+  type Contest,
+  contestOfClassifiers,
+  contestOfNumbers,
+  contestOfRisks,
+} from "./contenders.ts";
 export { type OperatingPoint, operatingPoints, type PrPoint, prCurve, type RocPoint, rocCurve } from "./curves.ts";
 export {
   type DelongComponents,
@@ -61,6 +76,7 @@ export type {
   MetricName,
   MetricTable,
 } from "./evaluation-types.ts";
+export { holmAdjusted } from "./holm.ts";
 export { type Estimate, type Interval, type IntervalMethod, wilsonInterval } from "./interval.ts";
 export {
   type CensoringCurve,
@@ -70,8 +86,10 @@ export {
   medianSurvival,
 } from "./kaplan-meier.ts";
 export { type LogRankTest, logRankTest } from "./log-rank.ts";
+export { type McnemarTest, mcnemarTest } from "./mcnemar.ts";
 export { twoSidedP, Z_95 } from "./normal-distribution.ts";
 export type { PerClass } from "./one-vs-rest.ts";
+export { type PairedBootstrapOptions, type PairedDifference, pairedBootstrap } from "./paired-bootstrap.ts";
 export { quantileSorted } from "./quantile.ts";
 export { midRanks, type Ranking, rankScores } from "./ranking.ts";
 export { type RegressionMetrics, regressionMetrics, regressionStatistics } from "./regression-metrics.ts";
