@@ -1,5 +1,12 @@
 import { type AnyCodec, packAny, unpackAny } from "./any.ts";
-import { BadRequest, ErrorInfo, PreconditionFailure, ResourceInfo, RetryInfo } from "./gen/google/rpc/error_details.ts";
+import {
+  BadRequest,
+  ErrorInfo,
+  PreconditionFailure,
+  QuotaFailure,
+  ResourceInfo,
+  RetryInfo,
+} from "./gen/google/rpc/error_details.ts";
 import { Status } from "./gen/google/rpc/status.ts";
 
 /** Trailer that carries the encoded `google.rpc.Status` of a failed call. */
@@ -12,6 +19,7 @@ interface DetailMessages {
   readonly RetryInfo: RetryInfo;
   readonly ResourceInfo: ResourceInfo;
   readonly PreconditionFailure: PreconditionFailure;
+  readonly QuotaFailure: QuotaFailure;
 }
 
 /** At most one detail of each kind. */
@@ -25,6 +33,7 @@ const codecs: { readonly [Kind in DetailKind]: AnyCodec<DetailMessages[Kind]> } 
   RetryInfo,
   ResourceInfo,
   PreconditionFailure,
+  QuotaFailure,
 };
 
 /** A rich error: gRPC status code, text and details. */

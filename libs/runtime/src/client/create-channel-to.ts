@@ -23,17 +23,21 @@ const MIB = 1024 * 1024;
 /** Longest pause between attempts to connect, ms: gRPC's own two minutes would outlast every restart of a stage. */
 const MAX_RECONNECT_MS = 5000;
 
+/** gRPC's own default stays with the first address of a name for as long as it answers. */
+const ROUND_ROBIN = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
 /** As on the server: HTTP/2's 64 KiB windows throttle streams. */
 const FLOW_CONTROL_WINDOW_BYTES = MIB;
 
 /**
- * A channel to `address` (`host:port`). It connects at the first call, and again by itself whenever the connection is
+ * A channel to `address` (`host:port`). A name of several addresses is spread over call by call. It connects at the first call, and again by itself whenever the connection is
  * lost. Close it when done.
  */
 export function createChannelTo(address: string, options: ChannelToOptions = {}): Channel {
   return createChannel(address, options.credentials ?? credentials.createInsecure(), {
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 16 * MIB,
     "grpc.max_send_message_length": options.maxSendBytes ?? 4 * MIB,
+    "grpc.service_config": ROUND_ROBIN,
     "grpc.keepalive_time_ms": options.keepaliveTimeMs ?? 30_000,
     "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? 10_000,
     "grpc.initial_reconnect_backoff_ms": 100,

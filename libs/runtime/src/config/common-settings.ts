@@ -1,5 +1,6 @@
 import { LOG_LEVELS } from "../telemetry/logger.ts";
 import type { ConfigOf } from "./parse-env.ts";
+import { securitySettings } from "./security-settings.ts";
 import {
   choiceSetting,
   flagSetting,
@@ -25,7 +26,7 @@ const listening = {
     env: "PARFOCAL_ALLOW_REMOTE",
     fallback: false,
     reason:
-      "Whether calls from other machines are served at all; without it any other address than loopback is refused at start.",
+      "Whether other machines may call without encryption and without saying who they are; where the network sees to both.",
   }),
   metricsPort: optionalIntegerSetting({
     env: "PARFOCAL_METRICS_PORT",
@@ -207,6 +208,7 @@ export function commonSettings(defaultPort: number) {
       reason: "Port to listen on, by the name that serverless platforms set; 0: any free one.",
     }),
     ...listening,
+    ...securitySettings,
     ...limits,
     ...lifetime,
     ...work,

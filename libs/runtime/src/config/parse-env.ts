@@ -68,7 +68,7 @@ export function describeConfig<S extends Settings>(settings: S, config: ConfigOf
 }
 
 function showValue(setting: Setting<unknown>, value: unknown): string {
-  if (value === undefined) return "unset";
+  if (value === undefined || value === "") return "unset";
   return setting.show === undefined ? String(value) : setting.show(value);
 }
 

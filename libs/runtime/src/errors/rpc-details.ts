@@ -34,6 +34,7 @@ export function detailsOf(
   const isBadField = field !== undefined && code === "INVALID_ARGUMENT";
   const resource = code === "NOT_FOUND" || code === "ALREADY_EXISTS" ? details.resourceType : undefined;
   const type = details.precondition;
+  const quota = code === "RESOURCE_EXHAUSTED" ? details.quota : undefined;
   return {
     ErrorInfo: { reason: code, domain: ERROR_DOMAIN, metadata: { ...details } },
     ...(delayMs === undefined ? {} : { RetryInfo: { retryDelay: durationFromMs(delayMs) } }),
@@ -48,6 +49,7 @@ export function detailsOf(
             description: "",
           },
         }),
+    ...(quota === undefined ? {} : { QuotaFailure: { violations: [quotaViolation(quota, message)] } }),
     ...(code === "PRECONDITION_FAILED" && type !== undefined
       ? { PreconditionFailure: { violations: [{ type, subject: details.subject ?? "", description: message }] } }
       : {}),
@@ -56,4 +58,12 @@ export function detailsOf(
 
 function badField(field: string, description: string) {
   return { field, description, reason: "INVALID_ARGUMENT", localizedMessage: undefined };
+}
+
+function quotaViolation(subject: string, description: string) {
+  return {
+    ...{ subject, description, apiService: "", quotaMetric: "", quotaId: "", quotaDimensions: {} },
+    quotaValue: 0n,
+    futureQuotaValue: undefined,
+  };
 }

@@ -3,10 +3,15 @@ import type { Authorizer } from "./authorizer.ts";
 import type { CallScope } from "./call-scope.ts";
 
 /** Asks the authorizer before anything is spent on the call. */
-export function createAuthorize(authorizer: Authorizer): ServerMiddleware<Pick<CallScope, "principal">> {
+export function createAuthorize(
+  authorizer: Authorizer,
+): ServerMiddleware<Pick<CallScope, "principal">, Pick<CallScope, "origin" | "facts">> {
   return async function* authorize(call, context) {
-    const { metadata, peer, signal } = context;
-    const principal = await authorizer.authorize({ method: call.method.path.slice(1), metadata, peer, signal });
+    const { metadata, peer, signal, origin } = context;
+    const { certificate } = origin;
+    const method = call.method.path.slice(1);
+    const principal = await authorizer.authorize({ method, metadata, peer, certificate, signal });
+    context.facts.principal = principal;
     return yield* call.next(call.request, { ...context, principal });
   };
 }

@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { CallContext } from "nice-grpc-common";
+import type { PrincipalLimits } from "../security/policy.ts";
 
 /** Who calls. */
 export interface Principal {
@@ -7,6 +8,10 @@ export interface Principal {
   readonly kind: string;
   /** Its name; must not stand in logs of calls, only in an audit record. */
   readonly name: string;
+  /** Ids of the projects it may name in this call, a trailing `*` standing for any rest; absent: every project. */
+  readonly projects?: readonly string[];
+  /** Bounds of its own. */
+  readonly limits?: Partial<PrincipalLimits>;
 }
 
 /** What an authorizer may look at. */
@@ -16,6 +21,8 @@ export interface CallToAuthorize {
   readonly metadata: CallContext["metadata"];
   /** Address of the caller as gRPC gives it, e.g. `127.0.0.1:4711` or `[::1]:4711`. */
   readonly peer: string;
+  /** DER of the client certificate that TLS verified, when there is one. */
+  readonly certificate?: Buffer | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -35,7 +42,8 @@ export function isLoopbackHost(host: string): boolean {
   return bare === "localhost" || bare === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(bare);
 }
 
-function hostOfPeer(peer: string): string {
+/** The address of a peer without its port. */
+export function hostOfPeer(peer: string): string {
   return peer.slice(0, Math.max(0, peer.lastIndexOf(":")));
 }
 

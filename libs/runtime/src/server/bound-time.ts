@@ -2,7 +2,6 @@ import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { CallContext, MethodDescriptor, ServerMiddleware } from "nice-grpc-common";
 import type { LimitsByMethod } from "./admit.ts";
 import type { CallScope } from "./call-scope.ts";
-import { deadlineOf } from "./deadline-interceptor.ts";
 import { isAbort } from "./recover.ts";
 
 /** Longest wait of a Node timer, ms; a longer one would fire at once. */
@@ -35,9 +34,9 @@ export interface BoundTimeOptions {
  */
 export function createBoundTime(
   options: BoundTimeOptions,
-): ServerMiddleware<Pick<CallScope, "deadlineMs" | "draining">> {
+): ServerMiddleware<Pick<CallScope, "deadlineMs" | "draining">, Pick<CallScope, "origin">> {
   return async function* boundTime(call, context) {
-    const deadlineMs = chooseDeadline(options, call.method, deadlineOf(context.metadata));
+    const deadlineMs = chooseDeadline(options, call.method, context.origin.deadlineMs);
     const { signal, release } = watch(context, options.ending, deadlineMs);
     try {
       return yield* call.next(call.request, { ...context, signal, deadlineMs, draining: options.draining });

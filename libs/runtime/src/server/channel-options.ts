@@ -1,12 +1,12 @@
+import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { ChannelOptions } from "nice-grpc";
-import { deadlineInterceptor } from "./deadline-interceptor.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Flow-control window of a stream, bytes: HTTP/2's own 64 KiB would make a fast caller wait for every 64 KiB. */
 const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
 
 /** gRPC's options of a server; every bound that it leaves open by default is set. */
-export function channelOptions(config: ServerConfig): ChannelOptions {
+export function channelOptions(config: ServerConfig, interceptor: ServerInterceptor): ChannelOptions {
   return {
     "grpc.max_receive_message_length": config.maxReceiveBytes,
     "grpc.max_send_message_length": config.maxSendBytes,
@@ -20,6 +20,6 @@ export function channelOptions(config: ServerConfig): ChannelOptions {
     // Channelz stays on though nobody reads its pages: grpc-js 1.14 keeps its list of connections there, and without
     // that list a forced shutdown cuts none of them.
     "grpc.enable_channelz": 1,
-    interceptors: [deadlineInterceptor],
+    interceptors: [interceptor],
   };
 }

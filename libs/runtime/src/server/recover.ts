@@ -4,29 +4,47 @@ import { type CallContext, ServerError, type ServerMiddleware, Status } from "ni
 import { type RpcError, toRpcError } from "../error-map.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { ServerMetrics } from "../telemetry/metrics.ts";
+import type { CallOrigin, CallOrigins } from "./call-origins.ts";
+import type { CallFacts, CallScope } from "./call-scope.ts";
 import { REQUEST_ID_KEY } from "./identify.ts";
 
 /** Statuses that are the server's fault, for the log. */
 const faults: ReadonlySet<Status> = new Set([Status.INTERNAL, Status.UNKNOWN, Status.DATA_LOSS, Status.UNAVAILABLE]);
 
+/** How a call ended. */
+export interface EndedCall {
+  readonly origin: CallOrigin;
+  readonly facts: CallFacts;
+  readonly requestId: string | undefined;
+  readonly status: Status;
+  readonly durationMs: number;
+}
+
 /** Options of {@link createRecover}. */
 export interface RecoverOptions {
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
+  readonly origins: Pick<CallOrigins, "of">;
+  /** Hears of every call that ended. */
+  readonly onEnd?: ((call: EndedCall) => void) | undefined;
 }
 
 /**
  * The outermost step: whatever is thrown inside becomes a rich gRPC error by the one error map, and every call is
  * counted and timed. What nobody foresaw goes to the log under its incident number.
  */
-export function createRecover({ logger, metrics }: RecoverOptions): ServerMiddleware {
+export function createRecover(options: RecoverOptions): ServerMiddleware<Pick<CallScope, "origin" | "facts">> {
+  const { logger, metrics, origins, onEnd } = options;
   return async function* recover(call, context) {
     const startedMs = performance.now();
     const end = metrics.callStarted(call.method);
+    const origin = origins.of(context.metadata) ?? goneBefore(call.method.path.slice(1), context.peer, startedMs);
+    origin.isSeen = true;
+    const facts: CallFacts = {};
     // A caller that leaves a stream ends this generator from outside: neither OK nor an error is then seen here.
     let status = Status.CANCELLED;
     try {
-      const response = yield* call.next(call.request, context);
+      const response = yield* call.next(call.request, { ...context, origin, facts });
       status = Status.OK;
       return response;
     } catch (error) {
@@ -40,9 +58,16 @@ export function createRecover({ logger, metrics }: RecoverOptions): ServerMiddle
     } finally {
       const durationMs = performance.now() - startedMs;
       end(status, durationMs / 1000);
+      const requestId = context.header.get(REQUEST_ID_KEY);
+      onEnd?.({ origin, facts, requestId, status, durationMs });
       logger.debug("call ended", { ...about(call.method.path.slice(1), context), code: Status[status], durationMs });
     }
   };
+}
+
+/** A call whose stream ended between its arrival and this step. */
+function goneBefore(method: string, peer: string, startedMs: number): CallOrigin {
+  return { method, peer, startedMs, deadlineMs: undefined, certificate: undefined, isSeen: true };
 }
 
 /** Whether `error` is what an aborted wait throws: DOM's AbortError or the one of nice-grpc's own helpers. */

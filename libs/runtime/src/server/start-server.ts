@@ -1,19 +1,24 @@
-import { ServerCredentials } from "@grpc/grpc-js";
+import type { ServerCredentials } from "@grpc/grpc-js";
 import { DomainError } from "@parfocal/errors";
 import { createDescriptorIndex, readDescriptorSet } from "@parfocal/protocol";
 import { createServer } from "nice-grpc";
+import { createSecurity, type Security } from "../security/create-security.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createServerMetrics, type ServerMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, startMetricsServer } from "../telemetry/metrics-server.ts";
 import { createAdmit, type LimitsByMethod } from "./admit.ts";
+import { recordOfCall, recordUnread } from "./audit.ts";
 import { createAuthorize } from "./authorize.ts";
-import { type Authorizer, createLoopbackAuthorizer, createOpenAuthorizer, isLoopbackHost } from "./authorizer.ts";
+import type { Authorizer } from "./authorizer.ts";
 import { createBoundTime } from "./bound-time.ts";
+import { createCallOrigins } from "./call-origins.ts";
 import { channelOptions } from "./channel-options.ts";
 import type { ServerService } from "./define-service.ts";
 import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
-import { createRecover } from "./recover.ts";
+import { createIsolate, type ProjectsByMethod } from "./isolate.ts";
+import { createLimit } from "./limit.ts";
+import { createRecover, type EndedCall } from "./recover.ts";
 import { createReflection } from "./reflection.ts";
 import type { ServerConfig } from "./server-config.ts";
 import { createShutdown, type Shutdown, type StopOptions, type StopReport } from "./shutdown.ts";
@@ -24,13 +29,21 @@ export interface ServerOptions {
   readonly services: readonly ServerService[];
   readonly config: ServerConfig;
   readonly logger: Logger;
-  /** Who may call what. Default: this machine, or with `allowRemote` everybody. */
+  /** Name of the service in audit records. */
+  readonly name?: string;
+  /** Who may call what. Default: what the configuration says, else this machine, or with `allowRemote` everybody. */
   readonly authorizer?: Authorizer;
+  /** Methods that concern no project, as `package.Service/Method`; a trailing `*` stands for any rest. */
+  readonly projectFree?: readonly string[];
+  /** Where methods keep projects that no resource name shows. */
+  readonly projectsOf?: ProjectsByMethod;
+  /** Root of the store: URIs below it belong to the project that their key names. */
+  readonly storeRootUri?: string;
   /** Bounds of single methods. */
   readonly limits?: LimitsByMethod;
   /** Checks of requests. */
   readonly validators?: Validators;
-  /** Plain text when absent. */
+  /** Default: what the configuration says, else plain text. */
   readonly credentials?: ServerCredentials;
   /** Whether health says SERVING at once (default) or waits for `health.setServing`, after a warm-up say. */
   readonly isReady?: boolean;
@@ -55,23 +68,27 @@ export interface RunningServer {
 }
 
 /**
- * Listens with the whole chain (recover and count, identify, authorize, admit, bound the time, validate, handle), health,
- * and reflection when configured.
+ * Listens with the whole chain (recover, count and record, identify, authorize, limit, isolate, admit, bound the time,
+ * validate, handle), health, and reflection when configured.
  *
- * @throws {DomainError} PRECONDITION_FAILED when the host is not loopback and `allowRemote` is false; UNREACHABLE when
- * the port cannot be had.
+ * @throws {DomainError} PRECONDITION_FAILED when other machines could call and nobody would ask who they are;
+ * INVALID_ARGUMENT for a file of the security that cannot be used; UNREACHABLE when the port cannot be had.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config, logger } = options;
-  assertMayListen(config);
+  const security = createSecurity(config, logger);
   const metrics = options.metrics ?? createServerMetrics();
   const names = options.services.map((service) => service.name);
   const { health, service: healthService } = createHealth(names, options.isReady ?? true);
   const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
-  const server = createChain(options, metrics, shutdown);
+  const server = createChain(options, { metrics, shutdown, security });
   const services = withReflection([...options.services, healthService], config, shutdown);
   for (const { definition, implementation } of services) server.add(definition, implementation);
-  const port = await listen(server, options);
+  const credentials = options.credentials ?? security.credentials;
+  const port = await listen(server, config, credentials).catch(async (error: unknown) => {
+    await security.close();
+    throw error;
+  });
   const http = await startHttp(config, metrics, health).catch((error: unknown) => {
     server.forceShutdown();
     throw unreachable(`${config.metricsHost}:${config.metricsPort}`, error);
@@ -84,27 +101,36 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     health,
     metrics,
     metricsPort: http?.port,
-    stop: (stopOptions) => shutdown.stop(stopOptions),
+    async stop(stopOptions) {
+      const report = await shutdown.stop(stopOptions);
+      await security.close();
+      return report;
+    },
   };
 }
 
-function assertMayListen({ host, allowRemote }: ServerConfig): void {
-  if (allowRemote || isLoopbackHost(host)) return;
-  throw new DomainError(
-    "PRECONDITION_FAILED",
-    `HOST is "${host}", which other machines reach, and PARFOCAL_ALLOW_REMOTE is false: set it to true to serve them`,
-  );
+interface ChainParts {
+  readonly metrics: ServerMetrics;
+  readonly shutdown: Shutdown;
+  readonly security: Security;
 }
 
-function createChain({ config, logger, ...options }: ServerOptions, metrics: ServerMetrics, shutdown: Shutdown) {
-  const limits = options.limits ?? {};
-  const authorizer = options.authorizer ?? (config.allowRemote ? createOpenAuthorizer() : createLoopbackAuthorizer());
+function createChain({ config, logger, ...options }: ServerOptions, { metrics, shutdown, security }: ChainParts) {
+  const { limits = {}, name = "server", projectFree = [], projectsOf = {}, storeRootUri } = options;
   const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
   const { draining, ending } = shutdown;
-  return createServer(channelOptions(config))
-    .use(createRecover({ logger, metrics }))
+  const { audit, limiter, hasClientCertificates } = security;
+  const origins = createCallOrigins({
+    hasClientCertificates,
+    ...(audit === undefined ? {} : { onEnd: (origin) => recordUnread(audit, name, origin) }),
+  });
+  const onEnd = audit && ((call: EndedCall) => audit.record(recordOfCall(name, call)));
+  return createServer(channelOptions(config, origins.interceptor))
+    .use(createRecover({ logger, metrics, origins, onEnd }))
     .use(createIdentify(logger))
-    .use(createAuthorize(authorizer))
+    .use(createAuthorize(options.authorizer ?? security.authorizer))
+    .use(createLimit({ limiter, audit }))
+    .use(createIsolate({ projectFree, projectsOf, storeRootUri }))
     .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
     .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
     .use(createValidate(options.validators ?? {}));
@@ -122,10 +148,14 @@ function hostForUrl(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }
 
-async function listen(server: ReturnType<typeof createChain>, { config, credentials }: ServerOptions): Promise<number> {
+async function listen(
+  server: ReturnType<typeof createChain>,
+  config: ServerConfig,
+  credentials: ServerCredentials,
+): Promise<number> {
   const address = `${hostForUrl(config.host)}:${config.port}`;
   try {
-    return await server.listen(address, credentials ?? ServerCredentials.createInsecure());
+    return await server.listen(address, credentials);
   } catch (error) {
     throw unreachable(address, error);
   }
