@@ -129,7 +129,7 @@ function trunkOf(
 }
 
 function poolingOf(options: ArchitectureOptions, base: commonV1.Head["kind"]): Kind {
-  const wanted = caseOf(options.head) ?? base?.$case ?? "abmil";
+  const wanted = (options.head && headCaseOf(options.head)) ?? base?.$case ?? "abmil";
   const kind = wanted === base?.$case ? base : defaultKind(wanted);
   const { attentionWidth, attentionDropout } = options;
   const given = defined({ attentionWidth, attentionDropout });
@@ -173,7 +173,8 @@ function clamBranches({ head }: ArchitectureOptions, before: commonV1.ClamHead):
   return head === "clam-mb" ? commonV1.ClamHead_Branches.BRANCHES_PER_CLASS : before.branches;
 }
 
-function caseOf(head: ArchitectureOptions["head"]): Kind["$case"] | undefined {
+/** The message of the contract that a word for a head stands for. */
+export function headCaseOf(head: (typeof HEADS)[number]): Kind["$case"] {
   if (head === "gated-abmil") return "abmil";
   if (head === "clam-sb" || head === "clam-mb") return "clam";
   return head === "class-attention" ? "classAttention" : head;

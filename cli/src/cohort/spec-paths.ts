@@ -37,7 +37,7 @@ export function pretrainPaths(): readonly SpecPath[] {
 }
 
 /** Full name of the message that a field of a message of ours holds. */
-function typeOf(message: string, name: string | undefined): string | undefined {
+export function typeOf(message: string, name: string | undefined): string | undefined {
   const value = messageFields(`${PACKAGE}.${message}`).find((field) => field.name === name)?.value;
   return value?.kind === "message" ? value.type : undefined;
 }

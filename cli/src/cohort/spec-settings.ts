@@ -1,8 +1,7 @@
 import { commonV1, type MessageField } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
+import { type MutableJson, readAt, writeAt } from "./json-paths.ts";
 import { enumWords, pretrainPaths, type SpecPath, specPaths } from "./spec-paths.ts";
-
-type Json = Record<string, unknown>;
 
 /** Takes a message that may be absent out of the specification, and empties a list. */
 const NONE = "none";
@@ -14,34 +13,34 @@ const NONE = "none";
  * @throws {UsageError} for a name that is none, with those that there are, and for a value of another type.
  */
 export function applySettings(spec: commonV1.TrainingSpec, settings: readonly string[]): commonV1.TrainingSpec {
-  const json = commonV1.TrainingSpec.toJSON(spec) as Json;
+  const json = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
   return commonV1.TrainingSpec.fromJSON(withSettings(json, specPaths(spec), settings));
 }
 
 /** A pretraining with single values set, as {@link applySettings} sets them: `mixer.width=128`. */
 export function applyPretrainSettings(spec: commonV1.PretrainSpec, settings: readonly string[]): commonV1.PretrainSpec {
-  const json = commonV1.PretrainSpec.toJSON(spec) as Json;
+  const json = commonV1.PretrainSpec.toJSON(spec) as MutableJson;
   return commonV1.PretrainSpec.fromJSON(withSettings(json, pretrainPaths(), settings));
 }
 
-function withSettings(json: Json, paths: readonly SpecPath[], settings: readonly string[]): Json {
+function withSettings(json: MutableJson, paths: readonly SpecPath[], settings: readonly string[]): MutableJson {
   for (const setting of settings) {
     const [, name = "", text = ""] = /^([^=]+)=(.*)$/su.exec(setting) ?? [];
     if (name === "") throw new UsageError(`--set "${setting}" is not name=value`);
     const { keys, field } = pathOf(paths, name, setting);
-    write(json, keys, parseValue(field, text, setting));
+    writeAt(json, keys, parseValue(field, text, setting));
   }
   return json;
 }
 
 /** Every value of a specification with its name, as {@link applySettings} takes both. What is absent is left out. */
 export function settingsOf(spec: commonV1.TrainingSpec): readonly (readonly [string, string])[] {
-  const json = commonV1.TrainingSpec.toJSON(spec) as Json;
+  const json = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
   return specPaths(spec).flatMap(({ path, keys, field }): [string, string][] => {
-    const value = read(json, keys);
+    const value = readAt(json, keys);
     if (field.value.kind === "message") return [];
     // The JSON of the contract leaves out zeros of fields that cannot be absent, if the message around them is there.
-    const isZero = value === undefined && !field.canBeAbsent && read(json, keys.slice(0, -1)) !== undefined;
+    const isZero = value === undefined && !field.canBeAbsent && readAt(json, keys.slice(0, -1)) !== undefined;
     return value === undefined && !isZero ? [] : [[path, textOf(field, value)]];
   });
 }
@@ -102,18 +101,4 @@ function textOf({ value, isList }: MessageField, found: unknown): string {
   if (value.kind === "flag") return String(found ?? false);
   if (value.kind === "enum") return [...enumWords(value.names)].find(([, name]) => name === found)?.[0] ?? "default";
   return String(found ?? 0);
-}
-
-function read(json: Json, keys: readonly string[]): unknown {
-  return keys.reduce<unknown>((at, key) => (at as Json | undefined)?.[key], json);
-}
-
-function write(json: Json, keys: readonly string[], value: unknown): void {
-  const [key = "", ...rest] = keys;
-  if (rest.length > 0) {
-    const inner = (json[key] ?? {}) as Json;
-    write(inner, rest, value);
-    json[key] = inner;
-  } else if (value === undefined) delete json[key];
-  else json[key] = value;
 }

@@ -1,0 +1,112 @@
+import { isDomainError } from "@parfocal/errors";
+import { commonV1 } from "@parfocal/protocol";
+import { type HEADS, headCaseOf } from "../cohort/architecture-options.ts";
+import { jsonFromSection } from "./contract-json.ts";
+import type { Experiment, Section, SectionValue } from "./experiment.ts";
+import { camelCase } from "./field-names.ts";
+import type { ResolveSpec } from "./fill-defaults.ts";
+import { problemAt } from "./find-problems.ts";
+import type { ParsedExperiment } from "./parse-experiment.ts";
+import { ExperimentError, type Problem, pathText, type ValuePath } from "./problem.ts";
+import { resolvedNameOf } from "./resolved-names.ts";
+import { specFromExperiment } from "./spec-from-experiment.ts";
+
+/** The parts of a file that make a specification. */
+const PARTS = ["model", "recipe", "split", "threshold", "groups"] as const;
+
+/**
+ * Checks the values of a file against the bounds that the service reads them by, each by itself and as far as they are known without
+ * a preset, before anything is started or sent.
+ *
+ * @throws {ExperimentError} with every value out of its bounds and its place.
+ */
+export function checkValues({ experiment, file, context }: ParsedExperiment, resolve: ResolveSpec): void {
+  const problems: Problem[] = [];
+  // A preset may make right what stands alone, but for the very values that the file gives.
+  const isWhole = experiment.preset === undefined && experiment.startFrom === undefined;
+  let left: Experiment = experiment;
+  for (let found = refusal(left, resolve); found !== undefined; found = refusal(left, resolve)) {
+    const said = pathOfName(left, found.name);
+    const path = said ?? (isWhole ? partToBlame(left, found.message, resolve) : undefined);
+    if (path === undefined) break;
+    const message = said === undefined ? found.message : found.message.replace(found.name, pathText(said));
+    problems.push(problemAt(path, message, context));
+    // A rule without its value is another rule.
+    left = without(left, path[0] === "threshold" ? ["threshold"] : path);
+  }
+  if (problems.length > 0) throw new ExperimentError(file, problems);
+}
+
+const BLAMED: readonly ValuePath[] = [
+  ...[
+    ["model", "head"],
+    ["model", "reembed"],
+  ],
+  ...["recipe", "split", "threshold", "groups", "model"].map((part) => [part]),
+];
+
+/** The part of the file without which the service would not say the same. */
+function partToBlame(experiment: Experiment, message: string, resolve: ResolveSpec): ValuePath | undefined {
+  return BLAMED.find(
+    (path) => leavesAt(experiment, path).length > 0 && refusal(without(experiment, path), resolve)?.message !== message,
+  );
+}
+
+/** What the service would say first; its name of the value is the beginning of the message. */
+function refusal(experiment: Experiment, resolve: ResolveSpec): { name: string; message: string } | undefined {
+  const spec = specFromExperiment(experiment, 1n);
+  try {
+    resolve({ ...spec, task: commonV1.Task.fromJSON(taskOf(experiment)) });
+    return undefined;
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    const [, name = ""] = /^([A-Za-z]+\.[\w.]+(?:\[\d+\])?) is /.exec(error.message) ?? [];
+    return { name, message: error.message };
+  }
+}
+
+/** Fewest classes of the tasks that do not take two. */
+const SOME_CLASSES: Readonly<Record<string, readonly string[]>> = {
+  multiclass: ["a", "b", "c"],
+  survival: [],
+  cox: [],
+};
+
+function taskOf({ task = {} }: Experiment): object {
+  const classes = SOME_CLASSES[String(task.kind)] ?? ["a", "b"];
+  return { kind: "KIND_BINARY", classes, ...jsonFromSection("parfocal.common.v1.Task", task) };
+}
+
+/** Where the file says the value that the service calls `name`. */
+function pathOfName(experiment: Experiment, name: string): ValuePath | undefined {
+  const [plain = "", index] = name.split(/[[\]]/);
+  const head = (experiment.model.head as Section | undefined)?.kind as (typeof HEADS)[number] | undefined;
+  const leaves = PARTS.flatMap((part) => leavesAt(experiment, [part]));
+  const found = leaves.find((path) => {
+    const wire = (path[0] === "model" ? path.slice(1) : path).map((each) => camelCase(String(each))).join(".");
+    const resolved = resolvedNameOf(wire, head && headCaseOf(head));
+    return resolved === plain || (plain === "threshold.target" && wire === "threshold.value");
+  });
+  return found === undefined || index === undefined ? found : [...found, Number(index)];
+}
+
+function leavesAt(experiment: Experiment, path: ValuePath): ValuePath[] {
+  const value = path.reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], experiment);
+  return leavesOf(value as SectionValue | undefined, path);
+}
+
+function leavesOf(value: SectionValue | undefined, path: ValuePath): ValuePath[] {
+  if (value === undefined) return [];
+  if (typeof value !== "object" || Array.isArray(value)) return [path];
+  return Object.entries(value as Section).flatMap(([name, inner]) => leavesOf(inner, [...path, name]));
+}
+
+function without(experiment: Experiment, path: ValuePath): Experiment {
+  const copy = structuredClone(experiment) as unknown as Record<string, unknown>;
+  const names = path.filter((part) => typeof part === "string");
+  const parent = names.slice(0, -1).reduce((at, part) => at[part] as Record<string, unknown>, copy);
+  const last = names.at(-1) ?? "";
+  if (names.length === 1) parent[last] = {};
+  else delete parent[last];
+  return copy as unknown as Experiment;
+}

@@ -1,0 +1,81 @@
+import { relative } from "node:path";
+import { Document, isScalar, visit } from "yaml";
+import { FROM_BAGS } from "../cohort/read-labels.ts";
+import type { Experiment } from "./experiment.ts";
+
+/** What a resolved file says of itself. */
+export interface ResolvedFacts {
+  /** See `experimentDigest`. */
+  readonly configSha256: string;
+  /** Of bags and labels. */
+  readonly dataSha256: string;
+  readonly model: string;
+  readonly version: string;
+}
+
+/**
+ * An experiment as YAML for a file in `folder`, with paths that count from there; `facts` stand under `resolved`, from which nothing is
+ * read. The same experiment gives the same text.
+ */
+export function encodeExperiment(experiment: Experiment, folder: string, facts?: ResolvedFacts): string {
+  const {
+    name,
+    data,
+    task,
+    split,
+    folds,
+    repeats,
+    preset,
+    startFrom,
+    model,
+    recipe,
+    threshold,
+    groups,
+    seeds,
+    output,
+  } = experiment;
+  const local = (path: string) => relative(folder, path) || ".";
+  const document = new Document(
+    {
+      name,
+      data: {
+        labels: data.labels === FROM_BAGS ? FROM_BAGS : local(data.labels),
+        ...(data.labelColumn === undefined ? {} : { label_column: data.labelColumn }),
+        ...(data.files.length === 0 ? {} : { files: data.files.map(local) }),
+      },
+      ...(task && { task }),
+      split: { ...split, folds, repeats },
+      model: {
+        ...(preset === undefined ? {} : { preset }),
+        ...(startFrom === undefined ? {} : { start_from: startFrom }),
+        ...model,
+      },
+      recipe,
+      ...(threshold && { threshold }),
+      ...(groups && { groups }),
+      // Seeds beyond 2^53 stay exact as digits.
+      seeds: seeds.map((seed) => (seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : String(seed))),
+      output: local(output),
+      ...(facts && {
+        resolved: {
+          config_sha256: facts.configSha256,
+          data_sha256: facts.dataSha256,
+          model: facts.model,
+          parfocal: facts.version,
+        },
+      }),
+    },
+    { aliasDuplicateObjects: false },
+  );
+  // Short lists stand on one line, as people write them.
+  visit(document, {
+    Seq: (_, list) => {
+      list.flow = list.items.every((item) => isScalar(item));
+    },
+  });
+  if (facts !== undefined) {
+    document.commentBefore =
+      " Written by Parfocal: everything that this experiment ran by. 'parfocal train -f' of this file trains the same.";
+  }
+  return document.toString({ lineWidth: 120, flowCollectionPadding: false, defaultStringType: "PLAIN" });
+}

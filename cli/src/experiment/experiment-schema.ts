@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { HEADS, headCaseOf, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { typeOf } from "../cohort/spec-paths.ts";
+import { type ContractShapeOptions, contractShape, group, TEXT } from "./contract-schema.ts";
+import { camelCase } from "./field-names.ts";
+
+const COMMON = "parfocal.common.v1";
+
+/** Fields that the word for a kind stands for. */
+const SAID_BY_KIND: Readonly<Record<string, ContractShapeOptions>> = {
+  abmil: { omit: ["gated"] },
+  clam: { omit: ["branches"] },
+};
+
+const MODEL_ID = "a model id: 1 to 63 of a-z, 0-9, '.', '_' and '-', with a letter or digit first";
+
+const wholeFrom = (min: number, max: number) => {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+
+const seedError = "a whole number from 0 to below 2^64";
+const SEED = z.union(
+  [
+    z.int().min(0).transform(BigInt),
+    z
+      .string()
+      .refine((digits) => /^\d{1,20}$/.test(digits) && BigInt(digits) < 1n << 64n)
+      .transform(BigInt),
+  ],
+  { error: seedError },
+);
+
+const listOf = <T extends z.ZodType>(item: T, error: string) =>
+  z.union([z.array(item, { error }).min(1, { error }), item.transform((only) => [only])], { error });
+
+const headSchemas = HEADS.map((kind) => {
+  const message = headCaseOf(kind);
+  const shape = contractShape(typeOf("Head", message) ?? "", SAID_BY_KIND[message]);
+  const trunk = group(contractShape(`${COMMON}.Trunk`)).optional();
+  return group({ kind: z.literal(kind), trunk, ...shape });
+});
+
+const reembedSchemas = REEMBEDDERS.map((kind) => {
+  const shape = kind === "none" ? {} : contractShape(typeOf("Reembedder", camelCase(kind)) ?? "");
+  return group({ kind: z.literal(kind), ...shape });
+});
+
+type Members<T> = [T, ...T[]];
+
+/** Everything that an experiment file may hold; issues say what a value is, as the end of a sentence. */
+export const EXPERIMENT_SCHEMA = group({
+  name: z.string({ error: MODEL_ID }).regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, { error: MODEL_ID }),
+  data: group({
+    labels: z.string({ error: "the path of a labels table, or from-bags" }).min(1),
+    label_column: TEXT.optional(),
+    files: listOf(z.string().min(1), "a list of paths").optional(),
+  }),
+  task: group(contractShape(`${COMMON}.Task`)).optional(),
+  split: group({
+    ...contractShape(`${COMMON}.Split`),
+    folds: wholeFrom(2, 100).optional(),
+    repeats: wholeFrom(1, 100).optional(),
+  }).optional(),
+  model: group({
+    preset: TEXT.optional(),
+    start_from: TEXT.optional(),
+    ...contractShape(`${COMMON}.Architecture`, { omit: ["head", "reembedder"] }),
+    head: kinds("head", headSchemas, HEADS).optional(),
+    reembed: kinds("re-embedder", reembedSchemas, REEMBEDDERS).optional(),
+  }).optional(),
+  recipe: group(contractShape(`${COMMON}.Recipe`, { omit: ["seed"], removable: ["earlyStopping"] })).optional(),
+  threshold: group(contractShape(`${COMMON}.ThresholdRule`)).optional(),
+  groups: group(contractShape(`${COMMON}.GroupRule`)).optional(),
+  seeds: listOf(SEED, `a list of seeds, each ${seedError}`).optional(),
+  output: z.string({ error: "the path of a folder" }).min(1).optional(),
+  // What a resolved file says of itself; nothing is read from it.
+  resolved: z.record(z.string(), z.unknown(), { error: "a group of named values" }).optional(),
+});
+
+function kinds<T extends z.ZodObject>(what: string, schemas: readonly T[], words: readonly string[]) {
+  const error = ({ code }: { readonly code?: string }) =>
+    code === "invalid_type" ? "a group of named values with a kind" : `one of ${words.join(", ")}`;
+  return z
+    .discriminatedUnion("kind", schemas as unknown as Members<z.core.$ZodTypeDiscriminable>, { error })
+    .describe(`The ${what}; of another kind than a preset's every value is the default.`);
+}
+
+/** The JSON Schema (draft 2020-12) of experiment files, for editors. Bounds that only the service knows are not in it. */
+export function experimentJsonSchema(): object {
+  const schema = z.toJSONSchema(EXPERIMENT_SCHEMA, { io: "input", unrepresentable: "any" });
+  return { ...schema, title: "Parfocal experiment" };
+}

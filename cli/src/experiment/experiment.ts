@@ -1,0 +1,45 @@
+/** A value of a section: what the contract's fields hold, lists of it, or a group of such. */
+export type SectionValue = boolean | number | string | readonly (number | string)[] | Section;
+
+/** Named values of an experiment file, in snake case; names and types are those of the contract. */
+export interface Section {
+  readonly [name: string]: SectionValue;
+}
+
+/** One experiment: what is trained on what, and where the results go. Absent: the service's default. */
+export interface Experiment {
+  /** Id of the model. */
+  readonly name: string;
+  readonly data: {
+    /** Path of the labels table, or `from-bags`. */
+    readonly labels: string;
+    readonly labelColumn?: string;
+    /** Files and folders that are imported first. */
+    readonly files: readonly string[];
+  };
+  /** Absent: what the labels make. */
+  readonly task?: Section;
+  readonly split: Section;
+  /** For cross-validation. */
+  readonly folds: number;
+  /** Cross-validations, each by other folds. */
+  readonly repeats: number;
+  readonly preset?: string;
+  /** Model whose re-embedder training starts from. */
+  readonly startFrom?: string;
+  /** `standardise`, `single_logit`, `head` and `reembed`, the latter two with their `kind`. */
+  readonly model: Section;
+  readonly recipe: Section;
+  readonly threshold?: Section;
+  readonly groups?: Section;
+  /** One training each. */
+  readonly seeds: readonly bigint[];
+  /** Folder of the results. */
+  readonly output: string;
+}
+
+/** Folds of a cross-validation unless the file says otherwise. */
+export const DEFAULT_FOLDS = 5;
+
+/** Seed unless the file says otherwise. */
+export const DEFAULT_SEED = 1n;

@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import { parseExperiment } from "./parse-experiment.ts";
+import { ExperimentError } from "./problem.ts";
+
+const SMALL = "name: tumour\ndata: {labels: labels.csv}\n";
+
+function problemsOf(text: string, overrides: readonly string[] = []): string[] {
+  try {
+    parseExperiment(text, "exp.yaml", overrides);
+  } catch (error) {
+    if (error instanceof ExperimentError) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+}
+
+describe("an experiment file", () => {
+  it("fills in what is left out, and counts paths from its own folder", () => {
+    const { experiment } = parseExperiment(SMALL, "/study/exp.yaml");
+    expect(experiment).toEqual({
+      name: "tumour",
+      data: { labels: "/study/labels.csv", files: [] },
+      split: {},
+      folds: 5,
+      repeats: 1,
+      model: {},
+      recipe: {},
+      seeds: [1n],
+      output: "/study/results/tumour",
+    });
+  });
+
+  it("takes one value where there may be several, whole numbers as names, and seeds of 64 bits", () => {
+    const text =
+      "name: a\ndata: {labels: from-bags, files: tiles}\ntask: {classes: [0, 1]}\nseeds: 18446744073709551615\n";
+    const { experiment } = parseExperiment(text, "/study/exp.yaml");
+    expect(experiment.data).toEqual({ labels: "from-bags", files: ["/study/tiles"] });
+    expect(experiment.task).toEqual({ classes: ["0", "1"] });
+    expect(experiment.seeds).toEqual([18446744073709551615n]);
+  });
+
+  it("tells all that is wrong at once, each with its line and column and the name that was meant", () => {
+    const text = `name: tumour
+data:
+  labels: labels.csv
+  file: [a]
+model:
+  head:
+    kind: gated-abmil
+    attention_widht: 128
+    trunk: {hidden: [512, x], dropout: "0.2"}
+  reembed:
+    kind: r2d
+recipe:
+  epochs: ten
+  optimiser:
+    kind: adamm
+  early_stopping: {patience: 1.5, q: 1}
+seeds: [1, -2]
+treshold: 1
+`;
+    expect(problemsOf(text)).toEqual([
+      "exp.yaml:4:3: data has no file; did you mean files?",
+      "exp.yaml:8:5: model.head has no attention_widht; did you mean attention_width?",
+      'exp.yaml:9:27: model.head.trunk.hidden[1] is "x"; it is a whole number',
+      'exp.yaml:9:40: model.head.trunk.dropout is "0.2"; it is a number',
+      expect.stringMatching(/^exp\.yaml:11:11: model\.reembed\.kind is "r2d"; .*; did you mean r2t\?$/) as string,
+      'exp.yaml:13:11: recipe.epochs is "ten"; it is a whole number',
+      expect.stringMatching(
+        /^exp\.yaml:15:11: recipe\.optimiser\.kind is "adamm"; it is one of adam, .*adam\?$/,
+      ) as string,
+      "exp.yaml:16:30: recipe.early_stopping.patience is 1.5; it is a whole number",
+      "exp.yaml:16:35: recipe.early_stopping has no q; it has patience, min_epochs, metric",
+      "exp.yaml:17:12: seeds[1] is -2; it is a whole number from 0 to below 2^64",
+      "exp.yaml:18:1: an experiment has no treshold; did you mean threshold?",
+    ]);
+  });
+
+  it("points at the group that lacks a value", () => {
+    expect(problemsOf("name: a\ndata:\n  files: [x]\n")).toEqual([
+      "exp.yaml:2:1: data.labels is missing; it is the path of a labels table, or from-bags",
+    ]);
+    expect(problemsOf("name: a\ndata: {labels: l.csv}\nmodel:\n  head:\n    attention_width: 3\n")).toEqual([
+      expect.stringMatching(/^exp\.yaml:4:3: model\.head\.kind is missing; it is one of mean, max, /) as string,
+    ]);
+  });
+
+  it.each([
+    ["a bracket that is open", "a: [1\nb: 2", "exp.yaml:2:1: "],
+    ["a name given twice", "name: a\nname: b", "exp.yaml:2:1: Map keys must be unique"],
+    ["a list for a file", "- name", "exp.yaml:1:1: the file is "],
+    ["tabs", "data:\n\tlabels: x", "exp.yaml:2:1: "],
+  ])("tells where %s is", (_, text, beginning) => {
+    expect(problemsOf(text)[0]?.slice(0, beginning.length)).toBe(beginning);
+  });
+
+  it("refuses aliases that multiply", () => {
+    const levels = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`);
+    const text = `a0: &a0 [x]\n${levels.join("\n")}\n`;
+    expect(problemsOf(text)).toEqual([expect.stringContaining("alias") as string]);
+  });
+});
+
+describe("overrides", () => {
+  const modelOf = (overrides: readonly string[]) =>
+    parseExperiment(`${SMALL}model: {head: {kind: abmil, attention_width: 64}}\n`, "exp.yaml", overrides).experiment
+      .model;
+
+  it("win over the file, one after the other, in any usual spelling of the names", () => {
+    expect(modelOf(["model.head.attentionWidth=128", "model.head.attention-width=32"])).toEqual({
+      head: { kind: "abmil", attention_width: 32 },
+    });
+    expect(modelOf(["model.head.trunk.hidden=[8, 4]"])).toEqual({
+      head: { kind: "abmil", attention_width: 64, trunk: { hidden: [8, 4] } },
+    });
+  });
+
+  it("take a value out when there is nothing behind the equals sign", () => {
+    expect(modelOf(["model.head.attention_width="])).toEqual({ head: { kind: "abmil" } });
+  });
+
+  it("make a group anew when they change its kind", () => {
+    expect(modelOf(["model.head.kind=clam-sb", "model.head.instances=4"])).toEqual({
+      head: { kind: "clam-sb", instances: 4 },
+    });
+    expect(modelOf(["model.head.kind=abmil"])).toEqual({ head: { kind: "abmil", attention_width: 64 } });
+  });
+
+  it("are named when they are what is wrong", () => {
+    expect(problemsOf(SMALL, ["recipe.epoch=3", "seeds=[1, x]"])).toEqual([
+      "exp.yaml: override recipe.epoch=3: recipe has no epoch; did you mean epochs?",
+      'exp.yaml: override seeds=[1, x]: seeds[1] is "x"; it is a whole number from 0 to below 2^64',
+    ]);
+  });
+
+  it.each(["recipe.epochs", "=3", "a..b=3", "name.x=1"])("refuse %s", (text) => {
+    expect(() => parseExperiment(SMALL, "exp.yaml", [text])).toThrow(`override "${text}"`);
+  });
+});
