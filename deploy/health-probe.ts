@@ -5,7 +5,7 @@
  *
  * `node deploy/health-probe.ts [host:port]`; by default this machine and `PORT`.
  */
-import { connect } from "node:http2";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 
 /** Bytes before a gRPC message: one for compression, four for its length. */
 const PREFIX_BYTES = 5;
@@ -41,8 +41,10 @@ async function check(session: ReturnType<typeof connect>): Promise<string | unde
     te: "trailers",
   });
   let status: string | undefined;
-  stream.on("response", (headers) => (status ??= headers["grpc-status"]?.toString()));
-  stream.on("trailers", (trailers) => (status = trailers["grpc-status"]?.toString()));
+  const read = (headers: IncomingHttpHeaders) => (status = headers["grpc-status"]?.toString() ?? status);
+  // An answer without a message has its status in the headers.
+  stream.on("response", read);
+  stream.on("trailers", read);
   stream.end(REQUEST);
   const answer = Buffer.concat(await stream.toArray());
   if (status !== "0") return `gRPC status ${status ?? "missing"}`;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
 import type { StoreCredentials, StoreOptions } from "@parfocal/store";
-import { GenericContainer, Wait } from "testcontainers";
+import { GenericContainer, type StartedNetwork, Wait } from "testcontainers";
 
 /** The last release with published images; `PARFOCAL_TEST_MINIO_IMAGE` names another. */
 const DEFAULT_IMAGE = "minio/minio:RELEASE.2025-09-07T16-13-09Z";
@@ -20,10 +20,15 @@ export interface MinioServer {
   stop(): Promise<void>;
 }
 
-/** Starts a MinIO server and waits until it answers. */
-export async function startMinio(): Promise<MinioServer> {
+/** What containers of {@link startMinio}'s network call the server. */
+export const MINIO_ENDPOINT_INSIDE = "http://minio:9000";
+
+/** Starts a MinIO server, on `network` as well when one is given, and waits until it answers. */
+export async function startMinio(network?: StartedNetwork): Promise<MinioServer> {
   const credentials = { accessKeyId: "parfocal", secretAccessKey: randomBytes(16).toString("hex") };
-  const container = await new GenericContainer(process.env.PARFOCAL_TEST_MINIO_IMAGE || DEFAULT_IMAGE)
+  const image = new GenericContainer(process.env.PARFOCAL_TEST_MINIO_IMAGE || DEFAULT_IMAGE);
+  const placed = network === undefined ? image : image.withNetwork(network).withNetworkAliases("minio");
+  const container = await placed
     .withEnvironment({ MINIO_ROOT_USER: credentials.accessKeyId, MINIO_ROOT_PASSWORD: credentials.secretAccessKey })
     .withCommand(["server", "/data"])
     .withExposedPorts(9000)

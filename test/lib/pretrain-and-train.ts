@@ -10,7 +10,7 @@ import {
   plantMagnified,
 } from "../../cli/src/cohort/planted-magnifications.ts";
 import { metadataOf, PARENT, trainedModel, upload } from "./requests.ts";
-import { type Clients, type ServiceEnv, type Services, startServices } from "./services.ts";
+import { type Clients, type RunningServices, type ServiceEnv, startServices } from "./services.ts";
 
 /** A mixer that trains within seconds. */
 export const TINY_MIXER = { regionTiles: 2, width: 16, heads: 2, depth: 1 };
@@ -95,13 +95,18 @@ export function fineTuneRequest(
 
 /**
  * The way of the magnifications on one store: bags of one magnification become region bags, these a pretrained mixer, that a
- * fine-tuned model which predicts. The same tests run on every store that `storeEnv` can name.
+ * fine-tuned model which predicts. The same tests run on every store that `storeEnv` can name, with services however `start`
+ * starts them.
  */
-export function describePretrainAndTrain(name: string, storeEnv: () => Promise<ServiceEnv>): void {
+export function describePretrainAndTrain(
+  name: string,
+  storeEnv: () => Promise<ServiceEnv>,
+  start: (env: ServiceEnv) => Promise<RunningServices> = startServices,
+): void {
   describe(`regions, pretraining and fine-tuning on ${name}`, () => {
     const slides = plantMagnified(10, 2, 5n);
     let env: ServiceEnv;
-    let services: Services;
+    let services: RunningServices;
     let names: string[][];
     let regions: string[];
     let mixer: gatewayV1.Model;
@@ -109,7 +114,7 @@ export function describePretrainAndTrain(name: string, storeEnv: () => Promise<S
 
     beforeAll(async () => {
       env = await storeEnv();
-      services = await startServices(env);
+      services = await start(env);
       names = await uploadMagnified(services.clients, slides);
     });
     afterAll(async () => {

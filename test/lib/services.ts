@@ -61,6 +61,12 @@ export async function startServices(storeEnv: ServiceEnv) {
   };
 }
 
+/** A gateway and its stages, wherever they run. */
+export interface RunningServices {
+  readonly clients: Clients;
+  close(): Promise<void>;
+}
+
 /** What {@link startServices} gives. */
 export type Services = Awaited<ReturnType<typeof startServices>>;
 

@@ -1,20 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plantCohort } from "./cohort.ts";
 import { metadataOf, PARENT, trainedModel, trainRequest, upload, uploadCohort } from "./requests.ts";
-import { type ServiceEnv, type Services, startServices } from "./services.ts";
+import { type RunningServices, type ServiceEnv, startServices } from "./services.ts";
 
 /**
  * The spine of the system on one store: files become bags, bags a model, the model predictions. The same tests run on every
- * store that `storeEnv` can name.
+ * store that `storeEnv` can name, with services however `start` starts them.
  */
-export function describeTrainAndPredict(name: string, storeEnv: () => Promise<ServiceEnv>): void {
+export function describeTrainAndPredict(
+  name: string,
+  storeEnv: () => Promise<ServiceEnv>,
+  start: (env: ServiceEnv) => Promise<RunningServices> = startServices,
+): void {
   describe(`train and predict on ${name}`, () => {
     const slides = plantCohort(40);
-    let services: Services;
+    let services: RunningServices;
     let names: string[];
 
     beforeAll(async () => {
-      services = await startServices(await storeEnv());
+      services = await start(await storeEnv());
       names = await uploadCohort(services.clients, slides);
     });
     afterAll(async () => {

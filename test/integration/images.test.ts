@@ -1,0 +1,120 @@
+import { getContainerRuntimeClient, Network, type StartedNetwork } from "testcontainers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describePretrainAndTrain } from "../lib/pretrain-and-train.ts";
+import type { ServiceEnv } from "../lib/services.ts";
+import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
+import { whyNoDocker } from "./docker.ts";
+import { MINIO_ENDPOINT_INSIDE, type MinioServer, startMinio } from "./minio.ts";
+import {
+  imageOf,
+  SERVICE_NAMES,
+  type ServiceContainers,
+  type ServiceName,
+  startServiceContainers,
+  whyNoImages,
+} from "./service-images.ts";
+
+const reason = (await whyNoDocker()) ?? (await whyNoImages());
+if (reason !== undefined) console.warn(`skipping the service images: ${reason}`);
+
+describe.skipIf(reason !== undefined)("the service images", () => {
+  let network: StartedNetwork;
+  let server: MinioServer;
+
+  beforeAll(async () => {
+    network = await new Network().start();
+    server = await startMinio(network);
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await network?.stop();
+  });
+
+  /** The store as this process reaches it. */
+  const storeEnv = async () => ({
+    PARFOCAL_STORE: `s3://${await server.createBucket()}/hospital`,
+    PARFOCAL_S3_ENDPOINT: server.endpoint,
+    AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
+  });
+  /** The services with the same store as containers reach it. */
+  const start = (env: ServiceEnv) =>
+    startServiceContainers(network, { ...env, PARFOCAL_S3_ENDPOINT: MINIO_ENDPOINT_INSIDE });
+
+  describeTrainAndPredict("images", storeEnv, start);
+  describePretrainAndTrain("images", storeEnv, start);
+
+  describe("as containers", () => {
+    let services: ServiceContainers;
+    beforeAll(async () => {
+      services = await start(await storeEnv());
+    });
+    afterAll(async () => {
+      await services?.close();
+    });
+
+    const run = async (service: ServiceName, command: string) => {
+      const { stdout, exitCode } = await services.containers[service].exec(["/bin/sh", "-c", command]);
+      return { exitCode, output: stdout.trim() };
+    };
+
+    it.each(SERVICE_NAMES)("%s runs as nobody in particular, without capabilities", async (service) => {
+      expect(await run(service, "id -u; id -g")).toMatchObject({ output: "10001\n10001" });
+      const { output } = await run(service, "cat /proc/1/status");
+      expect(output).toMatch(/^CapEff:\s+0+$/m);
+      expect(output).toMatch(/^NoNewPrivs:\s+1$/m);
+    });
+
+    it.each(SERVICE_NAMES)("%s can write to TMPDIR alone", async (service) => {
+      expect(await run(service, "touch /tmp/written && rm /tmp/written")).toMatchObject({ exitCode: 0 });
+      for (const path of ["/app/x", "/app/node_modules/x", "/x", "/var/tmp/x", "/etc/x"]) {
+        expect((await run(service, `touch ${path}`)).exitCode, path).not.toBe(0);
+      }
+    });
+
+    it.each(SERVICE_NAMES)("%s holds what it needs and no tools of development", async (service) => {
+      const { output } = await run(service, "ls node_modules node_modules/@types services 2>/dev/null");
+      const names = output.split("\n");
+      for (const tool of ["typescript", "vitest", "testcontainers", "eslint", "npm"]) expect(names).not.toContain(tool);
+      expect(names.filter((name) => SERVICE_NAMES.some((each) => each === name))).toEqual([service]);
+      expect(names.includes("onnxruntime-node")).toBe(service !== "gateway");
+      expect((await run(service, "find libs services -name '*.test.ts' | wc -l")).output).toBe("0");
+      expect((await run(service, "command -v npm")).exitCode).not.toBe(0);
+    });
+
+    it.each(SERVICE_NAMES)("%s is healthy by its own probe, which says why it is not", async (service) => {
+      expect(await run(service, "node deploy/health-probe.ts")).toEqual({ exitCode: 0, output: "" });
+      const { exitCode } = await run(service, "node deploy/health-probe.ts 127.0.0.1:9");
+      expect(exitCode).toBe(1);
+    });
+
+    it.each(SERVICE_NAMES)("%s says what it is by labels, and which settings it starts with", async (service) => {
+      const { container } = await getContainerRuntimeClient();
+      const { Config } = await container.dockerode.getImage(imageOf(service)).inspect();
+      const label = (name: string) => Config.Labels[`org.opencontainers.image.${name}`];
+      expect(label("title")).toBe(`parfocal-${service}`);
+      expect(label("licenses")).toBe("Apache-2.0");
+      expect(label("version")).toMatch(/^\d+\.\d+\.\d+$/);
+      expect(label("revision")).toMatch(/^(?:[0-9a-f]{40}\+?|unknown)$/);
+      expect(Config.User).toBe("10001:10001");
+      // Listening beyond loopback is the choice of whoever runs it.
+      expect(Config.Env.filter((line) => /^(?:HOST|PARFOCAL_ALLOW_REMOTE|AWS_)/.test(line))).toEqual([]);
+    });
+
+    it("become healthy, and end in good order on SIGTERM", async () => {
+      const { container } = await getContainerRuntimeClient();
+      for (const service of [...SERVICE_NAMES]) {
+        const handle = container.getById(services.containers[service].getId());
+        while ((await handle.inspect()).State.Health?.Status === "starting") {
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+        expect((await handle.inspect()).State.Health?.Status).toBe("healthy");
+        await handle.stop();
+        const { State } = await handle.inspect();
+        expect(State).toMatchObject({ ExitCode: 0, OOMKilled: false });
+        const log = (await handle.logs({ stdout: true, stderr: true })).toString();
+        expect(log).toContain('"event":"stopped"');
+      }
+    });
+  });
+});
