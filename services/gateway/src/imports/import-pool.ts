@@ -59,7 +59,7 @@ export function createImportPool(options: ImportPoolOptions): ImportPool {
   };
 
   const release = (worker: ChildProcess): void => {
-    if (worker.connected && worker.exitCode === null) idle.push(worker);
+    if (isAlive(worker)) idle.push(worker);
     const next = waiting.shift();
     if (next === undefined) running--;
     else next();
@@ -69,6 +69,8 @@ export function createImportPool(options: ImportPoolOptions): ImportPool {
     async *run(job, signal) {
       assertNotAborted(signal);
       await acquire(signal);
+      // One that died while it waited is of no use, and forgotten.
+      while (idle.length > 0 && !isAlive(idle.at(-1)!)) idle.pop();
       const worker = idle.pop() ?? start();
       try {
         yield* outcomesOf(worker, job, signal);
@@ -80,6 +82,11 @@ export function createImportPool(options: ImportPoolOptions): ImportPool {
       for (const worker of all) worker.kill("SIGKILL");
     },
   };
+}
+
+/** Whether a process can take a job; one that was told to end cannot, though it may still be there. */
+function isAlive(worker: ChildProcess): boolean {
+  return worker.connected && worker.exitCode === null && !worker.killed;
 }
 
 /** Waits until a finished import hands its place over. */
