@@ -39,14 +39,13 @@ export function createTemporaryBags(store: ObjectStore, address: StoreAddress, p
 }
 
 async function onlyBag(pool: ImportPool, job: ImportJob, signal: AbortSignal): Promise<BagRef> {
-  let only: BagRef | undefined;
-  for await (const outcome of pool.run(job, signal)) {
-    // The importer answers with codes of the closed list, as it throws nothing else.
-    if (outcome.kind === "error") throw new DomainError(outcome.code as DomainErrorCode, outcome.message);
-    if (only !== undefined)
-      throw new DomainError("INVALID_ARGUMENT", "the file holds several bags; one is asked about");
-    only = outcome.ref;
-  }
-  if (only === undefined) throw new DomainError("EMPTY_BAG", "the file holds no bag");
-  return only;
+  // To its end also when the first outcome decides: leaving early would cost the process.
+  const outcomes = await Array.fromAsync(pool.run(job, signal));
+  const [first] = outcomes;
+  if (first === undefined) throw new DomainError("EMPTY_BAG", "the file holds no bag");
+  const failed = outcomes.find((outcome) => outcome.kind === "error");
+  // The importer answers with codes of the closed list, as it throws nothing else.
+  if (failed !== undefined) throw new DomainError(failed.code as DomainErrorCode, failed.message);
+  if (first.kind === "bag" && outcomes.length === 1) return first.ref;
+  throw new DomainError("INVALID_ARGUMENT", `the file holds ${outcomes.length} bags; one is asked about`);
 }

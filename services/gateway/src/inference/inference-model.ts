@@ -29,7 +29,7 @@ export function parseInferenceModel(
   if (version === "") return { project, model, selector };
   const versionField = field === "name" ? "version" : "model_version";
   if (selector.kind !== "default")
-    throw refused(versionField, `is given, and ${field} names a ${selector.kind} already`);
+    throw refused(versionField, `is given, though ${field} names a version or alias already`);
   if (!isResourceId(version)) throw refused(versionField, `of ${version.length} characters is no version's id`);
   return { project, model, selector: { kind: "version", version } };
 }
