@@ -6,22 +6,9 @@ import { createRng } from "@parfocal/metrics";
 import { buildModel, captureServing, initialiseParameters } from "@parfocal/models";
 import { type CapturedGraph, runEagerly } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
+import { hasPythonModules, PYTHON } from "../lib/python.ts";
 
-/** An interpreter with numpy and onnxruntime; `PARFOCAL_TEST_PYTHON` names another one. */
-const PYTHON = process.env.PARFOCAL_TEST_PYTHON ?? "python3";
-
-function hasRuntime(): boolean {
-  try {
-    execFileSync(PYTHON, ["-c", "import numpy, onnxruntime"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const canRun = hasRuntime();
-if (!canRun)
-  console.warn(`portable-models.test.ts is skipped: ${PYTHON} has no numpy with onnxruntime (PARFOCAL_TEST_PYTHON)`);
+const canRun = hasPythonModules("numpy, onnxruntime", "portable-models.test.ts");
 
 /** Both graphs, one after the other, on features and whatever else the first one asks for. */
 const SCRIPT = `
