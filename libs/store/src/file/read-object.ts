@@ -13,6 +13,9 @@ const READ_BYTES = 16 * 1024 * 1024;
 /** Chunks of a stream: what a consumer is likely to hold at once. */
 const CHUNK_BYTES = 1024 * 1024;
 
+/** Chunks that are read into their place: nobody holds them beside it, and fewer calls are faster. */
+const PLACED_CHUNK_BYTES = 4 * 1024 * 1024;
+
 interface OpenObject {
   readonly handle: FileHandle;
   readonly info: ObjectInfo;
@@ -52,9 +55,10 @@ async function* readChunks(
   { into, signal }: GetOptions,
 ): AsyncGenerator<Uint8Array, undefined> {
   try {
-    for (let at = start; at < end; at += CHUNK_BYTES) {
+    const chunkBytes = into === undefined ? CHUNK_BYTES : PLACED_CHUNK_BYTES;
+    for (let at = start; at < end; at += chunkBytes) {
       assertNotAborted(signal);
-      const chunk = targetOf({ start: at, end: Math.min(at + CHUNK_BYTES, end) }, into?.subarray(at - start));
+      const chunk = targetOf({ start: at, end: Math.min(at + chunkBytes, end) }, into?.subarray(at - start));
       await fill(handle, chunk, at);
       yield chunk;
     }
