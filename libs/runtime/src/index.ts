@@ -24,6 +24,12 @@ export {
 export { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, toRpcError } from "./error-map.ts";
 export { domainErrorFromRpc } from "./errors/domain-error-from-rpc.ts";
 export { ERROR_DOMAIN, RETRY_AFTER_KEY } from "./errors/rpc-details.ts";
+export {
+  createStageCredentials,
+  type StageCredentials,
+  type StageTlsConfig,
+  stageTlsSettings,
+} from "./security/stage-credentials.ts";
 export type { LimitsByMethod, MethodLimits } from "./server/admit.ts";
 export {
   type Authorizer,
@@ -37,6 +43,7 @@ export type { CallScope, HandlerContext } from "./server/call-scope.ts";
 export { defineService, type GeneratedDefinition, type ServerService } from "./server/define-service.ts";
 export type { Health } from "./server/health.ts";
 export { REQUEST_ID_KEY } from "./server/identify.ts";
+export type { NamesByMethod } from "./server/isolate.ts";
 export { runService, type ServiceProgram } from "./server/run-service.ts";
 export { type RunUntilSignalOptions, runUntilSignal, type StartedService } from "./server/run-until-signal.ts";
 export type { ServerConfig } from "./server/server-config.ts";

@@ -6,6 +6,7 @@ import {
   flagSetting,
   integerSetting,
   parseEnv,
+  stageTlsSettings,
   textSetting,
 } from "@parfocal/runtime";
 
@@ -28,6 +29,7 @@ export const gatewaySettings = {
   reembedAddress: stageAddress("PARFOCAL_REEMBED_ADDRESS", 50_051),
   aggregateAddress: stageAddress("PARFOCAL_AGGREGATE_ADDRESS", 50_052),
   pretrainAddress: stageAddress("PARFOCAL_PRETRAIN_ADDRESS", 50_053),
+  ...stageTlsSettings,
   importRoots: textSetting({
     env: "PARFOCAL_IMPORT_ROOTS",
     fallback: "",

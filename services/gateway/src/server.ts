@@ -1,7 +1,15 @@
 import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, pretrainV1, reembedV1 } from "@parfocal/protocol";
-import { createStageClient, defineService, type Logger, type RunningServer, startServer } from "@parfocal/runtime";
+import {
+  createStageClient,
+  createStageCredentials,
+  defineService,
+  type Logger,
+  type RunningServer,
+  startServer,
+} from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { createEmbeddedDriver } from "@parfocal/workflows";
+import { inferenceNames, PROJECT_FREE } from "./access.ts";
 import { createBagCatalog } from "./catalog/bag-catalog.ts";
 import { createModelCatalog } from "./catalog/model-catalog.ts";
 import { checkStore } from "./check-store.ts";
@@ -78,11 +86,14 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const temporaryBags = createTemporaryBags(store, address, pool);
   const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
   if (config.probesStore) await checkStore(store, logger);
+  const credentials = createStageCredentials(config, logger);
+  const { channel } = credentials;
   const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
+    channel,
   });
-  const reembed = createStageClient(reembedV1.ReembedServiceDefinition, config.reembedAddress);
-  const pretrain = createStageClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress);
+  const reembed = createStageClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, { channel });
+  const pretrain = createStageClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, { channel });
   const operations = await createEmbeddedDriver({
     store,
     registry: {
@@ -98,11 +109,14 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   });
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
-  const health = createStageHealth([config.aggregateAddress, config.reembedAddress]);
+  const health = createStageHealth([config.aggregateAddress, config.reembedAddress], channel);
   const areStagesServing = health.areServing;
   const files = { importer, temporaryBags };
   const deps: GatewayDeps = { store, bags, models, ...files, operations, ...stages, areStagesServing, logger };
-  const server = await startServer({ services: defineServices(deps, config, roots), config, logger });
+  const server = await startServer({
+    ...{ name: "gateway", services: defineServices(deps, config, roots), config, logger },
+    ...{ projectFree: PROJECT_FREE, namesIn: inferenceNames(config.inferenceProject), storeRootUri: store.rootUri },
+  });
   return {
     server,
     async close() {
@@ -114,6 +128,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
       reembed.close();
       pretrain.close();
       health.close();
+      credentials.close();
       store.close();
     },
   };

@@ -1,5 +1,5 @@
 import { grpcHealthV1 } from "@parfocal/protocol";
-import { createStageClient, type ParentCall } from "@parfocal/runtime";
+import { type ChannelToOptions, createStageClient, type ParentCall } from "@parfocal/runtime";
 
 /** Longest wait for one stage's answer. */
 const TIMEOUT_MS = 2000;
@@ -12,8 +12,8 @@ export interface StageHealth {
 }
 
 /** The health of the stages at `addresses`, asked anew each time. */
-export function createStageHealth(addresses: readonly string[]): StageHealth {
-  const clients = addresses.map((address) => createStageClient(grpcHealthV1.HealthDefinition, address));
+export function createStageHealth(addresses: readonly string[], channel: ChannelToOptions = {}): StageHealth {
+  const clients = addresses.map((address) => createStageClient(grpcHealthV1.HealthDefinition, address, { channel }));
   const { SERVING } = grpcHealthV1.HealthCheckResponse_ServingStatus;
   return {
     async areServing(parent) {

@@ -9,14 +9,14 @@ import type { CallFacts, CallScope } from "./call-scope.ts";
 export interface IsolateOptions {
   /** Methods that concern no project, as `package.Service/Method`; a trailing `*` stands for any rest. */
   readonly projectFree: readonly string[];
-  /** Where a method keeps projects that no resource name shows. */
-  readonly projectsOf: ProjectsByMethod;
+  /** What methods name where no text of their requests shows it. */
+  readonly namesIn: NamesByMethod;
   /** Root of the store: URIs below it belong to the project that their key names. */
   readonly storeRootUri?: string | undefined;
 }
 
-/** Ids of the projects that a request concerns beside those in its resource names, by `package.Service/Method`. */
-export type ProjectsByMethod = Readonly<Record<string, (request: unknown) => readonly string[]>>;
+/** Resource names and URIs that a request means and does not hold as texts, by `package.Service/Method`. */
+export type NamesByMethod = Readonly<Record<string, (request: unknown) => readonly string[]>>;
 
 /** Methods of every server that concern no project. */
 const PROJECT_FREE = ["grpc.health.v1.Health/*", "grpc.reflection.*"];
@@ -50,7 +50,7 @@ function nameOf(response: unknown): unknown {
 type Check = (request: unknown) => void;
 
 function createCheck(
-  { projectsOf, storeRootUri }: IsolateOptions,
+  { namesIn, storeRootUri }: IsolateOptions,
   method: string,
   { projects: allowed }: Principal,
   facts: CallFacts,
@@ -61,8 +61,8 @@ function createCheck(
     // Who may name every project is asked only for the audit record, for which the first name will do.
     const isEnough = isBound ? undefined : (found: ReadonlySet<string>) => found.size > 0;
     if (!isBound && facts.project !== undefined) return;
-    const named = resourcesNamedBy(request, storeRootUri, isEnough);
-    const projects = [...named.projects, ...(projectsOf[method]?.(request) ?? [])];
+    const named = resourcesNamedBy([request, namesIn[method]?.(request)], storeRootUri, isEnough);
+    const projects = [...named.projects];
     facts.project ??= projects[0];
     facts.operation ??= named.operation;
     if (!isBound) return;

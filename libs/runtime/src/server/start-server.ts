@@ -16,7 +16,7 @@ import { channelOptions } from "./channel-options.ts";
 import type { ServerService } from "./define-service.ts";
 import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
-import { createIsolate, type ProjectsByMethod } from "./isolate.ts";
+import { createIsolate, type NamesByMethod } from "./isolate.ts";
 import { createLimit } from "./limit.ts";
 import { createRecover, type EndedCall } from "./recover.ts";
 import { createReflection } from "./reflection.ts";
@@ -35,8 +35,8 @@ export interface ServerOptions {
   readonly authorizer?: Authorizer;
   /** Methods that concern no project, as `package.Service/Method`; a trailing `*` stands for any rest. */
   readonly projectFree?: readonly string[];
-  /** Where methods keep projects that no resource name shows. */
-  readonly projectsOf?: ProjectsByMethod;
+  /** What methods name where no text of their requests shows it. */
+  readonly namesIn?: NamesByMethod;
   /** Root of the store: URIs below it belong to the project that their key names. */
   readonly storeRootUri?: string;
   /** Bounds of single methods. */
@@ -116,7 +116,7 @@ interface ChainParts {
 }
 
 function createChain({ config, logger, ...options }: ServerOptions, { metrics, shutdown, security }: ChainParts) {
-  const { limits = {}, name = "server", projectFree = [], projectsOf = {}, storeRootUri } = options;
+  const { limits = {}, name = "server", projectFree = [], namesIn = {}, storeRootUri } = options;
   const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
   const { draining, ending } = shutdown;
   const { audit, limiter, hasClientCertificates } = security;
@@ -130,7 +130,7 @@ function createChain({ config, logger, ...options }: ServerOptions, { metrics, s
     .use(createIdentify(logger))
     .use(createAuthorize(options.authorizer ?? security.authorizer))
     .use(createLimit({ limiter, audit }))
-    .use(createIsolate({ projectFree, projectsOf, storeRootUri }))
+    .use(createIsolate({ projectFree, namesIn, storeRootUri }))
     .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
     .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
     .use(createValidate(options.validators ?? {}));
