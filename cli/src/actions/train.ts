@@ -1,15 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
-import type { GatewayClients } from "../client/clients.ts";
+import { findModel } from "../client/find-model.ts";
 import { followOperation } from "../client/follow-operation.ts";
-import { listAllBags } from "../client/list-all.ts";
-import { modelNameOf } from "../client/model-name.ts";
+import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
 import { presetSpec } from "../client/presets.ts";
 import { inferTask, type TaskName } from "../cohort/infer-task.ts";
-import type { MatchedRow } from "../cohort/match-bags.ts";
-import { FROM_BAGS, readLabels } from "../cohort/read-labels.ts";
-import { readsRegions, suitableBags } from "../cohort/region-bags.ts";
+import { readsRegions } from "../cohort/region-bags.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
 import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -32,15 +29,6 @@ export interface TrainCommandOptions extends SpecOptions {
   readonly classes?: readonly string[];
 }
 
-/** Rows that do not match, shown one by one. */
-const MAX_PROBLEMS = 20;
-
-const PARTS = {
-  train: commonV1.Part.PART_TRAIN,
-  validation: commonV1.Part.PART_VALIDATION,
-  test: commonV1.Part.PART_TEST,
-};
-
 /** `parfocal train`. */
 export async function runTrain(context: CommandContext, options: TrainCommandOptions): Promise<ExitCode> {
   const { output, parent, signal } = context;
@@ -51,14 +39,15 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   if (options.preset === undefined && options.startFrom === undefined) createTrainingSpec(options, file);
   const { clients, isEmbedded } = await context.connect();
   const preset = options.preset === undefined ? file : await presetSpec(clients, options.preset, signal);
-  const start = options.startFrom === undefined ? undefined : await startModel(context, clients, options.startFrom);
+  const start =
+    options.startFrom === undefined ? undefined : await findModel(clients, parent, options.startFrom, signal);
   const base = start === undefined ? preset : startedFrom(preset ?? commonV1.TrainingSpec.fromPartial({}), start);
   const asked = createTrainingSpec(options, base);
   if (!options.wait && isEmbedded) {
     throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");
   }
   const wantsRegions = readsRegions(asked.architecture?.reembedder?.kind?.$case);
-  const matched = await matchedRows(context, clients, options, wantsRegions);
+  const matched = await matchLabels(context, clients, { ...options, wantsRegions });
   const spec = withLevelsOf(
     asked,
     matched.map(({ bag }) => bag),
@@ -73,7 +62,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   const request: gatewayV1.TrainRequest = {
     parent,
     modelId: options.model,
-    bags: matched.map((row) => labelledBag(row, spec.groups !== undefined)),
+    bags: matched.map((row) => labelledBag(row, { hasGroups: spec.groups !== undefined })),
     spec,
     requestId: options.requestId ?? randomUUID(),
     // By its version: an alias that moves does not make another request of the same id.
@@ -91,53 +80,10 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   return EXIT_CODES.ok;
 }
 
-async function startModel(
-  { parent, signal }: CommandContext,
-  { models }: GatewayClients,
-  text: string,
-): Promise<gatewayV1.Model> {
-  const { model } = await models.getModel({ name: modelNameOf(parent, text) }, { signal });
-  if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
-  return model;
-}
-
-async function matchedRows(
-  { output, parent, signal }: CommandContext,
-  clients: GatewayClients,
-  { labels, labelColumn }: TrainCommandOptions,
-  wantsRegions: boolean,
-): Promise<readonly MatchedRow[]> {
-  const bags = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
-  const wish = labelColumn === undefined ? {} : { labelColumn };
-  const { matched, problems } = await readLabels(labels, bags, wish);
-  if (problems.length === 0) return matched;
-  for (const problem of problems.slice(0, MAX_PROBLEMS)) output.note(`${labels}: ${problem}`);
-  if (problems.length > MAX_PROBLEMS) output.note(`${labels}: … and ${problems.length - MAX_PROBLEMS} more`);
-  const where = `the ${plural(bags.length, "bag")} of ${parent}`;
-  throw new DomainError(
-    "NOT_FOUND",
-    `${plural(problems.length, "row")} of the labels table cannot be matched with ${where}; nothing was trained`,
-    { details: { rows: String(problems.length), labels: labels === FROM_BAGS ? FROM_BAGS : "file" } },
-  );
-}
-
 function announce(output: Output, task: commonV1.Task, nBags: number): void {
   const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
   const classes = isBinary ? `${task.classes[1]} (positive) against ${task.classes[0]}` : task.classes.join(", ");
   output.note(`${plural(nBags, "bag")}: ${classes}`);
-}
-
-/** Groups are sent where they matter: a column may mean something else to others. */
-function labelledBag({ row, bag }: MatchedRow, hasGroups: boolean): gatewayV1.LabelledBag {
-  return {
-    bag: bag.name,
-    labels: [...row.labels],
-    unknownLabels: [...row.unknownLabels],
-    patientId: row.patient ?? "",
-    groupId: hasGroups ? (row.group ?? "") : "",
-    values: {},
-    part: row.part === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[row.part],
-  };
 }
 
 /** The model that an operation made. */

@@ -2,7 +2,7 @@ import { parse } from "csv-parse/sync";
 import { UsageError } from "../exit-codes.ts";
 
 /** Parts that a table may assign. */
-type LabelPart = "train" | "validation" | "test";
+export type LabelPart = "train" | "validation" | "test";
 
 /** One row of a labels table. */
 export interface LabelRow {
