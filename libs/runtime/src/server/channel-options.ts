@@ -1,5 +1,6 @@
 import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { ChannelOptions } from "nice-grpc";
+import { explainOversized } from "./explain-oversized.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 /** Flow-control window of a stream, bytes: HTTP/2's own 64 KiB would make a fast caller wait for every 64 KiB. */
@@ -20,6 +21,6 @@ export function channelOptions(config: ServerConfig, interceptor: ServerIntercep
     // Channelz stays on though nobody reads its pages: grpc-js 1.14 keeps its list of connections there, and without
     // that list a forced shutdown cuts none of them.
     "grpc.enable_channelz": 1,
-    interceptors: [interceptor],
+    interceptors: [explainOversized, interceptor],
   };
 }

@@ -288,6 +288,12 @@ describe("limits", () => {
     const long = operations.watchOperation({ name: "o".repeat(1020), afterSequence: 1n });
     expect(await status(Array.fromAsync(long))).toBe(Status.RESOURCE_EXHAUSTED);
   });
+
+  it("says of a message that is too large what the bound is and what to do instead", async () => {
+    const { infer } = await start({ config: { maxReceiveBytes: 1024 } });
+    const refused = infer.modelReady({ name: "m".repeat(2000) });
+    await expect(refused).rejects.toThrow(/a message of 2003 bytes; the bound is 1024 .*by reference/);
+  });
 });
 
 describe("who may", () => {
