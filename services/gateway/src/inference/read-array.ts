@@ -6,7 +6,7 @@ import { keyFromUri, type ObjectStore, readVerified } from "@parfocal/store";
 /**
  * The values of an array that a stage gave, f32, wherever they are.
  *
- * @throws {DomainError} `RESOURCE_EXHAUSTED` when they are more than `maxBytes`: they are not brought into memory; `INTERNAL` for an array
+ * @throws {DomainError} `PRECONDITION_FAILED` when they are more than `maxBytes`: they are not brought into memory; `INTERNAL` for an array
  * that is no array; what the store throws.
  */
 export async function readArray(
@@ -35,5 +35,5 @@ function floatsOf(bytes: Uint8Array): Float32Array {
 
 function tooLarge(value: number, bound: number): DomainError {
   const message = `the weights of the tiles are ${value} bytes, ${bound} travel in an answer; Predict of PredictionService gives them by reference`;
-  return new DomainError("RESOURCE_EXHAUSTED", message, { details: { value: String(value), bound: String(bound) } });
+  return new DomainError("PRECONDITION_FAILED", message, { details: { value: String(value), bound: String(bound) } });
 }
