@@ -12,7 +12,7 @@ import { demoProblems, meanLesionAuroc } from "../demo/demo-checks.ts";
 import { type DemoSource, importSource, openUserSource, writePlantedSource } from "../demo/demo-cohort.ts";
 import { type PredictedSlide, predictHeldOut } from "../demo/demo-predictions.ts";
 import { type DemoResults, demoReport } from "../demo/demo-report.ts";
-import { assignParts, demoSpec, startTraining, taskOf } from "../demo/demo-training.ts";
+import { assignSource, demoSpec, startTraining, taskOf } from "../demo/demo-training.ts";
 import { runMagnifiedPart, showMagnifiedPart } from "../demo/magnified-part.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
@@ -114,7 +114,7 @@ async function runAll(
     return { value, text: `${plural(value.length, "bag")} through the gateway` };
   });
   const task = taskOf(source, matched);
-  const rows = assignParts(source, matched, task, seed);
+  const rows = assignSource(source, matched, task, seed);
   const spec = demoSpec(source, task, { seed, epochs });
   const model = await step("train", async () => {
     const name = await startTraining(clients, { parent: PARENT, modelId: "demo", rows, spec, signal });

@@ -3,10 +3,10 @@ import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { type AttentionMap, attentionMapsOf } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
+import type { AssignedRow } from "../cohort/assign-parts.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import type { Progress } from "../output/progress.ts";
 import { type PredictionRow, renderHeatmap } from "../report/index.ts";
-import type { AssignedRow } from "./demo-training.ts";
 
 /** A held-out slide with everything that came of it. */
 export interface PredictedSlide {

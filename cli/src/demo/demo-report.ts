@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { EvaluationReport } from "@parfocal/metrics";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { type AssignedRow, PART_NAMES } from "../cohort/assign-parts.ts";
 import {
   type DataSummary,
   type Fact,
@@ -16,7 +17,6 @@ import {
 import { VERSION } from "../version.ts";
 import type { DemoSource } from "./demo-cohort.ts";
 import type { PredictedSlide } from "./demo-predictions.ts";
-import { type AssignedRow, PART_NAMES } from "./demo-training.ts";
 
 /** Everything that a demo's report is made of. */
 export interface DemoResults {

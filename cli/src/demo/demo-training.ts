@@ -1,25 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { splitPatients } from "@parfocal/metrics";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
-import { labelOf } from "../cohort/evaluate-predictions.ts";
+import { type AssignedRow, assignParts } from "../cohort/assign-parts.ts";
 import { inferTask } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import type { DemoSource } from "./demo-cohort.ts";
-
-/** The parts of a split. */
-export const PART_NAMES = ["train", "validation", "test"] as const;
-
-/** One of {@link PART_NAMES}. */
-type PartName = (typeof PART_NAMES)[number];
-
-/** A labelled bag with the part it was assigned to. */
-export interface AssignedRow extends MatchedRow {
-  readonly part: PartName;
-  /** Key of the patient; a bag without one is a patient of its own. */
-  readonly patient: string;
-}
 
 /** Shares of the patients. Of a small made-up cohort much is held out, so that intervals mean something. */
 const PLANTED_FRACTIONS = { train: 0.5, validation: 0.2, test: 0.3 };
@@ -63,22 +49,14 @@ export function taskOf(source: DemoSource, rows: readonly MatchedRow[]): commonV
   );
 }
 
-/** Assigns rows to parts by patient, stratified by label; parts that the labels table gives are kept. */
-export function assignParts(
+/** Assigns the rows of a source to parts; of a made-up cohort much is held out. */
+export function assignSource(
   source: DemoSource,
   rows: readonly MatchedRow[],
   task: commonV1.Task,
   seed: bigint,
 ): AssignedRow[] {
-  const patients = rows.map(({ row, bag }) => row.patient ?? (bag.info?.patientId || bag.name));
-  if (rows.every(({ row }) => row.part !== undefined)) {
-    return rows.map((row, i) => ({ ...row, part: row.row.part ?? "train", patient: patients[i] ?? "" }));
-  }
-  const labels = rows.map(({ row }) => labelOf(task, row));
-  const fractions = source.kind === "planted" ? PLANTED_FRACTIONS : USER_FRACTIONS;
-  const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions }, seed });
-  const partOf = new Map(PART_NAMES.flatMap((part) => (split?.[part] ?? []).map((index) => [index, part] as const)));
-  return rows.map((row, i) => ({ ...row, part: partOf.get(i) ?? "train", patient: patients[i] ?? "" }));
+  return assignParts(rows, task, { fractions: source.kind === "planted" ? PLANTED_FRACTIONS : USER_FRACTIONS, seed });
 }
 
 /** Starts the training of a gated ABMIL; gives the operation's name. */
