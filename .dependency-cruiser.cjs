@@ -56,6 +56,7 @@ module.exports = {
     },
     onlyFrom("one-importer-of-onnxruntime", "onnxruntime-node", "^libs/(engine/src|tensor/src/testing)/"),
     onlyFrom("one-importer-of-the-aws-sdk", "@aws-sdk", "^libs/store/src/s3/"),
+    onlyFrom("one-importer-of-temporal", "@temporalio", "^libs/workflows/src/temporal/"),
     onlyFrom("one-importer-of-tfjs", "@tensorflow", "^libs/(tensor|models|training)/src/"),
     ...matrix,
   ],

@@ -48,6 +48,7 @@ export async function whenReachable<T>(env: DriverEnvironment, read: () => Promi
   return result!.value; // commit resolves only after read did.
 }
 
-function isTransient(error: unknown): boolean {
+/** Whether a failure of the store passes by itself. */
+export function isTransient(error: unknown): boolean {
   return TRANSIENT.some((code) => isDomainError(error, code));
 }

@@ -7,6 +7,7 @@ import {
   type OperationRef,
   openKey,
   operationPrefix,
+  outcomeKey,
   requestKey,
   stateKey,
 } from "./operation-keys.ts";
@@ -54,7 +55,7 @@ export async function expireDone(scope: OperationScope, olderThanMs: number): Pr
  * still there with its outcome, or gone for readers and still known to a later deletion.
  */
 export async function deleteObjects(store: ObjectStore, entry: IndexEntry): Promise<void> {
-  const last = [stateKey(entry), requestKey(entry), openKey(entry), indexKey(entry)];
+  const last = [outcomeKey(entry), stateKey(entry), requestKey(entry), openKey(entry), indexKey(entry)];
   const keys = await Array.fromAsync(keysUnder(store, operationPrefix(entry)));
   await forEachLimited(
     keys.filter((key) => !last.includes(key)),

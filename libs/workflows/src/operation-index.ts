@@ -12,13 +12,16 @@ export interface OperationIndex {
   olderThan(createTimeMs: number): IndexEntry[];
 }
 
-/** Which entries a page may hold. */
-interface PageQuery {
+/** What a page token belongs to: a token of another query is refused. */
+interface TokenQuery {
   readonly project: string;
+  readonly filterName: string;
+}
+
+/** Which entries a page may hold. */
+interface PageQuery extends TokenQuery {
   readonly size: number;
   readonly pageToken?: string | undefined;
-  /** Says what else the token belongs to: a token of another query is refused. */
-  readonly filterName: string;
   matches(entry: IndexEntry): boolean;
 }
 
@@ -95,11 +98,13 @@ function firstAfter(rows: readonly Row[], key: string): number {
   return low;
 }
 
-function encodeToken(key: string, query: PageQuery): string {
+/** A page token that goes on behind `key`. */
+export function encodeToken(key: string, query: TokenQuery): string {
   return Buffer.from(JSON.stringify([query.project, query.filterName, key])).toString("base64url");
 }
 
-function parseToken(token: string, query: PageQuery): string {
+/** Inverse of {@link encodeToken}. @throws {DomainError} `INVALID_ARGUMENT` for a token of another query, or none. */
+export function parseToken(token: string, query: TokenQuery): string {
   const parts = tokenParts(token);
   if (parts === undefined) throw new DomainError("INVALID_ARGUMENT", "the page token is not one that a listing gave");
   const [project, filterName, key] = parts;

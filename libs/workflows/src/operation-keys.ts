@@ -75,6 +75,11 @@ export function stateKey(ref: OperationRef): string {
   return `${operationPrefix(ref)}state.json`;
 }
 
+/** The done state, written once; only the Temporal driver, whose states have several writers, keeps it apart. */
+export function outcomeKey(ref: OperationRef): string {
+  return `${operationPrefix(ref)}outcome.json`;
+}
+
 /** Which owner wrote something. */
 export interface OwnerId {
   readonly epoch: number;

@@ -19,17 +19,29 @@ export async function listOperations(
   project: string,
   page: Parameters<WorkflowDriver["list"]>[1],
 ): ReturnType<WorkflowDriver["list"]> {
-  assertProject(project);
-  const { pageSize: size, pageToken, kind, isDone: wanted } = page;
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE_SIZE) {
-    throw new DomainError("INVALID_ARGUMENT", `page size ${size} is not a whole number from 1 to ${MAX_PAGE_SIZE}`);
-  }
+  const { size, filterName } = listingOf(project, page);
+  const { pageToken, kind, isDone: wanted } = page;
   const matches = (entry: IndexEntry): boolean =>
     (kind === undefined || entry.kind === kind) && (wanted === undefined || isEntryDone(scope, entry) === wanted);
-  const filterName = `${kind ?? ""}/${wanted ?? ""}`;
   const found = scope.index.page({ project, size, pageToken, filterName, matches });
   const operations = await readStates(scope, found.entries);
   return { operations, ...(found.nextPageToken === undefined ? {} : { nextPageToken: found.nextPageToken }) };
+}
+
+/**
+ * What both drivers take a listing for.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for a bad project or a page size outside 1 to 1000.
+ */
+export function listingOf(
+  project: string,
+  { pageSize: size, kind, isDone: wanted }: Parameters<WorkflowDriver["list"]>[1],
+): { readonly size: number; readonly filterName: string } {
+  assertProject(project);
+  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE_SIZE) {
+    throw new DomainError("INVALID_ARGUMENT", `page size ${size} is not a whole number from 1 to ${MAX_PAGE_SIZE}`);
+  }
+  return { size, filterName: `${kind ?? ""}/${wanted ?? ""}` };
 }
 
 function isEntryDone(scope: OperationScope, entry: IndexEntry): boolean {

@@ -19,7 +19,7 @@ export interface WatchOptions {
  * @throws {DomainError} `CANCELLED` or `DEADLINE_EXCEEDED` when the signal fires; `UNREACHABLE` when the driver stops.
  */
 export async function* watchRecord(
-  record: OperationRecord,
+  record: Pick<OperationRecord, "state" | "events">,
   options: WatchOptions,
 ): AsyncGenerator<OperationState, void> {
   let seen = options.afterSequence;

@@ -79,7 +79,21 @@ function createOwnerObject(options: OwnershipOptions, etag: string | undefined):
   return createCasObject({ store: options.store, key: OWNER_KEY, etag, isOurs, timeoutMs });
 }
 
-async function waitForDeath(options: OwnershipOptions, holder: OwnerRecord, etag: string): Promise<void> {
+/**
+ * Sees that no embedded driver runs the operations of a store, and changes nothing.
+ *
+ * @throws {DomainError} `CONFLICT` when one does; whatever the store throws.
+ */
+export async function assertNotOwned(options: Omit<OwnershipOptions, "nonce">): Promise<void> {
+  const found = await readJson(options.store, OWNER_KEY);
+  if (found !== undefined) await waitForDeath(options, parseOwner(found.value), found.etag);
+}
+
+async function waitForDeath(
+  options: Omit<OwnershipOptions, "nonce">,
+  holder: OwnerRecord,
+  etag: string,
+): Promise<void> {
   if (holder.isReleased) return;
   const verdict = judgeProcess(holder.process);
   if (verdict === "dead") return;

@@ -69,7 +69,7 @@ function replayMismatch(name: string, ordinal: number, entry: StepPlace | undefi
 }
 
 /** Readable and unique: what of a name may stand in a key, and a digest of the whole. */
-function slugFromName(name: string): string {
+export function slugFromName(name: string): string {
   if (name.length < 1 || name.length > 200) {
     throw new DomainError("INTERNAL", `a step name has ${name.length} characters; 1 to 200 are allowed`);
   }

@@ -72,13 +72,18 @@ export function resumedState(stored: StoredState): OperationState {
   return { ...stored.state, sequence: stored.ceiling + 1, progress: { ...stored.state.progress, phase: "queued" } };
 }
 
-/**
- * As {@link readStoredState}, but one operation whose state cannot be read does not spoil a listing: it is shown as
- * failed with `CORRUPT`.
- */
-export async function readShownState(store: ObjectStore, entry: IndexEntry): Promise<OperationState | undefined> {
+/** As {@link readStoredState}, with a state that cannot be read shown as failed. */
+export function readShownState(store: ObjectStore, entry: IndexEntry): Promise<OperationState | undefined> {
+  return orShownAsCorrupt(entry, async () => (await readStoredState(store, entry))?.stored.state);
+}
+
+/** One operation whose state cannot be read does not spoil a listing: it is shown as failed with `CORRUPT`. */
+export async function orShownAsCorrupt(
+  entry: IndexEntry,
+  read: () => Promise<OperationState | undefined>,
+): Promise<OperationState | undefined> {
   try {
-    return (await readStoredState(store, entry))?.stored.state;
+    return await read();
   } catch (error) {
     if (!isDomainError(error, "CORRUPT")) throw error;
     return { ...queuedState(entry), outcome: { kind: "failed", code: "CORRUPT", message: error.message } };

@@ -78,7 +78,8 @@ function createContext(run: WorkflowRun, signal: AbortSignal, running: Set<Promi
   };
 }
 
-async function settle(work: () => Promise<Json>): Promise<WorkflowEnd> {
+/** How `work` ended. Never rejects. */
+export async function settle(work: () => Promise<Json>): Promise<WorkflowEnd> {
   try {
     return { kind: "fulfilled", value: await work() };
   } catch (error) {

@@ -1,0 +1,188 @@
+import { DomainError, isDomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
+import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import { jsonCopy } from "../canonical-json.ts";
+import type { Clock } from "../clock.ts";
+import { isTransient } from "../commit.ts";
+import { type Failure, failureFromUnknown, type WorkflowLogger } from "../failure.ts";
+import { isDone } from "../stored-state.ts";
+import type { Json, OperationState } from "../workflow.ts";
+import type { OperationActivities, OperationExecution, PublishTask, StepTask, TurnTask } from "./operation-protocol.ts";
+import { createProgressReporter } from "./progress-reporter.ts";
+import type { RunKeeper } from "./run-keeper.ts";
+import type { SharedState } from "./shared-state.ts";
+import type { SuspendedRun } from "./suspended-run.ts";
+import { createTurnLog } from "./turn-log.ts";
+
+/** What the activities of a worker work with; times in ms. */
+export interface ActivityScope {
+  readonly store: ObjectStore;
+  readonly states: SharedState;
+  readonly runs: RunKeeper;
+  readonly clock: Clock;
+  readonly logger: WorkflowLogger;
+  readonly random: () => number;
+  readonly randomHex: (nBytes: number) => string;
+  readonly progressIntervalMs: number;
+  readonly retryBaseDelayMs: number;
+  readonly cancelGraceMs: number;
+  /** Pause between two heartbeats: within it a cancel request reaches the body of a step. */
+  readonly heartbeatIntervalMs: number;
+}
+
+/** Longest pause between two tries to store a result: a store that is back is noticed within this, ms. */
+const MAX_PAUSE_MS = 10_000;
+
+const CANCELLED = {
+  kind: "failed",
+  code: "CANCELLED",
+  message: "the operation was cancelled",
+} as const satisfies OperationState["outcome"];
+
+/** The half of the driver that does the work. */
+export function createActivities(scope: ActivityScope): OperationActivities {
+  return {
+    takeTurn: (task) => takeTurn(scope, task),
+    runStep: (task) => runStep(scope, task),
+    publishOutcome: (task) => publishOutcome(scope, task),
+  };
+}
+
+async function takeTurn({ store, states, runs }: ActivityScope, task: TurnTask) {
+  if (task.turn === 0 && (await isDoneAtStart(states, task))) return { wanted: [], hasEnded: true };
+  try {
+    if (task.turn > 0) await createTurnLog(store, task).write(task.turn, task.ends);
+    const run = await runs.at(task, task.turn);
+    return { wanted: run.askedIn(task.turn), hasEnded: run.end !== undefined };
+  } catch (error) {
+    if (isTransient(error) || !isDomainError(error)) throw error;
+    return { wanted: [], hasEnded: true }; // Such as a journal that lost an object; the outcome will say so.
+  }
+}
+
+/** Shows that the operation has begun. One that was done already is left as it is: its execution began twice. */
+async function isDoneAtStart(states: SharedState, task: OperationExecution): Promise<boolean> {
+  try {
+    const state = await states.change(task, ({ progress }) =>
+      progress.phase === "queued" ? { progress: { ...progress, phase: "started" } } : {},
+    );
+    return isDone(state);
+  } catch (error) {
+    if (isDomainError(error, "NOT_FOUND")) return true;
+    throw error;
+  }
+}
+
+/** Runs one try of a step in this process and stores its result; gives the key. */
+async function runStep(scope: ActivityScope, task: StepTask): Promise<string> {
+  const activity = Context.current();
+  const { cancellationSignal: signal } = activity;
+  const reporter = createProgressReporter(scope, task);
+  const beating = setInterval(() => activity.heartbeat(reporter.latest), scope.heartbeatIntervalMs);
+  const unlink = abortRunOnCancel(scope, task, signal);
+  try {
+    const run = await scope.runs.at(task, task.turn);
+    const { body } = run.waitsFor(task.step.name);
+    const running = body({ signal, attempt: task.attempt, report: (progress) => reporter.report(progress) });
+    const value = await orAbandoned(scope, running, signal);
+    const result = jsonCopy(value, `the result of step "${task.step.name}"`);
+    return await storeResult(scope, task, result, signal);
+  } catch (error) {
+    throw failureForTemporal(scope, error, signal);
+  } finally {
+    await reporter.finish();
+    clearInterval(beating);
+    unlink();
+  }
+}
+
+/** A body that ignores its signal is left behind `cancelGraceMs` after it fired. */
+async function orAbandoned<T>(scope: ActivityScope, work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const settled = new AbortController();
+  const abandoned = new Promise<never>((_, reject) => {
+    const wait = (): void => {
+      const giveUp = (): void => reject(new DomainError("CANCELLED", "a step did not end in time"));
+      scope.clock.delay(scope.cancelGraceMs, settled.signal).then(giveUp, () => undefined);
+    };
+    if (signal.aborted) wait();
+    else signal.addEventListener("abort", wait, { once: true });
+  });
+  try {
+    return await Promise.race([work, abandoned]);
+  } finally {
+    settled.abort();
+  }
+}
+
+/** When the operation is cancelled, the signal of its function fires too. */
+function abortRunOnCancel({ runs }: ActivityScope, task: StepTask, signal: AbortSignal): () => void {
+  const follow = (): void => {
+    if (reasonOf(signal) === "CANCELLED") runs.find(task)?.abort(new DomainError("CANCELLED", CANCELLED.message));
+  };
+  signal.addEventListener("abort", follow, { once: true });
+  return () => signal.removeEventListener("abort", follow);
+}
+
+/** What a step has computed must not be lost because it could not be stored at once. */
+async function storeResult(scope: ActivityScope, task: StepTask, value: Json, signal: AbortSignal): Promise<string> {
+  const { name } = task.step;
+  const entry = { name, retriedAfter: task.retriedAfter, result: { kind: "succeeded", value } } as const;
+  const nonce = scope.randomHex(8);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await createTurnLog(scope.store, task).writeResult(task.step, nonce, entry);
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      scope.logger.warn({ attempt, err: error }, "the result of a step could not be stored; trying again");
+      const pauseMs = Math.min(MAX_PAUSE_MS, scope.retryBaseDelayMs * 2 ** Math.min(attempt, 10));
+      await scope.clock.delay(scope.random() * pauseMs, signal);
+    }
+  }
+}
+
+/** Why an activity is told to stop: `CANCELLED`, `WORKER_SHUTDOWN`, `TIMED_OUT` or `NOT_FOUND`. */
+function reasonOf(signal: AbortSignal): string {
+  return signal.reason instanceof CancelledFailure ? signal.reason.message : "";
+}
+
+/** A failure of the step ends the activity for good: what follows is decided by the operation, not by a retry policy. */
+function failureForTemporal(scope: ActivityScope, error: unknown, signal: AbortSignal): Error {
+  if (signal.aborted) {
+    if (reasonOf(signal) !== "WORKER_SHUTDOWN") return new CancelledFailure("CANCELLED");
+    return ApplicationFailure.retryable("this worker is stopping", "STOPPING");
+  }
+  const failure: Failure = failureFromUnknown(error, scope.logger, scope.randomHex);
+  const { code, message, details } = failure;
+  return ApplicationFailure.create({ message, type: code, details: [{ code, message, details }], nonRetryable: true });
+}
+
+async function publishOutcome(scope: ActivityScope, task: PublishTask): Promise<void> {
+  const { states, runs } = scope;
+  try {
+    const state = await states.read(task);
+    const isCancelled = task.isCancelled || state.isCancelRequested;
+    const outcome = isDone(state) ? state.outcome : isCancelled ? CANCELLED : await outcomeOf(scope, task);
+    await states.finish(task, outcome, task.endTimeMs);
+  } catch (error) {
+    if (!isDomainError(error, "NOT_FOUND")) throw error; // Deleted meanwhile: nobody waits for it.
+  }
+  runs.find(task)?.abort(new DomainError("CANCELLED", "the workflow has ended"));
+  runs.forget(task);
+}
+
+async function outcomeOf(scope: ActivityScope, task: PublishTask): Promise<OperationState["outcome"]> {
+  try {
+    return outcomeFromEnd(await scope.runs.at(task, task.turn));
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    const { code, message } = failureFromUnknown(error, scope.logger, scope.randomHex);
+    return { kind: "failed", code, message };
+  }
+}
+
+function outcomeFromEnd({ end }: SuspendedRun): OperationState["outcome"] {
+  if (end?.kind === "fulfilled") {
+    return { kind: "succeeded", response: jsonCopy(end.value, "the response of the workflow") };
+  }
+  throw end?.error ?? new DomainError("INTERNAL", "replay mismatch: the workflow has not ended this time");
+}

@@ -1,0 +1,102 @@
+import { fileURLToPath } from "node:url";
+import type { DomainError } from "@parfocal/errors";
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import type { WorkflowLogger } from "../failure.ts";
+import type { OperationActivities } from "./operation-protocol.ts";
+import { temporalError } from "./temporal-errors.ts";
+import { sdkTls, type TemporalSettings } from "./temporal-settings.ts";
+
+/** A process that runs steps of operations. */
+export interface OperationWorker {
+  /** Takes no more work, lets what runs settle for the grace it was opened with, and disconnects. */
+  close(): Promise<void>;
+}
+
+/** What {@link openOperationWorker} needs; times in ms. */
+export interface OperationWorkerOptions {
+  readonly settings: TemporalSettings;
+  readonly activities: OperationActivities;
+  readonly logger: WorkflowLogger;
+  /** Steps that run here at once; others wait for this or another worker. */
+  readonly maxConcurrentSteps: number;
+  readonly heartbeatIntervalMs: number;
+  readonly closeGraceMs: number;
+  /** Told once when the worker ended by itself: the process should stop and start again. */
+  readonly onFailed: (error: DomainError) => void;
+}
+
+/** How long a task waits for the worker that has its operation in memory; after a crash it is this much late, ms. */
+const STICKY_MS = 2_000;
+/** Operations whose deterministic half stays in memory. */
+const MAX_CACHED = 500;
+
+/** Opens a worker on the queue of the settings. @throws {DomainError} `UNREACHABLE` when the cluster does not answer. */
+export async function openOperationWorker(options: OperationWorkerOptions): Promise<OperationWorker> {
+  const { settings, logger, heartbeatIntervalMs, closeGraceMs } = options;
+  const { address, namespace, taskQueue } = settings;
+  installRuntime(logger);
+  const tls = sdkTls(settings.tls);
+  try {
+    const connection = await NativeConnection.connect({ address, ...(tls === undefined ? {} : { tls }) });
+    const worker = await Worker.create({
+      ...{ connection, namespace, taskQueue, activities: options.activities },
+      workflowBundle: await bundleOperationWorkflow(logger),
+      maxConcurrentActivityTaskExecutions: options.maxConcurrentSteps,
+      // A throttled heartbeat would bring a cancel request late.
+      maxHeartbeatThrottleInterval: heartbeatIntervalMs,
+      defaultHeartbeatThrottleInterval: heartbeatIntervalMs,
+      shutdownGraceTime: 0,
+      shutdownForceTime: closeGraceMs,
+      stickyQueueScheduleToStartTimeout: STICKY_MS,
+      maxCachedWorkflows: MAX_CACHED,
+    });
+    return superviseWorker(worker, connection, options);
+  } catch (error) {
+    throw temporalError(error);
+  }
+}
+
+function superviseWorker(
+  worker: Worker,
+  connection: NativeConnection,
+  { logger, onFailed }: OperationWorkerOptions,
+): OperationWorker {
+  let isClosing = false;
+  const running = worker.run().catch((error: unknown) => {
+    if (isClosing) return; // Steps that did not settle in time: the server gives them to another worker.
+    logger.error({ err: error }, "the Temporal worker of this gateway ended");
+    onFailed(temporalError(error));
+  });
+  return {
+    async close() {
+      isClosing = true;
+      if (worker.getState() === "RUNNING") worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+}
+
+/** Bundles the deterministic half with the SDK's webpack: a second or two of one core. */
+function bundleOperationWorkflow(logger: WorkflowLogger) {
+  const workflowsPath = fileURLToPath(new URL("operation-workflow.ts", import.meta.url));
+  return bundleWorkflowCode({ workflowsPath, logger: sdkLogger(logger) });
+}
+
+let isRuntimeInstalled = false;
+
+/** The SDK has one runtime for each process. It must leave signals to us: a gateway ends in an order of its own. */
+function installRuntime(logger: WorkflowLogger): void {
+  if (isRuntimeInstalled) return;
+  isRuntimeInstalled = true;
+  const telemetryOptions = { logging: { forward: {}, filter: { core: "WARN", other: "ERROR" } } } as const;
+  Runtime.install({ logger: sdkLogger(logger), telemetryOptions, shutdownSignals: [] });
+}
+
+function sdkLogger(logger: WorkflowLogger): DefaultLogger {
+  return new DefaultLogger("WARN", ({ level, message, meta }) => {
+    const fields = { sdk: message, err: (meta as { readonly error?: unknown } | undefined)?.error };
+    if (level === "ERROR") logger.error(fields, "the Temporal SDK reports an error");
+    else logger.warn(fields, "the Temporal SDK warns");
+  });
+}
