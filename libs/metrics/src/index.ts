@@ -33,6 +33,16 @@ export {
   unoWeights,
 } from "./concordance.ts";
 export {
+  type CalibrationCases,
+  type ConformalOptions,
+  type ConformalScore,
+  type ConformalSets,
+  conformalQuantile,
+  conformalSet,
+  fitConformalHalfWidth,
+  fitConformalSets,
+} from "./conformal.ts";
+export {
   accuracy,
   argmax,
   balancedAccuracy,
@@ -98,5 +108,6 @@ export { createRng, type Rng, type RngSnapshot, restoreRng, type Shuffleable } f
 export { assertNoLeakage, type Split, type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
 export { integratedBrierScore, type SurvivalForecast, survivalBrierScores } from "./survival-brier.ts";
 export { assertSurvivalOutcomes, groupByTime, type SurvivalOutcomes, type TimeGroup } from "./survival-outcomes.ts";
+export { fitTemperature, type TemperatureFit, temper } from "./temperature.ts";
 export { type ChosenThreshold, chooseThreshold, type ThresholdRule } from "./threshold.ts";
 export { weightedKappa } from "./weighted-kappa.ts";
