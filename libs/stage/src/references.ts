@@ -7,7 +7,10 @@ import { commonV1 } from "@parfocal/protocol";
 import { keyFromUri, type ObjectStore, uriFromKey } from "@parfocal/store";
 
 /** What of a store tells which URIs are its own. */
-export type StoreRoot = Pick<ObjectStore, "rootUri">;
+export interface StoreRoot extends Pick<ObjectStore, "rootUri"> {
+  /** Beginnings of keys that callers may name; absent: every key. */
+  readonly allowedPrefixes?: readonly string[];
+}
 
 const SHA256 = /^[0-9a-f]{64}$/;
 const MANIFEST = "/manifest.json";
@@ -17,12 +20,22 @@ export function invalidField(field: string, message: string): DomainError {
   return new DomainError("INVALID_ARGUMENT", `${field} ${message}`, { details: { field } });
 }
 
+/** The key that a caller names. @throws {DomainError} `FORBIDDEN` outside the store or the prefixes, or with a `..` in it. */
+function keyFromWire(store: StoreRoot, uri: string): string {
+  const key = keyFromUri(store, uri);
+  const { allowedPrefixes: allowed } = store;
+  // A key that climbs would be refused by the store; here it must not pass for one below a prefix.
+  const climbs = key.split("/").some((part) => part === "." || part === "..");
+  if (!climbs && (allowed === undefined || allowed.some((prefix) => key.startsWith(prefix)))) return key;
+  throw new DomainError("FORBIDDEN", `a reference of ${uri.length} characters lies where callers may name nothing`);
+}
+
 /** Key and digest of an object in this stage's store. @throws {DomainError} `INVALID_ARGUMENT`, `FORBIDDEN`. */
 export function objectFromWire(store: StoreRoot, object: commonV1.ObjectReference | undefined, field: string) {
   if (object === undefined) throw invalidField(field, "is missing");
   const { uri, sha256, sizeBytes } = object;
   if (!SHA256.test(sha256)) throw invalidField(`${field}.sha256`, `has ${sha256.length} characters, not 64 hex digits`);
-  return { key: keyFromUri(store, uri), digest: sha256, sizeBytes: Number(sizeBytes) };
+  return { key: keyFromWire(store, uri), digest: sha256, sizeBytes: Number(sizeBytes) };
 }
 
 /** A bag by reference. @throws {DomainError} `INVALID_ARGUMENT` naming the field, `FORBIDDEN` outside the store. */
@@ -57,7 +70,7 @@ export function packageFromWire(store: StoreRoot, model: commonV1.ModelReference
 
 /** Key of a folder named by URI, without a trailing slash. @throws {DomainError} `FORBIDDEN` outside the store. */
 export function folderFromWire(store: StoreRoot, uri: string): string {
-  return keyFromUri(store, uri.replace(/\/+$/, ""));
+  return keyFromWire(store, uri.replace(/\/+$/, ""));
 }
 
 /** The reference under which a published package is served. */

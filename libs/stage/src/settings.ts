@@ -1,4 +1,4 @@
-import { type CommonConfig, type ConfigOf, commonSettings, integerSetting } from "@parfocal/runtime";
+import { type CommonConfig, type ConfigOf, commonSettings, integerSetting, textSetting } from "@parfocal/runtime";
 
 const MIB = 1024 * 1024;
 
@@ -11,13 +11,23 @@ const engineMemoryMb = integerSetting({
   reason: "Memory of the engine process beyond which a request is refused as too large; 0: what the machine gives.",
 });
 
+const allowedPrefixes = textSetting({
+  env: "PARFOCAL_ALLOWED_PREFIXES",
+  fallback: "",
+  pattern: /^[^,\s]+(?:,[^,\s]+)*$/,
+  expected: "a comma-separated list of beginnings of keys",
+  reason:
+    "Where in the store callers may name objects and folders, e.g. `projects/,operations/,cache/`; unset: anywhere in it.",
+});
+
 /** The settings of every stage with an engine. `port`: where it listens unless told otherwise. */
 export function stageSettings(port: number) {
-  return { ...commonSettings(port), engineMemoryMb };
+  return { ...commonSettings(port), engineMemoryMb, allowedPrefixes };
 }
 
 /** The values of {@link stageSettings}. */
-export type StageConfig = CommonConfig & ConfigOf<{ engineMemoryMb: typeof engineMemoryMb }>;
+export type StageConfig = CommonConfig &
+  ConfigOf<{ engineMemoryMb: typeof engineMemoryMb; allowedPrefixes: typeof allowedPrefixes }>;
 
 /** How many models a stage keeps ready. `what`: what would wait for weights otherwise. */
 export function cachedModelsSetting(what: string) {

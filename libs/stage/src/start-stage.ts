@@ -36,7 +36,9 @@ export interface Stage {
  */
 export async function startStage({ config, logger, env, cacheBytes, services }: StageOptions): Promise<Stage> {
   const options = storeOptionsFromEnv(env);
-  const store = openStore(config.storeUri, options);
+  const opened = openStore(config.storeUri, options);
+  const prefixes = config.allowedPrefixes;
+  const store = prefixes === "" ? opened : { ...opened, allowedPrefixes: prefixes.split(",") };
   const engine = createEngine({
     device: config.device,
     cacheBytes: cacheBytes ?? 0,
