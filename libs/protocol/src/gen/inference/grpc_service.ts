@@ -136,7 +136,7 @@ export interface ModelInferRequest {
   parameters: { [key: string]: InferParameter };
   /** Input tensors. */
   inputs: ModelInferRequest_InferInputTensor[];
-  /** Outputs wanted; empty asks for all. */
+  /** Outputs wanted; empty asks for all that cost nothing more (not the weights of the tiles). */
   outputs: ModelInferRequest_InferRequestedOutputTensor[];
   /** Elements of the inputs in their order, row-major and little endian; BYTES elements each follow a 4-byte length. */
   rawInputContents: Buffer[];
