@@ -270,6 +270,16 @@ export interface EvaluateResponse {
     | undefined;
   /** One per bag, in the order of the request. */
   predictions: Prediction[];
+  /** What the metrics count, in order; of a model that decides groups of bags, the groups. */
+  cases: EvaluatedCase[];
+}
+
+/** A bag, or a group of bags, that counts once. */
+export interface EvaluatedCase {
+  /** Places in the request of the bags it is made of. */
+  bags: number[];
+  /** What the model says of it. */
+  prediction?: Prediction | undefined;
 }
 
 function createBasePredictRequest(): PredictRequest {
@@ -2462,7 +2472,7 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
 };
 
 function createBaseEvaluateResponse(): EvaluateResponse {
-  return { evaluation: undefined, predictions: [] };
+  return { evaluation: undefined, predictions: [], cases: [] };
 }
 
 export const EvaluateResponse: MessageFns<EvaluateResponse> = {
@@ -2472,6 +2482,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     }
     for (const v of message.predictions) {
       Prediction.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.cases) {
+      EvaluatedCase.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2505,6 +2518,14 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
             message.predictions.push(Prediction.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cases.push(EvaluatedCase.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2523,6 +2544,7 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
       predictions: globalThis.Array.isArray(object?.predictions)
         ? object.predictions.map((e: any) => Prediction.fromJSON(e))
         : [],
+      cases: globalThis.Array.isArray(object?.cases) ? object.cases.map((e: any) => EvaluatedCase.fromJSON(e)) : [],
     };
   },
 
@@ -2533,6 +2555,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     }
     if (message.predictions?.length) {
       obj.predictions = message.predictions.map((e) => Prediction.toJSON(e));
+    }
+    if (message.cases?.length) {
+      obj.cases = message.cases.map((e) => EvaluatedCase.toJSON(e));
     }
     return obj;
   },
@@ -2546,6 +2571,108 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
       ? Evaluation.fromPartial(object.evaluation)
       : undefined;
     message.predictions = object.predictions?.map((e) => Prediction.fromPartial(e)) || [];
+    message.cases = object.cases?.map((e) => EvaluatedCase.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEvaluatedCase(): EvaluatedCase {
+  return { bags: [], prediction: undefined };
+}
+
+export const EvaluatedCase: MessageFns<EvaluatedCase> = {
+  encode(message: EvaluatedCase, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bags.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.bags) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.prediction !== undefined) {
+      Prediction.encode(message.prediction, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EvaluatedCase {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvaluatedCase();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.bags.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.bags.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.prediction = Prediction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EvaluatedCase {
+    return {
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => globalThis.Number(e)) : [],
+      prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined,
+    };
+  },
+
+  toJSON(message: EvaluatedCase): unknown {
+    const obj: any = {};
+    if (message.bags?.length) {
+      obj.bags = message.bags.map((e) => Math.round(e));
+    }
+    if (message.prediction !== undefined) {
+      obj.prediction = Prediction.toJSON(message.prediction);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EvaluatedCase>): EvaluatedCase {
+    return EvaluatedCase.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EvaluatedCase>): EvaluatedCase {
+    const message = createBaseEvaluatedCase();
+    message.bags = object.bags?.map((e) => e) || [];
+    message.prediction = (object.prediction !== undefined && object.prediction !== null)
+      ? Prediction.fromPartial(object.prediction)
+      : undefined;
     return message;
   },
 };

@@ -13,6 +13,7 @@ import { Evaluation } from "../../common/v1/prediction.ts";
 import { PretrainReport } from "../../common/v1/pretraining.ts";
 import { CheckpointSource, ModelReference } from "../../common/v1/reference.ts";
 import { EpochReport, Task } from "../../common/v1/training.ts";
+import { LabelledBag } from "./training.ts";
 
 /** One version of a model. */
 export interface Model {
@@ -174,16 +175,109 @@ export interface UploadCheckpointResponse {
 
 /** Compares versions. */
 export interface CompareModelsRequest {
-  /** Two or more versions. */
+  /** 2 to 32 different versions of one project that decide the same task, named as in GetModel. */
   names: string[];
-  /** Bags that they are compared on. */
-  bags: string[];
+  /** Labelled bags that none of them has learnt from, 1 to 10 000; their parts are not looked at. */
+  bags: LabelledBag[];
 }
 
 /** How they compare. */
 export interface CompareModelsResponse {
   /** One per version, in the order of the request. */
   evaluations: Evaluation[];
+  /** The versions, in the order of the request. */
+  names: string[];
+  /** Every pair of versions in every metric: by metric, then by pair. */
+  comparisons: ModelComparison[];
+}
+
+/** How two versions differ in one metric, on the same cases. */
+export interface ModelComparison {
+  /** Places of the two among `names`. */
+  first: number;
+  /** Greater than `first`. */
+  second: number;
+  /** Machine name, as in Metric. */
+  metric: string;
+  /** Value of the first less that of the second; absent where either is undefined. */
+  difference?:
+    | number
+    | undefined;
+  /** Lower end of its 95 % interval. */
+  lower?:
+    | number
+    | undefined;
+  /** Upper end of its 95 % interval. */
+  upper?:
+    | number
+    | undefined;
+  /** Two-sided. */
+  pValue?:
+    | number
+    | undefined;
+  /** Adjusted by Holm's method for all pairs in this metric. */
+  adjustedPValue?:
+    | number
+    | undefined;
+  /** Where the p value comes from. */
+  method: ModelComparison_Method;
+  /** The number of a regression with several; else empty. */
+  label: string;
+}
+
+/** Where the p value comes from. */
+export const ModelComparison_Method = {
+  /** METHOD_UNSPECIFIED - Never sent. */
+  METHOD_UNSPECIFIED: 0,
+  /** METHOD_DELONG - DeLong's test of two AUROCs; one case per patient. */
+  METHOD_DELONG: 1,
+  /** METHOD_MCNEMAR - McNemar's exact test of two accuracies; one case per patient. */
+  METHOD_MCNEMAR: 2,
+  /** METHOD_PAIRED_BOOTSTRAP - Both versions on the same resamples of patients. */
+  METHOD_PAIRED_BOOTSTRAP: 3,
+} as const;
+
+export type ModelComparison_Method = typeof ModelComparison_Method[keyof typeof ModelComparison_Method];
+
+export namespace ModelComparison_Method {
+  export type METHOD_UNSPECIFIED = typeof ModelComparison_Method.METHOD_UNSPECIFIED;
+  export type METHOD_DELONG = typeof ModelComparison_Method.METHOD_DELONG;
+  export type METHOD_MCNEMAR = typeof ModelComparison_Method.METHOD_MCNEMAR;
+  export type METHOD_PAIRED_BOOTSTRAP = typeof ModelComparison_Method.METHOD_PAIRED_BOOTSTRAP;
+}
+
+export function modelComparison_MethodFromJSON(object: any): ModelComparison_Method {
+  switch (object) {
+    case 0:
+    case "METHOD_UNSPECIFIED":
+      return ModelComparison_Method.METHOD_UNSPECIFIED;
+    case 1:
+    case "METHOD_DELONG":
+      return ModelComparison_Method.METHOD_DELONG;
+    case 2:
+    case "METHOD_MCNEMAR":
+      return ModelComparison_Method.METHOD_MCNEMAR;
+    case 3:
+    case "METHOD_PAIRED_BOOTSTRAP":
+      return ModelComparison_Method.METHOD_PAIRED_BOOTSTRAP;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ModelComparison_Method");
+  }
+}
+
+export function modelComparison_MethodToJSON(object: ModelComparison_Method): string {
+  switch (object) {
+    case ModelComparison_Method.METHOD_UNSPECIFIED:
+      return "METHOD_UNSPECIFIED";
+    case ModelComparison_Method.METHOD_DELONG:
+      return "METHOD_DELONG";
+    case ModelComparison_Method.METHOD_MCNEMAR:
+      return "METHOD_MCNEMAR";
+    case ModelComparison_Method.METHOD_PAIRED_BOOTSTRAP:
+      return "METHOD_PAIRED_BOOTSTRAP";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ModelComparison_Method");
+  }
 }
 
 function createBaseModel(): Model {
@@ -1744,7 +1838,7 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
       writer.uint32(10).string(v!);
     }
     for (const v of message.bags) {
-      writer.uint32(18).string(v!);
+      LabelledBag.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1770,12 +1864,12 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
             message.names.push(reader.string());
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
-            message.bags.push(reader.string());
+            message.bags.push(LabelledBag.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1793,7 +1887,7 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
   fromJSON(object: any): CompareModelsRequest {
     return {
       names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
-      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => globalThis.String(e)) : [],
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => LabelledBag.fromJSON(e)) : [],
     };
   },
 
@@ -1803,7 +1897,7 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
       obj.names = message.names;
     }
     if (message.bags?.length) {
-      obj.bags = message.bags;
+      obj.bags = message.bags.map((e) => LabelledBag.toJSON(e));
     }
     return obj;
   },
@@ -1814,19 +1908,25 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
   fromPartial(object: DeepPartial<CompareModelsRequest>): CompareModelsRequest {
     const message = createBaseCompareModelsRequest();
     message.names = object.names?.map((e) => e) || [];
-    message.bags = object.bags?.map((e) => e) || [];
+    message.bags = object.bags?.map((e) => LabelledBag.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseCompareModelsResponse(): CompareModelsResponse {
-  return { evaluations: [] };
+  return { evaluations: [], names: [], comparisons: [] };
 }
 
 export const CompareModelsResponse: MessageFns<CompareModelsResponse> = {
   encode(message: CompareModelsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.evaluations) {
       Evaluation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.comparisons) {
+      ModelComparison.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1852,6 +1952,22 @@ export const CompareModelsResponse: MessageFns<CompareModelsResponse> = {
             message.evaluations.push(Evaluation.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.comparisons.push(ModelComparison.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1869,6 +1985,10 @@ export const CompareModelsResponse: MessageFns<CompareModelsResponse> = {
       evaluations: globalThis.Array.isArray(object?.evaluations)
         ? object.evaluations.map((e: any) => Evaluation.fromJSON(e))
         : [],
+      names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
+      comparisons: globalThis.Array.isArray(object?.comparisons)
+        ? object.comparisons.map((e: any) => ModelComparison.fromJSON(e))
+        : [],
     };
   },
 
@@ -1876,6 +1996,12 @@ export const CompareModelsResponse: MessageFns<CompareModelsResponse> = {
     const obj: any = {};
     if (message.evaluations?.length) {
       obj.evaluations = message.evaluations.map((e) => Evaluation.toJSON(e));
+    }
+    if (message.names?.length) {
+      obj.names = message.names;
+    }
+    if (message.comparisons?.length) {
+      obj.comparisons = message.comparisons.map((e) => ModelComparison.toJSON(e));
     }
     return obj;
   },
@@ -1886,6 +2012,240 @@ export const CompareModelsResponse: MessageFns<CompareModelsResponse> = {
   fromPartial(object: DeepPartial<CompareModelsResponse>): CompareModelsResponse {
     const message = createBaseCompareModelsResponse();
     message.evaluations = object.evaluations?.map((e) => Evaluation.fromPartial(e)) || [];
+    message.names = object.names?.map((e) => e) || [];
+    message.comparisons = object.comparisons?.map((e) => ModelComparison.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseModelComparison(): ModelComparison {
+  return {
+    first: 0,
+    second: 0,
+    metric: "",
+    difference: undefined,
+    lower: undefined,
+    upper: undefined,
+    pValue: undefined,
+    adjustedPValue: undefined,
+    method: 0,
+    label: "",
+  };
+}
+
+export const ModelComparison: MessageFns<ModelComparison> = {
+  encode(message: ModelComparison, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.first !== 0) {
+      writer.uint32(8).int32(message.first);
+    }
+    if (message.second !== 0) {
+      writer.uint32(16).int32(message.second);
+    }
+    if (message.metric !== "") {
+      writer.uint32(26).string(message.metric);
+    }
+    if (message.difference !== undefined) {
+      writer.uint32(33).double(message.difference);
+    }
+    if (message.lower !== undefined) {
+      writer.uint32(41).double(message.lower);
+    }
+    if (message.upper !== undefined) {
+      writer.uint32(49).double(message.upper);
+    }
+    if (message.pValue !== undefined) {
+      writer.uint32(57).double(message.pValue);
+    }
+    if (message.adjustedPValue !== undefined) {
+      writer.uint32(65).double(message.adjustedPValue);
+    }
+    if (message.method !== 0) {
+      writer.uint32(72).int32(message.method);
+    }
+    if (message.label !== "") {
+      writer.uint32(82).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ModelComparison {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseModelComparison();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.first = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.second = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.difference = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.lower = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.upper = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.pValue = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.adjustedPValue = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.method = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ModelComparison {
+    return {
+      first: isSet(object.first) ? globalThis.Number(object.first) : 0,
+      second: isSet(object.second) ? globalThis.Number(object.second) : 0,
+      metric: isSet(object.metric) ? globalThis.String(object.metric) : "",
+      difference: isSet(object.difference) ? globalThis.Number(object.difference) : undefined,
+      lower: isSet(object.lower) ? globalThis.Number(object.lower) : undefined,
+      upper: isSet(object.upper) ? globalThis.Number(object.upper) : undefined,
+      pValue: isSet(object.pValue)
+        ? globalThis.Number(object.pValue)
+        : isSet(object.p_value)
+        ? globalThis.Number(object.p_value)
+        : undefined,
+      adjustedPValue: isSet(object.adjustedPValue)
+        ? globalThis.Number(object.adjustedPValue)
+        : isSet(object.adjusted_p_value)
+        ? globalThis.Number(object.adjusted_p_value)
+        : undefined,
+      method: isSet(object.method) ? modelComparison_MethodFromJSON(object.method) : 0,
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+    };
+  },
+
+  toJSON(message: ModelComparison): unknown {
+    const obj: any = {};
+    if (message.first !== 0) {
+      obj.first = Math.round(message.first);
+    }
+    if (message.second !== 0) {
+      obj.second = Math.round(message.second);
+    }
+    if (message.metric !== "") {
+      obj.metric = message.metric;
+    }
+    if (message.difference !== undefined) {
+      obj.difference = floatToJson(message.difference);
+    }
+    if (message.lower !== undefined) {
+      obj.lower = floatToJson(message.lower);
+    }
+    if (message.upper !== undefined) {
+      obj.upper = floatToJson(message.upper);
+    }
+    if (message.pValue !== undefined) {
+      obj.pValue = floatToJson(message.pValue);
+    }
+    if (message.adjustedPValue !== undefined) {
+      obj.adjustedPValue = floatToJson(message.adjustedPValue);
+    }
+    if (message.method !== 0) {
+      obj.method = modelComparison_MethodToJSON(message.method);
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ModelComparison>): ModelComparison {
+    return ModelComparison.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ModelComparison>): ModelComparison {
+    const message = createBaseModelComparison();
+    message.first = object.first ?? 0;
+    message.second = object.second ?? 0;
+    message.metric = object.metric ?? "";
+    message.difference = object.difference ?? undefined;
+    message.lower = object.lower ?? undefined;
+    message.upper = object.upper ?? undefined;
+    message.pValue = object.pValue ?? undefined;
+    message.adjustedPValue = object.adjustedPValue ?? undefined;
+    message.method = object.method ?? 0;
+    message.label = object.label ?? "";
     return message;
   },
 };
@@ -1998,7 +2358,7 @@ export const ModelServiceDefinition = {
         },
       },
     },
-    /** Compares versions on the same labelled bags. */
+    /** Compares versions on the same labelled bags, by paired tests. */
     compareModels: {
       name: "CompareModels",
       requestType: CompareModelsRequest as typeof CompareModelsRequest,
@@ -2035,7 +2395,7 @@ export interface ModelServiceImplementation<CallContextExt = {}> {
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   importModel(request: ImportModelRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Operation>>;
-  /** Compares versions on the same labelled bags. */
+  /** Compares versions on the same labelled bags, by paired tests. */
   compareModels(
     request: CompareModelsRequest,
     context: CallContext & CallContextExt,
@@ -2067,7 +2427,7 @@ export interface ModelServiceClient<CallOptionsExt = {}> {
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    */
   importModel(request: DeepPartial<ImportModelRequest>, options?: CallOptions & CallOptionsExt): Promise<Operation>;
-  /** Compares versions on the same labelled bags. */
+  /** Compares versions on the same labelled bags, by paired tests. */
   compareModels(
     request: DeepPartial<CompareModelsRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -2080,6 +2440,10 @@ function bytesFromBase64(b64: string): Uint8Array {
 
 function base64FromBytes(arr: Uint8Array): string {
   return globalThis.Buffer.from(arr).toString("base64");
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
