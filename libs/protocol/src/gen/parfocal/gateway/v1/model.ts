@@ -177,8 +177,10 @@ export interface UploadCheckpointResponse {
 export interface CompareModelsRequest {
   /** 2 to 32 different versions of one project that decide the same task, named as in GetModel. */
   names: string[];
-  /** Labelled bags that none of them has learnt from, 1 to 10 000; their parts are not looked at. */
-  bags: LabelledBag[];
+  /** Bags that brought a label with their files; with `labelled_bags` 1 to 10 000, all different. */
+  bags: string[];
+  /** Labelled bags; their parts are not looked at. Give none that a version has learnt from. */
+  labelledBags: LabelledBag[];
 }
 
 /** How they compare. */
@@ -1829,7 +1831,7 @@ export const UploadCheckpointResponse: MessageFns<UploadCheckpointResponse> = {
 };
 
 function createBaseCompareModelsRequest(): CompareModelsRequest {
-  return { names: [], bags: [] };
+  return { names: [], bags: [], labelledBags: [] };
 }
 
 export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
@@ -1838,6 +1840,9 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
       writer.uint32(10).string(v!);
     }
     for (const v of message.bags) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.labelledBags) {
       LabelledBag.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
@@ -1864,12 +1869,20 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
             message.names.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bags.push(reader.string());
+            continue;
+          }
           case 3: {
             if (tag !== 26) {
               break;
             }
 
-            message.bags.push(LabelledBag.decode(reader, reader.uint32()));
+            message.labelledBags.push(LabelledBag.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1887,7 +1900,12 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
   fromJSON(object: any): CompareModelsRequest {
     return {
       names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
-      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => LabelledBag.fromJSON(e)) : [],
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => globalThis.String(e)) : [],
+      labelledBags: globalThis.Array.isArray(object?.labelledBags)
+        ? object.labelledBags.map((e: any) => LabelledBag.fromJSON(e))
+        : globalThis.Array.isArray(object?.labelled_bags)
+        ? object.labelled_bags.map((e: any) => LabelledBag.fromJSON(e))
+        : [],
     };
   },
 
@@ -1897,7 +1915,10 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
       obj.names = message.names;
     }
     if (message.bags?.length) {
-      obj.bags = message.bags.map((e) => LabelledBag.toJSON(e));
+      obj.bags = message.bags;
+    }
+    if (message.labelledBags?.length) {
+      obj.labelledBags = message.labelledBags.map((e) => LabelledBag.toJSON(e));
     }
     return obj;
   },
@@ -1908,7 +1929,8 @@ export const CompareModelsRequest: MessageFns<CompareModelsRequest> = {
   fromPartial(object: DeepPartial<CompareModelsRequest>): CompareModelsRequest {
     const message = createBaseCompareModelsRequest();
     message.names = object.names?.map((e) => e) || [];
-    message.bags = object.bags?.map((e) => LabelledBag.fromPartial(e)) || [];
+    message.bags = object.bags?.map((e) => e) || [];
+    message.labelledBags = object.labelledBags?.map((e) => LabelledBag.fromPartial(e)) || [];
     return message;
   },
 };
