@@ -115,7 +115,10 @@ function parse<T>(env: string, read: () => T): T {
   }
 }
 
-/** gRPC's listeners of a provider, told at once and at every change. */
+/**
+ * gRPC's listeners of a provider, told soon and at every change. Not at once: grpc-js 1.14 subscribes before it is ready
+ * to hear, and would serve no connection until the first renewal.
+ */
 function createListeners() {
   const identity = new Set<experimental.IdentityCertificateUpdateListener>();
   const ca = new Set<experimental.CaCertificateUpdateListener>();
@@ -128,12 +131,12 @@ function createListeners() {
       return {
         addIdentityCertificateListener(listener) {
           identity.add(listener);
-          listener(current().identity ?? null);
+          queueMicrotask(() => listener(current().identity ?? null));
         },
         removeIdentityCertificateListener: (listener) => void identity.delete(listener),
         addCaCertificateListener(listener) {
           ca.add(listener);
-          listener(current().ca ?? null);
+          queueMicrotask(() => listener(current().ca ?? null));
         },
         removeCaCertificateListener: (listener) => void ca.delete(listener),
       };
