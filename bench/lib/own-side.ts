@@ -55,7 +55,8 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
   const { model, n } = workload;
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const { href: uri } = pathToFileURL(folder);
-  const engine = createEngine({ store: { uri }, intraOpThreads: workload.threads });
+  // The other side's threads wait awake too.
+  const engine = createEngine({ store: { uri }, intraOpThreads: workload.threads, allowSpinning: true });
   await engine.ready();
   const baseMib = memoryMib(engine.stats().pid, "VmHWM");
   const initial = initialParameters(model);

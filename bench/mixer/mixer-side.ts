@@ -65,7 +65,8 @@ export interface MixerSide {
 export async function startMixerSide(workload: MixerWorkload): Promise<MixerSide> {
   const { dIn, mixer, nViews, threads } = workload;
   const model = buildPretrainModel({ dIn, mixer });
-  const engine = createEngine({ store: { uri: "memory:" }, intraOpThreads: threads });
+  // The other side's threads wait awake too.
+  const engine = createEngine({ store: { uri: "memory:" }, intraOpThreads: threads, allowSpinning: true });
   await engine.ready();
   const baseMib = memoryMib(engine.stats().pid, "VmHWM");
   const values = initialiseParameters(model.parameters, createRng(1n));

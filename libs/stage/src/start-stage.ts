@@ -41,6 +41,7 @@ export async function startStage({ config, logger, env, cacheBytes, services }: 
   const store = prefixes === "" ? opened : { ...opened, allowedPrefixes: prefixes.split(",") };
   const engine = createEngine({
     device: config.device,
+    allowSpinning: config.spin,
     cacheBytes: cacheBytes ?? 0,
     ...(cacheBytes === undefined ? {} : { store: { uri: store.rootUri, options } }),
     ...(config.threads === 0 ? {} : { intraOpThreads: config.threads }),

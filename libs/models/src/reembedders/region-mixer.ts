@@ -46,7 +46,7 @@ export const regionMixer: ReembedderDefinition<MixerConfig> = {
 };
 
 /** Tokens that go through the blocks at a time at inference: fewer leave the cores idle between operators, more leave their caches. */
-const TOKENS_AT_A_TIME = 192;
+const TOKENS_AT_A_TIME = 400;
 
 /**
  * Whole regions at their places to what comes out of them. At inference a few regions at a time, so that what lies between is no larger
