@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import type { EvaluationReport } from "@parfocal/metrics";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
-import { type AssignedRow, PART_NAMES } from "../cohort/assign-parts.ts";
+import type { AssignedRow } from "../cohort/assign-parts.ts";
 import {
-  type DataSummary,
   type Fact,
   formatCount,
   formatMetric,
@@ -12,8 +11,9 @@ import {
   type HeatmapFigure,
   type ModelCard,
   type ReportData,
-  type TrainingRun,
 } from "../report/index.ts";
+import { dataSummary } from "../run-report/data-summary.ts";
+import { trainingRun } from "../run-report/training-run.ts";
 import { VERSION } from "../version.ts";
 import type { DemoSource } from "./demo-cohort.ts";
 import type { PredictedSlide } from "./demo-predictions.ts";
@@ -46,61 +46,13 @@ export function demoReport(results: DemoResults): ReportData {
     title: `Gated ABMIL on ${source.title}: ${task.classes.length === 2 ? [...task.classes].reverse().join(" against ") : task.classes.join(", ")}`,
     summary: `${made}A gated attention model was trained through the gateway and shown ${nHeldOut} once, at the end. No patient is in two parts.`,
     generatedAt,
-    data: dataSummary(results),
+    data: dataSummary(results.rows, task, [{ name: "Source", value: source.title }]),
     evaluation,
     evaluatedOn: `${nHeldOut} of ${formatPlural(evaluation.nPatients, "patient")}`,
     training: [trainingRun(model)],
     predictions: slides.map(({ row }) => row),
     heatmaps: heatmapFigures(slides),
     model: modelCard(results),
-  };
-}
-
-function dataSummary({ source, task, rows }: DemoResults): DataSummary {
-  const tiles = rows.map(({ bag }) => bag.reference?.tileCount ?? 0);
-  const hasCoords = rows.some(({ bag }) => bag.reference?.hasCoordinates);
-  const range = `${formatCount(Math.min(...tiles))} to ${formatCount(Math.max(...tiles))}`;
-  return {
-    facts: [
-      { name: "Source", value: source.title },
-      { name: "Bags", value: formatCount(rows.length) },
-      { name: "Patients", value: formatCount(new Set(rows.map(({ patient }) => patient)).size) },
-      { name: "Tiles in a bag", value: range },
-      { name: "Features of a tile", value: formatCount(rows[0]?.bag.reference?.featureDim ?? 0) },
-      { name: "Coordinates", value: hasCoords ? "level-0 pixels" : "none: no heatmaps can be drawn" },
-    ],
-    classes: task.classes,
-    parts: PART_NAMES.map((part) => {
-      const within = rows.filter((row) => row.part === part);
-      return {
-        name: `${part[0]?.toUpperCase()}${part.slice(1)}`,
-        nPatients: new Set(within.map(({ patient }) => patient)).size,
-        nSlides: within.length,
-        perClass: task.classes.map((name) => within.filter(({ row }) => row.labels.includes(name)).length),
-      };
-    }),
-  };
-}
-
-/** The course of the training, with the epoch whose weights were published: the best AUROC, the lowest loss among equals. */
-function trainingRun({ history }: gatewayV1.Model): TrainingRun {
-  const kept = history
-    .filter(({ validationAuroc }) => validationAuroc !== undefined)
-    .toSorted(
-      (a, b) =>
-        (b.validationAuroc ?? 0) - (a.validationAuroc ?? 0) ||
-        (a.validationLoss ?? 0) - (b.validationLoss ?? 0) ||
-        a.epoch - b.epoch,
-    )[0];
-  return {
-    name: "training",
-    epochs: history.map(({ epoch, trainLoss, validationLoss, validationAuroc }) => ({
-      epoch,
-      trainLoss,
-      validationLoss: validationLoss ?? null,
-      validationAuroc: validationAuroc ?? null,
-    })),
-    ...(kept === undefined ? {} : { keptEpoch: kept.epoch }),
   };
 }
 

@@ -94,7 +94,7 @@ describe("renderTrainingChart", () => {
     const epochs = [1, 2, 3, 4].map((epoch) => ({
       epoch,
       trainLoss: 1 / epoch,
-      validationAuroc: epoch === 2 ? null : 0.8,
+      validationScore: epoch === 2 ? null : 0.8,
     }));
     const lines = seriesPaths(renderTrainingChart([{ name: "a", epochs }]));
     expect(lines[1]?.match(/M/g)).toHaveLength(2);

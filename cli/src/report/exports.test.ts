@@ -1,7 +1,12 @@
+import { parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
 import { attentionGeoJson } from "./attention-geojson.ts";
 import { colourOf } from "./colormap.ts";
-import { encodePredictionsCsv, encodePredictionsJson } from "./predictions-file.ts";
+import {
+  encodePredictionsCsv as encodeCsv,
+  encodePredictionsJson,
+  encodePredictionsParquet,
+} from "./predictions-file.ts";
 import type { PredictionRow } from "./report-data.ts";
 
 const row = (slide: string, extra: Partial<PredictionRow> = {}): PredictionRow => ({
@@ -14,6 +19,9 @@ const row = (slide: string, extra: Partial<PredictionRow> = {}): PredictionRow =
   model: "projects/a/models/b/versions/1",
   ...extra,
 });
+
+const encodePredictionsCsv = (...args: Parameters<typeof encodeCsv>): string =>
+  new TextDecoder().decode(encodeCsv(...args));
 
 /** A plain RFC 4180 reader, to prove that what was written can be read. */
 function parseCsv(text: string): string[][] {
@@ -68,6 +76,29 @@ describe("encodePredictionsCsv", () => {
       "",
       "projects/a/models/b/versions/1",
       "EMPTY_BAG: 0 tiles",
+    ]);
+  });
+});
+
+describe("predictions of other tasks", () => {
+  it("have numbers and times beside what is known of them, and the fold", () => {
+    const numbers = row("s1", { probabilities: null, decision: null, values: { age: 61.5 }, trueValues: { age: 60 } });
+    const survival = row("s2", { probabilities: null, risk: -0.25, outcome: { time: 12, event: false }, fold: "1.2" });
+    const [heading, first, second] = parseCsv(encodePredictionsCsv([numbers, survival]));
+    expect(heading?.slice(4, -3)).toEqual(["fold", "value_age", "true_value_age", "risk", "time", "event"]);
+    expect(first?.slice(4, -3)).toEqual(["", "61.5", "60", "", "", ""]);
+    expect(second?.slice(4, -3)).toEqual(["1.2", "", "", "-0.25", "12", "false"]);
+  });
+});
+
+describe("encodePredictionsParquet", () => {
+  it("holds what the CSV holds", async () => {
+    const rows = [row("s1"), row("s2", { truth: null, decision: null, probabilities: null, threshold: null })];
+    const bytes = encodePredictionsParquet(rows);
+    const read = await parquetReadObjects({ file: bytes.slice().buffer });
+    expect(read).toMatchObject([
+      { slide: "s1", decision: "normal", probability_normal: 0.625, threshold: 0.5, error: null },
+      { slide: "s2", decision: null, probability_normal: null, threshold: null },
     ]);
   });
 });

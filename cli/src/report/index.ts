@@ -2,7 +2,7 @@ export { attentionGeoJson } from "./attention-geojson.ts";
 export { sumByCell } from "./cell-map.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
-export { encodePredictionsCsv } from "./predictions-file.ts";
+export { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "./predictions-file.ts";
 export { renderReport } from "./render-report.ts";
 export type {
   DataSummary,

@@ -1,46 +1,35 @@
+import { type Column, type CsvOptions, encodeCsv, encodeParquet, type Row, type Table } from "@parfocal/tables";
 import type { PredictionRow } from "./report-data.ts";
 
-/** Settings of {@link encodePredictionsCsv}. */
-export interface PredictionsCsvOptions {
-  /**
-   * Whether text that a spreadsheet would run as a formula (it starts with =, +, -, @, tab or carriage return) gets an apostrophe in
-   * front. Default true; false keeps such slide names byte for byte.
-   */
-  readonly isFormulaSafe?: boolean;
+/**
+ * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
+ * threshold stand, where there are any, `fold`, numbers as `value_<name>` and `true_value_<name>`, and `risk`, `time`, `event`.
+ */
+export function predictionsTable(rows: readonly PredictionRow[]): Table {
+  const classes = namesIn(rows, ({ probabilities }) => probabilities);
+  const numbers = namesIn(rows, ({ values, trueValues }) => ({ ...trueValues, ...values }));
+  const isSurvival = rows.some(({ risk, outcome }) => risk !== undefined || outcome !== undefined);
+  const columns: readonly Column[] = [
+    ...columnsOf("text", ["slide", "patient", "truth", "decision"]),
+    ...columnsOf("text", rows.some(({ fold }) => fold !== undefined) ? ["fold"] : []),
+    ...columnsOf("number", classes.map(probabilityColumn)),
+    ...columnsOf("number", [...numbers.map(valueColumn), ...numbers.map(trueValueColumn)]),
+    ...columnsOf("number", isSurvival ? ["risk", "time"] : []),
+    ...columnsOf("boolean", isSurvival ? ["event"] : []),
+    ...columnsOf("number", ["threshold"]),
+    ...columnsOf("text", ["model", "error"]),
+  ];
+  return { columns, rows: rows.map(tableRow) };
 }
 
-/**
- * Predictions as CSV: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Numbers in
- * full precision, empty cells for what does not exist.
- *
- * Source: RFC 4180 (CRLF, quotes doubled). No byte-order mark; UTF-8.
- */
-export function encodePredictionsCsv(rows: readonly PredictionRow[], options: PredictionsCsvOptions = {}): string {
-  const isFormulaSafe = options.isFormulaSafe ?? true;
-  const classes = [...new Set(rows.flatMap(({ probabilities }) => Object.keys(probabilities ?? {})))];
-  const header = [
-    "slide",
-    "patient",
-    "truth",
-    "decision",
-    ...classes.map((name) => `probability_${name}`),
-    "threshold",
-    "model",
-    "error",
-  ];
-  const body = rows.map((row) => [
-    row.slide,
-    row.patient,
-    row.truth,
-    row.decision,
-    ...classes.map((name) => row.probabilities?.[name]),
-    row.threshold,
-    row.model,
-    row.error && `${row.error.code}: ${row.error.message}`,
-  ]);
-  return [header, ...body]
-    .map((cells) => `${cells.map((cell) => csvCell(cell, isFormulaSafe)).join(",")}\r\n`)
-    .join("");
+/** Predictions as CSV; see `encodeCsv`. */
+export function encodePredictionsCsv(rows: readonly PredictionRow[], options: CsvOptions = {}): Uint8Array {
+  return encodeCsv(predictionsTable(rows), options);
+}
+
+/** Predictions as Parquet. */
+export function encodePredictionsParquet(rows: readonly PredictionRow[]): Uint8Array {
+  return encodeParquet(predictionsTable(rows));
 }
 
 /** Predictions as a JSON array with one object per line, so that it is one document and yet can be compared by line. */
@@ -48,9 +37,32 @@ export function encodePredictionsJson(rows: readonly PredictionRow[]): string {
   return `[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`;
 }
 
-function csvCell(value: string | number | null | undefined, isFormulaSafe: boolean): string {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const text = isFormulaSafe && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
+const probabilityColumn = (name: string) => `probability_${name}`;
+const valueColumn = (name: string) => `value_${name}`;
+const trueValueColumn = (name: string) => `true_value_${name}`;
+
+function columnsOf(type: Column["type"], names: readonly string[]): Column[] {
+  return names.map((name) => ({ name, type }));
+}
+
+type Numbers = Readonly<Record<string, number>> | null | undefined;
+
+function namesIn(rows: readonly PredictionRow[], numbersOf: (row: PredictionRow) => Numbers): string[] {
+  return [...new Set(rows.flatMap((row) => Object.keys(numbersOf(row) ?? {})))];
+}
+
+function tableRow(row: PredictionRow): Row {
+  const { slide, patient, truth, decision, fold, risk, outcome, threshold, model, error } = row;
+  return {
+    ...{ slide, patient, truth, decision, fold, risk, threshold, model },
+    ...renamed(row.probabilities, probabilityColumn),
+    ...renamed(row.values, valueColumn),
+    ...renamed(row.trueValues, trueValueColumn),
+    ...{ time: outcome?.time, event: outcome?.event },
+    error: error === undefined ? null : `${error.code}: ${error.message}`,
+  };
+}
+
+function renamed(numbers: Numbers, nameOf: (name: string) => string): Row {
+  return Object.fromEntries(Object.entries(numbers ?? {}).map(([name, value]) => [nameOf(name), value]));
 }

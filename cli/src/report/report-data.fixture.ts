@@ -39,7 +39,7 @@ export function fixtureRun(name = "training", nEpochs = 24, seed = 3n): Training
     epoch: i + 1,
     trainLoss: 0.12 + 0.6 * Math.exp(-i / 6) + 0.02 * rng.normal(),
     validationLoss: 0.3 + 0.42 * Math.exp(-i / 5) + 0.004 * i + 0.02 * rng.normal(),
-    validationAuroc: Math.min(1, 0.93 - 0.38 * Math.exp(-i / 4) + 0.01 * rng.normal()),
+    validationScore: Math.min(1, 0.93 - 0.38 * Math.exp(-i / 4) + 0.01 * rng.normal()),
   }));
   return { name, epochs, keptEpoch: 15 };
 }

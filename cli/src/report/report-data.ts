@@ -49,9 +49,11 @@ export interface TrainingRun {
     readonly epoch: number;
     readonly trainLoss: number;
     readonly validationLoss?: number | null;
-    /** Null when the validation part lacks a class. */
-    readonly validationAuroc?: number | null;
+    /** Larger is better; null when the validation part lacks a class. */
+    readonly validationScore?: number | null;
   }[];
+  /** What the score is. Default "AUROC". */
+  readonly scoreName?: string;
   /** Epoch whose weights were kept. */
   readonly keptEpoch?: number;
 }
@@ -68,6 +70,16 @@ export interface PredictionRow {
   readonly probabilities: Readonly<Record<string, number>> | null;
   /** Threshold that made the decision; null or absent for argmax. */
   readonly threshold?: number | null;
+  /** Regression: what the model says by the names of the numbers. */
+  readonly values?: Readonly<Record<string, number>>;
+  /** Regression: the numbers that are known. */
+  readonly trueValues?: Readonly<Record<string, number>>;
+  /** Survival: larger is sooner. */
+  readonly risk?: number;
+  /** Survival: when the event came, or until when it had not. */
+  readonly outcome?: { readonly time: number; readonly event: boolean };
+  /** Cross-validation: the fold that did not learn from the slide. */
+  readonly fold?: string;
   /** Resource name or reference of the model. */
   readonly model: string;
   /** Why there is no prediction. */

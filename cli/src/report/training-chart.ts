@@ -19,17 +19,17 @@ interface Measure {
 
 const TRAIN_LOSS: Measure = { name: "training loss", of: (epoch) => epoch.trainLoss };
 const VALIDATION_LOSS: Measure = { name: "validation loss", of: (epoch) => epoch.validationLoss };
-const VALIDATION_AUROC: Measure = { name: "validation AUROC", of: (epoch) => epoch.validationAuroc };
+const VALIDATION_SCORE: Measure = { name: "validation score", of: (epoch) => epoch.validationScore };
 
 /**
- * Training curves as an SVG document: loss above, validation AUROC below (when there is one), on one axis of epochs. The epoch
+ * Training curves as an SVG document: loss above, the validation score below (when there is one), on one axis of epochs. The epoch
  * whose weights were kept is marked when there is a single run.
  */
 export function renderTrainingChart(runs: readonly TrainingRun[]): string {
   const losses = [TRAIN_LOSS, VALIDATION_LOSS].filter((measure) => hasValues(runs, measure));
-  const aurocs = [VALIDATION_AUROC].filter((measure) => hasValues(runs, measure));
-  const panels = [losses, aurocs].filter((measures) => measures.length > 0);
-  const entries = legendEntries(runs, [...losses, ...aurocs]);
+  const scores = [VALIDATION_SCORE].filter((measure) => hasValues(runs, measure));
+  const panels = [losses, scores].filter((measures) => measures.length > 0);
+  const entries = legendEntries(runs, [...losses, ...scores]);
   const panelsHeight = panels.length * (PANEL_HEIGHT + GAP);
   const legendTop = 14 + panelsHeight + 30;
   const drawn = panels.map((measures, row) => {
@@ -37,7 +37,7 @@ export function renderTrainingChart(runs: readonly TrainingRun[]): string {
     return panel({ runs, measures, offset, top: 14 + row * (PANEL_HEIGHT + GAP), isLast: row === panels.length - 1 });
   });
   const height = legendTop + 20 * entries.length;
-  const title = aurocs.length > 0 ? "Loss and validation AUROC by epoch" : "Loss by epoch";
+  const title = scores.length > 0 ? `Loss and validation ${scoreName(runs)} by epoch` : "Loss by epoch";
   return chartDocument({ width: WIDTH, height, title, description: describeRuns(runs) }, [
     drawn,
     legend(entries, LEFT - 40, legendTop, 80),
@@ -54,9 +54,9 @@ interface PanelInput {
 }
 
 function panel({ runs, measures, offset, top, isLast }: PanelInput): Fragment {
-  const isAuroc = measures[0] === VALIDATION_AUROC;
+  const isScore = measures[0] === VALIDATION_SCORE;
   const values = measures.flatMap((measure) => runs.flatMap((run) => run.epochs.map(measure.of).filter(isNumber)));
-  const yAxis = valueAxis(values, isAuroc);
+  const yAxis = valueAxis(values, isScore ? scoreName(runs) : null);
   const frame = createFrame({
     left: LEFT,
     top,
@@ -73,7 +73,7 @@ function panel({ runs, measures, offset, top, isLast }: PanelInput): Fragment {
       return polyline(frame, points, seriesIndex(runs, offset + m, r), isMany ? "thin" : "series");
     }),
   );
-  return [frame.axes, keptMarker(frame, runs, isAuroc), lines];
+  return [frame.axes, keptMarker(frame, runs, isScore), lines];
 }
 
 /** With a few runs a colour is a run; else a colour is a measure. */
@@ -81,10 +81,18 @@ function seriesIndex(runs: readonly TrainingRun[], measure: number, run: number)
   return runs.length > 1 && runs.length <= MAX_NAMED_RUNS ? run : measure;
 }
 
+function nameOf(measure: Measure, runs: readonly TrainingRun[]): string {
+  return measure === VALIDATION_SCORE ? `validation ${scoreName(runs)}` : measure.name;
+}
+
+function scoreName(runs: readonly TrainingRun[]): string {
+  return runs[0]?.scoreName ?? "AUROC";
+}
+
 function legendEntries(runs: readonly TrainingRun[], measures: readonly Measure[]): { text: string; index: number }[] {
   if (runs.length > 1 && runs.length <= MAX_NAMED_RUNS) return runs.map(({ name }, index) => ({ text: name, index }));
   const suffix = runs.length > 1 ? ` (${runs.length} runs)` : "";
-  return measures.map(({ name }, index) => ({ text: name + suffix, index }));
+  return measures.map((measure, index) => ({ text: nameOf(measure, runs) + suffix, index }));
 }
 
 function epochAxis(runs: readonly TrainingRun[]): Axis {
@@ -103,26 +111,27 @@ function epochAxis(runs: readonly TrainingRun[]): Axis {
   return { min, max, ticks, label: "Epoch", format: String };
 }
 
-function valueAxis(values: readonly number[], isAuroc: boolean): Axis {
+function valueAxis(values: readonly number[], score: string | null): Axis {
+  const isScore = score !== null;
   const low = values.reduce((least, value) => Math.min(least, value), Infinity);
   const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
-  // AUROC is read against 1 and chance; loss against 0.
-  const min = isAuroc ? Math.min(0.5, Math.floor(low * 10) / 10) : Math.min(0, low);
-  const max = isAuroc ? 1 : high > 0 ? high * 1.05 : 1;
+  // A score is read against 1, AUROC against chance too; loss against 0.
+  const min = isScore ? Math.min(0.5, Math.floor(low * 10) / 10) : Math.min(0, low);
+  const max = isScore ? 1 : high > 0 ? high * 1.05 : 1;
   const ticks = niceTicks(min, max, 5);
-  const format = (value: number): string => (isAuroc ? value.toFixed(1) : formatSignificant(value));
-  return { min, max, ticks, label: isAuroc ? "AUROC" : "Loss", format };
+  const format = (value: number): string => (isScore ? value.toFixed(1) : formatSignificant(value));
+  return { min, max, ticks, label: score ?? "Loss", format };
 }
 
-function keptMarker(frame: Frame, runs: readonly TrainingRun[], isAuroc: boolean): Markup | null {
+function keptMarker(frame: Frame, runs: readonly TrainingRun[], isScore: boolean): Markup | null {
   const [run] = runs;
   const kept = run?.keptEpoch;
   if (run === undefined || kept === undefined || runs.length !== 1) return null;
   const x = frame.x(kept);
   const isRight = x > frame.left + frame.width - 130;
-  const auroc = run.epochs.find(({ epoch }) => epoch === kept)?.validationAuroc;
-  const text = isAuroc ? `AUROC ${formatMetric(auroc)}` : `kept: epoch ${kept}`;
-  const y = isAuroc ? frame.top + frame.height - 10 : frame.top + 14;
+  const score = run.epochs.find(({ epoch }) => epoch === kept)?.validationScore;
+  const text = isScore ? `${scoreName(runs)} ${formatMetric(score)}` : `kept: epoch ${kept}`;
+  const y = isScore ? frame.top + frame.height - 10 : frame.top + 14;
   return markup`<path class="reference" d="M${x} ${frame.top}v${frame.height}"/><text class="note" x="${isRight ? x - 6 : x + 6}" y="${y}" text-anchor="${isRight ? "end" : "start"}">${text}</text>`;
 }
 
