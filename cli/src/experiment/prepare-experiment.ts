@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { DomainError } from "@parfocal/errors";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import type { GatewayClients } from "../client/clients.ts";
+import { findFiles } from "../client/find-files.ts";
+import { findModel } from "../client/find-model.ts";
+import { importFiles } from "../client/import-files.ts";
+import { matchLabels } from "../client/labelled-bags.ts";
+import { presetSpec } from "../client/presets.ts";
+import type { MatchedRow } from "../cohort/match-bags.ts";
+import { readsRegions } from "../cohort/region-bags.ts";
+import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
+import { plural } from "../output/units.ts";
+import type { CommandContext } from "../run-command.ts";
+import type { Experiment } from "./experiment.ts";
+import { fillDefaults } from "./fill-defaults.ts";
+import type { LoadedExperiment } from "./load-experiment.ts";
+import { experimentDigest, resolveExperiment } from "./resolve-experiment.ts";
+import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.ts";
+
+/** An experiment with its data, ready to train. */
+export interface PreparedExperiment {
+  /** With every value that it runs by. */
+  readonly experiment: Experiment;
+  readonly matched: readonly MatchedRow[];
+  readonly task: commonV1.Task;
+  /** By its version; absent: from fresh weights. */
+  readonly start?: gatewayV1.Model;
+  /** SHA-256 of what is done, see `experimentDigest`. */
+  readonly configSha256: string;
+  /** SHA-256 of bags, labels and parts. */
+  readonly dataSha256: string;
+  /** With its task and every default. */
+  specFor(seed: bigint): commonV1.TrainingSpec;
+}
+
+/**
+ * Imports the experiment's files, matches its labels with bags and fills in what presets, models to start from, labels and the service
+ * say.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` when a file cannot be imported, `NOT_FOUND` for labels without bags, or a value refused.
+ */
+export async function prepareExperiment(
+  context: CommandContext,
+  clients: GatewayClients,
+  { experiment, resolve }: LoadedExperiment,
+): Promise<PreparedExperiment> {
+  const { parent, signal } = context;
+  await importData(context, clients, experiment.data.files);
+  const { preset, startFrom, data } = experiment;
+  const named = preset === undefined ? undefined : await presetSpec(clients, preset, signal);
+  const start = startFrom === undefined ? undefined : await findModel(clients, parent, startFrom, signal);
+  const base = start === undefined ? named : startedFrom(named ?? commonV1.TrainingSpec.fromPartial({}), start);
+  const open = (seed: bigint) => specFromExperiment(experiment, seed, base);
+  const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
+  const matched = await matchLabels(context, clients, { ...data, wantsRegions });
+  const bags = matched.map(({ bag }) => bag);
+  const task = taskFromExperiment(
+    experiment,
+    matched.map(({ row }) => row),
+  );
+  const specFor = (seed: bigint) => fillDefaults({ ...withLevelsOf(open(seed), bags), task }, resolve);
+  const spec = specFor(experiment.seeds[0] ?? 0n);
+  const resolved = resolveExperiment(experiment, { spec, ...(start && { startFrom: start.name }) });
+  return {
+    experiment: resolved,
+    matched,
+    task,
+    ...(start && { start }),
+    configSha256: experimentDigest(resolved, spec),
+    dataSha256: dataDigest(matched),
+    specFor,
+  };
+}
+
+async function importData(
+  { output, parent, signal }: CommandContext,
+  clients: GatewayClients,
+  paths: readonly string[],
+): Promise<void> {
+  if (paths.length === 0) return;
+  const files = await findFiles(paths);
+  const progress = output.progress("importing");
+  const onFile = (_: unknown, nDone: number) =>
+    progress.update({ fraction: nDone / files.length, text: `${nDone} of ${plural(files.length, "file")}` });
+  const outcomes = (await importFiles(clients, files, { parent, signal, onFile })).flat();
+  progress.end();
+  const failed = outcomes.filter((outcome) => outcome.kind === "error");
+  for (const { path, code, message } of failed) output.note(`failed: ${path}: ${code}: ${message}`);
+  if (failed.length === 0) return;
+  const message = `${failed.length} of ${plural(files.length, "file")} cannot be imported; nothing was trained`;
+  throw new DomainError("PRECONDITION_FAILED", message);
+}
+
+/** Says whether two runs saw the same data, without a name in it. */
+function dataDigest(matched: readonly MatchedRow[]): string {
+  const lines = matched.map(({ row: { line: _, slide: __, ...said }, bag }) =>
+    JSON.stringify([bag.name.slice(bag.name.lastIndexOf("/") + 1), Object.entries(said).sort()]),
+  );
+  return createHash("sha256").update(lines.sort().join("\n")).digest("hex");
+}
