@@ -8,6 +8,7 @@ import { createAttention } from "./handlers/attention.ts";
 import { createEvaluate } from "./handlers/evaluate.ts";
 import { createImportModel } from "./handlers/import-model.ts";
 import { createPredict } from "./handlers/predict.ts";
+import { createPredictMany } from "./handlers/predict-many.ts";
 import { createTrain } from "./handlers/train.ts";
 
 export { type AggregateConfig, aggregateConfigFromEnv, aggregateSettings } from "./config.ts";
@@ -29,6 +30,7 @@ export function startAggregate(
 function defineAggregate(deps: AggregateDeps) {
   return defineService(aggregateV1.AggregateServiceDefinition, {
     predict: createPredict(deps),
+    predictMany: createPredictMany(deps),
     attention: createAttention(deps),
     train: createTrain(deps),
     evaluate: createEvaluate(deps),
