@@ -24,9 +24,10 @@ import {
   type StageDeclaration,
   TILES,
 } from "./model.ts";
+import { declareOrdinal, ordinalLogits, withLogits } from "./ordinal-link.ts";
 import type { ParameterSpec } from "./parameter.ts";
 import { type Head, parseHead, parseReembedder, type Reembedder } from "./registry.ts";
-import { countLogits, parseTask, type Task } from "./task.ts";
+import { countLogits, headOutputs, parseTask, type Task } from "./task.ts";
 
 /** Everything that determines a model's architecture; JSON, with every default filled in. */
 export interface ModelConfig {
@@ -68,6 +69,7 @@ export type DropoutFunction = <T extends tf.Tensor>(site: DropoutSite, x: T) => 
 /** A model: an architecture without values. */
 export interface Model {
   readonly config: ModelConfig;
+  /** K, columns of a target; see `countLogits`. */
   readonly nLogits: number;
   /** Attention branches A; 0 without attention. */
   readonly nBranches: number;
@@ -121,7 +123,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
  */
 export function buildModel(config: unknown): Model {
   const { config: parsed, head, reembedder } = readModel(config);
-  const widths = { dIn: reembedder.outputWidth(parsed.dIn), nLogits: countLogits(parsed.task), link: parsed.task.link };
+  const widths = { dIn: reembedder.outputWidth(parsed.dIn), ...headOutputs(parsed.task) };
   const standardise: StageDeclaration = {
     parameters: parsed.standardise ? standardiseParameters(parsed.dIn) : [],
     dropoutSites: [],
@@ -130,13 +132,14 @@ export function buildModel(config: unknown): Model {
     standardise,
     reembed: reembedder.declare(parsed.dIn),
     head: onRows(reembedder.outputRows, head.declare(widths)),
+    task: declareOrdinal(parsed.task),
   };
   const declared = Object.entries(declarations).map(([prefix, stage]) => prefixed(stage, prefix));
   const sites = new Map(declared.flatMap((stage) => stage.dropoutSites).map((site) => [site.name, site]));
   const stages = createStages({ config: parsed, head, reembedder, widths, sites });
   return {
     config: parsed,
-    nLogits: widths.nLogits,
+    nLogits: countLogits(parsed.task),
     nBranches: head.countBranches(widths),
     parameters: declared.flatMap((stage) => stage.parameters),
     dropoutSites: [...sites.values()].filter((site) => site.probability > 0 || site.isDraw),
@@ -174,7 +177,12 @@ function createStages({ config, head, reembedder, widths, sites }: StageParts): 
       return reembedder.stem?.forward(ready, contextOf("reembed", parameters, dropout)) ?? ready;
     },
     body: (input, parameters, dropout) => reembedder.forward(input, contextOf("reembed", parameters, dropout)),
-    head: (tiles, parameters, dropout) => head.forward(tiles, contextOf("head", parameters, dropout), widths),
+    head(tiles, parameters, dropout) {
+      const output = head.forward(tiles, contextOf("head", parameters, dropout), widths);
+      if (config.task.kind !== "ordinal") return output;
+      const gaps = parameters["task.gaps"] as tf.Tensor1D | undefined;
+      return withLogits(output, (score) => ordinalLogits(config.task, score, gaps));
+    },
   };
 }
 
@@ -190,8 +198,12 @@ function readModel(json: unknown): { config: ModelConfig; head: Head; reembedder
   return { config: { dIn, standardise, reembed: reembedder.config, head: head.config, task }, head, reembedder };
 }
 
-/** @throws {DomainError} `INVALID_ARGUMENT` when one of head and task is there without the other. */
+/** @throws {DomainError} `INVALID_ARGUMENT` when one of head and task is there without the other, or the head needs classes. */
 function assertHeadFitsTask(head: string, { kind }: Task): void {
+  if (head === "clam" && !["binary", "multiclass", "multilabel"].includes(kind)) {
+    const message = `model.head.kind is clam, which sorts tiles by classes; a ${kind} task has none: take gated-abmil, which is the same without`;
+    throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "model.head.kind" } });
+  }
   if ((head === "none") === (kind === "embedding")) return;
   throw new DomainError(
     "INVALID_ARGUMENT",

@@ -1,9 +1,16 @@
-import { type CapturedGraph, type ConstantTensor, captureGraph, type Dim, type GraphPort, tf } from "@parfocal/tensor";
+import {
+  type CapturedGraph,
+  type ConstantTensor,
+  captureGraph,
+  type Dim,
+  type GraphPort,
+  type tf,
+} from "@parfocal/tensor";
+import { answerName, answerTensor } from "./answer.ts";
 import type { Model, ModelInput } from "./build-model.ts";
 import { countTokens } from "./mixer/token-layout.ts";
 import { KEPT_TILES, REGIONS, type SideInput, type SideTensors, TILES } from "./model.ts";
 import { assertWeightsFit, type Weights } from "./parameter.ts";
-import type { Task } from "./task.ts";
 
 /** Options of {@link captureAggregate}. */
 export interface ServingOptions {
@@ -67,8 +74,8 @@ export function constantsOf(model: Model, weights: Weights): Record<string, Cons
 
 /**
  * The aggregating graph of a model, any N. Of a model with a re-embedder it takes `tiles` `[N, D']` as that leaves them;
- * of one without, a bag (`features` `[N, D]`) and standardises it. Outputs `logits` `[K]`, `probabilities` `[C]` and, for
- * heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
+ * of one without, a bag (`features` `[N, D]`) and standardises it. Outputs `logits` `[K]`, the answer (`probabilities` `[C]`, `values`,
+ * `survival` or `risk`, see {@link answerName}) and, for heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
  *
  * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's; `PRECONDITION_FAILED` for a model
  * without a head.
@@ -83,15 +90,9 @@ export function captureAggregate(model: Model, weights: Weights, options: Servin
       const { logits, attention } = model.hasReembedder
         ? model.stages.head(tensors.tiles as tf.Tensor2D, tensors)
         : model.forward(modelInputFromPorts(tensors), tensors);
-      const probabilities = probabilityTensor(model.config.task, logits);
-      return attention === undefined ? { logits, probabilities } : { logits, probabilities, attention };
+      const { task } = model.config;
+      const outputs = { logits, [answerName(task)]: answerTensor(task, logits) };
+      return attention === undefined ? outputs : { ...outputs, attention };
     },
   });
-}
-
-/** Probabilities `[C]` from logits `[K]`; the same function as `probabilitiesFromLogits`, in f32. */
-export function probabilityTensor(task: Task, logits: tf.Tensor1D): tf.Tensor1D {
-  if (task.link === "softmax") return tf.softmax(logits);
-  const positive = tf.sigmoid(logits);
-  return task.kind === "binary" ? tf.concat1d([tf.sigmoid(tf.neg(logits)), positive]) : positive;
 }

@@ -1,3 +1,4 @@
+export { type AnswerName, answerFromLogits, answerName, probabilitiesFromLogits, probabilityTensor } from "./answer.ts";
 export {
   buildModel,
   type DropoutFunction,
@@ -14,7 +15,6 @@ export {
   bagPorts,
   captureAggregate,
   modelInputFromPorts,
-  probabilityTensor,
   type ServingOptions,
 } from "./capture-aggregate.ts";
 export {
@@ -91,4 +91,15 @@ export {
   type Weights,
 } from "./parameter.ts";
 export { HEAD_KINDS, REEMBEDDER_KINDS } from "./registry.ts";
-export { countLogits, type Link, parseTask, probabilitiesFromLogits, TASK_KINDS, type Task } from "./task.ts";
+export {
+  type CoxTask,
+  countLogits,
+  countThresholds,
+  hasClasses,
+  type Link,
+  parseTask,
+  type RegressionTask,
+  type SurvivalTask,
+  TASK_KINDS,
+  type Task,
+} from "./task.ts";

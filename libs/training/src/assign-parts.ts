@@ -1,6 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import { assertNoLeakage, type Split, splitPatients } from "@parfocal/metrics";
+import { parseTask, type Task } from "@parfocal/models";
 import type { LabelledBag, Part } from "./job.ts";
+import { stratumOf } from "./label.ts";
 import type { TrainSpec } from "./train-spec.ts";
 
 /**
@@ -9,13 +11,13 @@ import type { TrainSpec } from "./train-spec.ts";
  * @throws {DomainError} `INVALID_ARGUMENT` when only some bags carry a part; `LABEL_LEAKAGE` when a patient is in two
  * parts; `PRECONDITION_FAILED` when no bag trains or a part that should hold patients stays empty.
  */
-export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec): Split {
+export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec, task = parseTask(spec.model.task)): Split {
   const patients = patientsOf(bags);
   const nFixed = bags.filter((bag) => bag.part !== undefined).length;
   if (nFixed > 0 && nFixed < bags.length) {
     throw new DomainError("INVALID_ARGUMENT", `${nFixed} of ${bags.length} bags carry a part; either all do or none`);
   }
-  const split = nFixed > 0 ? explicitSplit(bags) : drawnSplit(bags, patients, spec);
+  const split = nFixed > 0 ? explicitSplit(bags) : drawnSplit(bags, patients, spec, task);
   assertNoLeakage(patients, split);
   if (split.train.length > 0) return split;
   throw new DomainError(
@@ -40,10 +42,10 @@ function explicitSplit(bags: readonly LabelledBag[]): Split {
   return { train: rows("train"), validation: rows("validation"), test: rows("test") };
 }
 
-function drawnSplit(bags: readonly LabelledBag[], patients: readonly string[], spec: TrainSpec): Split {
+function drawnSplit(bags: readonly LabelledBag[], patients: readonly string[], spec: TrainSpec, task: Task): Split {
   const { validationFraction: validation, testFraction: test } = spec.split;
   const fractions = { train: 1 - validation - test, validation, test };
-  const labels = bags.map((bag) => bag.label);
+  const labels = bags.map(({ label }) => stratumOf(label, task));
   const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions }, seed: spec.seed });
   if (split === undefined) throw new DomainError("INTERNAL", "the split gave no part");
   return split;

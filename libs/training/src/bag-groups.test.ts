@@ -2,7 +2,7 @@ import { writeBag } from "@parfocal/bags";
 import { parseTask } from "@parfocal/models";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assignParts, patientsOf } from "./assign-parts.ts";
-import { assertGroupsFit, groupBags, learningBag, plainLoss, speakerByLogits } from "./bag-groups.ts";
+import { assertGroupsFit, groupBags, learningBag, logitsOfGroup, plainLoss } from "./bag-groups.ts";
 import type { LabelledBag, TrainedModel, TrainJob } from "./job.ts";
 import { evaluateModel } from "./package/evaluate-model.ts";
 import { loadModel } from "./package/load-model.ts";
@@ -40,7 +40,7 @@ describe("the numbers of F24", () => {
       expect(learningBag([4, 7, 9], [0.5, 0.5, 0.5], rule, 1)).toBe(4);
       expect(learningBag([4, 7, 9], [0.7, 0.5, 0.5], rule, 1)).toBe(7);
     }
-    expect(speakerByLogits(SINGLE, [[1], [2], [2]])).toBe(1);
+    expect(logitsOfGroup(SINGLE, MIN, [[1], [2], [1.5]])).toEqual([2]);
   });
 });
 
@@ -65,8 +65,8 @@ describe("groups", () => {
   });
 
   it("must have one label, in a binary task", () => {
-    expect(() => assertGroupsFit(SINGLE, [[0, 1], [2]], [1, 1, 0])).not.toThrow();
-    expect(() => assertGroupsFit(SINGLE, [[0, 1, 2]], [1, 1, 0])).toThrow(
+    expect(() => assertGroupsFit(SINGLE, MIN, [[0, 1], [2]], [1, 1, 0])).not.toThrow();
+    expect(() => assertGroupsFit(SINGLE, MIN, [[0, 1, 2]], [1, 1, 0])).toThrow(
       "a group of 3 bags has the labels 1 and 0; it must have one",
     );
   });
@@ -196,14 +196,14 @@ describe("training on groups", () => {
     await publishModel(world.store, "models/groups/1", trained, { codeVersion: "test" });
     const loaded = await loadModel(world.store, "models/groups/1");
     expect(loaded.manifest.test?.groups).toMatchObject({ nBags: trained.testPredictions.length });
-    expect(loaded.manifest.test?.groups?.metricsOfMeans.auroc).toBeDefined();
+    expect(loaded.manifest.test?.groups?.metricsOfMeans?.auroc).toBeDefined();
     const tested = trained.testPredictions.map(({ index }) => bags[index] as LabelledBag & { patient: string });
-    const { report, probabilities } = await evaluateModel({ ...world, nowMs: () => 0 }, loaded, tested, SIGNAL);
-    expect(probabilities).toHaveLength(tested.length);
+    const { report, scores } = await evaluateModel({ ...world, nowMs: () => 0 }, loaded, tested, SIGNAL);
+    expect(scores).toHaveLength(tested.length);
     expect(report.nCases).toBe(trained.test?.nCases);
     expect(report.nCases).toBe(new Set(tested.map(({ patient }) => patient)).size);
     expect(report.metrics.auroc?.value).toBe(trained.test?.metrics.auroc?.value);
-    expect(report.groups?.ofMeans.metrics.auroc?.value).toBe(trained.test?.groups?.ofMeans.metrics.auroc?.value);
+    expect(report.groups?.ofMeans?.metrics.auroc?.value).toBe(trained.test?.groups?.ofMeans?.metrics.auroc?.value);
   });
 
   it("refuses tasks that are not binary", async () => {

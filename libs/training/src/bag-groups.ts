@@ -1,9 +1,11 @@
 import { DomainError } from "@parfocal/errors";
 import { probabilitiesFromLogits, type Task } from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
+import { hostLoss } from "./host-loss.ts";
 import type { LabelledBag } from "./job.ts";
-import { hostLoss } from "./loss.ts";
-import { encodeTarget, type Label } from "./target.ts";
+import type { Label } from "./label.ts";
+import { poolLogits } from "./pool-logits.ts";
+import { encodeTarget } from "./target.ts";
 import type { GroupRule } from "./train-spec.ts";
 
 /** Rows of bags that share a label, in their order; at least one. */
@@ -33,22 +35,31 @@ export function groupBags(
 /**
  * Checks that groups can be learnt from.
  *
- * @throws {DomainError} `INVALID_ARGUMENT` when the task is not binary, or for a group whose bags have different labels.
+ * @throws {DomainError} `INVALID_ARGUMENT` for `min-loss` when the task is not binary, or for a group whose bags have different labels.
  */
-export function assertGroupsFit(task: Task, groups: readonly BagGroup[], labels: readonly Label[]): void {
-  if (task.kind !== "binary") {
+export function assertGroupsFit(
+  task: Task,
+  rule: GroupRule,
+  groups: readonly BagGroup[],
+  labels: readonly Label[],
+): void {
+  if (rule.kind === "min-loss" && task.kind !== "binary") {
     const message = `groups.kind is min-loss, which takes a binary task; this one is ${task.kind}`;
     throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "groups.kind" } });
   }
   for (const group of groups) {
     const [first, ...others] = group.map((row) => labels[row]);
-    const other = others.find((label) => label !== first);
+    const other = others.find((label) => shown(label) !== shown(first));
     if (other === undefined) continue;
     throw new DomainError(
       "INVALID_ARGUMENT",
-      `a group of ${group.length} bags has the labels ${String(first)} and ${String(other)}; it must have one`,
+      `a group of ${group.length} bags has the labels ${shown(first)} and ${shown(other)}; it must have one`,
     );
   }
+}
+
+function shown(label: Label | undefined): string {
+  return JSON.stringify(label ?? null);
 }
 
 /** The label that the bags of a group share. */
@@ -58,7 +69,7 @@ export function labelOfGroup(bags: readonly Pick<LabelledBag, "label">[], group:
 
 /** Whether all bags of a group learn, with equal shares. */
 export function doAllLearn(rule: GroupRule | undefined, label: Label | undefined): boolean {
-  return rule?.negatives === "mean" && label === 0;
+  return rule?.kind === "min-loss" && rule.negatives === "mean" && label === 0;
 }
 
 /**
@@ -74,7 +85,7 @@ export function learningBag(
   rule: GroupRule | undefined,
   label: Label | undefined,
 ): number {
-  const sign = label === 0 && rule?.negatives === "max" ? -1 : 1;
+  const sign = label === 0 && rule?.kind === "min-loss" && rule.negatives === "max" ? -1 : 1;
   const best = losses.reduce((at, loss, i) => (sign * loss < sign * (losses[at] ?? Number.NaN) ? i : at), 0);
   return group[best] ?? -1;
 }
@@ -90,9 +101,16 @@ export function speaker(probabilities: readonly (readonly number[])[]): number {
   return probabilities.reduce((best, _, i) => (score(i) > score(best) ? i : best), 0);
 }
 
-/** {@link speaker} by logits. */
-export function speakerByLogits(task: Task, logits: readonly ArrayLike<number>[]): number {
-  return speaker(logits.map((of) => probabilitiesFromLogits(task, of)));
+/** The logits `[K]` by which a group is decided: pooled as its rule says, else those of the bag that speaks for it. */
+export function logitsOfGroup(
+  task: Task,
+  rule: GroupRule | undefined,
+  bags: readonly ArrayLike<number>[],
+): ArrayLike<number> {
+  const [first = []] = bags;
+  if (bags.length === 1) return first;
+  if (rule?.kind === "mean" || rule?.kind === "max") return poolLogits(task, rule.kind, bags).logits;
+  return bags[speaker(bags.map((of) => probabilitiesFromLogits(task, of)))] ?? first;
 }
 
 /** Mean over the bags of a group, `[C]`. */

@@ -3,20 +3,39 @@ import { createRng } from "@parfocal/metrics";
 import { captureGraph } from "@parfocal/tensor";
 import { type BagGroup, doAllLearn, labelOfGroup } from "./bag-groups.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
+import { losesTogether } from "./join-losses.ts";
 import type { Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { createFeeds, type FeedMaker, type Feeds } from "./step-feeds.ts";
-import { logitsBuild } from "./step-graphs.ts";
+import { logitsBuild, opinionsBuild } from "./step-graphs.ts";
 import { captureStepGraphs, hyperOf, phaseOf, type StepGraphs } from "./step-phase.ts";
 import type { ResidentState, TrainingState } from "./training-state.ts";
+import { choiceQuestion, togetherQuestion, withTangents } from "./update-questions.ts";
 
 /** An update that is about to be made. */
 export interface Update {
-  /** Groups of which the bag that learns has to be chosen, by the weights before the update. */
-  readonly undecided: readonly BagGroup[];
-  /** Its runs; `chosen` has the bags of the undecided groups. Every run that has a `loss` among its outputs is one bag's. */
-  runs(chosen: ReadonlyMap<BagGroup, number>): Generator<RunRequest, void, undefined>;
+  /** What has to be known of the weights before the update; absent: nothing. */
+  readonly question?: Question;
+  /** Its runs, by the answer where there was a question. Every run that has a `loss` among its outputs is one bag's. */
+  runs(answer: Answer): Generator<RunRequest, void, undefined>;
+}
+
+/** Something that the engine is asked before an update. */
+export interface Question {
+  readonly runs: Iterable<RunRequest>;
+  /** Which of the runs' outputs is looked at; runs without it are none. */
+  readonly output: string;
+  /** What the outputs of the runs, in their order, mean. */
+  answer(outputs: readonly Float32Array[]): Answer;
+}
+
+/** What an update has to know. */
+export interface Answer {
+  /** The bag that learns, of groups of which only one does. */
+  readonly chosen?: ReadonlyMap<BagGroup, number>;
+  /** `[S, K + 1]` by place in the update, see `tangentsOf`; absent: bags learn one by one. */
+  readonly tangents?: readonly Float32Array<ArrayBuffer>[];
 }
 
 /** What makes the runs of a training: the plan, its graphs, and where its state lies in the engine. */
@@ -46,7 +65,15 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
     return spec.optimiser.learningRate * scheduleFactor(spec.schedule, position);
   };
   const feeds = createFeeds(plan, resident);
-  const learns = (group: BagGroup) => doAllLearn(spec.groups, labelOfGroup(job.bags, group));
+  const { task } = plan.model.config;
+  const isTogether = losesTogether(task, spec.groups);
+  const learns = (group: BagGroup) => isTogether || doAllLearn(spec.groups, labelOfGroup(job.bags, group));
+  const opinionsOf = memoise((phase: Phase) => captureGraph(opinionsBuild(plan.model, phase)));
+  const inLogits = (row: number): RunRequest => ({
+    graph: logits,
+    feeds: { ...feeds.input(row), ...feeds.state },
+    fetches: { logits: { kind: "inline" } },
+  });
   return {
     plan,
     resident,
@@ -63,10 +90,18 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
         const batch = order.slice(i, i + spec.batchSize);
         const first = step;
         const hyper = hyperOf(plan, { phase, update, nUpdatesPerEpoch, learningRate: learningRateAt(update, state) });
+        const undecided = batch.filter((group) => group.length > 1 && !learns(group));
+        const bagsOf = (chosen: ReadonlyMap<BagGroup, number>) =>
+          learningRows(batch, chosen).map(({ row, place }) => feeds.bag(row, first + place, phase));
+        const question = isTogether
+          ? togetherQuestion(plan, batch, bagsOf(new Map()), { graph: opinionsOf(phase), state: feeds.state })
+          : undecided.length > 0
+            ? choiceQuestion(plan, undecided, undecided.flat().map(inLogits))
+            : undefined;
         yield {
-          undecided: batch.filter((group) => group.length > 1 && !learns(group)),
-          *runs(chosen) {
-            const bags = learningRows(batch, chosen).map(({ row, place }) => feeds.bag(row, first + place, phase));
+          ...(question && { question }),
+          *runs({ chosen = new Map(), tangents }) {
+            const bags = bagsOf(chosen).map((bag, place) => withTangents(bag, tangents?.[place], plan.model.nLogits));
             const update = { nGroups: batch.length, feeds: feeds.update(hyper) };
             yield* updateRuns(graphsOf(phase), bags, update, feeds);
           },
@@ -75,13 +110,7 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
       }
     },
     *logitRuns(rows) {
-      for (const row of rows) {
-        yield {
-          graph: logits,
-          feeds: { ...feeds.input(row), ...feeds.state },
-          fetches: { logits: { kind: "inline" } },
-        };
-      }
+      for (const row of rows) yield inLogits(row);
     },
   };
 }

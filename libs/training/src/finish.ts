@@ -1,16 +1,22 @@
 import type { RunRequest } from "@parfocal/engine";
-import { type CasePrediction, chooseThreshold, type ThresholdRule } from "@parfocal/metrics";
-import { captureAggregate, captureReembed, type Task, type Weights } from "@parfocal/models";
+import {
+  type CasePrediction,
+  type CensoringCurve,
+  censoringCurve,
+  chooseThreshold,
+  type ThresholdRule,
+} from "@parfocal/metrics";
+import { captureAggregate, captureReembed, countThresholds, type Task, type Weights } from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
-import type { BagGroup } from "./bag-groups.ts";
+import { labelOfGroup } from "./bag-groups.ts";
 import { unflattenWeights } from "./flat-layout.ts";
-import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { PartReport, ScoredBag, TrainedModel } from "./job.ts";
+import { eventOf } from "./label.ts";
 import type { TrainPlan } from "./plan.ts";
-import { groupCases, reportOnGroups } from "./report.ts";
+import { classCase, groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "./report.ts";
 import { type ChunkOptions, runGroupsInChunks } from "./run-in-chunks.ts";
+import { scoreFetches, scoreFrom } from "./score-outputs.ts";
 import { scoringRuns } from "./serving-runs.ts";
-import type { Label } from "./target.ts";
 import type { TrainingState } from "./training-state.ts";
 
 /**
@@ -32,12 +38,17 @@ export async function finishTraining(
   const validation = await scoreRows(plan, weights, split.validation, options);
   const test = await scoreRows(plan, weights, split.test, options);
   const { task } = model.config;
-  const cases = groupCases(casesOf(plan, validation), localGroups(plan, "validation"));
-  const { thresholds, isFitted } = fitThresholds(task, cases.speakers, spec.threshold);
+  const cases = groupCases(task, casesOf(plan, validation), localGroups(plan, "validation"));
+  const { thresholds, isFitted } = fitThresholds(task, cases.speakers.map(classCase), spec.threshold);
+  const censoring = censoringOf(plan);
   const report = (scored: readonly ScoredBag[], part: "validation" | "test"): PartReport | null =>
     scored.length === 0
       ? null
-      : reportOnGroups(task, casesOf(plan, scored), localGroups(plan, part), { thresholds, seed: spec.seed });
+      : reportOnGroups(task, casesOf(plan, scored), localGroups(plan, part), {
+          thresholds,
+          seed: spec.seed,
+          ...(censoring && { censoring }),
+        });
   return {
     model,
     spec,
@@ -57,10 +68,10 @@ export async function finishTraining(
 }
 
 /** The groups of a part as places among its rows; null without a rule for groups. */
-function localGroups({ split, groups, spec }: TrainPlan, part: "validation" | "test"): readonly BagGroup[] | null {
+function localGroups({ split, groups, spec }: TrainPlan, part: "validation" | "test"): ReportGroups | null {
   if (spec.groups === undefined) return null;
   const places = new Map(split[part].map((row, place) => [row, place]));
-  return groups[part].map((group) => group.map((row) => places.get(row) ?? -1));
+  return { rule: spec.groups, groups: groups[part].map((group) => group.map((row) => places.get(row) ?? -1)) };
 }
 
 async function scoreRows(
@@ -70,17 +81,16 @@ async function scoreRows(
   options: ChunkOptions,
 ): Promise<ScoredBag[]> {
   const scored: ScoredBag[] = [];
-  for await (const { results, first } of runGroupsInChunks(probabilityRuns(plan, weights, rows), options)) {
+  for await (const { results, first } of runGroupsInChunks(answerRuns(plan, weights, rows), options)) {
     for (const [i, { outputs }] of results.entries()) {
-      const probabilities = Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities"));
-      scored.push({ index: rows[first + i] ?? -1, probabilities });
+      scored.push({ index: rows[first + i] ?? -1, ...scoreFrom(plan.model.config.task, outputs) });
     }
   }
   return scored;
 }
 
 /** By the graphs that will be published, one after the other as the stages will run them. */
-function* probabilityRuns(
+function* answerRuns(
   plan: TrainPlan,
   weights: Weights,
   rows: readonly number[],
@@ -90,26 +100,33 @@ function* probabilityRuns(
     aggregate: captureAggregate(model, weights),
     ...(model.hasReembedder && { reembed: captureReembed(model, weights).whole }),
   };
-  const fetches = { probabilities: { kind: "inline" } } as const;
+  const fetches = scoreFetches(model.config.task);
   for (const row of rows) {
     yield scoringRuns(graphs, { feeds: plan.inputs[row]?.feeds ?? {} }, fetches, plan.scratchName);
   }
 }
 
-function casesOf({ job }: TrainPlan, scored: readonly ScoredBag[]): CasePrediction[] {
+function casesOf({ job }: TrainPlan, scored: readonly ScoredBag[]): ScoredCase[] {
   const patients = patientsOf(job.bags);
-  return scored.map(({ index, probabilities }) => ({
+  return scored.map(({ index, ...said }) => ({
     patient: patients[index] ?? "",
     label: job.bags[index]?.label ?? null,
-    probabilities,
+    ...said,
   }));
+}
+
+/** When patients of the training part were censored; undefined in tasks without times. */
+function censoringOf({ job, groups }: TrainPlan): CensoringCurve | undefined {
+  const times = groups.train.flatMap((group) => eventOf(labelOfGroup(job.bags, group)) ?? []);
+  if (times.length === 0) return undefined;
+  return censoringCurve({ times: times.map(({ time }) => time), events: times.map(({ isEvent }) => Number(isEvent)) });
 }
 
 /** What decides when the validation part cannot choose. */
 const DEFAULT_THRESHOLD = 0.5;
 
 /**
- * One threshold for binary, one per class for multi-label, none for multi-class tasks, chosen by `rule` on validation
+ * One threshold for binary, one per class for multi-label, none for other tasks, chosen by `rule` on validation
  * cases. A class whose validation cases cannot choose (one side missing, or none at all) keeps 0.5.
  */
 export function fitThresholds(
@@ -117,7 +134,7 @@ export function fitThresholds(
   cases: readonly CasePrediction[],
   rule: ThresholdRule,
 ): { readonly thresholds: readonly number[]; readonly isFitted: boolean } {
-  if (task.kind === "multiclass") return { thresholds: [], isFitted: false };
+  if (countThresholds(task) === 0) return { thresholds: [], isFitted: false };
   const columns = task.kind === "binary" ? [1] : task.classes.map((_, k) => k);
   const fitted = columns.map((column) => fitThreshold(cases, column, rule));
   return {
@@ -142,7 +159,7 @@ function fitThreshold(cases: readonly CasePrediction[], column: number, rule: Th
   ).threshold;
 }
 
-function truthOf(label: Label | null, column: number): number | null {
+function truthOf(label: CasePrediction["label"], column: number): number | null {
   if (label === null) return null;
   return typeof label === "number" ? Number(label === column) : (label[column] ?? null);
 }

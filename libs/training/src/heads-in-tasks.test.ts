@@ -2,9 +2,9 @@ import { createRng } from "@parfocal/metrics";
 import { buildModel, captureAggregate, initialiseParameters, type Model } from "@parfocal/models";
 import type { ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Label } from "./label.ts";
 import { createOptimiser, parseOptimiser } from "./optimiser.ts";
 import { trainStepBuild } from "./step-graphs.ts";
-import type { Label } from "./target.ts";
 import { bagTensors, distance, modelTensors, only, runCaptured, runEager, runInEngine } from "./testing/graph-runs.ts";
 import { openWorld, type World } from "./testing/world.ts";
 

@@ -22,6 +22,7 @@ export type {
   TrainedModel,
   TrainJob,
 } from "./job.ts";
+export { assertLabel, type EventTime, type Label } from "./label.ts";
 export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
 export { type EvaluateDeps, type EvaluatedBag, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
 export {
@@ -52,6 +53,7 @@ export {
   type PredictOptions,
   predictBag,
 } from "./package/predict-bag.ts";
+export { type BagOutcome, predictBags } from "./package/predict-bags.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export { pretrain } from "./pretrain/pretrain.ts";
@@ -71,6 +73,7 @@ export { publishMixer } from "./pretrain/publish-mixer.ts";
 export { createKeyedLock, type KeyedLock } from "./reembed/keyed-lock.ts";
 export { type ReembedDeps, type ReembedProgress, reembedBag } from "./reembed/reembed-bag.ts";
 export type { ScheduleConfig } from "./schedule.ts";
+export { riskFromLogits } from "./score.ts";
 export {
   applyStepBuild,
   gradStepBuild,
@@ -78,6 +81,5 @@ export {
   momentsBuild,
   trainStepBuild,
 } from "./step-graphs.ts";
-export { assertLabel, type Label } from "./target.ts";
 export { train } from "./train.ts";
 export { type GroupRule, parseTrainSpec, type SplitConfig, type TrainSpec, trainSpecJson } from "./train-spec.ts";

@@ -1,9 +1,10 @@
 import type { BagRef } from "@parfocal/bags";
 import type { Engine } from "@parfocal/engine";
-import type { EvaluationReport } from "@parfocal/metrics";
+import type { EvaluationReport, RegressionReport } from "@parfocal/metrics";
 import type { Model, Weights } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import type { Label } from "./target.ts";
+import type { Label } from "./label.ts";
+import type { ScoreName } from "./score.ts";
 import type { TrainSpec } from "./train-spec.ts";
 
 /** What a bag is used for. */
@@ -59,28 +60,37 @@ export interface EpochReport {
   readonly trainLoss: number;
   /** Mean over bags, or groups by the bag that speaks for each, of the plain loss; null without a validation part. */
   readonly validationLoss: number | null;
-  /** Macro over classes; null without a validation part or when every class lacks positives or negatives. */
+  /** Macro over classes; null without a validation part, when every class lacks positives or negatives, and in tasks that have none. */
   readonly validationAuroc: number | null;
+  /** The figure of the task, see `scoreName`; absent without a validation part. */
+  readonly validationScore?: { readonly name: ScoreName; readonly value: number | null };
   /** Step size of the epoch's last update. */
   readonly learningRate: number;
 }
 
-/** How a model does on a part. With a rule for groups the cases are groups, and their most positive bags speak for them. */
-export type PartReport = EvaluationReport & {
+/** How a model does on a part. With a rule for groups the cases are groups, decided by the rule. */
+export interface PartReport
+  extends Pick<EvaluationReport, "nCases" | "nPatients" | "metrics" | "classes" | "confusion"> {
+  /** Regression: by number. */
+  readonly targets?: RegressionReport["targets"];
+  /** Survival and Cox. */
+  readonly nEvents?: number;
   /** Present when the cases are groups. */
   readonly groups?: {
     readonly nBags: number;
-    /** The same with the mean of a group's probabilities in place of the greatest, by the same thresholds. */
-    readonly ofMeans: EvaluationReport;
+    /** Of `min-loss`: the same with the mean of a group's probabilities in place of the greatest, by the same thresholds. */
+    readonly ofMeans?: PartReport;
   };
-};
+}
 
-/** Probabilities of one bag of the job. */
+/** What the model says of one bag of the job. */
 export interface ScoredBag {
   /** Index into the job's bags. */
   readonly index: number;
-  /** `[C]`. */
-  readonly probabilities: readonly number[];
+  /** `[K]`. */
+  readonly logits: readonly number[];
+  /** Probabilities `[C]`, values, survival or risk: see `answerName`. */
+  readonly answer: readonly number[];
 }
 
 /** What a finished training leaves. */

@@ -1,8 +1,9 @@
 import type { BagTarget, Task } from "@parfocal/models";
 import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
+import type { Label } from "./label.ts";
 import { bagLoss, outputLoss } from "./loss.ts";
-import { encodeTarget, type Label, type TargetOptions } from "./target.ts";
+import { encodeTarget, type TargetOptions } from "./target.ts";
 
 const BINARY: Task = { kind: "binary", classes: ["no", "yes"], link: "softmax" };
 const LABELS: Task = { kind: "multilabel", classes: ["a", "b", "c"], link: "sigmoid" };

@@ -2,15 +2,18 @@ import { createHash } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import type { Split } from "@parfocal/metrics";
-import { buildModel, type Model } from "@parfocal/models";
-import { assignParts } from "./assign-parts.ts";
+import { buildModel, type Model, type Task } from "@parfocal/models";
+import { assertRecipeFits } from "./assert-recipe.ts";
+import { assignParts, patientsOf } from "./assign-parts.ts";
 import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup } from "./bag-groups.ts";
 import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts";
+import { fitTask } from "./fit-task.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
+import { assertLabel, type Label } from "./label.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
 import { openStart, type StartingWeights } from "./start-from.ts";
-import { assertLabel, encodeTarget, fitClassWeights } from "./target.ts";
+import { encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
 
 /** Groups by part, which add up to the part's rows. */
@@ -54,12 +57,17 @@ export interface TrainPlan {
  */
 export async function planTraining(job: TrainJob, deps: TrainDeps, signal: AbortSignal): Promise<TrainPlan> {
   const { spec, bags } = job;
-  const model = buildModel({ ...spec.model, dIn: commonWidth(bags.map(({ bag }) => bag)) });
-  assertDecides(model);
-  for (const { label } of bags) assertLabel(model.config.task, label);
-  const split = assignParts(bags, spec);
+  const dIn = commonWidth(bags.map(({ bag }) => bag));
+  // Whatever is wrong with the model is said before its labels are looked at.
+  const { task } = buildModel({ ...spec.model, dIn }).config;
+  assertDecides(task);
+  assertRecipeFits(spec, task);
+  for (const { label } of bags) assertLabel(task, label);
+  const split = assignParts(bags, spec, task);
   assertPartsSuffice(spec, split);
-  const groups = groupsOf(job, model, split);
+  const groups = groupsOf(job, task, split);
+  const fitted = fitTask(task, patientLabels(bags, groups.train));
+  const model = buildModel({ ...spec.model, dIn, task: fitted });
   const dataDigest = digestOfData(job, split, groups);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await readBagInputs(deps.store, refs, model, signal);
@@ -85,9 +93,9 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
 }
 
 /** @throws {DomainError} `INVALID_ARGUMENT` for a task that labels say nothing of. */
-function assertDecides({ hasHead, config }: Model): void {
-  if (hasHead) return;
-  const message = `task.kind is ${config.task.kind}; training on labels takes a task that decides something`;
+function assertDecides({ kind }: Task): void {
+  if (kind !== "embedding") return;
+  const message = `task.kind is ${kind}; training on labels takes a task that decides something`;
   throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "task.kind" } });
 }
 
@@ -134,14 +142,24 @@ function assertPartsSuffice(spec: TrainSpec, split: Split): void {
 }
 
 /** @throws {DomainError} `INVALID_ARGUMENT` for a rule that the task or the labels do not fit. */
-function groupsOf({ bags, spec }: TrainJob, model: Model, split: Split): PartGroups {
+function groupsOf({ bags, spec }: TrainJob, task: Task, split: Split): PartGroups {
   const of = (rows: readonly number[]) => groupBags(bags, rows, spec.groups);
   const groups = { train: of(split.train), validation: of(split.validation), test: of(split.test) };
   if (spec.groups !== undefined) {
     const labels = bags.map(({ label }) => label);
-    assertGroupsFit(model.config.task, [...groups.train, ...groups.validation, ...groups.test], labels);
+    assertGroupsFit(task, spec.groups, [...groups.train, ...groups.validation, ...groups.test], labels);
   }
   return groups;
+}
+
+/** The labels of groups, one per patient where groups of theirs have the same. */
+function patientLabels(bags: TrainJob["bags"], groups: readonly BagGroup[]): Label[] {
+  const patients = patientsOf(bags);
+  const known = groups.flatMap(([row = -1]): [string, Label][] => {
+    const label = bags[row]?.label;
+    return label === undefined ? [] : [[JSON.stringify([patients[row], label]), label]];
+  });
+  return [...new Map(known).values()];
 }
 
 function targetsOf(job: TrainJob, model: Model, split: Split, groups: PartGroups): Float32Array<ArrayBuffer>[] {

@@ -93,11 +93,11 @@ describe.each(CASES)("a model of regions: %s", (name, config, rows) => {
 
   it("trains, and predicts the same from the bag and from what its re-embedder leaves", async () => {
     expect(trained.history.every(({ trainLoss }) => Number.isFinite(trainLoss))).toBe(true);
-    const { index, probabilities } = trained.testPredictions[0] ?? { index: 0, probabilities: [] };
+    const { index, answer } = trained.testPredictions[0] ?? { index: 0, answer: [] };
     const ref = cohort[index]?.bag as BagRef;
-    expect((await predictBag(world, loaded, ref)).probabilities).toEqual(probabilities);
+    expect((await predictBag(world, loaded, ref)).probabilities).toEqual(answer);
     const left = await reembed(loaded, ref);
-    expect((await predictBag(world, loaded, left)).probabilities).toEqual(probabilities);
+    expect((await predictBag(world, loaded, left)).probabilities).toEqual(answer);
   });
 
   it("weighs what its head sees, and says where that lies", async () => {
@@ -179,12 +179,12 @@ describe.each([
     const prefix = `models/${head.kind}-${rows.replaceAll(" ", "-")}/1`;
     await publishModel(world.store, prefix, trained, { codeVersion: "test" });
     const loaded = await loadModel(world.store, prefix);
-    const { index, probabilities } = trained.testPredictions[0] ?? { index: 0, probabilities: [] };
+    const { index, answer } = trained.testPredictions[0] ?? { index: 0, answer: [] };
     const ref = cohort[index]?.bag as BagRef;
     const direct = await predictBag(world, loaded, ref, { wantsAttention: true });
-    expect(direct.probabilities).toEqual(probabilities);
+    expect(direct.probabilities).toEqual(answer);
     expect(direct.attention?.values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
-    expect((await predictBag(world, loaded, await reembed(loaded, ref))).probabilities).toEqual(probabilities);
+    expect((await predictBag(world, loaded, await reembed(loaded, ref))).probabilities).toEqual(answer);
   });
 });
 

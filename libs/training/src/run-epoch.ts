@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { speakerByLogits } from "./bag-groups.ts";
+import { logitsOfGroup } from "./bag-groups.ts";
 import { advanceSelection } from "./early-stopping.ts";
 import type { RunMaker } from "./epoch-runs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
@@ -7,7 +7,7 @@ import type { EpochReport } from "./job.ts";
 import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
 import { runUpdates } from "./run-updates.ts";
 import { advancePlateau } from "./schedule.ts";
-import { type ScoredLogits, scoreValidation, type ValidationScore } from "./score.ts";
+import { type ScoredLogits, scoreName, scoreValidation, type ValidationScore } from "./score.ts";
 import type { TrainingState } from "./training-state.ts";
 
 /**
@@ -27,12 +27,14 @@ export async function* runEpoch(
   assertFiniteWeights(taken.weights, epoch);
   const score = await validate(maker, options);
   const update = state.update + maker.nUpdatesPerEpoch;
+  const name = scoreName(maker.plan.model.config.task);
   const report = {
     epoch,
     nEpochs: maker.plan.spec.epochs,
     trainLoss,
     validationLoss: score?.loss ?? null,
-    validationAuroc: score?.auroc ?? null,
+    validationAuroc: name === "auroc" ? (score?.figure ?? null) : null,
+    ...(score && { validationScore: { name, value: score.figure } }),
     learningRate: maker.learningRateAt(update - 1, state),
   };
   return nextState(maker, { ...state, ...taken, epoch, update }, report, score);
@@ -60,7 +62,7 @@ async function* trainEpoch(
 }
 
 async function validate(maker: RunMaker, options: ChunkOptions): Promise<ValidationScore | null> {
-  const { groups, job, targets, model } = maker.plan;
+  const { groups, job, targets, model, spec } = maker.plan;
   if (groups.validation.length === 0) return null;
   const rows = groups.validation.flat();
   const logits: Float32Array[] = [];
@@ -70,10 +72,9 @@ async function validate(maker: RunMaker, options: ChunkOptions): Promise<Validat
   const { task } = model.config;
   const scored = groups.validation.map((group): ScoredLogits => {
     const ofGroup = logits.splice(0, group.length);
-    const best = group.length === 1 ? 0 : speakerByLogits(task, ofGroup);
-    const row = group[best] ?? -1;
+    const row = group[0] ?? -1;
     const [label, target] = [job.bags[row]?.label ?? 0, targets[row] ?? new Float32Array()];
-    return { label, target, logits: ofGroup[best] ?? new Float32Array() };
+    return { label, target, logits: logitsOfGroup(task, spec.groups, ofGroup) };
   });
   return scoreValidation(task, scored);
 }

@@ -55,7 +55,7 @@ describe("early stopping", () => {
     const stopping = parseEarlyStopping({ ...config });
     let state = INITIAL_SELECTION;
     for (const [i, [loss, auroc]] of scores.entries()) {
-      state = advanceSelection(state, { epoch: i + 1, loss, auroc }, stopping.metric);
+      state = advanceSelection(state, { epoch: i + 1, loss, figure: auroc }, stopping.metric);
       if (isExhausted(stopping, state, i + 1)) return i + 1;
     }
     return 0;
@@ -77,13 +77,13 @@ describe("early stopping", () => {
   });
 
   it("takes the lower loss between equal AUROCs", () => {
-    let state = advanceSelection(INITIAL_SELECTION, { epoch: 1, loss: 0.5, auroc: 1 }, "auroc");
-    state = advanceSelection(state, { epoch: 2, loss: 0.4, auroc: 1 }, "auroc");
-    state = advanceSelection(state, { epoch: 3, loss: 0.45, auroc: 1 }, "auroc");
+    let state = advanceSelection(INITIAL_SELECTION, { epoch: 1, loss: 0.5, figure: 1 }, "auroc");
+    state = advanceSelection(state, { epoch: 2, loss: 0.4, figure: 1 }, "auroc");
+    state = advanceSelection(state, { epoch: 3, loss: 0.45, figure: 1 }, "auroc");
     expect(state).toMatchObject({ bestEpoch: 2, bestValue: 1, nEpochsWithoutGain: 1 });
   });
 
   it("lets no epoch win by an AUROC that is undefined", () => {
-    expect(advanceSelection(INITIAL_SELECTION, { epoch: 1, loss: 0.5, auroc: null }, "auroc").bestEpoch).toBe(0);
+    expect(advanceSelection(INITIAL_SELECTION, { epoch: 1, loss: 0.5, figure: null }, "auroc").bestEpoch).toBe(0);
   });
 });

@@ -43,9 +43,9 @@ export async function openStart(
   };
 }
 
-/** The parameters that come from the model that a training starts from: all but the head's. */
+/** The parameters that come from the model that a training starts from: all but the head's and the task's. */
 function startedParameters({ parameters }: Pick<Model, "parameters">): readonly ParameterSpec[] {
-  return parameters.filter(({ name }) => !name.startsWith("head."));
+  return parameters.filter(({ name }) => !name.startsWith("head.") && !name.startsWith("task."));
 }
 
 function assertModelsFit(found: Model, model: Model): void {

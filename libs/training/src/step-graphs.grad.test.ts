@@ -2,8 +2,9 @@ import { buildModel, type Model } from "@parfocal/models";
 import { type CaptureOptions, type ConstantTensor, runEagerly } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
 import { flatLayout } from "./flat-layout.ts";
+import type { Label } from "./label.ts";
 import { gradStepBuild } from "./step-graphs.ts";
-import { encodeTarget, type Label } from "./target.ts";
+import { encodeTarget } from "./target.ts";
 import { filler } from "./testing/filler.ts";
 
 const D = 5;

@@ -16,7 +16,7 @@ import {
 } from "@parfocal/models";
 import { type CaptureOptions, dropout, type GraphPort, tf } from "@parfocal/tensor";
 import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
-import { outputLoss } from "./loss.ts";
+import { opinions, outputLoss, pulledLoss } from "./loss.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { groupOf, type Phase, partitionOf } from "./parameter-groups.ts";
 import { applyUpdate, gradientPort, type StepOptions, updatePorts, vectorPort } from "./update-graph.ts";
@@ -43,15 +43,26 @@ export function trainStepBuild(model: Model, optimiser: Optimiser, options: Step
 
 /**
  * Forward and backward of one bag. Outputs `loss` and `next.gradients` (`[P]`, of a frozen phase those of the head alone),
- * which is the gradient, plus the input `gradients` when `isAccumulating`.
+ * which is the gradient, plus the input `gradients` when `isAccumulating`. With `nOpinions`, S, it takes `pulls` `[S, K + 1]` in place of
+ * `target`: see `pulledLoss`.
  */
-export function gradStepBuild(model: Model, isAccumulating: boolean, phase: Phase = "joint"): CaptureOptions {
+export function gradStepBuild(
+  model: Model,
+  isAccumulating: boolean,
+  phase: Phase = "joint",
+  nOpinions?: number,
+): CaptureOptions {
   const layout = flatLayout(model.parameters);
   const accumulated: GraphPort[] = isAccumulating ? [gradientPort(layout, phase)] : [];
-  const name = isAccumulating ? "gradient-step" : "first-gradient-step";
+  const pulled = nOpinions === undefined ? "" : "pulled-";
+  const name = isAccumulating ? `${pulled}gradient-step` : `first-${pulled}gradient-step`;
+  const told: GraphPort =
+    nOpinions === undefined
+      ? targetPort(model)
+      : { name: "pulls", dtype: "f32", shape: [nOpinions, model.nLogits + 1] };
   return {
     name: phase === "frozen" ? `frozen-${name}` : name,
-    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), targetPort(model), ...accumulated],
+    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), told, ...accumulated],
     build(tensors) {
       const { loss, gradients } = lossAndGradients(model, layout, tensors, phase);
       const before = tensors.gradients;
@@ -74,6 +85,19 @@ export function applyStepBuild(model: Model, optimiser: Optimiser, options: Step
     build(tensors) {
       const gradients = tf.mul<tf.Tensor1D>(named(tensors, "gradients"), named(tensors, "scale"));
       return applyUpdate({ model, optimiser, layout, ...options }, tensors, gradients);
+    },
+  };
+}
+
+/** The model as a step runs it, dropout included, without a loss. Output `opinions` `[S, K]`: every set of logits that the loss looks at. */
+export function opinionsBuild(model: Model, phase: Phase = "joint"): CaptureOptions {
+  const layout = flatLayout(model.parameters);
+  return {
+    name: phase === "frozen" ? "frozen-opinions" : "opinions",
+    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase)],
+    build(tensors) {
+      const state = stateParameters(layout, tensors);
+      return { opinions: opinions(forwardOf(model, state, tensors, phase)(state)) };
     },
   };
 }
@@ -137,13 +161,17 @@ function lossAndGradients(
   phase: Phase,
 ): { loss: tf.Scalar; gradients: tf.Tensor1D } {
   const state = stateParameters(layout, tensors);
-  const forward = phase === "frozen" ? frozenForward(model, state, tensors) : jointForward(model, tensors);
+  const forward = forwardOf(model, state, tensors, phase);
   const moving = phase === "frozen" ? partitionOf(layout.trainable, phase).specsOf("head") : layout.trainable;
   const names = moving.map((spec) => spec.name);
   const loss = (...values: tf.Tensor[]): tf.Scalar => {
     const parameters = { ...state, ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])) };
     const output = forward(parameters);
-    const bag = outputLoss(model.config.task, output, named<tf.Tensor2D>(tensors, "target"));
+    const pulls = tensors.pulls as tf.Tensor2D | undefined;
+    const bag =
+      pulls === undefined
+        ? outputLoss(model.config.task, output, named<tf.Tensor2D>(tensors, "target"))
+        : pulledLoss(output, pulls);
     return Object.values(output.lossTerms).reduce<tf.Scalar>((sum, term) => tf.add(sum, term), bag);
   };
   const { value, grads } = tf.valueAndGrads(loss)(names.map((name) => named(state, name)));
@@ -151,6 +179,10 @@ function lossAndGradients(
 }
 
 type Forward = (parameters: ParameterTensors) => ModelOutput;
+
+function forwardOf(model: Model, state: ParameterTensors, tensors: Tensors, phase: Phase): Forward {
+  return phase === "frozen" ? frozenForward(model, state, tensors) : jointForward(model, tensors);
+}
 
 function jointForward(model: Model, tensors: Tensors): Forward {
   return (parameters) => model.forward(modelInputFromPorts(tensors), parameters, dropoutFrom(tensors));

@@ -1,8 +1,10 @@
+import type { Model } from "@parfocal/models";
 import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
 import { doAllLearn, labelOfGroup } from "./bag-groups.ts";
+import { losesTogether } from "./join-losses.ts";
 import { groupOf, movingGroups, type Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
-import { applyStepBuild, gradStepBuild, trainStepBuild } from "./step-graphs.ts";
+import { applyStepBuild, gradStepBuild, opinionsBuild, trainStepBuild } from "./step-graphs.ts";
 
 /** The graphs of a training: one fused step for updates of one bag, else gradients and update apart. */
 export type StepGraphs =
@@ -18,14 +20,22 @@ export type StepGraphs =
 export function captureStepGraphs(plan: TrainPlan, phase: Phase): StepGraphs {
   const { model, optimiser, spec } = plan;
   const options = { phase, layerDecay: spec.layerDecay };
-  if (nBagsPerUpdate(plan) === 1)
+  const isTogether = losesTogether(model.config.task, spec.groups);
+  if (nBagsPerUpdate(plan) === 1 && !isTogether)
     return { kind: "fused", step: captureGraph(trainStepBuild(model, optimiser, options)) };
+  const nOpinions = isTogether ? countOpinions(model, phase) : undefined;
   return {
     kind: "batched",
-    first: captureGraph(gradStepBuild(model, false, phase)),
-    next: captureGraph(gradStepBuild(model, true, phase)),
+    first: captureGraph(gradStepBuild(model, false, phase, nOpinions)),
+    next: captureGraph(gradStepBuild(model, true, phase, nOpinions)),
     apply: captureGraph(applyStepBuild(model, optimiser, options)),
   };
+}
+
+/** S, sets of logits that the loss of a bag looks at. */
+function countOpinions(model: Model, phase: Phase): number {
+  const [port] = captureGraph(opinionsBuild(model, phase)).outputs;
+  return Number(port?.shape[0] ?? 1);
 }
 
 /** Bags that an update learns from, at most. */

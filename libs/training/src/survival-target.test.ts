@@ -1,6 +1,7 @@
 import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
-import { bagLoss, hostLoss } from "./loss.ts";
+import { hostLoss } from "./host-loss.ts";
+import { bagLoss } from "./loss.ts";
 import { encodeSurvivalTarget, type SurvivalLabel, survivalRisk } from "./survival-target.ts";
 
 /** Four sigmoids whose loss the targets make a likelihood. */

@@ -3,12 +3,18 @@
  * S_k = Π_{j ≤ k} (1 - h_j).
  */
 import { DomainError } from "@parfocal/errors";
+import type { SurvivalTask } from "@parfocal/models";
 
 /** What is known of a patient: the bin in which the event came, or in which it had not come yet when watching ended. */
 export interface SurvivalLabel {
   /** 0 to K - 1. */
   readonly bin: number;
   readonly isCensored: boolean;
+}
+
+/** The interval that a time lies in, 0 to K - 1; times past the last edge lie in the last one. */
+export function binOfTime({ edges }: Pick<SurvivalTask, "edges">, time: number): number {
+  return edges.slice(1, -1).filter((edge) => edge <= time).length;
 }
 
 /**

@@ -1,8 +1,10 @@
 import { parseTask, type Task } from "@parfocal/models";
 import { runEagerly, type tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
-import { bagLoss, hostLoss } from "./loss.ts";
-import { encodeTarget, fitClassWeights, type Label } from "./target.ts";
+import { hostLoss } from "./host-loss.ts";
+import type { Label } from "./label.ts";
+import { bagLoss } from "./loss.ts";
+import { encodeTarget, fitClassWeights } from "./target.ts";
 
 const BINARY = parseTask({ kind: "binary", classes: ["no", "yes"] });
 const SINGLE = parseTask({ kind: "binary", classes: ["no", "yes"], link: "sigmoid" });

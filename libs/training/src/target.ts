@@ -3,11 +3,9 @@
  *
  * Smoothing, class weights, positive weights and masks of missing labels are all settled here, in f64 on the host; the graph sees two rows `[2, K]` and knows none of these options.
  */
-import { DomainError } from "@parfocal/errors";
-import { countLogits, type Task } from "@parfocal/models";
-
-/** What is known of a bag: the index of its class, or in multi-label tasks one entry per class: 1, 0 or null (unknown). */
-export type Label = number | readonly (number | null)[];
+import { countLogits, hasClasses, type RegressionTask, type Task } from "@parfocal/models";
+import { assertLabel, eventOf, type Label, listOf } from "./label.ts";
+import { binOfTime, encodeSurvivalTarget } from "./survival-target.ts";
 
 /** Options of {@link encodeTarget}. */
 export interface TargetOptions {
@@ -18,8 +16,9 @@ export interface TargetOptions {
 }
 
 /**
- * Targets `t` and weights `w` as rows `[2, K]` of one bag, whose loss is `sum w t (logsumexp(z) - z)` with a softmax and
- * `sum w (softplus(z) - t z)` with sigmoids. Multi-label averages over the labels that are known; unknown ones weigh 0.
+ * Targets `t` and weights `w` as rows `[2, K]` of one bag, whose loss is `sum w t (logsumexp(z) - z)` with a softmax, `sum w (softplus(z) - t z)`
+ * with sigmoids and `sum w rho(z - t)` of numbers, which are standardised. Multi-label and regression average over what is known; the
+ * unknown weighs 0. Of `cox` both rows are 0: its loss looks at all patients of an update, see `coxLoss`.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` as {@link assertLabel}.
  */
@@ -31,13 +30,42 @@ export function encodeTarget(task: Task, label: Label, options: TargetOptions): 
     rows[k] = target;
     rows[nLogits + k] = weight;
   };
-  if (typeof label !== "number") encodeMultilabel(label, options, put);
-  else if (task.link === "softmax") encodeClass(label, nLogits, options, put);
-  else encodeSingleLogit(label, options, put);
+  encodeInto(task, label, options, put);
   return rows;
 }
 
 type PutTarget = (k: number, target: number, weight: number) => void;
+
+function encodeInto(task: Task, label: Label, options: TargetOptions, put: PutTarget): void {
+  const [list, event] = [listOf(label), eventOf(label)];
+  if (task.kind === "regression" && list !== null) encodeNumbers(task, list, put);
+  else if (list !== null) encodeMultilabel(list, options, put);
+  else if (task.kind === "survival" && event !== null) {
+    const known = { bin: binOfTime(task, event.time), isCensored: !event.isEvent };
+    const rows = encodeSurvivalTarget(countLogits(task), known, task.alpha);
+    for (let k = 0; k < rows.length / 2; k++) put(k, rows[k] ?? 0, rows[rows.length / 2 + k] ?? 0);
+  } else if (typeof label === "number") {
+    if (task.kind === "ordinal") encodeOrdinal(label, task.classes.length, options, put);
+    else if (task.link === "softmax") encodeClass(label, task.classes.length, options, put);
+    else encodeSingleLogit(label, options, put);
+  }
+}
+
+/** Of each cut the probability that the class lies above it, by the same smoothing as other classes have. */
+function encodeOrdinal(label: number, nClasses: number, options: TargetOptions, put: PutTarget): void {
+  const { labelSmoothing, classWeights } = options;
+  for (let k = 0; k < nClasses - 1; k++) {
+    const spread = (labelSmoothing * (nClasses - 1 - k)) / nClasses;
+    put(k, Number(label > k) * (1 - labelSmoothing) + spread, classWeights[label] ?? 1);
+  }
+}
+
+function encodeNumbers(task: RegressionTask, numbers: readonly (number | null)[], put: PutTarget): void {
+  const nKnown = numbers.filter((value) => value !== null).length;
+  for (const [k, value] of numbers.entries()) {
+    if (value !== null) put(k, (value - (task.center[k] ?? 0)) / (task.scale[k] ?? 1), 1 / nKnown);
+  }
+}
 
 function encodeClass(label: number, nClasses: number, options: TargetOptions, put: PutTarget): void {
   const weight = options.classWeights[label] ?? 1;
@@ -65,33 +93,6 @@ function smoothed(label: number, smoothing: number): number {
   return label * (1 - smoothing) + smoothing / 2;
 }
 
-/**
- * Checks that a label is one of the task's.
- *
- * @throws {DomainError} `INVALID_ARGUMENT` for a class index outside [0, C), a list of another length than C, or a
- * multi-label list without any known entry.
- */
-export function assertLabel(task: Task, label: Label): void {
-  const nClasses = task.classes.length;
-  const isList = typeof label !== "number";
-  if (isList !== (task.kind === "multilabel")) {
-    const wanted = task.kind === "multilabel" ? "a list of labels" : "a class index";
-    throw new DomainError("INVALID_ARGUMENT", `a ${task.kind} task needs ${wanted} for every bag`);
-  }
-  if (!isList) {
-    if (Number.isInteger(label) && label >= 0 && label < nClasses) return;
-    throw new DomainError("INVALID_ARGUMENT", `class index is ${label}; it must be a whole number below ${nClasses}`);
-  }
-  if (label.length !== nClasses) {
-    throw new DomainError("INVALID_ARGUMENT", `a bag has ${label.length} labels; the task has ${nClasses} classes`);
-  }
-  const bad = label.find((value) => value !== null && value !== 0 && value !== 1);
-  if (bad !== undefined) throw new DomainError("INVALID_ARGUMENT", `a label is ${bad}; it must be 0, 1 or null`);
-  if (label.every((value) => value === null)) {
-    throw new DomainError("INVALID_ARGUMENT", "a bag has no known label; give at least one or leave the bag out");
-  }
-}
-
 /** Bounds of positive weights: rarer labels than 1 in 11 would otherwise make single bags dominate an epoch. */
 const POSITIVE_WEIGHT_BOUNDS = [0.1, 10] as const;
 
@@ -100,7 +101,7 @@ const POSITIVE_WEIGHT_BOUNDS = [0.1, 10] as const;
  * and 1 on average over the bags; multi-label: negatives over positives, clipped to [0.1, 10].
  */
 export function fitClassWeights(task: Task, labels: readonly Label[], mode: "none" | "balanced"): number[] {
-  if (mode === "none") return task.classes.map(() => 1);
+  if (mode === "none" || !hasClasses(task)) return task.classes.map(() => 1);
   if (task.kind === "multilabel") return task.classes.map((_, k) => positiveWeight(labels, k));
   const counts = task.classes.map((_, k) => labels.filter((label) => label === k).length);
   const nPresent = counts.filter((count) => count > 0).length;
@@ -108,7 +109,7 @@ export function fitClassWeights(task: Task, labels: readonly Label[], mode: "non
 }
 
 function positiveWeight(labels: readonly Label[], k: number): number {
-  const known = labels.map((label) => (typeof label === "number" ? null : label[k])).filter((value) => value !== null);
+  const known = labels.map((label) => listOf(label)?.[k] ?? null).filter((value) => value !== null);
   const nPositive = known.filter((value) => value === 1).length;
   const [low, high] = POSITIVE_WEIGHT_BOUNDS;
   return nPositive === 0 ? high : Math.min(high, Math.max(low, (known.length - nPositive) / nPositive));

@@ -1,7 +1,12 @@
 import { DomainError } from "@parfocal/errors";
 import type { ThresholdRule } from "@parfocal/metrics";
 import { type ConfigObject, createConfigReader } from "@parfocal/models";
-import { type EarlyStoppingConfig, parseEarlyStopping } from "./early-stopping.ts";
+import {
+  type EarlyStoppingConfig,
+  parseEarlyStopping,
+  SELECTION_METRICS,
+  type SelectionMetric,
+} from "./early-stopping.ts";
 import { type OptimiserConfig, parseOptimiser } from "./optimiser.ts";
 import { parseSchedule, type ScheduleConfig } from "./schedule.ts";
 
@@ -11,16 +16,23 @@ export interface SplitConfig {
   readonly testFraction: number;
 }
 
+/** How a group of bags that share a label, the slides of a specimen or of a patient, learns it and is decided. */
+export type GroupRule = MinLossRule | PooledRule;
+
 /**
- * How a group of bags that share a label, the slides of a specimen, learns it: of a positive group the bag with the least loss.
- * Binary tasks only.
+ * Of a positive group the bag with the least loss learns. Binary tasks only.
  *
  * Source: Zimmermann et al. 2026, eq. 9 (`negatives: "min"`).
  */
-export interface GroupRule {
+export interface MinLossRule {
   readonly kind: "min-loss";
   /** Negative groups: the bag with the least loss learns, all of them with equal shares, or the one with the greatest. */
   readonly negatives: "min" | "mean" | "max";
+}
+
+/** One answer for the group: of all its tiles as one bag, or of the mean or the greatest of its bags' logits, see `poolLogits`. */
+export interface PooledRule {
+  readonly kind: "joined" | "mean" | "max";
 }
 
 /** What to train and how; every field has a value. */
@@ -29,7 +41,7 @@ export interface TrainSpec {
   readonly model: ConfigObject;
   /** Passes over the training part at most. */
   readonly epochs: number;
-  /** Bags per update; with a rule for groups, groups. */
+  /** Bags per update; with a rule for groups, groups. Cox compares those of one update. */
   readonly batchSize: number;
   readonly optimiser: OptimiserConfig;
   /** Factor by which step sizes fall per layer from the head down; 1: all the same. See `layerScales`. */
@@ -47,12 +59,15 @@ export interface TrainSpec {
   /** Which weights are published: of the best epoch on the validation part, or of the last. */
   readonly selection: "best" | "last";
   /** What `best` means. */
-  readonly selectionMetric: "loss" | "auroc";
+  readonly selectionMetric: SelectionMetric;
   readonly split: SplitConfig;
   readonly threshold: ThresholdRule;
   /** Drives initialisation, order, dropout and split: same seed, same machine, same weights. */
   readonly seed: bigint;
 }
+
+/** Patients that Cox compares in an update unless told. */
+const COX_BATCH = 32;
 
 /** Seeds are unsigned 64-bit. */
 const SEED_LIMIT = 1n << 64n;
@@ -60,8 +75,8 @@ const SEED_LIMIT = 1n << 64n;
 /**
  * Reads a training specification. Only `model` is required; `seed` is a whole number or its decimal digits.
  *
- * Defaults: 40 epochs, batches of 1, AdamW at 1e-4 with decay 1e-5, constant step size, the same for all layers, nothing
- * frozen, no early stopping, no smoothing, equal classes, every bag by itself, selection `best` by AUROC, 15 % of the patients
+ * Defaults: 40 epochs, batches of 1 (Cox: 32), AdamW at 1e-4 with decay 1e-5, constant step size, the same for all layers, nothing
+ * frozen, no early stopping, no smoothing, equal classes, every bag by itself, selection `best` by the task's figure, 15 % of the patients
  * for validation and 15 % for the test, Youden threshold, seed 1.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` naming an unknown field, or field, value and bound.
@@ -71,10 +86,11 @@ export function parseTrainSpec(json: unknown): TrainSpec {
   const earlyStopping = reader.optionalObject("earlyStopping");
   const stopping = earlyStopping === undefined ? undefined : parseEarlyStopping(earlyStopping);
   const groups = parseGroups(reader.optionalObject("groups"));
+  const isCox = kindOf(reader.object("model")) === "cox";
   const spec: TrainSpec = {
     model: reader.object("model"),
     epochs: reader.number("epochs", { min: 1, max: 10_000, isInteger: true, fallback: 40 }),
-    batchSize: reader.number("batchSize", { min: 1, max: 4096, isInteger: true, fallback: 1 }),
+    batchSize: reader.number("batchSize", { min: 1, max: 4096, isInteger: true, fallback: isCox ? COX_BATCH : 1 }),
     optimiser: parseOptimiser(reader.object("optimiser", {})),
     layerDecay: reader.number("layerDecay", { min: Number.MIN_VALUE, max: 1, fallback: 1 }),
     frozenEpochs: reader.number("frozenEpochs", { min: 0, max: 10_000, isInteger: true, fallback: 0 }),
@@ -84,7 +100,7 @@ export function parseTrainSpec(json: unknown): TrainSpec {
     classWeights: reader.choice("classWeights", ["none", "balanced"], "none"),
     ...(groups && { groups }),
     selection: reader.choice("selection", ["best", "last"], "best"),
-    selectionMetric: reader.choice("selectionMetric", ["loss", "auroc"], stopping?.metric ?? "auroc"),
+    selectionMetric: reader.choice("selectionMetric", SELECTION_METRICS, stopping?.metric ?? "task"),
     split: parseSplit(reader.object("split", {})),
     threshold: parseThreshold(reader.object("threshold", { kind: "youden" })),
     seed: parseSeed(reader.scalar("seed", 1)),
@@ -104,10 +120,20 @@ export function groupRuleOf({ groups }: ConfigObject): GroupRule | undefined {
 function parseGroups(json: ConfigObject | undefined): GroupRule | undefined {
   if (json === undefined) return undefined;
   const reader = createConfigReader(json, "groups");
-  const kind = reader.choice("kind", ["none", "min-loss"]);
-  const negatives = reader.choice("negatives", ["min", "mean", "max"], "min");
+  const kind = reader.choice("kind", ["none", "min-loss", "joined", "mean", "max"]);
+  const rule: GroupRule | undefined =
+    kind === "none"
+      ? undefined
+      : kind === "min-loss"
+        ? { kind, negatives: reader.choice("negatives", ["min", "mean", "max"], "min") }
+        : { kind };
   reader.assertNoOthers();
-  return kind === "none" ? undefined : { kind, negatives };
+  return rule;
+}
+
+/** The task's kind as the model's JSON has it. */
+function kindOf({ task }: ConfigObject): unknown {
+  return typeof task === "object" && task !== null && "kind" in task ? task.kind : undefined;
 }
 
 function parseSplit(json: ConfigObject): SplitConfig {

@@ -3,16 +3,17 @@ import type { commonV1 } from "@parfocal/protocol";
 import type { PartMetrics } from "@parfocal/training";
 
 /**
- * Figures as the contract shows them: overall ones first, then those of each class. Where the cases are groups of bags, those
+ * Figures as the contract shows them: overall ones first, then those of each class or number. Where the cases are groups of bags, those
  * of the groups' means follow as `mean_<name>`.
  */
 export function evaluationFromMetrics(report: PartMetrics): commonV1.Evaluation {
   const perClass = report.classes.flatMap(({ name, metrics }) => metricsFromTable(metrics, name));
-  const { groups } = report;
-  const means = groups === undefined ? [] : metricsFromTable(groups.metricsOfMeans, "");
+  const { groups, targets } = report;
+  const means = groups?.metricsOfMeans === undefined ? [] : metricsFromTable(groups.metricsOfMeans, "");
+  const byNumber = (targets ?? []).flatMap(({ name, metrics }) => metricsFromTable(metrics, name));
   const ofMeans = means.map((metric) => ({ ...metric, name: `mean_${metric.name}` }));
   return {
-    metrics: [...metricsFromTable(report.metrics, ""), ...perClass, ...ofMeans],
+    metrics: [...metricsFromTable(report.metrics, ""), ...perClass, ...byNumber, ...ofMeans],
     slideCount: groups?.nBags ?? report.nCases,
     patientCount: report.nPatients,
     confusion: report.confusion?.flat() ?? [],

@@ -1,7 +1,7 @@
-import type { Task } from "@parfocal/models";
 import { commonV1 } from "@parfocal/protocol";
 import { choice, defined, type Fields, missing, optimiserFromWire } from "@parfocal/stage";
 import { architectureFromWire } from "./architecture-from-wire.ts";
+import { taskFromWire } from "./task-wire.ts";
 
 /**
  * The training specification of a request as the JSON that `parseTrainSpec` reads. What the client left out is left out:
@@ -23,12 +23,6 @@ export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fiel
     threshold: threshold && thresholdFromWire(threshold),
     groups: groups && groupsFromWire(groups),
   });
-}
-
-/** A task without its link. @throws {DomainError} `INVALID_ARGUMENT` for a kind that means nothing. */
-export function taskFromWire({ kind, classes }: commonV1.Task): Pick<Task, "kind" | "classes"> {
-  const kinds = { KIND_BINARY: "binary", KIND_MULTICLASS: "multiclass", KIND_MULTILABEL: "multilabel" } as const;
-  return { kind: choice<Task["kind"]>("task.kind", kinds, commonV1.task_KindToJSON(kind)), classes };
 }
 
 function recipeFromWire(recipe: commonV1.Recipe): Fields {
@@ -75,7 +69,7 @@ function scheduleFromWire({ kind, ...numbers }: commonV1.Schedule): Fields {
 }
 
 function stoppingFromWire({ metric, patience, minEpochs }: commonV1.EarlyStopping): Fields {
-  const metrics = { METRIC_UNSPECIFIED: undefined, METRIC_AUROC: "auroc", METRIC_LOSS: "loss" };
+  const metrics = { METRIC_UNSPECIFIED: undefined, METRIC_AUROC: "auroc", METRIC_LOSS: "loss", METRIC_TASK: "task" };
   return defined({
     metric: choice<string | undefined>("early_stopping.metric", metrics, commonV1.earlyStopping_MetricToJSON(metric)),
     patience,
@@ -84,7 +78,10 @@ function stoppingFromWire({ metric, patience, minEpochs }: commonV1.EarlyStoppin
 }
 
 function groupsFromWire({ kind, negatives }: commonV1.GroupRule): Fields {
-  const kinds = { KIND_UNSPECIFIED: "none", KIND_NONE: "none", KIND_MIN_LOSS: "min-loss" };
+  const kinds = {
+    ...{ KIND_UNSPECIFIED: "none", KIND_NONE: "none", KIND_MIN_LOSS: "min-loss" },
+    ...{ KIND_JOINED: "joined", KIND_MEAN: "mean", KIND_MAX: "max" },
+  };
   const words = {
     NEGATIVES_UNSPECIFIED: undefined,
     NEGATIVES_MIN: "min",

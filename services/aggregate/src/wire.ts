@@ -2,10 +2,18 @@
  * @file The messages of the stage in the domain's types and back; `spec-from-wire.ts` and `evaluation-to-wire.ts` are its
  * larger parts.
  */
-import type { Task } from "@parfocal/models";
+import { hasClasses, type Task } from "@parfocal/models";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import { bagRefFromWire, invalidField, type StoreRoot } from "@parfocal/stage";
-import type { BagPrediction, EpochReport, Label, LabelledBag, Part } from "@parfocal/training";
+import {
+  type BagPrediction,
+  type EpochReport,
+  type EventTime,
+  type Label,
+  type LabelledBag,
+  type Part,
+  riskFromLogits,
+} from "@parfocal/training";
 
 /** A labelled bag. @throws {DomainError} `INVALID_ARGUMENT` naming index and field; a label's own value is not repeated. */
 export function labelledBagFromWire(
@@ -25,7 +33,29 @@ export function labelledBagFromWire(
   };
 }
 
-function labelFromWire(
+function labelFromWire(task: Pick<Task, "kind" | "classes">, labelled: aggregateV1.LabelledBag, field: string): Label {
+  if (task.kind === "regression") return numbersFromWire(task.classes, labelled.values, field);
+  if (task.kind === "survival" || task.kind === "cox") return eventFromWire(task.kind, labelled.survival, field);
+  return classesFromWire(task, labelled, field);
+}
+
+function numbersFromWire(
+  names: readonly string[],
+  values: aggregateV1.LabelledBag["values"],
+  field: string,
+): (number | null)[] {
+  if (Object.keys(values).some((name) => !names.includes(name)))
+    throw invalidField(`${field}.values`, `has a name that is none of the ${names.length} numbers of the task`);
+  return names.map((name) => values[name] ?? null);
+}
+
+function eventFromWire(kind: Task["kind"], survival: commonV1.SurvivalTime | undefined, field: string): EventTime {
+  if (survival === undefined)
+    throw invalidField(`${field}.survival`, `is missing; a ${kind} task takes time and event`);
+  return { time: survival.time, isEvent: survival.event };
+}
+
+function classesFromWire(
   { kind, classes }: Pick<Task, "kind" | "classes">,
   labelled: aggregateV1.LabelledBag,
   field: string,
@@ -62,32 +92,38 @@ function partFromWire(part: commonV1.Part): Part | undefined {
 /** What the model says, as the contract shows it. */
 export function predictionToWire(
   task: Task,
-  prediction: Pick<BagPrediction, "probabilities" | "decision" | "thresholds" | "engineMs">,
+  prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "engineMs">,
 ): commonV1.Prediction {
-  const { probabilities, decision, thresholds, engineMs } = prediction;
+  const { answer, decision, thresholds, engineMs } = prediction;
   // A binary task has one threshold: the positive class's.
   const first = task.kind === "binary" ? 1 : 0;
+  const probabilities = task.classes.map((label, k) => ({
+    label,
+    probability: answer[k] ?? 0,
+    threshold: thresholds[k - first],
+  }));
   return {
-    probabilities: task.classes.map((label, k) => ({
-      label,
-      probability: probabilities[k] ?? 0,
-      threshold: task.kind === "multiclass" ? undefined : thresholds[k - first],
-    })),
+    probabilities: hasClasses(task) ? probabilities : [],
     decision: [...decision],
     engineMs,
-    values: [],
+    values: task.kind === "regression" ? task.classes.map((label, k) => ({ label, value: answer[k] ?? 0 })) : [],
+    survival: survivalToWire(task, prediction),
   };
 }
 
-/** A task, as the contract shows it. */
-export function taskToWire({ kind, classes }: Pick<Task, "kind" | "classes">): commonV1.Task {
-  const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL, KIND_UNSPECIFIED } = commonV1.Task_Kind;
-  const kinds = {
-    ...{ binary: KIND_BINARY, multiclass: KIND_MULTICLASS, multilabel: KIND_MULTILABEL },
-    // A model that only re-embeds decides nothing.
-    embedding: KIND_UNSPECIFIED,
-  };
-  return { kind: kinds[kind], classes: [...classes] };
+/** When the event comes; undefined in tasks without events. */
+function survivalToWire(
+  task: Task,
+  { logits, answer }: Pick<BagPrediction, "logits" | "answer">,
+): commonV1.SurvivalPrediction | undefined {
+  if (task.kind !== "survival" && task.kind !== "cox") return undefined;
+  const edges = task.kind === "survival" ? task.edges.slice(1) : [];
+  const curve = edges.map((time, k) => ({
+    time,
+    survival: answer[k] ?? 0,
+    hazard: 1 / (1 + Math.exp(-(logits[k] ?? 0))),
+  }));
+  return { risk: riskFromLogits(task, logits), curve };
 }
 
 /** An epoch, as the contract shows it. */
@@ -103,6 +139,7 @@ export function epochToWire(
     learningRate: report.learningRate,
     etaS: report.etaS ?? 0,
     bagsPerS: report.bagsPerS ?? 0,
-    scoreName: "",
+    validationScore: report.validationScore?.value ?? undefined,
+    scoreName: report.validationScore?.name ?? "",
   };
 }

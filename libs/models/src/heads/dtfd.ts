@@ -223,11 +223,12 @@ function meanLoss(logits: tf.Tensor2D, counts: tf.Tensor1D | undefined, { lossOf
   return counts === undefined ? tf.mean(each) : tf.div(tf.sum(tf.mul(each, counts)), tf.sum(counts));
 }
 
-/** Logits `[K]` whose probabilities are the mean of those of the rows of `logits` `[S, K]`. */
+/** Logits `[K]` whose probabilities are the mean of those of the rows of `logits` `[S, K]`; of numbers as they are, their mean. */
 function averaged(logits: tf.Tensor2D, { link }: HeadWidths): tf.Tensor1D {
   const [nSplits, nLogits] = logits.shape;
   if (nSplits === 1) return tf.reshape(logits, [nLogits]);
   const mean = (logs: tf.Tensor): tf.Tensor1D => tf.logSumExp(logs, 0); // but for log S, which cancels
+  if (link === "identity") return tf.mean(logits, 0);
   if (link === "softmax") return mean(logSoftmax(logits));
   return tf.sub(mean(tf.logSigmoid(logits)), mean(tf.logSigmoid(tf.neg(logits))));
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { countParameters } from "@parfocal/models";
+import { countParameters, countThresholds } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { BagSourceFacts } from "../job.ts";
 import {
@@ -37,11 +37,10 @@ function factsOf(
 ): ManifestFacts {
   const spec = checkpointSourceJson({ layout, settings, digest: sourceDigest });
   const { task } = model.config;
-  const nThresholds = { binary: 1, multiclass: 0, multilabel: task.classes.length, embedding: 0 }[task.kind];
   return {
     model: model.config,
     expects,
-    thresholds: new Array<number>(nThresholds).fill(DEFAULT_THRESHOLD),
+    thresholds: new Array<number>(countThresholds(task)).fill(DEFAULT_THRESHOLD),
     areThresholdsFitted: false,
     validation: null,
     test: null,

@@ -1,12 +1,11 @@
 import type { BagRef } from "@parfocal/bags";
-import type { CasePrediction } from "@parfocal/metrics";
 import { assertGroupsFit, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
-import { floatsFromHostTensor } from "../host-tensor.ts";
 import type { PartReport } from "../job.ts";
-import { reportOnGroups } from "../report.ts";
+import { assertLabel, type Label } from "../label.ts";
+import { type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
-import { assertLabel, type Label } from "../target.ts";
+import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { groupRuleOf } from "../train-spec.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
@@ -31,8 +30,8 @@ export interface EvaluatedBag {
 export interface ModelEvaluation {
   /** With the thresholds frozen in the model; of a model that was trained on groups the cases are groups. */
   readonly report: PartReport;
-  /** `[C]` by bag, in their order. */
-  readonly probabilities: readonly (readonly number[])[];
+  /** By bag, in their order. */
+  readonly scores: readonly BagScore[];
 }
 
 /** The bootstrap of every evaluation: the same model on the same bags gives the same intervals. */
@@ -57,34 +56,29 @@ export async function evaluateModel(
   const refs = bags.map(({ bag }) => bag);
   const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
   const scorer = await createScorer(loaded, inputs, signal);
-  const runs = inputs.map((input) => scorer.runs(input, { probabilities: { kind: "inline" } }));
-  const probabilities: number[][] = [];
+  const runs = inputs.map((input) => scorer.runs(input, scoreFetches(task)));
+  const scores: BagScore[] = [];
   try {
     for await (const { results } of runGroupsInChunks(runs, { ...deps, signal })) {
-      for (const { outputs } of results) {
-        probabilities.push(Array.from(floatsFromHostTensor(outputs.probabilities, "probabilities")));
-      }
+      for (const { outputs } of results) scores.push(scoreFrom(task, outputs));
     }
   } finally {
     await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
   }
-  const cases = bags.map(
-    ({ label, patient }, i): CasePrediction => ({
-      patient,
-      label,
-      probabilities: probabilities[i] ?? null,
-    }),
-  );
+  const cases = bags.flatMap(({ label, patient }, i): ScoredCase[] => {
+    const score = scores[i];
+    return score === undefined ? [] : [{ patient, label, ...score }];
+  });
   const { thresholds } = loaded.manifest;
-  return { report: reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED }), probabilities };
+  return { report: reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED }), scores };
 }
 
 /** Groups as the model was trained on them. @throws {DomainError} `INVALID_ARGUMENT` for a group of two labels. */
-function groupsOf({ manifest, model }: LoadedModel, bags: readonly EvaluatedBag[]) {
+function groupsOf({ manifest, model }: LoadedModel, bags: readonly EvaluatedBag[]): ReportGroups | null {
   const rule = groupRuleOf(manifest.spec);
   if (rule === undefined) return null;
   const groups = groupBags(bags, [...bags.keys()], rule);
   const labels = bags.map(({ label }) => label);
-  assertGroupsFit(model.config.task, groups, labels);
-  return groups;
+  assertGroupsFit(model.config.task, rule, groups, labels);
+  return { groups, rule };
 }

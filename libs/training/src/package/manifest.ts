@@ -43,11 +43,15 @@ export interface PartMetrics {
   }[];
   /** Row = truth, column = decision; null for multi-label. */
   readonly confusion: readonly (readonly number[])[] | null;
-  /** Present when the cases are groups of bags, for which the most positive bag speaks. */
+  /** Regression: by number, over the cases that know it. */
+  readonly targets?: readonly { readonly name: string; readonly nCases: number; readonly metrics: MetricTable }[];
+  /** Survival and Cox. */
+  readonly nEvents?: number;
+  /** Present when the cases are groups of bags, decided by the rule for groups. */
   readonly groups?: {
     readonly nBags: number;
-    /** By the mean of a group's probabilities instead, overall. */
-    readonly metricsOfMeans: MetricTable;
+    /** Of `min-loss`, where the most positive bag speaks: by the mean of a group's probabilities instead, overall. */
+    readonly metricsOfMeans?: MetricTable;
   };
 }
 
@@ -220,7 +224,7 @@ function metricsOrNull(json: ConfigObject | undefined): PartMetrics | null {
 
 /** The figures of a report that a manifest keeps. */
 export function partMetricsFromReport(report: PartReport): PartMetrics {
-  const { groups } = report;
+  const { groups, targets, nEvents } = report;
   return {
     nCases: report.nCases,
     nPatients: report.nPatients,
@@ -232,6 +236,10 @@ export function partMetricsFromReport(report: PartReport): PartMetrics {
       metrics,
     })),
     confusion: report.confusion,
-    ...(groups && { groups: { nBags: groups.nBags, metricsOfMeans: groups.ofMeans.metrics } }),
+    ...(targets && { targets }),
+    ...(nEvents !== undefined && { nEvents }),
+    ...(groups && {
+      groups: { nBags: groups.nBags, ...(groups.ofMeans && { metricsOfMeans: groups.ofMeans.metrics }) },
+    }),
   };
 }

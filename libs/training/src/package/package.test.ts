@@ -54,9 +54,9 @@ function bagAt(index: number): LabelledBag {
 describe("a published model", () => {
   it("predicts what the training reported, bit for bit", async () => {
     const loaded = await loadModel(world.store, PREFIX);
-    for (const { index, probabilities } of trained.testPredictions.slice(0, 5)) {
+    for (const { index, answer } of trained.testPredictions.slice(0, 5)) {
       const prediction = await predictBag(world, loaded, bagAt(index).bag);
-      expect(prediction.probabilities).toEqual(probabilities);
+      expect(prediction.probabilities).toEqual(answer);
       expect(prediction.attention).toBeUndefined();
     }
   });
@@ -88,8 +88,8 @@ describe("a published model", () => {
     const loaded = await loadModel(world.store, PREFIX);
     const bags = trained.testPredictions.map(({ index }) => ({ ...bagAt(index), patient: `p${index}` }));
     const deps = { ...world, nowMs: () => performance.now() };
-    const { report, probabilities } = await evaluateModel(deps, loaded, bags, SIGNAL);
-    expect(probabilities).toEqual(trained.testPredictions.map((each) => each.probabilities));
+    const { report, scores } = await evaluateModel(deps, loaded, bags, SIGNAL);
+    expect(scores.map(({ answer }) => answer)).toEqual(trained.testPredictions.map(({ answer }) => answer));
     expect(report.metrics.auroc?.value).toBe(trained.test?.metrics.auroc?.value);
   });
 

@@ -1,8 +1,10 @@
 import type { BagRef } from "@parfocal/bags";
 import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
-import type { Task } from "@parfocal/models";
+import { medianClass } from "@parfocal/metrics";
+import { hasClasses, type Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { floatsFromHostTensor } from "../host-tensor.ts";
+import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
 
@@ -17,10 +19,10 @@ export interface BagAttention {
 }
 
 /** What a model says of one bag. */
-export interface BagPrediction {
-  /** `[C]`, in the order of the task's classes. */
+export interface BagPrediction extends BagScore {
+  /** `[C]`, in the order of the task's classes; empty in tasks without classes, whose answer is no probability. */
   readonly probabilities: readonly number[];
-  /** Names of the classes decided for: one, or in multi-label tasks any number. */
+  /** Names of the classes decided for: one, or in multi-label tasks any number; none in tasks without classes. */
   readonly decision: readonly string[];
   /** What it was decided by: one for binary, one per class for multi-label, none for multi-class tasks. */
   readonly thresholds: readonly number[];
@@ -59,17 +61,28 @@ export async function predictBag(
 ): Promise<BagPrediction> {
   const input = await readServingInput(deps.store, ref, loaded, options.signal);
   const wantsAttention = options.wantsAttention === true && loaded.model.nBranches > 0;
-  const fetches = { probabilities: INLINE, ...(wantsAttention && { attention: INLINE }) };
+  const { task } = loaded.model.config;
+  const fetches = { ...scoreFetches(task), ...(wantsAttention && { attention: INLINE }) };
   const scorer = await createScorer(loaded, [input], options.signal);
   const results = await runAndTidy(deps.engine, scorer, scorer.runs(input, fetches), options.signal);
-  const result = results.at(-1);
-  const probabilities = Array.from(floatsFromHostTensor(result?.outputs.probabilities, "probabilities"));
-  const { thresholds } = loaded.manifest;
+  const { outputs } = results.at(-1) ?? {};
+  const attention = wantsAttention && { attention: attentionOf(loaded, input, outputs?.attention) };
+  return { ...predictionFrom(loaded, results), ...attention };
+}
+
+/** What the model says by the runs that scored one bag, without attention. */
+export function predictionFrom(
+  { model, manifest }: Pick<LoadedModel, "model" | "manifest">,
+  results: readonly RunResult[],
+): BagPrediction {
+  const { task } = model.config;
+  const score = scoreFrom(task, results.at(-1)?.outputs ?? {});
+  const { thresholds } = manifest;
   return {
-    probabilities,
-    decision: decide(loaded.model.config.task, probabilities, thresholds),
+    ...score,
+    probabilities: hasClasses(task) ? score.answer : [],
+    decision: decide(task, score.answer, thresholds),
     thresholds,
-    ...(wantsAttention && { attention: attentionOf(loaded, input, result?.outputs.attention) }),
     engineMs: results.reduce((sum, { engineMs }) => sum + engineMs, 0),
   };
 }
@@ -104,10 +117,12 @@ function attentionOf({ model }: LoadedModel, input: ServingInput, output: HostOu
 
 /**
  * Names of the decided classes. Binary: the positive class when its probability reaches the threshold. Multi-class: the
- * most probable, of equals the first. Multi-label: every class that reaches its threshold.
+ * most probable, of equals the first. Multi-label: every class that reaches its threshold. Ordinal: the median. None without classes.
  */
 export function decide(task: Task, probabilities: readonly number[], thresholds: readonly number[]): string[] {
   const { classes } = task;
+  if (!hasClasses(task)) return [];
+  if (task.kind === "ordinal") return classes.slice(medianClass(probabilities)).slice(0, 1);
   if (task.kind === "multilabel") return classes.filter((_, k) => reaches(probabilities[k], thresholds[k]));
   const index =
     task.kind === "binary"

@@ -4,7 +4,8 @@ import { initialiseParameters, type Model } from "@parfocal/models";
 import { type CapturedGraph, type CaptureOptions, type ConstantTensor, captureGraph, type GraphPort, runEagerly } from "@parfocal/tensor"; // biome-ignore format: one line
 import { flatLayout, flattenWeights } from "../flat-layout.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
-import { encodeTarget, type Label } from "../target.ts";
+import type { Label } from "../label.ts";
+import { encodeTarget } from "../target.ts";
 import { filler } from "./filler.ts";
 
 // Legend: N tiles, D features.

@@ -32,9 +32,9 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
       return { bag, label, patient: patients[index] ?? "", ...(group !== undefined && { group }) };
     });
     const deps = { engine, store, nowMs: () => performance.now() };
-    const { report, probabilities } = await evaluateModel(deps, loaded, cases, signal);
-    const predictions = probabilities.map((of) =>
-      predictionToWire(task, { probabilities: of, decision: decide(task, of, thresholds), thresholds, engineMs: 0 }),
+    const { report, scores } = await evaluateModel(deps, loaded, cases, signal);
+    const predictions = scores.map((score) =>
+      predictionToWire(task, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 }),
     );
     return { evaluation: evaluationFromMetrics(partMetricsFromReport(report)), predictions };
   };

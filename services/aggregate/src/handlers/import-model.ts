@@ -6,8 +6,7 @@ import { readVerified } from "@parfocal/store";
 import { importCheckpoint, loadModel, publishCheckpoint } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { findPackage, publishedFromModel } from "../published-model.ts";
-import { taskFromWire } from "../spec-from-wire.ts";
-import { taskToWire } from "../wire.ts";
+import { taskFromWire, taskToWire } from "../task-wire.ts";
 
 /** Largest checkpoint: it is read into memory whole, and those of aggregators have some 10 MB. */
 const MAX_BYTES = 1024 ** 3;

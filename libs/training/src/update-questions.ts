@@ -1,0 +1,69 @@
+/**
+ * What the engine is asked before an update that bags do not make one by one.
+ */
+import type { RunRequest, TensorSource } from "@parfocal/engine";
+import type { CapturedGraph } from "@parfocal/tensor";
+import { type BagGroup, labelOfGroup, learningBag, plainLoss } from "./bag-groups.ts";
+import type { Question } from "./epoch-runs.ts";
+import { hostTensorFromFloats } from "./host-tensor.ts";
+import { type OpinionGroup, tangentsOf } from "./join-losses.ts";
+import type { TrainPlan } from "./plan.ts";
+import type { Feeds } from "./step-feeds.ts";
+
+/** Which bag of each undecided group learns; `runs` score their bags, without dropout, in the groups' order. */
+export function choiceQuestion(
+  { job, model, spec }: TrainPlan,
+  undecided: readonly BagGroup[],
+  runs: readonly RunRequest[],
+): Question {
+  return {
+    runs,
+    output: "logits",
+    answer(outputs) {
+      const logits = [...outputs];
+      const chosen = undecided.map((group): [BagGroup, number] => {
+        const label = labelOfGroup(job.bags, group);
+        const losses = logits.splice(0, group.length).map((z) => plainLoss(model.config.task, label ?? 0, z));
+        return [group, learningBag(group, losses, spec.groups, label)];
+      });
+      return { chosen: new Map(chosen) };
+    },
+  };
+}
+
+/** What the bags of an update, in the order of its groups, think: their loss is one. */
+export function togetherQuestion(
+  { job, model, spec, targets }: TrainPlan,
+  batch: readonly BagGroup[],
+  bags: readonly Feeds[],
+  { graph, state }: { readonly graph: CapturedGraph; readonly state: Feeds },
+): Question {
+  const runs = bags.map((bag): RunRequest => {
+    const { target: _, ...feeds } = bag;
+    return { graph, feeds: { ...feeds, ...state }, fetches: { opinions: { kind: "inline" } } };
+  });
+  return {
+    runs,
+    output: "opinions",
+    answer(outputs) {
+      const opinions = [...outputs];
+      const groups = batch.map(
+        (group): OpinionGroup => ({
+          label: labelOfGroup(job.bags, group) ?? 0,
+          target: targets[group[0] ?? -1] ?? [],
+          opinions: opinions.splice(0, group.length),
+        }),
+      );
+      return { tangents: tangentsOf(model.config.task, spec.groups, groups) };
+    },
+  };
+}
+
+/** A bag's feeds with its tangents in place of its target. */
+export function withTangents(bag: Feeds, tangents: Float32Array<ArrayBuffer> | undefined, nLogits: number): Feeds {
+  if (tangents === undefined) return bag;
+  const { target: _, ...feeds } = bag;
+  const tensor = hostTensorFromFloats([tangents.length / (nLogits + 1), nLogits + 1], tangents);
+  const pulls: TensorSource = { kind: "inline", tensor };
+  return { ...feeds, pulls };
+}
