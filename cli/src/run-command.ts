@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import type { CallerOptions } from "./client/caller.ts";
 import type { Connection } from "./client/connect.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeFromError } from "./exit-codes.ts";
 import { createOutput, type Output } from "./output/output.ts";
 
 /** The options that every command has. */
-interface GlobalOptions {
+interface GlobalOptions extends CallerOptions {
   readonly json?: boolean;
   readonly gateway?: string;
   readonly project: string;
@@ -44,7 +45,8 @@ export async function runCommand(
   const gateway = globals.gateway ?? (process.env.PARFOCAL_GATEWAY || undefined);
   const connect = async () => {
     const { connectGateway } = await import("./client/connect.ts");
-    return connectGateway({ gateway, env });
+    const { callerFromOptions } = await import("./client/caller.ts");
+    return connectGateway({ gateway, env, caller: callerFromOptions(globals, process.env) });
   };
   try {
     process.exitCode = await work({

@@ -4,7 +4,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { gatewayV1, googleLongrunning } from "@parfocal/protocol";
-import { type Channel, createChannelTo, createSilentLogger, createStageClient } from "@parfocal/runtime";
+import {
+  type Channel,
+  createChannelTo,
+  createSilentLogger,
+  createStageClient,
+  type StageClientOptions,
+} from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
 import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
@@ -14,16 +20,16 @@ import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
 export type ServiceEnv = Readonly<Record<string, string>>;
 
 /** Clients of a gateway on one channel. */
-export function createClients(address: string) {
-  const channel = createChannelTo(address);
+export function createClients(address: string, options: StageClientOptions = {}) {
+  const channel = createChannelTo(address, options.channel);
   return {
     channel,
-    bags: createStageClient(gatewayV1.BagServiceDefinition, channel).calls,
-    models: createStageClient(gatewayV1.ModelServiceDefinition, channel).calls,
-    training: createStageClient(gatewayV1.TrainingServiceDefinition, channel).calls,
-    prediction: createStageClient(gatewayV1.PredictionServiceDefinition, channel).calls,
-    operations: createStageClient(googleLongrunning.OperationsDefinition, channel).calls,
-    watching: createStageClient(gatewayV1.OperationServiceDefinition, channel).calls,
+    bags: createStageClient(gatewayV1.BagServiceDefinition, channel, options).calls,
+    models: createStageClient(gatewayV1.ModelServiceDefinition, channel, options).calls,
+    training: createStageClient(gatewayV1.TrainingServiceDefinition, channel, options).calls,
+    prediction: createStageClient(gatewayV1.PredictionServiceDefinition, channel, options).calls,
+    operations: createStageClient(googleLongrunning.OperationsDefinition, channel, options).calls,
+    watching: createStageClient(gatewayV1.OperationServiceDefinition, channel, options).calls,
   };
 }
 

@@ -1,7 +1,7 @@
 import { DomainError } from "@parfocal/errors";
-import { createLogger, createSilentLogger, type Logger, type LogLevel } from "@parfocal/runtime";
+import { createLogger, createSilentLogger, isLoopbackHost, type Logger, type LogLevel } from "@parfocal/runtime";
 import { StartError, UsageError } from "../exit-codes.ts";
-import { createGatewayClients, type GatewayClients } from "./clients.ts";
+import { type Caller, createGatewayClients, type GatewayClients } from "./clients.ts";
 import { FREE_PORTS, startEmbedded } from "./embedded.ts";
 import { canConnect, findEndpoint } from "./endpoint-file.ts";
 
@@ -29,6 +29,8 @@ export interface ConnectOptions {
   readonly gateway?: string | undefined;
   /** Environment of the services, the store included. */
   readonly env: NodeJS.ProcessEnv;
+  /** How the gateway is known and who calls it; absent: plain text, and nobody in particular. */
+  readonly caller?: Caller;
 }
 
 /**
@@ -37,23 +39,31 @@ export interface ConnectOptions {
  *
  * @throws {UsageError} for an address that is none. @throws {DomainError} `UNREACHABLE`. @throws {StartError} when the services cannot start here.
  */
-export async function connectGateway({ gateway, env }: ConnectOptions): Promise<Connection> {
+export async function connectGateway({ gateway, env, caller = {} }: ConnectOptions): Promise<Connection> {
   if (gateway !== undefined && !ADDRESS.test(gateway)) throw new UsageError(`--gateway "${gateway}" is not host:port`);
   const address = gateway ?? (await findEndpoint(env.PARFOCAL_STORE || DEFAULT_STORE));
-  if (address === undefined) return startOwn(env);
+  if (address === undefined) return startOwn(env, caller);
+  assertTokenIsSafe(address, caller);
   if (gateway !== undefined && !(await canConnect(gateway, CONNECT_MS))) {
     throw new DomainError("UNREACHABLE", `no gateway answers at ${gateway}`);
   }
-  const clients = createGatewayClients(address);
+  const clients = createGatewayClients(address, caller);
   return { clients, address, isEmbedded: false, close: async () => clients.close() };
 }
 
-async function startOwn(env: NodeJS.ProcessEnv): Promise<Connection> {
+/** A token that is read on the way is as good as a password. */
+function assertTokenIsSafe(address: string, { credentials, bearerToken }: Caller): void {
+  const host = address.slice(0, address.lastIndexOf(":"));
+  if (bearerToken === undefined || credentials !== undefined || isLoopbackHost(host)) return;
+  throw new UsageError("a token is not sent to another machine in plain text; --tls or --tls-ca encrypts");
+}
+
+async function startOwn(env: NodeJS.ProcessEnv, caller: Caller): Promise<Connection> {
   const embedded = await startEmbedded(env, FREE_PORTS, createQuietLogger(env)).catch((cause: unknown) => {
     throw new StartError("the services cannot start", { cause });
   });
   const address = embedded.addresses.gateway;
-  const clients = createGatewayClients(address);
+  const clients = createGatewayClients(address, caller);
   return {
     clients,
     address,

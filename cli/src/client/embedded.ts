@@ -1,4 +1,4 @@
-import type { Logger } from "@parfocal/runtime";
+import { type Logger, securitySettings } from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
 import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
@@ -30,17 +30,25 @@ interface Part {
 }
 
 /**
+ * What stages beside a gateway are told: they serve its process alone, so that who calls is asked at one door, and one
+ * process has one metrics port, the gateway's.
+ */
+const STAGE_ENV: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.values(securitySettings).map(({ env }) => [env, ""])),
+  ...{ HOST: "127.0.0.1", PARFOCAL_ALLOW_REMOTE: "false", PARFOCAL_METRICS_PORT: "" },
+};
+
+/**
  * Starts the stages, then a gateway that knows them, from the same settings as the standalone services.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for a bad setting, `UNREACHABLE` when a port is taken, `CONFLICT` when another
  *   gateway runs on the same store, `DEVICE_MISSING`.
  */
 export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts, logger: Logger): Promise<Embedded> {
-  // One process has one metrics port: the gateway's.
   const envOf = (name: ServiceName): NodeJS.ProcessEnv => ({
     ...env,
     PORT: String(ports[name]),
-    ...(name === "gateway" ? {} : { PARFOCAL_METRICS_PORT: "" }),
+    ...(name === "gateway" ? {} : STAGE_ENV),
   });
   const gatewayConfig = gatewayConfigFromEnv(envOf("gateway"));
   const started: Part[] = [];

@@ -12,6 +12,7 @@ export {
   type Settings,
   settingsTable,
 } from "./config/parse-env.ts";
+export { securitySettings } from "./config/security-settings.ts";
 export {
   choiceSetting,
   flagSetting,
@@ -24,6 +25,7 @@ export {
 export { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, toRpcError } from "./error-map.ts";
 export { domainErrorFromRpc } from "./errors/domain-error-from-rpc.ts";
 export { ERROR_DOMAIN, RETRY_AFTER_KEY } from "./errors/rpc-details.ts";
+export { createCallerCredentials } from "./security/caller-credentials.ts";
 export {
   createStageCredentials,
   type StageCredentials,

@@ -12,6 +12,8 @@ export interface StageClientOptions {
   readonly retry?: RetryOptions;
   /** Names of idempotent unary methods, e.g. `["Predict"]`: only these are tried again. */
   readonly idempotentMethods?: readonly string[];
+  /** Gives the token that every call shows, asked before each: it may be renewed. */
+  readonly bearerToken?: (() => string) | undefined;
   /** Of the channel, when it is made here. */
   readonly channel?: ChannelToOptions;
 }
@@ -43,6 +45,7 @@ export function createStageClient<Definition extends CompatServiceDefinition>(
     marginMs: options.marginMs ?? 20,
     retry: createRetryPolicy(options.retry),
     idempotentMethods: new Set(options.idempotentMethods),
+    bearerToken: options.bearerToken,
   });
   return {
     calls: createClientFactory().use(middleware).create(definition, channel) as Client<Definition, StageCallOptions>,

@@ -29,6 +29,8 @@ export interface StageMiddlewareOptions {
   readonly retry: RetryPolicy;
   /** Names of methods that are idempotent, beside those whose contract says so. */
   readonly idempotentMethods: ReadonlySet<string>;
+  /** Gives the token that every call shows; absent: none. */
+  readonly bearerToken?: (() => string) | undefined;
 }
 
 const tracer = trace.getTracer("parfocal");
@@ -42,6 +44,9 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
     const span = startSpan(call.method, parent?.otelContext);
     const next = () => {
       const attempt = attemptOptions(callOptions, link.signal, deadlineMs, span.context);
+      if (options.bearerToken !== undefined) {
+        attempt.options.metadata.set("authorization", `Bearer ${options.bearerToken()}`);
+      }
       return { attempt, answer: call.next(call.request, attempt.options) };
     };
     try {

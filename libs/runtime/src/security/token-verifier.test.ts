@@ -52,7 +52,7 @@ describe("the check of bearer tokens", () => {
     expect(await verifier.verify(await sign({ ...CLAIMS, roles: { a: 1 } }))).toMatchObject({ roles: [] });
   });
 
-  it.each<[string, JWTPayload, RegExp]>([
+  it.each<[string, object, RegExp]>([
     ["expired", { ...CLAIMS, exp: NOW_S - 60 }, /has expired/],
     ["without an end", { ...CLAIMS, exp: undefined }, /check of its exp/],
     ["not valid yet", { ...CLAIMS, nbf: NOW_S + 300 }, /check of its nbf/],
