@@ -18,6 +18,7 @@ import type { GatewayDeps } from "./deps.ts";
 import { scheduleExpiry } from "./expiry.ts";
 import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
 import { createBuildRegions } from "./handlers/build-regions.ts";
+import { createCompareModels } from "./handlers/compare-models.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createImportModel } from "./handlers/import-model.ts";
 import {
@@ -150,6 +151,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
       setAlias: createSetAlias(deps),
       importModel: createImportModel(deps, roots),
       uploadCheckpoint: createUploadCheckpoint(deps),
+      compareModels: createCompareModels(deps),
     }),
     defineService(gatewayV1.BagServiceDefinition, {
       importBags: createImportBags(deps, roots),
