@@ -80,7 +80,8 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   return EXIT_CODES.ok;
 }
 
-function announce(output: Output, task: commonV1.Task, nBags: number): void {
+/** Tells what will be learnt from how much. */
+export function announce(output: Output, task: commonV1.Task, nBags: number): void {
   const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
   const classes = isBinary ? `${task.classes[1]} (positive) against ${task.classes[0]}` : task.classes.join(", ");
   output.note(`${plural(nBags, "bag")}: ${classes}`);

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { HEADS, MIXER_OUTPUTS, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { UsageError } from "../exit-codes.ts";
 import { runCommand } from "../run-command.ts";
 import {
   collect,
@@ -18,10 +19,17 @@ export function createTrainCommand(): Command {
     .summary("train a model on labelled bags and publish it")
     .description(
       "Trains a slide-level model on the bags that a labels table names, splits by patient, follows the training to its end and\n" +
-        "prints how the model does on the held-out slides. Ctrl-C cancels the training.",
+        "prints how the model does on the held-out slides. Ctrl-C cancels the training. With -f everything is in a file, and a report,\n" +
+        "the predictions of the held-out slides and the file with every value that it ran by are written.",
     )
-    .requiredOption("--model <id>", "model; one that exists gets a further version")
-    .requiredOption("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
+    .argument(
+      "[override...]",
+      "with -f: values in place of the file's, e.g. recipe.epochs=5 or model.head.kind=clam-sb",
+    )
+    .option("-f, --file <experiment>", "experiment as YAML ('parfocal experiment init' writes one)")
+    .option("--override <name=value>", "as the argument of that name; may be given again", collect)
+    .option("--model <id>", "model; one that exists gets a further version")
+    .option("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
     .option("--label-column <name>", "column of the label (default: label)")
     .option("--preset <name>", "start from a named recipe ('parfocal presets' lists them); options given beside it win")
     .option("--start-from <model>", "model whose re-embedder training starts from, e.g. a pretrained mixer")
@@ -45,6 +53,7 @@ slide stand between semicolons; one behind a question mark is not known. Slide i
 
 Examples:
   parfocal train --model tumour --labels labels.csv
+  parfocal train -f experiment.yaml seeds=[1,2,3] model.head.attention_width=128
   parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
   parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait
   parfocal train --model r2t --labels labels.csv --reembed r2t --head abmil --set reembed.heads=4 --set reembed.crmsa-heads=4
@@ -53,10 +62,44 @@ Examples:
   parfocal train --model coarse --labels labels.csv --reembed levels --levels 0
   parfocal train --model ro --labels labels.csv --preset ro-abmil --set recipe.early-stopping.patience=5`,
     )
-    .action(async (options: object, self: Command) => {
-      const { runTrain } = await import("../actions/train.ts");
-      await runCommand(self, (context) => runTrain(context, options as Parameters<typeof runTrain>[1]));
+    .action(async (overrides: string[], options: TrainOptions, self: Command) => {
+      if (options.file !== undefined) await trainExperiment(options.file, overrides, options, self);
+      else await trainOptions(overrides, options, self);
     });
+}
+
+/** What is asked of both ways. */
+interface TrainOptions {
+  readonly file?: string;
+  readonly override?: readonly string[];
+  readonly requestId?: string;
+}
+
+/** Options that mean something beside a file; what else would be said is in it. */
+const BESIDE_A_FILE: ReadonlySet<string> = new Set(["file", "override", "requestId"]);
+
+async function trainExperiment(file: string, overrides: string[], options: TrainOptions, self: Command): Promise<void> {
+  const other = Object.keys(options).find(
+    (name) => !BESIDE_A_FILE.has(name) && self.getOptionValueSource(name) === "cli",
+  );
+  const { runTrainExperiment } = await import("../actions/train-experiment.ts");
+  await runCommand(self, (context) => {
+    if (other !== undefined) throw new UsageError(`-f says everything; change a value by name=value, not --${other}`);
+    return runTrainExperiment(context, { ...options, file }, [...overrides, ...(options.override ?? [])]);
+  });
+}
+
+async function trainOptions(overrides: string[], options: TrainOptions, self: Command): Promise<void> {
+  const { runTrain } = await import("../actions/train.ts");
+  await runCommand(self, (context) => {
+    const [extra] = [...overrides, ...(options.override ?? [])];
+    if (extra !== undefined)
+      throw new UsageError(`"${extra}" changes a value of an experiment; give one by -f, or --set`);
+    for (const name of ["model", "labels"]) {
+      if (!(name in options)) throw new UsageError(`give --${name}, or an experiment by -f`);
+    }
+    return runTrain(context, options as Parameters<typeof runTrain>[1]);
+  });
 }
 
 function addModelOptions(command: Command): void {

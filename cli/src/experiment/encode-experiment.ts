@@ -9,7 +9,8 @@ export interface ResolvedFacts {
   readonly configSha256: string;
   /** Of bags and labels. */
   readonly dataSha256: string;
-  readonly model: string;
+  /** Resource names of what was published, one per seed. */
+  readonly models: readonly string[];
   readonly version: string;
 }
 
@@ -60,7 +61,7 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
         resolved: {
           config_sha256: facts.configSha256,
           data_sha256: facts.dataSha256,
-          model: facts.model,
+          models: [...facts.models],
           parfocal: facts.version,
         },
       }),

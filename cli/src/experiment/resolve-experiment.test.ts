@@ -10,7 +10,7 @@ import { experimentDigest, resolveExperiment } from "./resolve-experiment.ts";
 import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.ts";
 
 const ROWS = ["normal", "tumour"].map((label, i) => ({ line: i + 2, labels: [label], unknownLabels: [] }));
-const FACTS = { configSha256: "c", dataSha256: "d", model: "m", version: "1" };
+const FACTS = { configSha256: "c", dataSha256: "d", models: ["m"], version: "1" };
 
 function run(text: string, file: string) {
   const parsed = parseExperiment(text, file);

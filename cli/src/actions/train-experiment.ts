@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { EvaluationReport } from "@parfocal/metrics";
+import type { GatewayClients } from "../client/clients.ts";
+import { followOperation } from "../client/follow-operation.ts";
+import { labelledBag } from "../client/labelled-bags.ts";
+import { assignParts } from "../cohort/assign-parts.ts";
+import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
+import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { loadExperiment } from "../experiment/load-experiment.ts";
+import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
+import { type ScoredRow, scoreRows } from "../experiment/score-rows.ts";
+import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
+import { showReportMetrics } from "../output/prediction-table.ts";
+import { plural } from "../output/units.ts";
+import type { CommandContext } from "../run-command.ts";
+import { type FinishedRun, runReport } from "../run-report/run-report.ts";
+import { announce, modelOf } from "./train.ts";
+
+/** Options of `train -f`. */
+export interface TrainExperimentOptions {
+  readonly file: string;
+  readonly requestId?: string;
+}
+
+/** `parfocal train -f exp.yaml [name=value…]`: a training, its held-out slides and a report for each seed. */
+export async function runTrainExperiment(
+  context: CommandContext,
+  { file, requestId }: TrainExperimentOptions,
+  overrides: readonly string[],
+): Promise<ExitCode> {
+  const loaded = await loadExperiment(file, overrides);
+  const { seeds, output: folder } = loaded.experiment;
+  if (requestId !== undefined && seeds.length > 1)
+    throw new UsageError(`--request-id is for one training; the experiment has ${seeds.length} seeds`);
+  const { clients } = await context.connect();
+  const prepared = await prepareExperiment(context, clients, loaded);
+  announce(context.output, prepared.task, prepared.matched.length);
+  const runs: FinishedRun[] = [];
+  for (const seed of seeds) {
+    const run = await trainSeed(context, clients, prepared, { seed, requestId: requestId ?? randomUUID() });
+    const place = seeds.length === 1 ? folder : join(folder, `seed-${seed}`);
+    showRun(context, run, await writeRun(place, run));
+    runs.push(run);
+  }
+  const resolved = await writeResolved(
+    prepared,
+    runs.map(({ model }) => model.name),
+  );
+  context.output.line(`experiment   ${resolved}`);
+  return runs.some(({ scored }) => scored.some(({ prediction }) => prediction === undefined))
+    ? EXIT_CODES.failed
+    : EXIT_CODES.ok;
+}
+
+async function trainSeed(
+  context: CommandContext,
+  clients: GatewayClients,
+  prepared: PreparedExperiment,
+  { seed, requestId }: { readonly seed: bigint; readonly requestId: string },
+): Promise<FinishedRun> {
+  const { output, parent, signal } = context;
+  const { experiment, matched, task, start } = prepared;
+  const spec = prepared.specFor(seed);
+  const hasGroups = spec.groups !== undefined;
+  const { validationFraction: validation = 0, testFraction: test = 0 } = spec.split ?? {};
+  const fractions = { train: 1 - validation - test, validation, test };
+  const rows = assignParts(matched, task, { fractions, seed, hasGroups });
+  const bags = rows.map((row) => labelledBag(row, { hasGroups, part: row.part }));
+  const request = { parent, modelId: experiment.name, bags, spec, requestId, startFrom: start?.name ?? "" };
+  const operation = await clients.training.train(request, { signal });
+  output.note(`operation ${operation.name}`);
+  const done = await followOperation(clients, operation.name, { output, signal, isOwner: true });
+  // What the gateway tells of the model later, the history included, not what the training answered.
+  const { name } = modelOf(done);
+  const model = (await clients.models.getModel({ name }, { signal })).model ?? modelOf(done);
+  const heldOut = rows.filter(({ part }) => part === "test");
+  const scored = heldOut.length === 0 ? [] : await scoreRows(clients, model, heldOut, { output, signal });
+  const evaluation = evaluationOf(context, prepared, scored, seed);
+  const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return { prepared, seed, rows, model, scored, generatedAt, ...(evaluation && { evaluation }) };
+}
+
+/** What can be measured on held-out slides; that nothing can is told and ends nothing. */
+function evaluationOf(
+  { output }: CommandContext,
+  { task }: PreparedExperiment,
+  scored: readonly ScoredRow[],
+  seed: bigint,
+): EvaluationReport | undefined {
+  if (scored.length === 0) return undefined;
+  const cases = scored.map(({ assigned, prediction }) => ({
+    patient: assigned.patient,
+    truth: assigned.row,
+    ...(prediction === undefined ? {} : { prediction }),
+  }));
+  try {
+    return evaluatePredictions(task, cases, seed);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    output.note(`no metrics: ${describeError(error).message}`);
+    return undefined;
+  }
+}
+
+function writeRun(folder: string, run: FinishedRun): Promise<ResultFiles> {
+  const { prepared, model, seed, evaluation, scored } = run;
+  const { configSha256, dataSha256 } = prepared;
+  return writeResults(folder, {
+    report: runReport(run),
+    predictions: scored.map(({ row }) => row),
+    metrics: { model: model.name, seed, configSha256, dataSha256, ...(evaluation ?? { metrics: {} }) },
+  });
+}
+
+function showRun({ output }: CommandContext, run: FinishedRun, files: ResultFiles): void {
+  const { model, seed, evaluation, scored, rows } = run;
+  output.record({
+    model: model.name,
+    seed,
+    slides: rows.length,
+    heldOut: scored.length,
+    metrics: evaluation?.metrics ?? null,
+    config: run.prepared.configSha256,
+    files,
+  });
+  if (evaluation !== undefined) showReportMetrics(output, evaluation);
+  output.line();
+  output.line(`seed ${seed}, ${plural(scored.length, "held-out slide")}`);
+  output.line(`model        ${model.name}`);
+  output.line(`report       ${files.report}`);
+  output.line(`predictions  ${files.csv}, .json, .parquet`);
+}

@@ -1,0 +1,56 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  encodePredictionsCsv,
+  encodePredictionsJson,
+  encodePredictionsParquet,
+  type PredictionRow,
+  type ReportData,
+  renderReport,
+} from "../report/index.ts";
+import { VERSION } from "../version.ts";
+import { encodeExperiment } from "./encode-experiment.ts";
+import type { PreparedExperiment } from "./prepare-experiment.ts";
+
+/** What is written into the folder of results. */
+export interface Results {
+  readonly report: ReportData;
+  readonly predictions: readonly PredictionRow[];
+  /** Everything that was measured, as JSON. */
+  readonly metrics: object;
+}
+
+/** Paths of the files that {@link writeResults} leaves. */
+export type ResultFiles = Readonly<Record<"report" | "metrics" | "csv" | "json" | "parquet", string>>;
+
+/** Writes report, metrics and predictions of a run; gives where they are. */
+export async function writeResults(folder: string, { report, predictions, metrics }: Results): Promise<ResultFiles> {
+  await mkdir(folder, { recursive: true });
+  const files = {
+    report: join(folder, "report.html"),
+    metrics: join(folder, "metrics.json"),
+    csv: join(folder, "predictions.csv"),
+    json: join(folder, "predictions.json"),
+    parquet: join(folder, "predictions.parquet"),
+  };
+  await writeFile(files.report, renderReport(report));
+  await writeFile(files.metrics, `${JSON.stringify(metrics, plainNumbers, 2)}\n`);
+  await writeFile(files.csv, encodePredictionsCsv(predictions));
+  await writeFile(files.json, encodePredictionsJson(predictions));
+  await writeFile(files.parquet, encodePredictionsParquet(predictions));
+  return files;
+}
+
+/** Writes the resolved experiment beside its results; gives the file. */
+export async function writeResolved(prepared: PreparedExperiment, models: readonly string[]): Promise<string> {
+  const { experiment, configSha256, dataSha256 } = prepared;
+  const folder = experiment.output;
+  const file = join(folder, "experiment.yaml");
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, encodeExperiment(experiment, folder, { configSha256, dataSha256, models, version: VERSION }));
+  return file;
+}
+
+function plainNumbers(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}

@@ -1,0 +1,65 @@
+import type { EvaluationReport } from "@parfocal/metrics";
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import type { AssignedRow } from "../cohort/assign-parts.ts";
+import type { PreparedExperiment } from "../experiment/prepare-experiment.ts";
+import type { ScoredRow } from "../experiment/score-rows.ts";
+import { formatPlural, type ReportData } from "../report/index.ts";
+import { dataSummary } from "./data-summary.ts";
+import { experimentCard } from "./experiment-card.ts";
+import { trainingRun } from "./training-run.ts";
+
+/** One training of an experiment with everything that came of it. */
+export interface FinishedRun {
+  readonly prepared: PreparedExperiment;
+  readonly seed: bigint;
+  readonly rows: readonly AssignedRow[];
+  /** As the gateway tells of it, with its history. */
+  readonly model: gatewayV1.Model;
+  /** The held-out slides. */
+  readonly scored: readonly ScoredRow[];
+  /** Absent when nothing could be measured. */
+  readonly evaluation?: EvaluationReport;
+  /** As the reader should see it. */
+  readonly generatedAt: string;
+}
+
+/** The report of a training. */
+export function runReport(run: FinishedRun): ReportData {
+  const { prepared, rows, model, scored, evaluation, seed, generatedAt } = run;
+  const { experiment, task } = prepared;
+  const nHeldOut = formatPlural(scored.length, "held-out slide");
+  const example = scored.find(({ prediction }) => prediction !== undefined)?.prediction;
+  return {
+    title: titleOf(prepared),
+    summary: `Trained on ${formatPlural(countOf(rows, "train"), "slide")} and shown ${nHeldOut} once, at the end. No patient is in two parts.`,
+    generatedAt,
+    data: dataSummary(rows, task, [{ name: "Split", value: splitOf(rows, seed) }]),
+    ...(evaluation === undefined ? {} : { evaluation, evaluatedOn: nHeldOut }),
+    training: [trainingRun(model, { isBest: experiment.recipe.selection !== "last" })],
+    predictions: scored.map(({ row }) => row),
+    heatmaps: [],
+    model: experimentCard({ ...prepared, model, rows, seeds: [seed], ...(example && { example }) }),
+  };
+}
+
+/** What an experiment is called: its name, and what it tells apart. */
+export function titleOf({
+  experiment,
+  task,
+}: {
+  readonly experiment: { readonly name: string };
+  readonly task: commonV1.Task;
+}): string {
+  const { classes } = task;
+  if (classes.length === 0) return experiment.name;
+  return `${experiment.name}: ${classes.length === 2 ? [...classes].reverse().join(" against ") : classes.join(", ")}`;
+}
+
+function splitOf(rows: readonly AssignedRow[], seed: bigint): string {
+  const isGiven = rows.every(({ row }) => row.part !== undefined);
+  return isGiven ? "as the labels table has it" : `by patient, stratified by label, seed ${seed}`;
+}
+
+function countOf(rows: readonly AssignedRow[], part: AssignedRow["part"]): number {
+  return rows.filter((row) => row.part === part).length;
+}
