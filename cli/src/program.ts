@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createBagsCommand } from "./commands/bags.ts";
+import { createCompareCommand } from "./commands/compare.ts";
 import { createDemoCommand } from "./commands/demo.ts";
 import { createDoctorCommand } from "./commands/doctor.ts";
 import { createImportCommand } from "./commands/import.ts";
@@ -54,6 +55,7 @@ ${EXIT_CODES_HELP}`,
     createTrainCommand(),
     createPresetsCommand(),
     createPredictCommand(),
+    createCompareCommand(),
     createModelsCommand(),
     createBagsCommand(),
     createOperationsCommand(),

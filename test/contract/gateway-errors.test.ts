@@ -167,10 +167,9 @@ describe("what the gateway says to wrong requests", () => {
   });
 
   it("answers UNIMPLEMENTED for what the contract promises for later", async () => {
-    const { training, prediction, models } = services.clients;
+    const { training, prediction } = services.clients;
     await expect(training.crossValidate({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
     await expect(prediction.batchPredict({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
-    await expect(models.compareModels({ names: [] })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
   });
 
   it("imports from no place that was not allowed", async () => {

@@ -46,7 +46,7 @@ export async function matchLabels(
   const where = `the ${plural(bags.length, "bag")} of ${parent}`;
   throw new DomainError(
     "NOT_FOUND",
-    `${plural(problems.length, "row")} of the labels table cannot be matched with ${where}; nothing was trained`,
+    `${plural(problems.length, "row")} of the labels table cannot be matched with ${where}; nothing was done`,
     { details: { rows: String(problems.length), labels: labels === FROM_BAGS ? FROM_BAGS : "file" } },
   );
 }

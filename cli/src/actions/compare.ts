@@ -1,0 +1,42 @@
+import { findModel } from "../client/find-model.ts";
+import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
+import type { LabelPart } from "../cohort/parse-labels.ts";
+import { readsRegions } from "../cohort/region-bags.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { showComparison } from "../output/comparison-table.ts";
+import type { CommandContext } from "../run-command.ts";
+
+/** Options of `compare`. */
+export interface CompareCommandOptions {
+  readonly labels: string;
+  readonly labelColumn?: string;
+  readonly part?: LabelPart;
+  readonly metric?: string;
+}
+
+/** `parfocal compare MODEL MODEL… --labels L`. */
+export async function runCompare(
+  context: CommandContext,
+  names: readonly string[],
+  options: CompareCommandOptions,
+): Promise<ExitCode> {
+  const { output, parent, signal } = context;
+  if (names.length < 2) throw new UsageError("a comparison takes two models or more");
+  const { clients } = await context.connect();
+  const models = await Promise.all(names.map((name) => findModel(clients, parent, name, signal)));
+  const wantsRegions = models.some(({ reembedder }) => readsRegions(reembedder));
+  const matched = await matchLabels(context, clients, { ...options, wantsRegions });
+  const rows = matched.filter(({ row }) => options.part === undefined || row.part === options.part);
+  if (rows.length === 0) throw new UsageError(`no row of ${options.labels} has the part ${options.part}`);
+  const answer = await clients.models.compareModels(
+    {
+      // By their versions: an alias may move meanwhile.
+      names: models.map(({ name }) => name),
+      bags: [],
+      labelledBags: rows.map((row) => labelledBag(row, { hasGroups: true })),
+    },
+    { signal },
+  );
+  showComparison(output, names, answer, options.metric);
+  return EXIT_CODES.ok;
+}
