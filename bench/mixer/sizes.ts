@@ -7,7 +7,7 @@ export function innerWidth(width: number, { innerRatio }: MixerConfig): number {
   return Math.floor(width * innerRatio + 1e-9);
 }
 
-/** Operations of one block on `n` tokens (mixer.md, 8). */
+/** Operations of one block on `n` tokens. */
 function blockFlop(n: number, width: number, inner: number): number {
   return n * (8 * width ** 2 + 6 * width * inner) + 4 * n ** 2 * width;
 }

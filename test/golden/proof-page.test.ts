@@ -7,7 +7,7 @@ const page = readFileSync(new URL("docs/proof.md", ROOT), "utf8");
 /** Rows `| checks | what | tests |`. */
 const ROWS = page
   .split("\n")
-  .map((line) => /^\| ([GPF]\d[^|]*?) \| [^|]* \| ([^|]*) \|$/u.exec(line))
+  .map((line) => /^\| ([GPFM]\d[^|]*?) \| [^|]* \| ([^|]*) \|$/u.exec(line))
   .filter((row) => row !== null)
   .map(([, checks = "", tests = ""]) => ({ checks: checksIn(checks), tests: pathsIn(tests) }));
 
@@ -25,10 +25,11 @@ function pathsIn(text: string): string[] {
 }
 
 describe("the page of proofs", () => {
-  it("has every check of R2T and of RoFormer with its heads once", () => {
+  it("has every check of R2T, of RoFormer with its heads and of the mixer once", () => {
     const listed = ROWS.flatMap(({ checks }) => checks);
     const numbers = (letter: string, last: number) => Array.from({ length: last }, (_, i) => `${letter}${i + 1}`);
-    const wanted = [...numbers("G", 21), ...numbers("P", 15), ...numbers("F", 18), "F26", "F27"];
+    const heads = [...numbers("F", 20), ...numbers("F", 27).slice(22)];
+    const wanted = [...numbers("G", 21), ...numbers("P", 15), ...heads, ...numbers("M", 12)];
     expect(wanted.filter((check) => !listed.includes(check))).toEqual([]);
     expect(new Set(listed).size).toBe(listed.length);
   });

@@ -18,7 +18,7 @@ import { type CaptureOptions, type ConstantTensor, captureGraph, runEagerly, tf 
 import { describe, expect, it } from "vitest";
 import { filler } from "../../libs/models/src/testing/filler.ts";
 import { pretrainNumbers } from "../../libs/models/src/testing/pretrain-case.ts";
-import { openGraph, runGraph } from "../../libs/tensor/src/testing/run-graph.ts";
+import { type Feed, openGraph, runGraph } from "../../libs/tensor/src/testing/run-graph.ts";
 
 const D = 6;
 const SIZES = { width: 8, depth: 2, heads: 2, classTokens: 2, regionTiles: 1, levelCount: 3 };
@@ -30,6 +30,10 @@ const f32 = (shape: readonly number[], data: ArrayLike<number>): ConstantTensor 
 };
 const i32 = (shape: readonly number[], data: ArrayLike<number>): ConstantTensor => {
   return { dtype: "i32", shape, data: Int32Array.from(data) };
+};
+
+const f16 = (shape: readonly number[], data: ArrayLike<number>): Feed => {
+  return { dtype: "f16", shape, data: new Uint16Array(Float16Array.from(data).buffer) };
 };
 
 /** Values near 1 for scales of norms, small ones elsewhere. */
@@ -99,6 +103,33 @@ describe("the captured step of a pretraining", () => {
     });
     const feeds = { ...Object.fromEntries(views), ...weightTensors(model) };
     expectSame(await runGraph(captureGraph(options), feeds), runEagerly(options, feeds), 2e-5);
+  });
+});
+
+describe("features in half precision (M12)", () => {
+  it("give the loss of single precision within 2e-3 on 256 regions", async () => {
+    const model = buildPretrainModel({ dIn: D, mixer: SIZES, masked: { decoderWidth: 12, decoderHeads: 2 } });
+    const numbers = pretrainNumbers(model, 256);
+    const lossOf = async (featureType: "f32" | "f16"): Promise<number> => {
+      const ports = pretrainPorts(model, { nViews: "V", isRagged: false, featureType });
+      const parameters = model.parameters.map(({ name, shape }) => ({ name, dtype: "f32" as const, shape }));
+      const build: CaptureOptions["build"] = (tensors) => ({
+        loss: model.forward(pretrainInputFromPorts(tensors), tensors).loss,
+      });
+      const views = ports.map(({ name, shape, dtype }): [string, Feed] => {
+        const fixed = shape.map((dim) => (dim === "V" ? 256 : Number(dim)));
+        const values = numbers[name as keyof typeof numbers];
+        const make = { i32, f32, f16 }[dtype as "i32" | "f32" | "f16"];
+        return [name, make(fixed, values)];
+      });
+      const graph = captureGraph({ name: "pretrain", inputs: [...ports, ...parameters], build });
+      const { loss } = await runGraph(graph, { ...Object.fromEntries(views), ...weightTensors(model) });
+      return Number(loss?.data[0]);
+    };
+    const [single, half] = [await lossOf("f32"), await lossOf("f16")];
+    expect(Math.abs(half - single)).toBeLessThan(2e-3 * Math.abs(single));
+    // Halves are others, so a graph that did not read them would be found out.
+    expect(half).not.toBe(single);
   });
 });
 
@@ -244,7 +275,7 @@ describe("levels", () => {
   });
 });
 
-describe("gated attention pooling (mixer.md, check 11)", () => {
+describe("gated attention pooling (M11)", () => {
   const head = { kind: "gated-abmil", hidden: [], attentionWidth: 2 };
   const model = buildModel({
     dIn: 2,

@@ -47,7 +47,7 @@ function turned(image: readonly (readonly number[])[], element: DihedralElement)
   return turns[element]();
 }
 
-describe("turning a region", () => {
+describe("turning a region (M2)", () => {
   it("turns the image of every magnification", () => {
     fc.assert(
       fc.property(shapes, elements, (shape, element) => {
@@ -76,7 +76,7 @@ describe("turning a region", () => {
     );
   });
 
-  it("keeps every tile over its children", () => {
+  it("keeps every tile over its children (M3)", () => {
     fc.assert(
       fc.property(shapes, elements, (shape, element) => {
         const places = tokenPlaces(shape);
@@ -94,7 +94,7 @@ describe("turning a region", () => {
   });
 });
 
-describe("cropping a source", () => {
+describe("cropping a source (M4)", () => {
   it("agrees between crops on the tiles that they share", () => {
     fc.assert(
       fc.property(crops, ({ shape, sourceTiles, offset: [oy, ox] }) => {
@@ -117,7 +117,7 @@ describe("cropping a source", () => {
     );
   });
 
-  it("then turning equals turning the source, then cropping where the crop went", () => {
+  it("then turning equals turning the source, then cropping where the crop went (M3)", () => {
     fc.assert(
       fc.property(crops, ({ shape, sourceTiles, offset: [oy, ox] }) => {
         const source = { ...shape, regionTiles: sourceTiles };

@@ -5,7 +5,7 @@ import { DIHEDRAL_ELEMENTS, dihedralIndices } from "./dihedral.ts";
 import { levelOffset, tokenCount, tokenMagnifications, tokensOfLevels } from "./region-shape.ts";
 import { childrenOf, parentOf, tokenIndex, tokenPlaces } from "./token.ts";
 
-describe("a region's tokens", () => {
+describe("a region's tokens (M1)", () => {
   it("are as many as the geometric series says", () => {
     expect([1, 2, 3, 4].map((regionTiles) => tokenCount({ regionTiles, levelCount: 3 }))).toEqual([21, 84, 189, 336]);
     expect([1, 2, 3, 4].map((levelCount) => tokenCount({ regionTiles: 3, levelCount }))).toEqual([9, 45, 189, 765]);
@@ -35,7 +35,7 @@ describe("a region's tokens", () => {
   });
 });
 
-describe("turning a region", () => {
+describe("turning a region (M2)", () => {
   it("reads the tokens that were worked out by hand", () => {
     const shape = { regionTiles: 2, levelCount: 2 };
     const rot90 = [1, 3, 0, 2, 7, 11, 15, 19, 6, 10, 14, 18, 5, 9, 13, 17, 4, 8, 12, 16];
@@ -53,7 +53,7 @@ describe("turning a region", () => {
   });
 });
 
-describe("cropping a source", () => {
+describe("cropping a source (M4)", () => {
   it("reads the tokens that were worked out by hand", () => {
     const crop = cropIndices({ sourceTiles: 7, shape: { regionTiles: 3, levelCount: 3 }, offset: [1, 2] });
     expect([...crop.subarray(0, 9)]).toEqual([9, 10, 11, 16, 17, 18, 23, 24, 25]);

@@ -17,7 +17,7 @@ const SINGLE = parseTask({ kind: "binary", classes: ["no", "yes"], link: "sigmoi
 const MIN: GroupRule = { kind: "min-loss", negatives: "min" };
 const MAX: GroupRule = { kind: "min-loss", negatives: "max" };
 
-describe("the numbers of F24", () => {
+describe("the numbers of F24 (M11)", () => {
   const logits = [0.4, -1.3, 2.1];
   const lossesOf = (label: number) => logits.map((z) => plainLoss(SINGLE, label, [z]));
 

@@ -38,7 +38,7 @@ function freshWeights({ seed, model }: TrainSpec): Weights {
   return initialiseParameters(parameters, createRng(seed).fork("initial weights"));
 }
 
-describe("a frozen re-embedder", () => {
+describe("a frozen re-embedder (M12)", () => {
   const spec = specOf({ epochs: 2, frozenEpochs: 2 });
 
   it.each([1, 3])("keeps its bytes while the head learns, in batches of %i", async (batchSize) => {

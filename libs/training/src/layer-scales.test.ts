@@ -26,7 +26,7 @@ describe("the numbers of F25", () => {
     expect(scalesOf(roformer(depth))).toEqual(expected);
   });
 
-  it("with 6 blocks, as the mixer has them", () => {
+  it("with 6 blocks, as the mixer has them (M12)", () => {
     const expected = [0.133484, 0.177979, 0.237305, 0.316406, 0.421875, 0.5625, 0.75, 1];
     const scales = scalesOf({ kind: "region-mixer", regionTiles: 1, width: 4, heads: 1, depth: 6 });
     expect(scales).toHaveLength(expected.length);

@@ -18,7 +18,7 @@ function rowOrder(rows: readonly number[], width: number, order: readonly number
   return order.flatMap((row) => rows.slice(row * width, (row + 1) * width));
 }
 
-describe("the contrastive loss (mixer.md, check 10)", () => {
+describe("the contrastive loss (M10)", () => {
   it.each([
     [1, 0.73260239],
     [0.5, 0.535969352],

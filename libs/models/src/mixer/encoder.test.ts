@@ -57,7 +57,7 @@ function gap(a: readonly number[], b: readonly number[]): number {
 const ALL = Array.from({ length: N }, (_, t) => t);
 const KEPT = [0, 3, 4, 5, 9, 12, 17, 19];
 
-describe("a token that is removed (mixer.md, check 8)", () => {
+describe("a token that is removed (M8)", () => {
   const placed = sum(FEATURES, POSITIONS);
   const visible = encode(rowsOf(placed, KEPT));
   const isPresent = ALL.map((t) => Number(KEPT.includes(t)));
@@ -83,7 +83,7 @@ describe("a token that is removed (mixer.md, check 8)", () => {
   });
 });
 
-describe("a turn of the region (mixer.md, check 9)", () => {
+describe("a turn of the region (M9)", () => {
   // Quarter turn of every magnification: sides 2 and 4.
   const turn = [2, 4].flatMap((n, m) =>
     Array.from({ length: n * n }, (_, k) => (m === 0 ? 0 : 4) + (k % n) * n + (n - 1 - Math.floor(k / n))),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { levelWeights, lossShares } from "./level-weights.ts";
 
-describe("weights of magnifications (mixer.md, check 6)", () => {
+describe("weights of magnifications (M6)", () => {
   it("are 7, 1.75 and 0.4375 for a full region, 1 in the mean over tokens", () => {
     const weights = levelWeights([9, 36, 144]);
     expect(weights).toEqual([7, 1.75, 0.4375]);

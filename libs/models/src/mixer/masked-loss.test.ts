@@ -16,7 +16,7 @@ function joined(values: readonly number[], weighting: "unbiased" | "ratio"): num
   return REMOVED.reduce((sum, t, i) => sum + (shares[i] ?? 0) * (values[t] ?? 0), 0);
 }
 
-describe("the masked loss (mixer.md, check 7)", () => {
+describe("the masked loss (M7)", () => {
   const found = distances(X, PREDICTED);
 
   it("has the specified distances", () => {

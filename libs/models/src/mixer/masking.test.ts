@@ -13,7 +13,7 @@ function uniformsFrom(seed: number): () => number {
   };
 }
 
-describe("removing tokens (mixer.md, check 5)", () => {
+describe("removing tokens (M5)", () => {
   it("keeps 141, 94 and 47 of 189 at ratios of a quarter, a half and three quarters", () => {
     expect([0.25, 0.5, 0.75].map((ratio) => countKept(189, ratio))).toEqual([141, 94, 47]);
     expect(countKept(10, 0.9)).toBe(1);

@@ -25,7 +25,7 @@ describe("presets of the mixer", () => {
     expect([count("reembed."), count("decoder.")]).toEqual([encoder, decoder]);
   });
 
-  it("let neither positions nor tokens nor vectors decay", () => {
+  it("let neither positions nor tokens nor vectors decay (M12)", () => {
     const { parameters } = buildPretrainModel({ dIn: 12, mixer: { regionTiles: 1 } });
     const codes = parameters.filter(({ name }) => /\.(positions|tokens|mask)$/u.test(name));
     expect(codes.map(({ name }) => name)).toHaveLength(4);

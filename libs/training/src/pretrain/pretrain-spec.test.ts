@@ -61,7 +61,7 @@ describe("a pretraining's specification", () => {
   });
 });
 
-describe("the step size", () => {
+describe("the step size (M12)", () => {
   it("rises to its peak and falls along half a cosine", () => {
     const spec = parsePretrainSpec({ batchRegions: 1024, totalRegions: 1_024_000, warmupFraction: 0.1 });
     const length = lengthOf(spec, 1);
