@@ -3,7 +3,7 @@ import { assertGroupsFit, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
 import type { PartReport } from "../job.ts";
 import { assertLabel, type Label } from "../label.ts";
-import { type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
+import { groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
 import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { groupRuleOf } from "../train-spec.ts";
@@ -32,6 +32,14 @@ export interface ModelEvaluation {
   readonly report: PartReport;
   /** By bag, in their order. */
   readonly scores: readonly BagScore[];
+  /** What the report counts: bags, or groups as their rule decides them. */
+  readonly cases: readonly EvaluatedCase[];
+}
+
+/** A bag or group that counts once. */
+export interface EvaluatedCase extends BagScore {
+  /** Places of its bags among those evaluated. */
+  readonly bags: readonly number[];
 }
 
 /** The bootstrap of every evaluation: the same model on the same bags gives the same intervals. */
@@ -70,7 +78,12 @@ export async function evaluateModel(
     return score === undefined ? [] : [{ patient, label, ...score }];
   });
   const { thresholds } = loaded.manifest;
-  return { report: reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED }), scores };
+  const members = groups?.groups ?? bags.map((_, place) => [place]);
+  const counted = groupCases(task, cases, groups).speakers.map(({ logits, answer }, i) => {
+    return { bags: members[i] ?? [], logits, answer };
+  });
+  const report = reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED });
+  return { report, scores, cases: counted };
 }
 
 /** Groups as the model was trained on them. @throws {DomainError} `INVALID_ARGUMENT` for a group of two labels. */

@@ -2,7 +2,14 @@ import { DomainError } from "@parfocal/errors";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { packageFromWire } from "@parfocal/stage";
-import { decide, decidingGraph, evaluateModel, partMetricsFromReport, patientsOf } from "@parfocal/training";
+import {
+  decide,
+  decidingGraph,
+  evaluateModel,
+  type ModelEvaluation,
+  partMetricsFromReport,
+  patientsOf,
+} from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { labelledBagFromWire, predictionToWire } from "../wire.ts";
@@ -32,10 +39,13 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
       return { bag, label, patient: patients[index] ?? "", ...(group !== undefined && { group }) };
     });
     const deps = { engine, store, nowMs: () => performance.now() };
-    const { report, scores } = await evaluateModel(deps, loaded, cases, signal);
-    const predictions = scores.map((score) =>
-      predictionToWire(task, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 }),
-    );
-    return { evaluation: evaluationFromMetrics(partMetricsFromReport(report)), predictions };
+    const evaluated = await evaluateModel(deps, loaded, cases, signal);
+    const toWire = (score: ModelEvaluation["scores"][number]) =>
+      predictionToWire(task, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 });
+    return {
+      evaluation: evaluationFromMetrics(partMetricsFromReport(evaluated.report)),
+      predictions: evaluated.scores.map(toWire),
+      cases: evaluated.cases.map((each) => ({ bags: [...each.bags], prediction: toWire(each) })),
+    };
   };
 }
