@@ -7,11 +7,11 @@ import { isTransient } from "../commit.ts";
 import { type Failure, failureFromUnknown, type WorkflowLogger } from "../failure.ts";
 import { isDone } from "../stored-state.ts";
 import type { Json, OperationState } from "../workflow.ts";
+import type { WorkflowEnd } from "../workflow-run.ts";
 import type { OperationActivities, OperationExecution, PublishTask, StepTask, TurnTask } from "./operation-protocol.ts";
 import { createProgressReporter } from "./progress-reporter.ts";
 import type { RunKeeper } from "./run-keeper.ts";
 import type { SharedState } from "./shared-state.ts";
-import type { SuspendedRun } from "./suspended-run.ts";
 import { createTurnLog } from "./turn-log.ts";
 
 /** What the activities of a worker work with; times in ms. */
@@ -38,6 +38,8 @@ const CANCELLED = {
   code: "CANCELLED",
   message: "the operation was cancelled",
 } as const satisfies OperationState["outcome"];
+
+const STOPPING = "this worker is stopping";
 
 /** The half of the driver that does the work. */
 export function createActivities(scope: ActivityScope): OperationActivities {
@@ -114,10 +116,12 @@ async function orAbandoned<T>(scope: ActivityScope, work: Promise<T>, signal: Ab
   }
 }
 
-/** When the operation is cancelled, the signal of its function fires too. */
+/** When the operation is cancelled or this worker stops, the signal of its function fires too. */
 function abortRunOnCancel({ runs }: ActivityScope, task: StepTask, signal: AbortSignal): () => void {
   const follow = (): void => {
-    if (reasonOf(signal) === "CANCELLED") runs.find(task)?.abort(new DomainError("CANCELLED", CANCELLED.message));
+    const reason = reasonOf(signal);
+    if (reason === "CANCELLED") runs.find(task)?.abort(new DomainError("CANCELLED", CANCELLED.message));
+    if (reason === "WORKER_SHUTDOWN") runs.find(task)?.abort(new DomainError("UNREACHABLE", STOPPING));
   };
   signal.addEventListener("abort", follow, { once: true });
   return () => signal.removeEventListener("abort", follow);
@@ -149,7 +153,7 @@ function reasonOf(signal: AbortSignal): string {
 function failureForTemporal(scope: ActivityScope, error: unknown, signal: AbortSignal): Error {
   if (signal.aborted) {
     if (reasonOf(signal) !== "WORKER_SHUTDOWN") return new CancelledFailure("CANCELLED");
-    return ApplicationFailure.retryable("this worker is stopping", "STOPPING");
+    return ApplicationFailure.retryable(STOPPING, "STOPPING");
   }
   const failure: Failure = failureFromUnknown(error, scope.logger, scope.randomHex);
   const { code, message, details } = failure;
@@ -171,18 +175,24 @@ async function publishOutcome(scope: ActivityScope, task: PublishTask): Promise<
 }
 
 async function outcomeOf(scope: ActivityScope, task: PublishTask): Promise<OperationState["outcome"]> {
+  const end = await endOf(scope, task);
   try {
-    return outcomeFromEnd(await scope.runs.at(task, task.turn));
+    if (end.kind === "rejected") return await Promise.reject(end.error);
+    return { kind: "succeeded", response: jsonCopy(end.value, "the response of the workflow") };
   } catch (error) {
-    if (isTransient(error)) throw error;
     const { code, message } = failureFromUnknown(error, scope.logger, scope.randomHex);
     return { kind: "failed", code, message };
   }
 }
 
-function outcomeFromEnd({ end }: SuspendedRun): OperationState["outcome"] {
-  if (end?.kind === "fulfilled") {
-    return { kind: "succeeded", response: jsonCopy(end.value, "the response of the workflow") };
+/** How the workflow function ended; what keeps it from being run is an end too. @throws while the store is out of reach. */
+async function endOf({ runs }: ActivityScope, task: PublishTask): Promise<WorkflowEnd> {
+  try {
+    const { end } = await runs.at(task, task.turn);
+    if (end !== undefined) return end;
+    throw new DomainError("INTERNAL", "replay mismatch: the workflow has not ended this time");
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    return { kind: "rejected", error };
   }
-  throw end?.error ?? new DomainError("INTERNAL", "replay mismatch: the workflow has not ended this time");
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
 import {
   WorkflowExecutionAlreadyStartedError,
@@ -25,6 +26,8 @@ export interface OperationClient {
 const CALL_MS = 15_000;
 /** Time in which a worker must answer a task: after it another one, after a crash, takes over. Never less than a turn's. */
 const TASK_TIMEOUT_MS = 5_000;
+/** Between two looks at an execution that is about to close, ms. */
+const CLOSING_MS = 50;
 
 /** Connects to the cluster. @throws {DomainError} `UNREACHABLE` when it does not answer. */
 export async function connectOperationClient(
@@ -39,28 +42,31 @@ export async function connectOperationClient(
   const client = new Client({ connection, namespace });
   const call = <T>(work: () => Promise<T>): Promise<T> =>
     orTemporalError(() => connection.withDeadline(Date.now() + CALL_MS, work));
-  const start = async (entry: IndexEntry, workflowIdReusePolicy: WorkflowIdReusePolicy): Promise<void> => {
+  const start = async (entry: IndexEntry, workflowIdReusePolicy: WorkflowIdReusePolicy = "REJECT_DUPLICATE") => {
     const { project, id, kind, createTimeMs } = entry;
     const input: OperationInput = { project, id, times };
     await client.workflow.start(OPERATION_WORKFLOW, {
       workflowId: operationName(entry),
       ...{ taskQueue, workflowIdReusePolicy, args: [input], memo: { kind, createTimeMs } },
       workflowTaskTimeout: TASK_TIMEOUT_MS,
-      workflowIdConflictPolicy: "USE_EXISTING",
     });
   };
   return {
     ensureStarted: (entry) =>
       call(async () => {
-        try {
-          await start(entry, "REJECT_DUPLICATE");
-        } catch (error) {
-          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-          const { memo } = await client.workflow.getHandle(operationName(entry)).describe();
-          if (memo?.createTimeMs === entry.createTimeMs) return "closed";
-          await start(entry, "ALLOW_DUPLICATE");
+        for (;;) {
+          try {
+            await start(entry);
+            return "running";
+          } catch (error) {
+            if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+          }
+          const { status, memo } = await client.workflow.getHandle(operationName(entry)).describe();
+          const isRunning = status.name === "RUNNING";
+          if (memo?.createTimeMs === entry.createTimeMs) return isRunning ? "running" : "closed";
+          // One of the same name that was deleted: it has published its outcome and is about to close, or has.
+          await (isRunning ? sleep(CLOSING_MS) : start(entry, "ALLOW_DUPLICATE").catch(whenStartedMeanwhile));
         }
-        return "running";
       }),
     cancel: (ref) =>
       call(async () => {
@@ -74,6 +80,11 @@ export async function connectOperationClient(
       }),
     close: () => connection.close(),
   };
+}
+
+/** Another gateway was faster: the next look sees what it started. */
+function whenStartedMeanwhile(error: unknown): void {
+  if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
 }
 
 async function orTemporalError<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { DomainError } from "@parfocal/errors";
+import { ApplicationFailure } from "@temporalio/common";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import type { WorkflowLogger } from "../failure.ts";
 import type { OperationActivities } from "./operation-protocol.ts";
@@ -77,10 +78,13 @@ function superviseWorker(
   };
 }
 
-/** Bundles the deterministic half with the SDK's webpack: a second or two of one core. */
+let bundle: ReturnType<typeof bundleWorkflowCode> | undefined;
+
+/** Bundles the deterministic half with the SDK's webpack, once for each process: a second or two of one core. */
 function bundleOperationWorkflow(logger: WorkflowLogger) {
   const workflowsPath = fileURLToPath(new URL("operation-workflow.ts", import.meta.url));
-  return bundleWorkflowCode({ workflowsPath, logger: sdkLogger(logger) });
+  bundle ??= bundleWorkflowCode({ workflowsPath, logger: sdkLogger(logger) });
+  return bundle;
 }
 
 let isRuntimeInstalled = false;
@@ -93,9 +97,12 @@ function installRuntime(logger: WorkflowLogger): void {
   Runtime.install({ logger: sdkLogger(logger), telemetryOptions, shutdownSignals: [] });
 }
 
+/** The SDK tells of every failed try of a step too; its code is enough, what nobody foresaw is logged where it is met. */
 function sdkLogger(logger: WorkflowLogger): DefaultLogger {
   return new DefaultLogger("WARN", ({ level, message, meta }) => {
-    const fields = { sdk: message, err: (meta as { readonly error?: unknown } | undefined)?.error };
+    const { error } = (meta ?? {}) as { readonly error?: unknown };
+    const fields =
+      error instanceof ApplicationFailure ? { sdk: message, code: error.type } : { sdk: message, err: error };
     if (level === "ERROR") logger.error(fields, "the Temporal SDK reports an error");
     else logger.warn(fields, "the Temporal SDK warns");
   });

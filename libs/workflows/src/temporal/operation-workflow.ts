@@ -31,6 +31,9 @@ import type {
 /** Steps of one operation that are under way at once; a Temporal server refuses more than 2 000. */
 const MAX_RUNNING = 500;
 
+/** A shorter pause is none: the server's timers are a second late. */
+const LEAST_PAUSE_MS = 10;
+
 /** Without end: what fails here is a store out of reach, and an operation outlives that. */
 const PATIENT = { initialInterval: 200, backoffCoefficient: 2, maximumInterval: 10_000 } as const;
 
@@ -148,8 +151,10 @@ async function runToEnd(
         return { ...step, failure };
       retriedAfter.push(failure);
     }
+    const pauseMs = retryPauseMs(times, attempt, Math.random());
+    if (pauseMs < LEAST_PAUSE_MS) continue;
     try {
-      await sleep(retryPauseMs(times, attempt, Math.random()));
+      await sleep(pauseMs);
     } catch {
       return undefined; // Only a cancellation ends a timer.
     }

@@ -25,8 +25,6 @@ export interface RunKeeper {
   /** The run of an operation if it is here. */
   find(execution: OperationExecution): SuspendedRun | undefined;
   forget(execution: OperationExecution): void;
-  /** Fires the signal of every run and forgets them. */
-  close(reason: DomainError): void;
 }
 
 /** A keeper of runs of the workflows in `registry`. */
@@ -56,10 +54,6 @@ export function createRunKeeper(store: ObjectStore, registry: WorkflowRegistry):
       }),
     find: (execution) => runs.get(runKey(execution)),
     forget: (execution) => void runs.delete(runKey(execution)),
-    close(reason) {
-      for (const run of runs.values()) run.abort(reason);
-      runs.clear();
-    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { isDomainError } from "@parfocal/errors";
+import { type DomainError, isDomainError } from "@parfocal/errors";
 import type { Clock } from "../clock.ts";
 import { createEventSource, type EventSource } from "../event-source.ts";
 import type { WorkflowLogger } from "../failure.ts";
@@ -38,7 +38,7 @@ interface Cell {
   readonly left: AbortController;
   state: OperationState;
   /** Why there is no state any more. */
-  gone: unknown;
+  gone: DomainError | undefined;
 }
 
 /** Feeds that read what this process wrote at once and what others wrote every `pollIntervalMs`. */

@@ -132,18 +132,12 @@ async function openWorker(
     randomHex: options.randomHex ?? randomHex,
     progressIntervalMs: options.progressIntervalMs ?? 1_000,
   });
-  const worker = await openOperationWorker({
+  return await openOperationWorker({
     ...{ settings: options.temporal, activities, logger: parts.logger, heartbeatIntervalMs },
     maxConcurrentSteps: options.maxConcurrentSteps ?? 16,
     closeGraceMs: options.closeGraceMs ?? 5_000,
     onFailed: (error) => options.onWorkerFailed?.(error),
   });
-  return {
-    async close() {
-      await worker.close();
-      runs.close(new DomainError("UNREACHABLE", "this gateway is stopping"));
-    },
-  };
 }
 
 function createDriver({ options, clock, states, feeds, client, worker, stopping }: Parts): WorkflowDriver {
