@@ -34,7 +34,11 @@ export function createIsolate(
     const { principal, facts } = context;
     const method = call.method.path.slice(1);
     const check = createCheck(options, method, principal, facts, matchesAny(free, method));
-    if (call.requestStream) return yield* call.next(checked(call.request, check), context);
+    if (call.requestStream) {
+      const requests = checked(call.request, check);
+      const isBound = principal.projects !== undefined;
+      return yield* call.next(isBound ? await begun(requests, () => check(undefined)) : requests, context);
+    }
     check(call.request);
     const response = yield* call.next(call.request, context);
     facts.operation ??= resourcesNamedBy(nameOf(response), undefined).operation;
@@ -73,6 +77,22 @@ function createCheck(
       throw new DomainError("FORBIDDEN", `${method} names no project, and the caller may not use all of them`);
     }
   };
+}
+
+/** The same messages, once the first has come: no handler begins for a caller whose project nobody knows. */
+async function begun<T>(requests: AsyncGenerator<T>, onEmpty: () => void): Promise<AsyncGenerator<T>> {
+  const first = await requests.next();
+  if (first.done === true) onEmpty();
+  return resumed(first, requests);
+}
+
+async function* resumed<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
 }
 
 async function* checked<T>(requests: AsyncIterable<T>, check: Check): AsyncGenerator<T> {
