@@ -1,5 +1,5 @@
 import { createRng } from "@parfocal/metrics";
-import { buildModel, captureAggregate, initialiseParameters, type Model } from "@parfocal/models";
+import { answerName, buildModel, captureAggregate, initialiseParameters, type Model } from "@parfocal/models";
 import type { ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Label } from "./label.ts";
@@ -17,6 +17,15 @@ const TASKS: Readonly<Record<string, readonly [Record<string, unknown>, Label]>>
   "binary, one sigmoid": [{ kind: "binary", classes: ["no", "yes"], link: "sigmoid" }, 0],
   multiclass: [{ kind: "multiclass", classes: THREE }, 2],
   "multilabel with an unknown label": [{ kind: "multilabel", classes: THREE }, [1, null, 0]],
+  ordinal: [{ kind: "ordinal", classes: THREE }, 2],
+  "regression with an unknown number": [
+    { kind: "regression", classes: THREE, center: [1, 2, 3], scale: [1, 2, 1] },
+    [2, null, 1],
+  ],
+  survival: [
+    { kind: "survival", edges: [0, 1, 2, 3] },
+    { time: 1.5, isEvent: true },
+  ],
 };
 const POOLINGS = {
   mean: { kind: "mean" },
@@ -29,6 +38,13 @@ const OBJECTIVES = {
   "clam mb": { kind: "clam", attentionWidth: 4, instances: 2, branches: "per-class" },
   transmil: { kind: "transmil", heads: 2, landmarks: 4, convTaps: 5, attentionDropout: 0 },
   "dtfd of tiles": { kind: "dtfd", attentionWidth: 4, distill: "max-min" },
+} as const;
+
+/** Those of the other tests too, where a task is only here. */
+const ATTENTIONS = {
+  "gated abmil per class": { kind: "gated-abmil", attentionWidth: 4, branches: "per-class" },
+  "class attention": { kind: "class-attention", attentionWidth: 4, heads: 2 },
+  dsmil: { kind: "dsmil", queryWidth: 4 },
 } as const;
 
 const OPTIMISER = createOptimiser(parseOptimiser({ kind: "sgd", learningRate: 0.1, momentum: 0, weightDecay: 0 }));
@@ -52,8 +68,14 @@ function stepTensors(model: Model, label: Label): Record<string, ConstantTensor>
   };
 }
 
+function headsOf(task: Record<string, unknown>): Readonly<Record<string, Record<string, unknown>>> {
+  const { "clam sb": _sb, "clam mb": _mb, ...others } = OBJECTIVES;
+  if (["ordinal", "regression", "survival"].includes(`${task.kind}`)) return { ...POOLINGS, ...ATTENTIONS, ...others };
+  return task.kind === "multilabel" || task.link === "sigmoid" ? { ...POOLINGS, ...OBJECTIVES } : POOLINGS;
+}
+
 describe.each(Object.entries(TASKS))("in the task %s", (_task, [task, label]) => {
-  const heads = task.kind === "multilabel" || task.link === "sigmoid" ? { ...POOLINGS, ...OBJECTIVES } : POOLINGS;
+  const heads = headsOf(task);
 
   it.each(Object.entries(heads))("%s trains as it does eagerly, its loss falls, and it serves", async (_head, head) => {
     const model = buildModel({ dIn: D, head: { hidden: [4], activation: "tanh", dropout: 0, ...head }, task });
@@ -67,10 +89,13 @@ describe.each(Object.entries(TASKS))("in the task %s", (_task, [task, label]) =>
     expect(next.loss?.[0]).toBeLessThan(expected.loss?.[0] ?? Number.NaN);
 
     const graph = captureAggregate(model, initialiseParameters(model.parameters, createRng(4n)));
-    const { probabilities = new Float32Array() } = await runInEngine(world.engine, graph, bagTensors(model, 7));
-    expect(probabilities).toHaveLength(model.config.task.classes.length);
-    for (const p of probabilities) expect(p).toSatisfy((value: number) => value > 0 && value < 1);
-    const sum = probabilities.reduce((total, p) => total + p, 0);
-    if (model.config.task.kind !== "multilabel") expect(sum).toBeCloseTo(1, 6);
+    const outputs = await runInEngine(world.engine, graph, bagTensors(model, 7));
+    const { kind, classes } = model.config.task;
+    const answer = outputs[answerName(model.config.task)] ?? new Float32Array();
+    expect(answer).toHaveLength(kind === "survival" ? 3 : classes.length);
+    if (kind === "regression") return;
+    for (const p of answer) expect(p).toSatisfy((value: number) => value > 0 && value < 1);
+    const sum = answer.reduce((total, p) => total + p, 0);
+    if (kind !== "multilabel" && kind !== "survival") expect(sum).toBeCloseTo(1, 6);
   });
 });

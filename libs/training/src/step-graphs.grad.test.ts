@@ -22,6 +22,24 @@ const CASES: readonly (readonly [string, Record<string, unknown>, Record<string,
   ["abmil with one logit", { kind: "abmil", activation: "tanh", attentionWidth: 3 }, { ...BINARY, link: "sigmoid" }, 1],
   ["gated abmil", { kind: "gated-abmil", activation: "gelu", attentionWidth: 3 }, BINARY, 1],
   ["abmil with GELU and no bias", { kind: "abmil", activation: "tanh", attentionWidth: 3, attentionActivation: "gelu", attentionBias: false }, BINARY, 1], // biome-ignore format: one line
+  [
+    "mean of ordered classes",
+    { kind: "mean", activation: "tanh" },
+    { kind: "ordinal", classes: ["a", "b", "c", "d"] },
+    2,
+  ],
+  [
+    "two opinions of numbers",
+    { kind: "dsmil", activation: "tanh", queryWidth: 3 },
+    { kind: "regression", classes: ["a", "b"], delta: 0.05 },
+    [0.4, -0.3],
+  ],
+  [
+    "gated abmil of hazards",
+    { kind: "gated-abmil", activation: "tanh", attentionWidth: 3 },
+    { kind: "survival", bins: 3 },
+    { time: 1, isEvent: true },
+  ],
   ["gated abmil per class", { kind: "gated-abmil", activation: "tanh", attentionWidth: 3 }, LABELS, [1, null, 0]],
 ];
 
