@@ -9,23 +9,26 @@ import {
   stageTlsSettings,
   textSetting,
 } from "@parfocal/runtime";
+import { workflowSettings } from "./workflow-settings.ts";
 
-const ADDRESS = /^[a-z0-9.[\]:-]{1,253}:\d{1,5}$/i;
+const ADDRESSES = /^[a-z0-9.[\]:-]{1,253}:\d{1,5}(?:,[a-z0-9.[\]:-]{1,253}:\d{1,5}){0,63}$/i;
 
-/** Address of a stage; by default the port that the stage listens on by itself. */
+/** Addresses of a stage; by default the port that the stage listens on by itself. */
 function stageAddress(env: string, port: number) {
   return textSetting({
     env,
     fallback: `127.0.0.1:${port}`,
-    pattern: ADDRESS,
-    expected: "host:port",
-    reason: "Address of the stage; by default the one it has when all services run on one machine.",
+    pattern: ADDRESSES,
+    expected: "host:port, or several with commas between",
+    reason:
+      "Address of the stage, or those of its replicas; by default the one it has when all services run on one machine.",
   });
 }
 
 /** The settings of the gateway. */
 export const gatewaySettings = {
   ...commonSettings(50_050),
+  ...workflowSettings,
   reembedAddress: stageAddress("PARFOCAL_REEMBED_ADDRESS", 50_051),
   aggregateAddress: stageAddress("PARFOCAL_AGGREGATE_ADDRESS", 50_052),
   pretrainAddress: stageAddress("PARFOCAL_PRETRAIN_ADDRESS", 50_053),
@@ -83,6 +86,24 @@ export const gatewaySettings = {
     env: "PARFOCAL_PROBE_STORE",
     fallback: true,
     reason: "Whether racing writes try the store at start: several self-hosted stores let two writers win.",
+  }),
+  batchShardRows: integerSetting({
+    env: "PARFOCAL_BATCH_SHARD_ROWS",
+    fallback: 64,
+    min: 1,
+    max: 1024,
+    unit: "rows",
+    reason:
+      "Rows of a manifest that are one step of a batch: what a crash repeats at most, and what one call of a stage gets.",
+  }),
+  batchCallsPerReplica: integerSetting({
+    env: "PARFOCAL_BATCH_CALLS_PER_REPLICA",
+    fallback: 2,
+    min: 1,
+    max: 64,
+    unit: "calls",
+    reason:
+      "Shards that batches send to one address of a stage at a time; two, so that one is read while the other is computed.",
   }),
   maxOperations: integerSetting({
     env: "PARFOCAL_MAX_OPERATIONS",

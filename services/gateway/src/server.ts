@@ -1,6 +1,6 @@
 import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, pretrainV1, reembedV1 } from "@parfocal/protocol";
 import {
-  createStageClient,
+  createReplicaClient,
   createStageCredentials,
   defineService,
   type Logger,
@@ -8,8 +8,8 @@ import {
   startServer,
 } from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
-import { createEmbeddedDriver } from "@parfocal/workflows";
 import { inferenceNames, PROJECT_FREE } from "./access.ts";
+import { createGate } from "./batch/gate.ts";
 import { createBagCatalog } from "./catalog/bag-catalog.ts";
 import { createModelCatalog } from "./catalog/model-catalog.ts";
 import { checkStore } from "./check-store.ts";
@@ -17,8 +17,10 @@ import type { GatewayConfig } from "./config.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { scheduleExpiry } from "./expiry.ts";
 import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.ts";
+import { createBatchPredict } from "./handlers/batch-predict.ts";
 import { createBuildRegions } from "./handlers/build-regions.ts";
 import { createCompareModels } from "./handlers/compare-models.ts";
+import { createDownloadResult } from "./handlers/download-result.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createImportModel } from "./handlers/import-model.ts";
 import {
@@ -43,12 +45,15 @@ import { createPretrain } from "./handlers/pretrain.ts";
 import { createTrain } from "./handlers/train.ts";
 import { createUploadBag } from "./handlers/upload-bag.ts";
 import { createUploadCheckpoint } from "./handlers/upload-checkpoint.ts";
+import { createUploadManifest } from "./handlers/upload-manifest.ts";
 import { createWatchOperation } from "./handlers/watch-operation.ts";
 import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
 import { createTemporaryBags } from "./imports/temporary-bag.ts";
 import { createStageHealth } from "./stage-health.ts";
+import { openWorkflowDriver } from "./workflow-driver.ts";
+import { createBatchPredictWorkflow } from "./workflows/batch-predict.ts";
 import { createBuildRegionsWorkflow } from "./workflows/build-regions.ts";
 import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
 import { createImportModelWorkflow } from "./workflows/import-model.ts";
@@ -63,6 +68,9 @@ export interface Gateway {
   /** Stops serving, leaves running operations resumable, frees everything. */
   close(): Promise<void>;
 }
+
+/** Re-embeddings of a shard that one replica gets at a time: one is computed while others are read and written. */
+const REEMBEDDINGS_PER_SHARD = 2;
 
 /** Imports that may wait for a process. */
 const MAX_WAITING_IMPORTS = 256;
@@ -89,33 +97,43 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   if (config.probesStore) await checkStore(store, logger);
   const credentials = createStageCredentials(config, logger);
   const { channel } = credentials;
-  const aggregate = createStageClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
+  const aggregate = createReplicaClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
     channel,
   });
-  const reembed = createStageClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, { channel });
-  const pretrain = createStageClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, { channel });
-  const operations = await createEmbeddedDriver({
-    store,
-    registry: {
-      train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
-      import: createImportBagsWorkflow(importer, roots),
-      "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
-      "build-regions": createBuildRegionsWorkflow({ store, bags, pretrain: pretrain.calls }),
-      pretrain: createPretrainWorkflow({ store, bags, models, pretrain: pretrain.calls }),
-    },
-    maxConcurrent: config.maxOperations,
-    // Another gateway took the store over: what we would write is refused, so stop in good order.
-    onOwnershipLost: () => process.kill(process.pid, "SIGTERM"),
-  });
+  const reembed = createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, { channel });
+  const pretrain = createReplicaClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, { channel });
+  const batchCalls = (nReplicas: number) => config.batchCallsPerReplica * nReplicas;
+  const gates = {
+    aggregate: createGate(batchCalls(aggregate.nReplicas)),
+    reembed: createGate(REEMBEDDINGS_PER_SHARD * batchCalls(reembed.nReplicas)),
+  };
+  const batchDeps = { store, bags, models, roots, shardRows: config.batchShardRows, gates };
+  // One shard more than are computed, so that its bags are looked up or re-embedded meanwhile.
+  const concurrentShards = batchCalls(aggregate.nReplicas) + reembed.nReplicas;
+  const registry = {
+    train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
+    import: createImportBagsWorkflow(importer, roots),
+    "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
+    batch: createBatchPredictWorkflow({
+      ...batchDeps,
+      ...{ concurrentShards, aggregate: aggregate.calls, reembed: reembed.calls },
+    }),
+    "build-regions": createBuildRegionsWorkflow({ store, bags, pretrain: pretrain.calls }),
+    pretrain: createPretrainWorkflow({ store, bags, models, pretrain: pretrain.calls }),
+  };
+  const operations = await openWorkflowDriver(config, store, registry, logger);
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
   const health = createStageHealth([config.aggregateAddress, config.reembedAddress], channel);
   const areStagesServing = health.areServing;
   const files = { importer, temporaryBags };
   const deps: GatewayDeps = { store, bags, models, ...files, operations, ...stages, areStagesServing, logger };
+  // A worker serves nobody; its health can be asked all the same.
+  const isWorkerOnly = config.workflows === "temporal" && config.temporalRole === "worker";
+  const services = isWorkerOnly ? [] : defineServices(deps, config, roots);
   const server = await startServer({
-    ...{ name: "gateway", services: defineServices(deps, config, roots), config, logger },
+    ...{ name: "gateway", services, config, logger },
     ...{ projectFree: PROJECT_FREE, namesIn: inferenceNames(config.inferenceProject), storeRootUri: store.rootUri },
   });
   return {
@@ -138,7 +156,11 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
 /** Every service of the gateway; methods without a handler answer UNIMPLEMENTED. */
 function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceRoots) {
   return [
-    defineService(gatewayV1.PredictionServiceDefinition, { predict: createPredict(deps) }),
+    defineService(gatewayV1.PredictionServiceDefinition, {
+      predict: createPredict(deps),
+      batchPredict: createBatchPredict(deps, roots),
+      uploadManifest: createUploadManifest(deps),
+    }),
     defineService(gatewayV1.TrainingServiceDefinition, {
       train: createTrain(deps),
       pretrain: createPretrain(deps),
@@ -168,7 +190,10 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
       deleteOperation: createDeleteOperation(deps),
       waitOperation: createWaitOperation(deps),
     }),
-    defineService(gatewayV1.OperationServiceDefinition, { watchOperation: createWatchOperation(deps) }),
+    defineService(gatewayV1.OperationServiceDefinition, {
+      watchOperation: createWatchOperation(deps),
+      downloadResult: createDownloadResult(deps),
+    }),
     defineService(inferenceV2.GRPCInferenceServiceDefinition, {
       serverLive: createServerLive(),
       serverReady: createServerReady(deps),

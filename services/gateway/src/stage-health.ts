@@ -11,21 +11,27 @@ export interface StageHealth {
   close(): void;
 }
 
-/** The health of the stages at `addresses`, asked anew each time. */
+/** The health of the stages at `addresses`, each with commas between its replicas, of which one that serves will do. Asked anew. */
 export function createStageHealth(addresses: readonly string[], channel: ChannelToOptions = {}): StageHealth {
-  const clients = addresses.map((address) => createStageClient(grpcHealthV1.HealthDefinition, address, { channel }));
+  const stages = addresses.map((replicas) =>
+    replicas.split(",").map((address) => createStageClient(grpcHealthV1.HealthDefinition, address, { channel })),
+  );
   const { SERVING } = grpcHealthV1.HealthCheckResponse_ServingStatus;
   return {
     async areServing(parent) {
       const answers = await Promise.all(
-        clients.map(({ calls }) =>
-          calls.check({ service: "" }, { parent, timeoutMs: TIMEOUT_MS }).catch(() => undefined),
+        stages.map((replicas) =>
+          Promise.all(
+            replicas.map(({ calls }) =>
+              calls.check({ service: "" }, { parent, timeoutMs: TIMEOUT_MS }).catch(() => undefined),
+            ),
+          ),
         ),
       );
-      return answers.every((answer) => answer?.status === SERVING);
+      return answers.every((replicas) => replicas.some((answer) => answer?.status === SERVING));
     },
     close() {
-      for (const client of clients) client.close();
+      for (const client of stages.flat()) client.close();
     },
   };
 }

@@ -10,6 +10,8 @@
  * projects/{p}/model-index/{m}/{v}.json            one small entry per published version
  * projects/{p}/model-aliases/{m}/{alias}.json      moved by compare-and-swap
  * operations/{p}/…                                 owned by the workflow driver
+ * operations/{p}/{o}/results/…                     what an operation leaves for clients; deleted with it
+ * operations/{p}/{o}/tmp/batch/…                   the plan of a batch and what came of its shards
  * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
  * uploads/{p}/{call}/{sha256}.safetensors          bags of single inferences, deleted when answered, else after a day
  * cache/regions/…                                  the same for region bags that were imported; may be emptied
@@ -24,6 +26,10 @@ export const keys = {
     `projects/${project}/models/${model}/versions/${version}`,
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
+  resultFolder: (project: string, operation: string) => `operations/${project}/${operation}/results`,
+  batchPlan: (project: string, operation: string) => `operations/${project}/${operation}/tmp/batch/plan.json`,
+  batchShard: (project: string, operation: string, digest: string) =>
+    `operations/${project}/${operation}/tmp/batch/shards/${digest}.json`,
   regionCache: "cache/regions",
   uploadsPrefix: "uploads/",
   upload: (project: string, upload: string) => `uploads/${project}/${upload}`,

@@ -1,0 +1,87 @@
+import { argmax, medianClass } from "@parfocal/metrics";
+import { commonV1 } from "@parfocal/protocol";
+
+type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival">;
+
+/** How the slides of a patient are combined. */
+export type PatientRule = "mean" | "max";
+
+const { KIND_BINARY, KIND_MULTILABEL, KIND_ORDINAL } = commonV1.Task_Kind;
+
+/**
+ * What a model says of a patient by what it says of the patient's slides, one or more. Mean: of probabilities, numbers, risks and
+ * survivals. Max: binary by the largest positive probability; multi-label by the largest of each class; multi-class and ordinal
+ * likewise, divided by their sum; numbers and risks by the largest. Decided as slides are, by the model's own thresholds.
+ */
+export function combinePredictions(
+  kind: commonV1.Task_Kind,
+  slides: readonly Prediction[],
+  rule: PatientRule,
+): Prediction {
+  const [first] = slides;
+  if (first === undefined || slides.length === 1) return first ?? NOTHING;
+  const combine = (pick: (slide: Prediction) => number) => combined(slides.map(pick), rule);
+  const raw = first.probabilities.map((_, k) => combine((slide) => slide.probabilities[k]?.probability ?? 0));
+  const shares = rule === "max" ? sharesOf(kind, raw) : raw;
+  const probabilities = first.probabilities.map((of, k) => ({ ...of, probability: shares[k] ?? 0 }));
+  return {
+    probabilities,
+    decision: decide(kind, probabilities),
+    values: first.values.map(({ label }, k) => ({ label, value: combine((slide) => slide.values[k]?.value ?? 0) })),
+    survival: first.survival && combineSurvival(slides, rule),
+  };
+}
+
+const NOTHING: Prediction = { probabilities: [], decision: [], values: [], survival: undefined };
+
+function combined(values: readonly number[], rule: PatientRule): number {
+  if (rule === "max") return Math.max(...values);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The largest probabilities of classes that exclude each other, as probabilities again. */
+function sharesOf(kind: commonV1.Task_Kind, largest: readonly number[]): readonly number[] {
+  if (kind === KIND_MULTILABEL) return largest;
+  const positive = largest[1] ?? 0;
+  if (kind === KIND_BINARY) return [1 - positive, positive];
+  const sum = largest.reduce((total, value) => total + value, 0);
+  return largest.map((value) => value / sum);
+}
+
+/** Curves by their mean; by the largest rule the curve of the slide whose risk is the largest, as it belongs to that risk. */
+function combineSurvival(slides: readonly Prediction[], rule: PatientRule): commonV1.SurvivalPrediction | undefined {
+  const all = slides.flatMap(({ survival }) => (survival === undefined ? [] : [survival]));
+  const [first] = all;
+  if (first === undefined) return undefined;
+  if (rule === "max") return all.reduce((most, each) => (each.risk > most.risk ? each : most));
+  let before = 1;
+  const curve = first.curve.map(({ time }, k) => {
+    const survival = combined(
+      all.map((each) => each.curve[k]?.survival ?? 0),
+      rule,
+    );
+    const hazard = before === 0 ? 1 : 1 - survival / before;
+    before = survival;
+    return { time, survival, hazard };
+  });
+  return {
+    risk: combined(
+      all.map(({ risk }) => risk),
+      rule,
+    ),
+    curve,
+  };
+}
+
+/** The decided classes by probabilities and the thresholds that came with them, as the stage decides slides. */
+function decide(kind: commonV1.Task_Kind, classes: readonly commonV1.ClassProbability[]): string[] {
+  const reached = ({ probability, threshold }: commonV1.ClassProbability) => probability >= (threshold ?? 0.5);
+  if (kind === KIND_MULTILABEL) return classes.filter(reached).map(({ label }) => label);
+  if (kind === KIND_BINARY) {
+    const positive = classes[1];
+    return positive === undefined ? [] : [reached(positive) ? positive.label : (classes[0]?.label ?? "")];
+  }
+  const shares = classes.map(({ probability }) => probability);
+  const decided = kind === KIND_ORDINAL ? medianClass(shares) : argmax(shares);
+  return classes.slice(decided, decided + 1).map(({ label }) => label);
+}

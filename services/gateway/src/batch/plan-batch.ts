@@ -1,0 +1,152 @@
+import { DomainError, isDomainError } from "@parfocal/errors";
+import { commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
+import { openStore } from "@parfocal/store";
+import type { Json } from "@parfocal/workflows";
+import type { BagEntry } from "../catalog/bag-catalog.ts";
+import { keys } from "../catalog/keys.ts";
+import { mapBounded } from "../catalog/pages.ts";
+import type { GatewayDeps } from "../deps.ts";
+import { parseModelName } from "../handlers/predict.ts";
+import type { SourceRoots } from "../imports/source-roots.ts";
+import { type BatchModel, type BatchPlan, findPlan, shardDigest, shardsOf } from "./batch-plan.ts";
+import { readManifest } from "./read-manifest.ts";
+import { resolveRows } from "./resolve-rows.ts";
+import type { ShardOutcomes } from "./score-shard.ts";
+import { readShard } from "./shard-object.ts";
+
+/** What planning works with. */
+export interface PlanningDeps extends Pick<GatewayDeps, "store" | "bags" | "models"> {
+  readonly roots: SourceRoots;
+  /** Rows of a shard at most. */
+  readonly shardRows: number;
+}
+
+/** Objects read at a time. */
+const CONCURRENT_READS = 16;
+
+/** Re-embedders that look at several magnifications. */
+const REGIONAL: ReadonlySet<string> = new Set(["region-mixer", "levels"]);
+
+/**
+ * Plans a batch: what each model name means now, which bag each row means, and which rows go together.
+ *
+ * @throws {DomainError} as `readManifest`; `NOT_FOUND` and `PRECONDITION_FAILED` for models; what the store throws.
+ */
+export async function planBatch(
+  deps: PlanningDeps,
+  project: string,
+  request: gatewayV1.BatchPredictRequest,
+  signal: AbortSignal,
+): Promise<BatchPlan> {
+  if (request.retryOf !== "") return planRetry(deps, project, request.retryOf, signal);
+  const models = await Promise.all(request.models.map((name, at) => resolveModel(deps, name, `models[${at}]`, signal)));
+  const named = await readNamedRows(deps, request, signal);
+  const { bags } = deps;
+  const lookup = { bags, project, isSuitable: suits(models), signal };
+  const rows = await resolveRows(
+    lookup,
+    named.map((row) => ({ ...row, slide: "" })),
+  );
+  const isMax = request.patientRule === gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
+  const plan = { models, rule: isMax ? "max" : "mean", isTransient: request.transient, rows } as const;
+  return { ...plan, shards: shardsOf(plan, deps.shardRows) };
+}
+
+/** The plan of an earlier batch again, with what it found out kept and the rest to do. */
+async function planRetry(
+  { store, bags, shardRows }: PlanningDeps,
+  project: string,
+  retryOf: string,
+  signal: AbortSignal,
+): Promise<BatchPlan> {
+  const { operation } = parseResourceName("operation", retryOf, "retry_of");
+  const { plan, stored } = await findEarlier({ store }, project, operation, signal);
+  const found = await mapBounded([...plan.shards.keys()], CONCURRENT_READS, (shard) =>
+    readShard(store, keys.batchShard(project, operation, shardDigest(stored, shard)), { signal }),
+  );
+  const kept = keptOutcomes(plan, found);
+  const lookup = { bags, project, isSuitable: suits(plan.models), signal };
+  const again = plan.rows.map(({ failure: _, ...row }, index) => ({ ...row, kept: kept[index]! }));
+  const rows = await resolveRows(lookup, again);
+  return { ...plan, rows, shards: shardsOf({ ...plan, rows }, shardRows) };
+}
+
+async function findEarlier(
+  { store }: Pick<PlanningDeps, "store">,
+  project: string,
+  operation: string,
+  signal: AbortSignal,
+) {
+  try {
+    return await findPlan(store, keys.batchPlan(project, operation), { signal });
+  } catch (error) {
+    if (!isDomainError(error, "NOT_FOUND")) throw error;
+    const message = "the batch of retry_of ended before it had read its manifest; start it anew";
+    throw new DomainError("PRECONDITION_FAILED", message, { details: { field: "retry_of" } });
+  }
+}
+
+/** By row and model the prediction that an earlier batch has; `null` for failures and what it did not come to. */
+function keptOutcomes(plan: BatchPlan, shards: readonly (ShardOutcomes | undefined)[]) {
+  const kept = plan.rows.map((row) => plan.models.map((_, model) => row.kept?.[model] ?? null));
+  for (const [shard, outcomes] of shards.entries()) {
+    for (const [place, index] of (plan.shards[shard] ?? []).entries()) {
+      for (const [model, outcome] of (outcomes?.[place] ?? []).entries()) {
+        if (outcome !== null && !("code" in outcome)) kept[index]![model] = outcome;
+      }
+    }
+  }
+  return kept;
+}
+
+/** What a model's name means. @throws {DomainError} `NOT_FOUND`; `PRECONDITION_FAILED` for one that decides nothing. */
+export async function resolveModel(
+  { models }: Pick<GatewayDeps, "models">,
+  name: string,
+  field: string,
+  signal: AbortSignal,
+): Promise<BatchModel> {
+  const { project, model, selector } = parseModelName(name, field);
+  const entry = await models.get(project, model, selector, { signal });
+  if (entry.head === "" || entry.task === undefined || entry.reference === undefined) {
+    const message = `${field} is a re-embedder without a head: it decides nothing; train one that starts from it`;
+    throw new DomainError("PRECONDITION_FAILED", message, {
+      details: { field, precondition: "HEAD", subject: field },
+    });
+  }
+  return {
+    name: entry.name,
+    reference: commonV1.ModelReference.toJSON(entry.reference) as Json,
+    reembedder: entry.reembedder,
+    task: commonV1.Task.toJSON(entry.task) as Json,
+    featureDim: entry.featureDim,
+  };
+}
+
+/** Whether one of the models can take a bag, by what the catalog knows of both. */
+function suits(models: readonly BatchModel[]): (entry: BagEntry) => boolean {
+  return ({ ref, metadata }) =>
+    models.some(
+      ({ featureDim, reembedder }) =>
+        featureDim === ref.d && REGIONAL.has(reembedder) === (metadata.levelCount !== undefined),
+    );
+}
+
+async function readNamedRows(
+  { store, roots }: PlanningDeps,
+  request: gatewayV1.BatchPredictRequest,
+  signal: AbortSignal,
+) {
+  if (request.manifestUpload !== "") {
+    const { project, upload } = parseResourceName("upload", request.manifestUpload, "manifest_upload");
+    const { chunks } = await store.getStream(keys.upload(project, upload), { signal });
+    return readManifest(chunks);
+  }
+  const { store: address, key } = roots.resolve(request.manifestUri);
+  const outside = openStore(address.uri, address.options);
+  try {
+    return await readManifest((await outside.getStream(key, { signal })).chunks);
+  } finally {
+    outside.close();
+  }
+}

@@ -1,0 +1,59 @@
+import { commonV1 } from "@parfocal/protocol";
+import type { Column, Row } from "@parfocal/tables";
+
+type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival">;
+
+/** What separates several decided classes, as in tables of labels. */
+const SEPARATOR = ";";
+
+/**
+ * The columns that predictions of these tasks fill: `decision`, `probability_<class>`, `threshold_<class>` where a threshold
+ * decides, `value_<name>` of regressions, `risk` and `survival` (JSON: time, survival and hazard by interval) of survival tasks.
+ */
+export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
+  const of = (holds: (kind: commonV1.Task_Kind) => boolean) => [
+    ...new Set(tasks.filter(({ kind }) => holds(kind)).flatMap(({ classes }) => classes)),
+  ];
+  const numbers = (prefix: string, names: readonly string[]): Column[] =>
+    names.map((name) => ({ name: `${prefix}_${name}`, type: "number" }));
+  const classes = of(hasClasses);
+  const hasSurvival = tasks.some(({ kind }) => kind === KIND_SURVIVAL || kind === KIND_COX);
+  return [
+    ...(classes.length > 0 ? [{ name: "decision", type: "text" } as const] : []),
+    ...numbers("probability", classes),
+    ...numbers("threshold", [...new Set(tasks.flatMap(thresholdClasses))]),
+    ...numbers(
+      "value",
+      of((kind) => kind === KIND_REGRESSION),
+    ),
+    ...(hasSurvival
+      ? ([
+          { name: "risk", type: "number" },
+          { name: "survival", type: "text" },
+        ] as const)
+      : []),
+  ];
+}
+
+/** A prediction under {@link predictionColumns}. */
+export function predictionCells({ probabilities, decision, values, survival }: Prediction): Row {
+  return {
+    ...(probabilities.length > 0 && { decision: decision.join(SEPARATOR) }),
+    ...Object.fromEntries(probabilities.map((of) => [`probability_${of.label}`, of.probability])),
+    ...Object.fromEntries(probabilities.map((of) => [`threshold_${of.label}`, of.threshold])),
+    ...Object.fromEntries(values.map((of) => [`value_${of.label}`, of.value])),
+    ...(survival && { risk: survival.risk }),
+    ...(survival && survival.curve.length > 0 && { survival: JSON.stringify(survival.curve) }),
+  };
+}
+
+const { KIND_BINARY, KIND_MULTILABEL, KIND_REGRESSION, KIND_SURVIVAL, KIND_COX } = commonV1.Task_Kind;
+
+function hasClasses(kind: commonV1.Task_Kind): boolean {
+  return kind !== KIND_REGRESSION && kind !== KIND_SURVIVAL && kind !== KIND_COX;
+}
+
+function thresholdClasses({ kind, classes }: commonV1.Task): readonly string[] {
+  if (kind === KIND_BINARY) return classes.slice(1);
+  return kind === KIND_MULTILABEL ? classes : [];
+}

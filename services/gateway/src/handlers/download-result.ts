@@ -1,0 +1,31 @@
+import { DomainError } from "@parfocal/errors";
+import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
+import type { HandlerContext } from "@parfocal/runtime";
+import { keys } from "../catalog/keys.ts";
+import type { GatewayDeps } from "../deps.ts";
+
+/** Bytes of one message. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Files lie in one folder; what could leave it is no name of any. */
+const FILE_NAME = /^[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/i;
+
+/** `DownloadResult`: streams a file that an operation left, in pieces of 1 MiB. */
+export function createDownloadResult({ store }: Pick<GatewayDeps, "store">) {
+  return async function* (
+    { name, file }: gatewayV1.DownloadResultRequest,
+    { signal }: HandlerContext,
+  ): AsyncIterable<gatewayV1.DownloadResultResponse> {
+    const { project, operation } = parseResourceName("operation", name);
+    if (!FILE_NAME.test(file) || file.length > 128) {
+      const message = `file of ${file.length} characters is no name of a file`;
+      throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "file" } });
+    }
+    const { chunks } = await store.getStream(`${keys.resultFolder(project, operation)}/${file}`, { signal });
+    for await (const bytes of chunks) {
+      for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
+        yield { chunk: Buffer.from(bytes.subarray(at, at + CHUNK_BYTES)) };
+      }
+    }
+  };
+}
