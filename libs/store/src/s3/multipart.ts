@@ -40,7 +40,10 @@ export async function uploadParts(
 }
 
 async function createUpload(context: S3Context, write: Write): Promise<string> {
-  const command = new CreateMultipartUploadCommand({ ...write.address, ...writeInput(write) });
+  // The client adds a CRC-32 to every part and says so nowhere else: servers refuse parts with another checksum than the
+  // upload was opened for.
+  const checksum = context.options.checksumMode === "when_supported" ? { ChecksumAlgorithm: "CRC32" as const } : {};
+  const command = new CreateMultipartUploadCommand({ ...write.address, ...writeInput(write), ...checksum });
   const { UploadId: uploadId } = await retried(context, write.options.signal, () =>
     context.client.send(command, requestOptions(write.options.signal)),
   );
