@@ -14,7 +14,14 @@ export interface ClassProbability {
   /** 0 to 1. Sums to 1 over the classes unless the task is multi-label. */
   probability: number;
   /** Multi-label and binary: the threshold this class is decided by. */
-  threshold?: number | undefined;
+  threshold?:
+    | number
+    | undefined;
+  /**
+   * The probability at the temperature fitted on the validation part; absent where none could be fitted. Decisions and thresholds are of
+   * `probability`.
+   */
+  calibrated?: number | undefined;
 }
 
 /** One number of a regression. */
@@ -23,6 +30,42 @@ export interface TargetValue {
   label: string;
   /** In the unit of the training labels. */
   value: number;
+  /** Lower end of the interval that holds the truth as often as `coverage` says; absent where the validation part was too small. */
+  lower?:
+    | number
+    | undefined;
+  /** Upper end of it. */
+  upper?:
+    | number
+    | undefined;
+  /** Least share of patients, like those of the validation part, whose truth the interval holds. */
+  coverage?: number | undefined;
+}
+
+/** What is not ruled out of a slide, by split-conformal prediction on the validation part. */
+export interface PredictionSet {
+  /** Classes that may hold. None: no class is likely enough. All: nothing is ruled out. */
+  labels: string[];
+  /** Multi-label: classes that may not hold; a class that is also in `labels` is open. */
+  absentLabels: string[];
+  /** Least share of patients, like those of the validation part, whose truth the set holds; multi-label: for each class by itself. */
+  coverage: number;
+  /** Whether that is so for the patients of each class, not only for all together. */
+  isClassConditional: boolean;
+  /** Patients it rests on; the fewest of any class. */
+  patientCount: number;
+}
+
+/** How a slide compares with those that the model has learnt from, by mean and spread of its tiles' features. */
+export interface Typicality {
+  /** Its distance from their middle, as a multiple of the median training slide's. */
+  distance: number;
+  /** Share of training slides that are nearer, percent. */
+  percentile: number;
+  /** Whether the percentile is above the model's limit: what the model says of such a slide rests on nothing it has seen. */
+  isUnlike: boolean;
+  /** In words, when it is unlike. */
+  reason: string;
 }
 
 /** When an event comes, of one slide or patient. */
@@ -54,7 +97,15 @@ export interface Prediction {
   /** Regression: one per number, in the model's order. */
   values: TargetValue[];
   /** Survival and Cox. */
-  survival?: SurvivalPrediction | undefined;
+  survival?:
+    | SurvivalPrediction
+    | undefined;
+  /** Tasks with classes; absent in models that were published without a validation part. */
+  predictionSet?:
+    | PredictionSet
+    | undefined;
+  /** Absent where it was not measured. */
+  typicality?: Typicality | undefined;
 }
 
 /** A figure with its interval. */
@@ -94,7 +145,7 @@ export interface Evaluation {
 }
 
 function createBaseClassProbability(): ClassProbability {
-  return { label: "", probability: 0, threshold: undefined };
+  return { label: "", probability: 0, threshold: undefined, calibrated: undefined };
 }
 
 export const ClassProbability: MessageFns<ClassProbability> = {
@@ -107,6 +158,9 @@ export const ClassProbability: MessageFns<ClassProbability> = {
     }
     if (message.threshold !== undefined) {
       writer.uint32(25).double(message.threshold);
+    }
+    if (message.calibrated !== undefined) {
+      writer.uint32(33).double(message.calibrated);
     }
     return writer;
   },
@@ -148,6 +202,14 @@ export const ClassProbability: MessageFns<ClassProbability> = {
             message.threshold = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.calibrated = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -165,6 +227,7 @@ export const ClassProbability: MessageFns<ClassProbability> = {
       label: isSet(object.label) ? globalThis.String(object.label) : "",
       probability: isSet(object.probability) ? globalThis.Number(object.probability) : 0,
       threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : undefined,
+      calibrated: isSet(object.calibrated) ? globalThis.Number(object.calibrated) : undefined,
     };
   },
 
@@ -179,6 +242,9 @@ export const ClassProbability: MessageFns<ClassProbability> = {
     if (message.threshold !== undefined) {
       obj.threshold = floatToJson(message.threshold);
     }
+    if (message.calibrated !== undefined) {
+      obj.calibrated = floatToJson(message.calibrated);
+    }
     return obj;
   },
 
@@ -190,12 +256,13 @@ export const ClassProbability: MessageFns<ClassProbability> = {
     message.label = object.label ?? "";
     message.probability = object.probability ?? 0;
     message.threshold = object.threshold ?? undefined;
+    message.calibrated = object.calibrated ?? undefined;
     return message;
   },
 };
 
 function createBaseTargetValue(): TargetValue {
-  return { label: "", value: 0 };
+  return { label: "", value: 0, lower: undefined, upper: undefined, coverage: undefined };
 }
 
 export const TargetValue: MessageFns<TargetValue> = {
@@ -205,6 +272,15 @@ export const TargetValue: MessageFns<TargetValue> = {
     }
     if (message.value !== 0) {
       writer.uint32(17).double(message.value);
+    }
+    if (message.lower !== undefined) {
+      writer.uint32(25).double(message.lower);
+    }
+    if (message.upper !== undefined) {
+      writer.uint32(33).double(message.upper);
+    }
+    if (message.coverage !== undefined) {
+      writer.uint32(41).double(message.coverage);
     }
     return writer;
   },
@@ -238,6 +314,30 @@ export const TargetValue: MessageFns<TargetValue> = {
             message.value = reader.double();
             continue;
           }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.lower = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.upper = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.coverage = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -254,6 +354,9 @@ export const TargetValue: MessageFns<TargetValue> = {
     return {
       label: isSet(object.label) ? globalThis.String(object.label) : "",
       value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+      lower: isSet(object.lower) ? globalThis.Number(object.lower) : undefined,
+      upper: isSet(object.upper) ? globalThis.Number(object.upper) : undefined,
+      coverage: isSet(object.coverage) ? globalThis.Number(object.coverage) : undefined,
     };
   },
 
@@ -265,6 +368,15 @@ export const TargetValue: MessageFns<TargetValue> = {
     if (message.value !== 0) {
       obj.value = floatToJson(message.value);
     }
+    if (message.lower !== undefined) {
+      obj.lower = floatToJson(message.lower);
+    }
+    if (message.upper !== undefined) {
+      obj.upper = floatToJson(message.upper);
+    }
+    if (message.coverage !== undefined) {
+      obj.coverage = floatToJson(message.coverage);
+    }
     return obj;
   },
 
@@ -275,6 +387,275 @@ export const TargetValue: MessageFns<TargetValue> = {
     const message = createBaseTargetValue();
     message.label = object.label ?? "";
     message.value = object.value ?? 0;
+    message.lower = object.lower ?? undefined;
+    message.upper = object.upper ?? undefined;
+    message.coverage = object.coverage ?? undefined;
+    return message;
+  },
+};
+
+function createBasePredictionSet(): PredictionSet {
+  return { labels: [], absentLabels: [], coverage: 0, isClassConditional: false, patientCount: 0 };
+}
+
+export const PredictionSet: MessageFns<PredictionSet> = {
+  encode(message: PredictionSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.labels) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.absentLabels) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.coverage !== 0) {
+      writer.uint32(25).double(message.coverage);
+    }
+    if (message.isClassConditional !== false) {
+      writer.uint32(32).bool(message.isClassConditional);
+    }
+    if (message.patientCount !== 0) {
+      writer.uint32(40).int32(message.patientCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictionSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictionSet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.labels.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.absentLabels.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.coverage = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.isClassConditional = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.patientCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PredictionSet {
+    return {
+      labels: globalThis.Array.isArray(object?.labels) ? object.labels.map((e: any) => globalThis.String(e)) : [],
+      absentLabels: globalThis.Array.isArray(object?.absentLabels)
+        ? object.absentLabels.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.absent_labels)
+        ? object.absent_labels.map((e: any) => globalThis.String(e))
+        : [],
+      coverage: isSet(object.coverage) ? globalThis.Number(object.coverage) : 0,
+      isClassConditional: isSet(object.isClassConditional)
+        ? globalThis.Boolean(object.isClassConditional)
+        : isSet(object.is_class_conditional)
+        ? globalThis.Boolean(object.is_class_conditional)
+        : false,
+      patientCount: isSet(object.patientCount)
+        ? globalThis.Number(object.patientCount)
+        : isSet(object.patient_count)
+        ? globalThis.Number(object.patient_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: PredictionSet): unknown {
+    const obj: any = {};
+    if (message.labels?.length) {
+      obj.labels = message.labels;
+    }
+    if (message.absentLabels?.length) {
+      obj.absentLabels = message.absentLabels;
+    }
+    if (message.coverage !== 0) {
+      obj.coverage = floatToJson(message.coverage);
+    }
+    if (message.isClassConditional !== false) {
+      obj.isClassConditional = message.isClassConditional;
+    }
+    if (message.patientCount !== 0) {
+      obj.patientCount = Math.round(message.patientCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PredictionSet>): PredictionSet {
+    return PredictionSet.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictionSet>): PredictionSet {
+    const message = createBasePredictionSet();
+    message.labels = object.labels?.map((e) => e) || [];
+    message.absentLabels = object.absentLabels?.map((e) => e) || [];
+    message.coverage = object.coverage ?? 0;
+    message.isClassConditional = object.isClassConditional ?? false;
+    message.patientCount = object.patientCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseTypicality(): Typicality {
+  return { distance: 0, percentile: 0, isUnlike: false, reason: "" };
+}
+
+export const Typicality: MessageFns<Typicality> = {
+  encode(message: Typicality, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.distance !== 0) {
+      writer.uint32(9).double(message.distance);
+    }
+    if (message.percentile !== 0) {
+      writer.uint32(17).double(message.percentile);
+    }
+    if (message.isUnlike !== false) {
+      writer.uint32(24).bool(message.isUnlike);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Typicality {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTypicality();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.distance = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.percentile = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isUnlike = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Typicality {
+    return {
+      distance: isSet(object.distance) ? globalThis.Number(object.distance) : 0,
+      percentile: isSet(object.percentile) ? globalThis.Number(object.percentile) : 0,
+      isUnlike: isSet(object.isUnlike)
+        ? globalThis.Boolean(object.isUnlike)
+        : isSet(object.is_unlike)
+        ? globalThis.Boolean(object.is_unlike)
+        : false,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Typicality): unknown {
+    const obj: any = {};
+    if (message.distance !== 0) {
+      obj.distance = floatToJson(message.distance);
+    }
+    if (message.percentile !== 0) {
+      obj.percentile = floatToJson(message.percentile);
+    }
+    if (message.isUnlike !== false) {
+      obj.isUnlike = message.isUnlike;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Typicality>): Typicality {
+    return Typicality.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Typicality>): Typicality {
+    const message = createBaseTypicality();
+    message.distance = object.distance ?? 0;
+    message.percentile = object.percentile ?? 0;
+    message.isUnlike = object.isUnlike ?? false;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -466,7 +847,15 @@ export const SurvivalPoint: MessageFns<SurvivalPoint> = {
 };
 
 function createBasePrediction(): Prediction {
-  return { probabilities: [], decision: [], engineMs: 0, values: [], survival: undefined };
+  return {
+    probabilities: [],
+    decision: [],
+    engineMs: 0,
+    values: [],
+    survival: undefined,
+    predictionSet: undefined,
+    typicality: undefined,
+  };
 }
 
 export const Prediction: MessageFns<Prediction> = {
@@ -485,6 +874,12 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.survival !== undefined) {
       SurvivalPrediction.encode(message.survival, writer.uint32(42).fork()).join();
+    }
+    if (message.predictionSet !== undefined) {
+      PredictionSet.encode(message.predictionSet, writer.uint32(50).fork()).join();
+    }
+    if (message.typicality !== undefined) {
+      Typicality.encode(message.typicality, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -542,6 +937,22 @@ export const Prediction: MessageFns<Prediction> = {
             message.survival = SurvivalPrediction.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.predictionSet = PredictionSet.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.typicality = Typicality.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -567,6 +978,12 @@ export const Prediction: MessageFns<Prediction> = {
         : 0,
       values: globalThis.Array.isArray(object?.values) ? object.values.map((e: any) => TargetValue.fromJSON(e)) : [],
       survival: isSet(object.survival) ? SurvivalPrediction.fromJSON(object.survival) : undefined,
+      predictionSet: isSet(object.predictionSet)
+        ? PredictionSet.fromJSON(object.predictionSet)
+        : isSet(object.prediction_set)
+        ? PredictionSet.fromJSON(object.prediction_set)
+        : undefined,
+      typicality: isSet(object.typicality) ? Typicality.fromJSON(object.typicality) : undefined,
     };
   },
 
@@ -587,6 +1004,12 @@ export const Prediction: MessageFns<Prediction> = {
     if (message.survival !== undefined) {
       obj.survival = SurvivalPrediction.toJSON(message.survival);
     }
+    if (message.predictionSet !== undefined) {
+      obj.predictionSet = PredictionSet.toJSON(message.predictionSet);
+    }
+    if (message.typicality !== undefined) {
+      obj.typicality = Typicality.toJSON(message.typicality);
+    }
     return obj;
   },
 
@@ -601,6 +1024,12 @@ export const Prediction: MessageFns<Prediction> = {
     message.values = object.values?.map((e) => TargetValue.fromPartial(e)) || [];
     message.survival = (object.survival !== undefined && object.survival !== null)
       ? SurvivalPrediction.fromPartial(object.survival)
+      : undefined;
+    message.predictionSet = (object.predictionSet !== undefined && object.predictionSet !== null)
+      ? PredictionSet.fromPartial(object.predictionSet)
+      : undefined;
+    message.typicality = (object.typicality !== undefined && object.typicality !== null)
+      ? Typicality.fromPartial(object.typicality)
       : undefined;
     return message;
   },

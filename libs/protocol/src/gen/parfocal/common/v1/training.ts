@@ -2124,7 +2124,137 @@ export interface TrainingSpec {
     | ThresholdRule
     | undefined;
   /** What a label says when a group of bags has it; absent: every bag by itself. */
-  groups?: GroupRule | undefined;
+  groups?:
+    | GroupRule
+    | undefined;
+  /** How sets and intervals of predictions are made; absent: its defaults. */
+  calibration?:
+    | CalibrationOptions
+    | undefined;
+  /** What happens to slides unlike the training part's; absent: its defaults. */
+  outliers?: OutlierOptions | undefined;
+}
+
+/** What is fitted on the validation part and published with the model, beside the temperature of its probabilities. */
+export interface CalibrationOptions {
+  /** Share of patients whose truth a set or interval holds, 0.5 to 0.999; absent: 0.9. */
+  coverage?:
+    | number
+    | undefined;
+  /** How little a class conforms. */
+  score: CalibrationOptions_Score;
+  /** Whether the coverage is to hold for the patients of each class; takes more validation patients. */
+  isClassConditional: boolean;
+}
+
+/** How little a class conforms. */
+export const CalibrationOptions_Score = {
+  /** SCORE_UNSPECIFIED - Least ambiguous sets. */
+  SCORE_UNSPECIFIED: 0,
+  /** SCORE_LAC - One less the class's probability: the smallest sets, which may be empty. */
+  SCORE_LAC: 1,
+  /** SCORE_APS - The probability of the class and of all likelier ones: sets adapt to how hard a slide is, and are larger. */
+  SCORE_APS: 2,
+} as const;
+
+export type CalibrationOptions_Score = typeof CalibrationOptions_Score[keyof typeof CalibrationOptions_Score];
+
+export namespace CalibrationOptions_Score {
+  export type SCORE_UNSPECIFIED = typeof CalibrationOptions_Score.SCORE_UNSPECIFIED;
+  export type SCORE_LAC = typeof CalibrationOptions_Score.SCORE_LAC;
+  export type SCORE_APS = typeof CalibrationOptions_Score.SCORE_APS;
+}
+
+export function calibrationOptions_ScoreFromJSON(object: any): CalibrationOptions_Score {
+  switch (object) {
+    case 0:
+    case "SCORE_UNSPECIFIED":
+      return CalibrationOptions_Score.SCORE_UNSPECIFIED;
+    case 1:
+    case "SCORE_LAC":
+      return CalibrationOptions_Score.SCORE_LAC;
+    case 2:
+    case "SCORE_APS":
+      return CalibrationOptions_Score.SCORE_APS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CalibrationOptions_Score");
+  }
+}
+
+export function calibrationOptions_ScoreToJSON(object: CalibrationOptions_Score): string {
+  switch (object) {
+    case CalibrationOptions_Score.SCORE_UNSPECIFIED:
+      return "SCORE_UNSPECIFIED";
+    case CalibrationOptions_Score.SCORE_LAC:
+      return "SCORE_LAC";
+    case CalibrationOptions_Score.SCORE_APS:
+      return "SCORE_APS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CalibrationOptions_Score");
+  }
+}
+
+/** What happens to slides whose features are unlike those of the training part. */
+export interface OutlierOptions {
+  /** What happens. */
+  action: OutlierOptions_Action;
+  /** Share of training slides that must be nearer, percent, 50 to 100; absent: 99. */
+  percentile?: number | undefined;
+}
+
+/** What happens. */
+export const OutlierOptions_Action = {
+  /** ACTION_UNSPECIFIED - They are flagged. */
+  ACTION_UNSPECIFIED: 0,
+  /** ACTION_FLAG - The prediction says so. */
+  ACTION_FLAG: 1,
+  /** ACTION_REFUSE - The prediction is refused. */
+  ACTION_REFUSE: 2,
+  /** ACTION_NONE - Nothing is measured. */
+  ACTION_NONE: 3,
+} as const;
+
+export type OutlierOptions_Action = typeof OutlierOptions_Action[keyof typeof OutlierOptions_Action];
+
+export namespace OutlierOptions_Action {
+  export type ACTION_UNSPECIFIED = typeof OutlierOptions_Action.ACTION_UNSPECIFIED;
+  export type ACTION_FLAG = typeof OutlierOptions_Action.ACTION_FLAG;
+  export type ACTION_REFUSE = typeof OutlierOptions_Action.ACTION_REFUSE;
+  export type ACTION_NONE = typeof OutlierOptions_Action.ACTION_NONE;
+}
+
+export function outlierOptions_ActionFromJSON(object: any): OutlierOptions_Action {
+  switch (object) {
+    case 0:
+    case "ACTION_UNSPECIFIED":
+      return OutlierOptions_Action.ACTION_UNSPECIFIED;
+    case 1:
+    case "ACTION_FLAG":
+      return OutlierOptions_Action.ACTION_FLAG;
+    case 2:
+    case "ACTION_REFUSE":
+      return OutlierOptions_Action.ACTION_REFUSE;
+    case 3:
+    case "ACTION_NONE":
+      return OutlierOptions_Action.ACTION_NONE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum OutlierOptions_Action");
+  }
+}
+
+export function outlierOptions_ActionToJSON(object: OutlierOptions_Action): string {
+  switch (object) {
+    case OutlierOptions_Action.ACTION_UNSPECIFIED:
+      return "ACTION_UNSPECIFIED";
+    case OutlierOptions_Action.ACTION_FLAG:
+      return "ACTION_FLAG";
+    case OutlierOptions_Action.ACTION_REFUSE:
+      return "ACTION_REFUSE";
+    case OutlierOptions_Action.ACTION_NONE:
+      return "ACTION_NONE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum OutlierOptions_Action");
+  }
 }
 
 /** How an epoch went. */
@@ -6456,6 +6586,8 @@ function createBaseTrainingSpec(): TrainingSpec {
     split: undefined,
     threshold: undefined,
     groups: undefined,
+    calibration: undefined,
+    outliers: undefined,
   };
 }
 
@@ -6478,6 +6610,12 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.groups !== undefined) {
       GroupRule.encode(message.groups, writer.uint32(50).fork()).join();
+    }
+    if (message.calibration !== undefined) {
+      CalibrationOptions.encode(message.calibration, writer.uint32(58).fork()).join();
+    }
+    if (message.outliers !== undefined) {
+      OutlierOptions.encode(message.outliers, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -6543,6 +6681,22 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.groups = GroupRule.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.calibration = CalibrationOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.outliers = OutlierOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6563,6 +6717,8 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
       split: isSet(object.split) ? Split.fromJSON(object.split) : undefined,
       threshold: isSet(object.threshold) ? ThresholdRule.fromJSON(object.threshold) : undefined,
       groups: isSet(object.groups) ? GroupRule.fromJSON(object.groups) : undefined,
+      calibration: isSet(object.calibration) ? CalibrationOptions.fromJSON(object.calibration) : undefined,
+      outliers: isSet(object.outliers) ? OutlierOptions.fromJSON(object.outliers) : undefined,
     };
   },
 
@@ -6586,6 +6742,12 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.groups !== undefined) {
       obj.groups = GroupRule.toJSON(message.groups);
     }
+    if (message.calibration !== undefined) {
+      obj.calibration = CalibrationOptions.toJSON(message.calibration);
+    }
+    if (message.outliers !== undefined) {
+      obj.outliers = OutlierOptions.toJSON(message.outliers);
+    }
     return obj;
   },
 
@@ -6608,6 +6770,202 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     message.groups = (object.groups !== undefined && object.groups !== null)
       ? GroupRule.fromPartial(object.groups)
       : undefined;
+    message.calibration = (object.calibration !== undefined && object.calibration !== null)
+      ? CalibrationOptions.fromPartial(object.calibration)
+      : undefined;
+    message.outliers = (object.outliers !== undefined && object.outliers !== null)
+      ? OutlierOptions.fromPartial(object.outliers)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCalibrationOptions(): CalibrationOptions {
+  return { coverage: undefined, score: 0, isClassConditional: false };
+}
+
+export const CalibrationOptions: MessageFns<CalibrationOptions> = {
+  encode(message: CalibrationOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.coverage !== undefined) {
+      writer.uint32(9).double(message.coverage);
+    }
+    if (message.score !== 0) {
+      writer.uint32(16).int32(message.score);
+    }
+    if (message.isClassConditional !== false) {
+      writer.uint32(24).bool(message.isClassConditional);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CalibrationOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCalibrationOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.coverage = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.score = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isClassConditional = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CalibrationOptions {
+    return {
+      coverage: isSet(object.coverage) ? globalThis.Number(object.coverage) : undefined,
+      score: isSet(object.score) ? calibrationOptions_ScoreFromJSON(object.score) : 0,
+      isClassConditional: isSet(object.isClassConditional)
+        ? globalThis.Boolean(object.isClassConditional)
+        : isSet(object.is_class_conditional)
+        ? globalThis.Boolean(object.is_class_conditional)
+        : false,
+    };
+  },
+
+  toJSON(message: CalibrationOptions): unknown {
+    const obj: any = {};
+    if (message.coverage !== undefined) {
+      obj.coverage = floatToJson(message.coverage);
+    }
+    if (message.score !== 0) {
+      obj.score = calibrationOptions_ScoreToJSON(message.score);
+    }
+    if (message.isClassConditional !== false) {
+      obj.isClassConditional = message.isClassConditional;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CalibrationOptions>): CalibrationOptions {
+    return CalibrationOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CalibrationOptions>): CalibrationOptions {
+    const message = createBaseCalibrationOptions();
+    message.coverage = object.coverage ?? undefined;
+    message.score = object.score ?? 0;
+    message.isClassConditional = object.isClassConditional ?? false;
+    return message;
+  },
+};
+
+function createBaseOutlierOptions(): OutlierOptions {
+  return { action: 0, percentile: undefined };
+}
+
+export const OutlierOptions: MessageFns<OutlierOptions> = {
+  encode(message: OutlierOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.percentile !== undefined) {
+      writer.uint32(17).double(message.percentile);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OutlierOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutlierOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.percentile = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OutlierOptions {
+    return {
+      action: isSet(object.action) ? outlierOptions_ActionFromJSON(object.action) : 0,
+      percentile: isSet(object.percentile) ? globalThis.Number(object.percentile) : undefined,
+    };
+  },
+
+  toJSON(message: OutlierOptions): unknown {
+    const obj: any = {};
+    if (message.action !== 0) {
+      obj.action = outlierOptions_ActionToJSON(message.action);
+    }
+    if (message.percentile !== undefined) {
+      obj.percentile = floatToJson(message.percentile);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OutlierOptions>): OutlierOptions {
+    return OutlierOptions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OutlierOptions>): OutlierOptions {
+    const message = createBaseOutlierOptions();
+    message.action = object.action ?? 0;
+    message.percentile = object.percentile ?? undefined;
     return message;
   },
 };
