@@ -230,6 +230,30 @@ describe("a gateway that asks who calls", () => {
     gateway.close();
   });
 
+  it("keeps a caller to its own rate and tells it when to come again, and nobody else", async () => {
+    const hasty = await services.as("hasty");
+    const codes = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        hasty.models.listModels({ parent: PARENT }).then(
+          () => "OK",
+          (error: DomainError) =>
+            Number(error.details.retryAfterMs) > 0 ? `${error.code} ${error.details.quota}` : "",
+        ),
+      ),
+    );
+    // As fast as they come, three run at a time and five may begin; what a second more lets through depends on the machine.
+    expect(codes.filter((code) => code === "OK").length).toBeLessThan(10);
+    expect(new Set(codes)).toEqual(
+      new Set(
+        ["OK", "RESOURCE_EXHAUSTED concurrent calls", "RESOURCE_EXHAUSTED calls per second"].filter((code) =>
+          codes.includes(code),
+        ),
+      ),
+    );
+    expect(codes).toContain("OK");
+    expect((await trainer.models.listModels({ parent: PARENT })).models).toHaveLength(1);
+  });
+
   it("keeps a record of every call, without what it was about", async () => {
     await services
       .withToken(undefined)

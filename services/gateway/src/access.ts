@@ -1,5 +1,5 @@
 import { inferenceV2, isResourceId, resourceName } from "@parfocal/protocol";
-import type { NamesByMethod } from "@parfocal/runtime";
+import type { LimitsByMethod, NamesByMethod } from "@parfocal/runtime";
 import { inputTensorsOf, textOf } from "./inference/input-tensor.ts";
 
 /** Methods of the gateway that concern no project. */
@@ -9,6 +9,11 @@ export const PROJECT_FREE = [
   "inference.GRPCInferenceService/ServerReady",
   "inference.GRPCInferenceService/ServerMetadata",
 ];
+
+/** Bounds of methods that differ from the configured ones: a watcher waits, and holds a few kilobytes while it does. */
+export const LIMITS: LimitsByMethod = {
+  "parfocal.gateway.v1.OperationService/WatchOperation": { maxConcurrent: 1024 },
+};
 
 const SERVICE = inferenceV2.GRPCInferenceServiceDefinition.fullName;
 

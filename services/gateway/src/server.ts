@@ -8,7 +8,7 @@ import {
   startServer,
 } from "@parfocal/runtime";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
-import { inferenceNames, PROJECT_FREE } from "./access.ts";
+import { inferenceNames, LIMITS, PROJECT_FREE } from "./access.ts";
 import { createGate } from "./batch/gate.ts";
 import { createBagCatalog } from "./catalog/bag-catalog.ts";
 import { createModelCatalog } from "./catalog/model-catalog.ts";
@@ -134,6 +134,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const services = isWorkerOnly ? [] : defineServices(deps, config, roots);
   const server = await startServer({
     ...{ name: "gateway", services, config, logger },
+    limits: LIMITS,
     ...{ projectFree: PROJECT_FREE, namesIn: inferenceNames(config.inferenceProject), storeRootUri: store.rootUri },
   });
   return {
