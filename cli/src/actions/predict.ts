@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
-import { attentionMapsOf, writeAttention } from "../client/attention-files.ts";
+import { attentionMapsOf, writeMeaning } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
+import { createDrawer } from "../client/draw-attention.ts";
 import { listAllBags } from "../client/list-all.ts";
 import { modelNameOf } from "../client/model-name.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { resolveBags } from "../client/resolve-bags.ts";
+import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
 import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
 import type { LabelRow } from "../cohort/parse-labels.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
@@ -14,18 +16,21 @@ import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.t
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
-import { encodePredictionsCsv, type PredictionRow } from "../report/index.ts";
+import { encodePredictionsCsv, encodePredictionsParquet, type PredictionRow } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 
 /** Options of `predict`. */
-export interface PredictCommandOptions {
+export interface PredictCommandOptions extends ThumbnailOptions {
   readonly model: string;
   readonly all?: boolean;
   readonly labels?: string;
   readonly labelColumn?: string;
   readonly csv?: string;
+  readonly parquet?: string;
   readonly heatmaps?: string;
   readonly geojson?: string;
+  readonly overlayAlpha?: number;
+  readonly topTiles?: number;
 }
 
 type Truths = ReadonlyMap<string, LabelRow>;
@@ -38,20 +43,28 @@ export async function runPredict(
 ): Promise<ExitCode> {
   const { output, parent, signal } = context;
   if ((names.length === 0) === (options.all !== true)) throw new UsageError("name bags, or give --all");
+  assertThumbnailOptions(options);
+  if (options.thumbnail !== undefined && options.heatmaps === undefined)
+    throw new UsageError("--thumbnail is drawn on by --heatmaps; give its folder");
   const { clients } = await context.connect();
   const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
   const model = found.model as gatewayV1.Model;
   const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, options);
-  const outcomes = await predictAll(context, clients, model, bags, options);
+  const { outcomes, isDrawn } = await predictAll(context, clients, model, bags, options);
   const rows = outcomes.map((outcome) => rowOf(outcome, model, truths));
   showPredictions(output, rows);
   if (options.csv !== undefined) {
     await writeFile(options.csv, encodePredictionsCsv(rows));
     output.note(`wrote ${plural(rows.length, "prediction")} to ${options.csv}`);
   }
+  if (options.parquet !== undefined) {
+    await writeFile(options.parquet, encodePredictionsParquet(rows));
+    output.note(`wrote ${plural(rows.length, "prediction")} to ${options.parquet}`);
+  }
   if (options.labels !== undefined) showMetrics(context, model, outcomes, truths);
-  return nMissing + outcomes.filter(({ kind }) => kind === "error").length > 0 ? EXIT_CODES.failed : EXIT_CODES.ok;
+  const nFailed = nMissing + outcomes.filter(({ kind }) => kind === "error").length;
+  return nFailed > 0 || !isDrawn ? EXIT_CODES.failed : EXIT_CODES.ok;
 }
 
 /** The bags named; what names none is told at once. */
@@ -94,29 +107,29 @@ async function predictAll(
   clients: GatewayClients,
   model: gatewayV1.Model,
   bags: readonly gatewayV1.Bag[],
-  { heatmaps, geojson }: PredictCommandOptions,
-): Promise<BagOutcome[]> {
-  const folders = { ...(heatmaps === undefined ? {} : { heatmaps }), ...(geojson === undefined ? {} : { geojson }) };
-  const includeAttention = heatmaps !== undefined || geojson !== undefined;
+  options: PredictCommandOptions,
+): Promise<{ readonly outcomes: readonly BagOutcome[]; readonly isDrawn: boolean }> {
+  const includeAttention = options.heatmaps !== undefined || options.geojson !== undefined;
+  const drawer = includeAttention ? await createDrawer(options, bags.length) : undefined;
+  if (options.heatmaps !== undefined) await writeMeaning(model, options.heatmaps);
   const progress = output.progress("predicting");
-  let nWithoutMap = 0;
   try {
-    return await predictBags(clients, bags, {
+    const outcomes = await predictBags(clients, bags, {
       model: model.name,
       includeAttention,
       signal,
       async onBag(outcome, nDone) {
         output.record(recordOf(outcome, model));
         progress.update({ fraction: nDone / bags.length, text: `${nDone} of ${bags.length}` });
-        if (outcome.kind === "error" || !includeAttention) return;
+        if (outcome.kind === "error") return;
         const maps = await attentionMapsOf(outcome.bag, outcome.response.attention, env, signal);
-        if (maps.length === 0) nWithoutMap++;
-        await writeAttention(slideOf(outcome.bag), maps, folders);
+        await drawer?.draw(slideOf(outcome.bag), maps);
       },
     });
+    return { outcomes, isDrawn: drawer?.hasFailed() !== true };
   } finally {
     progress.end();
-    if (nWithoutMap > 0) output.note(`${plural(nWithoutMap, "bag")} without coordinates: no map was drawn`);
+    for (const remark of drawer?.remarks() ?? []) output.note(remark);
   }
 }
 

@@ -1,21 +1,20 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { gatewayV1 } from "@parfocal/protocol";
+import { encodeCsv, encodeParquet } from "@parfocal/tables";
 import { isRegionBag } from "../cohort/region-bags.ts";
-import { attentionGeoJson, renderHeatmap, sumByCell } from "../report/index.ts";
+import {
+  attentionGeoJson,
+  extremeTilesTable,
+  renderHeatmap,
+  renderOverlay,
+  type ScoreMap,
+  sumByCell,
+  tileScoresTable,
+} from "../report/index.ts";
 import { arrayValuesOf } from "./array-values.ts";
-
-/** One attention map of a slide. */
-export interface AttentionMap {
-  /** The class it belongs to; empty when the one map is shared. */
-  readonly label: string;
-  /** `[N, 2]`, level-0 pixels. */
-  readonly coords: Int32Array;
-  /** `[N]`, sums to 1. */
-  readonly values: Float32Array;
-  /** Level-0 pixels between neighbouring tiles, when the bag knows. */
-  readonly tilePx?: number;
-}
+import { attentionMeaning } from "./attention-meaning.ts";
+import type { Thumbnail } from "./thumbnails.ts";
 
 /**
  * The attention maps of a slide; none when the bag has no coordinates. Where tiles of several magnifications are weighed, which lie
@@ -26,7 +25,7 @@ export async function attentionMapsOf(
   attention: gatewayV1.TileAttention | undefined,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<readonly AttentionMap[]> {
+): Promise<readonly ScoreMap[]> {
   if (attention?.weights === undefined || attention.coordinates === undefined) return [];
   const [weights, coordinates] = await Promise.all([
     arrayValuesOf(attention.weights, env, signal),
@@ -52,22 +51,47 @@ function hasRepeats(coords: Int32Array): boolean {
   return corners.size < coords.length / 2;
 }
 
-/** Where the files of a slide's attention go; absent: nowhere. */
-export interface AttentionFolders {
+/** Where the files of a slide's attention go, and how; absent folders: nowhere. */
+export interface AttentionWish {
   readonly heatmaps?: string;
   readonly geojson?: string;
+  /** Below the tiles of a second picture. */
+  readonly thumbnail?: Thumbnail;
+  /** Of the tiles over it, in (0, 1]. */
+  readonly alpha?: number;
+  /** Tiles listed at each end. */
+  readonly topTiles?: number;
 }
 
-/** Writes maps as `<slide>[.<class>].png` and `.geojson`. */
-export async function writeAttention(
-  slide: string,
-  maps: readonly AttentionMap[],
-  { heatmaps, geojson }: AttentionFolders,
-): Promise<void> {
+/** Tiles listed at each end unless told otherwise. */
+const DEFAULT_TOP_TILES = 10;
+
+/**
+ * Writes the maps of a slide: `<slide>[.<class>].png`, over its thumbnail `.overlay.png`, all scores as `<slide>.tiles.parquet`, those at
+ * both ends as `<slide>.top-tiles.csv`; and `<slide>[.<class>].geojson`.
+ *
+ * @throws {DomainError} `GEOMETRY_MISMATCH` for a thumbnail that does not show the tiles; what can be drawn without it is there.
+ */
+export async function writeAttention(slide: string, maps: readonly ScoreMap[], wish: AttentionWish): Promise<void> {
+  const { heatmaps, geojson, thumbnail, alpha, topTiles = DEFAULT_TOP_TILES } = wish;
   for (const map of maps) {
-    if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
     if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, attentionGeoJson(map));
+    if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
   }
+  if (heatmaps === undefined || maps.length === 0) return;
+  const stem = stemFor(slide, "");
+  await writeInto(heatmaps, `${stem}.tiles.parquet`, encodeParquet(tileScoresTable(maps)));
+  await writeInto(heatmaps, `${stem}.top-tiles.csv`, encodeCsv(extremeTilesTable(maps, topTiles)));
+  for (const map of thumbnail === undefined ? [] : maps) {
+    const { picture, scale } = thumbnail as Thumbnail;
+    const drawn = renderOverlay({ ...map, thumbnail: picture, scale, ...(alpha === undefined ? {} : { alpha }) });
+    await writeInto(heatmaps, `${stemFor(slide, map.label)}.overlay.png`, drawn);
+  }
+}
+
+/** Writes what the files of a folder of maps mean, as `about.txt`. */
+export async function writeMeaning(model: gatewayV1.Model, folder: string): Promise<void> {
+  await writeInto(folder, "about.txt", attentionMeaning(model));
 }
 
 /** Writes a drawn map as `<slide>[.<class>].png`. */

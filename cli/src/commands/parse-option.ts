@@ -55,3 +55,15 @@ export function parseLevels(text: string): number[] {
 export function collect(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text];
 }
+
+/** Width and height in pixels, e.g. `98304x75264`. */
+export function parseSize(text: string): [number, number] {
+  const [, width, height] = /^([1-9]\d{0,8})[x×]([1-9]\d{0,8})$/.exec(text) ?? [];
+  if (width !== undefined && height !== undefined) return [Number(width), Number(height)];
+  throw new InvalidArgumentError("It is width and height in level-0 pixels, e.g. 98304x75264.");
+}
+
+/** A share above 0, up to 1. */
+export function parseAlpha(text: string): number {
+  return numberWithin(text, (value) => value > 0 && value <= 1, "a number above 0, up to 1");
+}

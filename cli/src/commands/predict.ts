@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { runCommand } from "../run-command.ts";
+import { parseAlpha, parseCount, parsePositive, parseSize } from "./parse-option.ts";
 
 /** `parfocal predict`. */
 export function createPredictCommand(): Command {
@@ -15,14 +16,26 @@ export function createPredictCommand(): Command {
     .option("--labels <file>", "labels table (see train), or 'from-bags'")
     .option("--label-column <name>", "column of the label (default: label)")
     .option("--csv <file>", "write the predictions as CSV")
-    .option("--heatmaps <folder>", "write an attention heatmap (PNG) per slide")
+    .option("--parquet <file>", "write the predictions as Parquet")
+    .option(
+      "--heatmaps <folder>",
+      "write per slide attention heatmaps (PNG), all scores (Parquet) and the tiles at both ends (CSV)",
+    )
     .option("--geojson <folder>", "write the attention per slide as GeoJSON for QuPath")
+    .option("--thumbnail <file>", "PNG or JPEG of the slide below the heatmap, or a folder with <slide>.png or .jpg")
+    .option("--thumbnail-size <WxH>", "the whole slide that a thumbnail shows, in level-0 pixels", parseSize)
+    .option("--thumbnail-downsample <n>", "level-0 pixels per pixel of thumbnails", parsePositive)
+    .option("--thumbnail-mpp <n>", "micrometres per pixel of thumbnails, with --level0-mpp", parsePositive)
+    .option("--level0-mpp <n>", "micrometres per level-0 pixel", parsePositive)
+    .option("--overlay-alpha <share>", "of a tile's colour over the thumbnail (default: 0.5)", parseAlpha)
+    .option("--top-tiles <n>", "tiles listed at each end (default: 10)", parseCount)
     .addHelpText(
       "after",
       `
 Examples:
   parfocal predict --model tumour slide-17 slide-18
   parfocal predict --model tumour@production new-slides/ --csv predictions.csv --heatmaps maps/
+  parfocal predict --model tumour slide-17 --heatmaps maps/ --thumbnail slide-17.jpg --thumbnail-size 98304x75264
   parfocal predict --model tumour --all --labels labels.csv --json
 
 With --json each line is {bag, probabilities, decision, threshold, model} or {bag, error}, the last one {metrics} if there are

@@ -1,12 +1,12 @@
 import { auroc } from "@parfocal/metrics";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
-import { type AttentionMap, attentionMapsOf } from "../client/attention-files.ts";
+import { attentionMapsOf } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import type { AssignedRow } from "../cohort/assign-parts.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import type { Progress } from "../output/progress.ts";
-import { type PredictionRow, renderHeatmap } from "../report/index.ts";
+import { type PredictionRow, renderHeatmap, type ScoreMap } from "../report/index.ts";
 
 /** A held-out slide with everything that came of it. */
 export interface PredictedSlide {
@@ -16,7 +16,7 @@ export interface PredictedSlide {
   readonly prediction?: commonV1.Prediction;
   readonly row: PredictionRow;
   /** None when the bag has no coordinates. */
-  readonly maps: readonly AttentionMap[];
+  readonly maps: readonly ScoreMap[];
   /** The first map, drawn; absent without one. */
   readonly heatmap?: Uint8Array;
   /** How well attention finds the planted lesion: AUROC of tile weights; absent without a lesion. */
@@ -38,7 +38,7 @@ export async function predictHeldOut(
   clients: GatewayClients,
   { model, rows, lesions, env, signal, progress }: PredictHeldOutOptions,
 ): Promise<PredictedSlide[]> {
-  const maps = new Map<string, readonly AttentionMap[]>();
+  const maps = new Map<string, readonly ScoreMap[]>();
   const bags = rows.map(({ bag }) => bag);
   const outcomes = await predictBags(clients, bags, {
     model: model.name,
@@ -63,7 +63,7 @@ function slideFrom(
     model,
     maps,
     lesions,
-  }: { model: gatewayV1.Model; maps: readonly AttentionMap[]; lesions: PredictHeldOutOptions["lesions"] },
+  }: { model: gatewayV1.Model; maps: readonly ScoreMap[]; lesions: PredictHeldOutOptions["lesions"] },
 ): PredictedSlide {
   const slide = slideOf(outcome.bag);
   const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
@@ -89,7 +89,7 @@ function failureOf(outcome: BagOutcome): { readonly code: string; readonly messa
   return { code: "INTERNAL", message: "no prediction came" };
 }
 
-function lesionAurocOf(map: AttentionMap | undefined, lesion: Uint8Array | undefined): number | undefined {
+function lesionAurocOf(map: ScoreMap | undefined, lesion: Uint8Array | undefined): number | undefined {
   if (map === undefined || lesion === undefined || !lesion.includes(1)) return undefined;
   return auroc(Array.from(lesion), Array.from(map.values)) ?? undefined;
 }

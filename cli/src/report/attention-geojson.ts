@@ -1,5 +1,5 @@
 import { type ColormapName, colourOf } from "./colormap.ts";
-import { percentilesOf } from "./heatmap.ts";
+import { percentilesOf } from "./percentiles.ts";
 import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
 
 /** What {@link attentionGeoJson} writes. */

@@ -1,11 +1,5 @@
 import type { Rgb } from "./colormap.ts";
-
-/** An RGBA picture, row-major, 4 bytes a pixel. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import { fillInto, type Picture } from "./picture.ts";
 
 /** Columns and rows of a glyph. */
 const GLYPH_WIDTH = 5;
@@ -66,23 +60,4 @@ export function drawTextInto(
       }
     });
   });
-}
-
-/** Fills a rectangle of `picture`, cut to its bounds, with an opaque colour. */
-export function fillInto(
-  picture: Picture,
-  box: { left: number; top: number; width: number; height: number },
-  [red, green, blue]: Rgb,
-): void {
-  const right = Math.min(picture.width, box.left + box.width);
-  const bottom = Math.min(picture.height, box.top + box.height);
-  for (let y = Math.max(0, box.top); y < bottom; y += 1) {
-    for (let x = Math.max(0, box.left); x < right; x += 1) {
-      const at = 4 * (y * picture.width + x);
-      picture.data[at] = red;
-      picture.data[at + 1] = green;
-      picture.data[at + 2] = blue;
-      picture.data[at + 3] = 255;
-    }
-  }
 }

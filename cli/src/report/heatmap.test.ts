@@ -2,7 +2,8 @@ import { DomainError } from "@parfocal/errors";
 import { PNG } from "pngjs";
 import { describe, expect, it } from "vitest";
 import { colourOf } from "./colormap.ts";
-import { percentilesOf, renderHeatmap } from "./heatmap.ts";
+import { renderHeatmap } from "./heatmap.ts";
+import { percentilesOf } from "./percentiles.ts";
 import { fixtureTiles } from "./report-data.fixture.ts";
 import { inferStridePx } from "./tile-grid.ts";
 

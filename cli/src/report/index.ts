@@ -2,6 +2,8 @@ export { attentionGeoJson } from "./attention-geojson.ts";
 export { sumByCell } from "./cell-map.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
+export { renderOverlay, type ThumbnailScale } from "./overlay.ts";
+export { decodePicture, type Picture } from "./picture.ts";
 export { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "./predictions-file.ts";
 export { renderReport } from "./render-report.ts";
 export type {
@@ -13,3 +15,4 @@ export type {
   ReportData,
   TrainingRun,
 } from "./report-data.ts";
+export { extremeTilesTable, type ScoreMap, tileScoresTable } from "./tile-scores.ts";

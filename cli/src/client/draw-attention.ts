@@ -1,0 +1,56 @@
+import { isDomainError } from "@parfocal/errors";
+import { plural } from "../output/units.ts";
+import type { ScoreMap } from "../report/index.ts";
+import { type AttentionWish, writeAttention } from "./attention-files.ts";
+import { openThumbnails, type ThumbnailOptions } from "./thumbnails.ts";
+
+/** What is drawn, and where. */
+export interface DrawOptions extends ThumbnailOptions, Pick<AttentionWish, "heatmaps" | "geojson" | "topTiles"> {
+  readonly overlayAlpha?: number;
+}
+
+/** Draws the maps of slides and remembers what could not be drawn. */
+export interface AttentionDrawer {
+  draw(slide: string, maps: readonly ScoreMap[]): Promise<void>;
+  /** Whether something could not be drawn that was asked for. */
+  hasFailed(): boolean;
+  /** Sentences for the end, none where all was drawn. */
+  remarks(): readonly string[];
+}
+
+/**
+ * A drawer for `nSlides` slides.
+ *
+ * @throws {UsageError} for a thumbnail that is not there, or one that would be that of several slides.
+ */
+export async function createDrawer(options: DrawOptions, nSlides: number): Promise<AttentionDrawer> {
+  const thumbnailOf = await openThumbnails(options, nSlides);
+  const { heatmaps, geojson, topTiles, overlayAlpha } = options;
+  const wish: AttentionWish = {
+    ...(heatmaps === undefined ? {} : { heatmaps }),
+    ...(geojson === undefined ? {} : { geojson }),
+    ...(topTiles === undefined ? {} : { topTiles }),
+    ...(overlayAlpha === undefined ? {} : { alpha: overlayAlpha }),
+  };
+  let [nWithoutMap, nWithoutThumbnail] = [0, 0];
+  const failures: string[] = [];
+  return {
+    async draw(slide, maps) {
+      if (maps.length === 0) nWithoutMap++;
+      try {
+        const thumbnail = maps.length === 0 ? undefined : await thumbnailOf?.(slide);
+        if (thumbnail === undefined && maps.length > 0 && thumbnailOf !== undefined) nWithoutThumbnail++;
+        await writeAttention(slide, maps, { ...wish, ...(thumbnail && { thumbnail }) });
+      } catch (error) {
+        if (!isDomainError(error)) throw error;
+        failures.push(`failed: maps of ${slide}: ${error.code}: ${error.message}`);
+      }
+    },
+    hasFailed: () => failures.length > 0,
+    remarks: () => [
+      ...failures,
+      ...(nWithoutMap > 0 ? [`${plural(nWithoutMap, "bag")} without coordinates: no map was drawn`] : []),
+      ...(nWithoutThumbnail > 0 ? [`${plural(nWithoutThumbnail, "slide")} without a thumbnail: no overlay`] : []),
+    ],
+  };
+}

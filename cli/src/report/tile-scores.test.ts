@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { extremeTilesTable, tileScoresTable } from "./tile-scores.ts";
+
+const COORDS = Int32Array.of(0, 0, 256, 0, 0, 256, 256, 256, 512, 0);
+const map = (label: string, values: readonly number[]) => ({
+  label,
+  coords: COORDS,
+  values: Float32Array.from(values),
+});
+
+describe("tile scores", () => {
+  it("give place, raw score, percentile and times an even share of every tile", () => {
+    const { columns, rows } = tileScoresTable([map("", [0.5, 0.125, 0.125, 0.25, 0])]);
+    expect(columns.map(({ name }) => name)).toEqual(["x", "y", "side", "score", "percentile", "times_even"]);
+    expect(rows).toEqual([
+      { x: 0, y: 0, side: 256, score: 0.5, percentile: 90, times_even: 2.5 },
+      { x: 256, y: 0, side: 256, score: 0.125, percentile: 40, times_even: 0.625 },
+      { x: 0, y: 256, side: 256, score: 0.125, percentile: 40, times_even: 0.625 },
+      { x: 256, y: 256, side: 256, score: 0.25, percentile: 70, times_even: 1.25 },
+      { x: 512, y: 0, side: 256, score: 0, percentile: 10, times_even: 0 },
+    ]);
+  });
+
+  it("have columns of their own for each class", () => {
+    const { columns, rows } = tileScoresTable([map("a", [1, 0, 0, 0, 0]), map("b", [0, 0, 0, 0, 1])]);
+    expect(columns.map(({ name }) => name).slice(3)).toEqual([
+      "score_a",
+      "percentile_a",
+      "times_even_a",
+      "score_b",
+      "percentile_b",
+      "times_even_b",
+    ]);
+    expect(rows[0]).toMatchObject({ score_a: 1, score_b: 0, times_even_a: 5 });
+  });
+
+  it("are refused when they are no numbers", () => {
+    expect(() => tileScoresTable([map("", [1, Number.NaN, 0, 0, 0])])).toThrow("value 1 is NaN");
+  });
+});
+
+describe("the tiles at both ends", () => {
+  it("are listed by rank, the first of equals first", () => {
+    const { rows } = extremeTilesTable([map("", [0.5, 0.125, 0.125, 0.25, 0])], 2);
+    expect(rows.map(({ map: name, end, rank, x, y, score }) => [name, end, rank, x, y, score])).toEqual([
+      ["all classes", "top", 1, 0, 0, 0.5],
+      ["all classes", "top", 2, 256, 256, 0.25],
+      ["all classes", "bottom", 1, 512, 0, 0],
+      ["all classes", "bottom", 2, 0, 256, 0.125],
+    ]);
+  });
+
+  it("share no tile, however few there are", () => {
+    const { rows } = extremeTilesTable([map("a", [0.5, 0.125, 0.125, 0.25, 0])], 10);
+    expect(rows.map(({ end }) => end)).toEqual(["top", "top", "top", "bottom", "bottom"]);
+    expect(new Set(rows.map(({ x, y }) => `${x} ${y}`)).size).toBe(5);
+    const one = { label: "", coords: Int32Array.of(3, 4), values: Float32Array.of(1) };
+    expect(extremeTilesTable([one], 5).rows).toMatchObject([{ end: "top", rank: 1, x: 3, y: 4 }]);
+  });
+});
