@@ -97,7 +97,7 @@ type FixedWeights = readonly [
 ];
 
 /** Rows of a step: with fewer the products are slower, with more what lies between them leaves a core's cache. */
-const ROWS_AT_A_TIME = 400;
+const ROWS_AT_A_TIME = 1600;
 
 /** A block that takes G sequences at a time. */
 interface GroupOptions extends FusedBlockOptions {
