@@ -1,14 +1,15 @@
 import type { ObjectInfo, ObjectStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import type { GetFixture, StoreTraits } from "./store-contract.ts";
-import { bytesOf, expectCode, listedKeys } from "./store-contract-tools.ts";
+import { bytesOf, expectCode, keysTogether, listedKeys } from "./store-contract-tools.ts";
 
 /** Listing: order, prefixes, pages. */
 export function describeListing(getFixture: GetFixture, traits: StoreTraits): void {
   describe("listing", () => {
     it("lists in the order of UTF-8 bytes, folders and files mixed", async () => {
       const { store } = getFixture();
-      const keys = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b.c", "aa", "a b", "B", "a\uff5e", "a😀", "a~", "é"];
+      const mixed = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b.c", "aa", "a b", "B", "a\uff5e", "a😀", "a~", "é"];
+      const keys = keysTogether(mixed, traits);
       for (const key of keys) await store.put(`order/${key}`, bytesOf(key));
       const { objects } = await store.list("order/");
       const expected = listedKeys(keys, traits).map((key) => `order/${key}`);
@@ -59,7 +60,9 @@ export function describeListing(getFixture: GetFixture, traits: StoreTraits): vo
     it("refuses page sizes outside 1 to 1000, foreign tokens and impossible prefixes", async () => {
       const { store } = getFixture();
       for (const pageSize of [0, 1001, 1.5]) await expectCode(store.list("", { pageSize }), "INVALID_ARGUMENT");
-      await expectCode(store.list("", { pageToken: "&&&" }), "INVALID_ARGUMENT");
+      if (traits.refusesForeignTokens) {
+        await expectCode(store.list("", { pageToken: "&&&" }), "INVALID_ARGUMENT");
+      }
       await expectCode(store.list("a\u0000"), "INVALID_ARGUMENT");
       await expectCode(store.list("", { signal: AbortSignal.abort() }), "CANCELLED");
     });

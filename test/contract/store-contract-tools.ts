@@ -1,5 +1,6 @@
 import { DomainError, type DomainErrorCode } from "@parfocal/errors";
 import { expect } from "vitest";
+import type { StoreTraits } from "./store-contract.ts";
 
 /** Bytes of a text. */
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -47,9 +48,15 @@ export async function expectCode(work: Promise<unknown>, code: DomainErrorCode):
   return error;
 }
 
-/** The keys that a listing gives, in its order: by UTF-8 bytes; `hidesBelowObjects` as in the traits of a store. */
-export function listedKeys(keys: readonly string[], { hidesBelowObjects }: { hidesBelowObjects: boolean }): string[] {
+/** The keys that a listing gives, in its order: by UTF-8 bytes; `belowObjects` as in the traits of a store. */
+export function listedKeys(keys: readonly string[], { belowObjects }: Pick<StoreTraits, "belowObjects">): string[] {
   const isBelow = (key: string) => keys.some((other) => key.startsWith(`${other}/`));
-  const listed = keys.filter((key) => !hidesBelowObjects || !isBelow(key));
+  const listed = keys.filter((key) => belowObjects !== "hidden" || !isBelow(key));
   return listed.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/** Those of `keys` that a store takes together: all of them, or where it refuses keys below objects the lowest ones. */
+export function keysTogether(keys: readonly string[], { belowObjects }: Pick<StoreTraits, "belowObjects">): string[] {
+  const isAbove = (key: string) => keys.some((other) => other.startsWith(`${key}/`));
+  return keys.filter((key) => belowObjects !== "refused" || !isAbove(key));
 }

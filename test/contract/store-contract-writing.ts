@@ -46,19 +46,35 @@ export function describeWriting(getFixture: GetFixture, traits: StoreTraits): vo
       await expectCode(store.head(key), "NOT_FOUND");
     });
 
-    it("keeps an object beside objects that have its name as their folder", async () => {
-      const { store } = getFixture();
-      for (const keys of [
-        ["both/a", "both/a/b", "both/a/b/c"],
-        ["back/a/b/c", "back/a/b", "back/a"],
-        ["dots/a.b", "dots/a.b/c"],
-      ]) {
-        for (const key of keys) await store.put(key, bytesOf(key));
-        for (const key of keys) expect(textOf((await store.get(key)).bytes)).toBe(key);
-        const { objects } = await store.list((keys[0] ?? "").slice(0, 5));
-        expect(objects.map((object) => object.key)).toEqual(listedKeys(keys, traits));
-      }
-    });
+    it.skipIf(traits.belowObjects !== "refused")(
+      "refuses an object whose name is a folder, or whose folder is one",
+      async () => {
+        const { store } = getFixture();
+        await store.put("both/a", bytesOf("first"));
+        await expectCode(store.put("both/a/b", bytesOf("below")), "CONFLICT");
+        await store.put("back/a/b", bytesOf("first"));
+        await expectCode(store.put("back/a", bytesOf("above")), "CONFLICT");
+        for (const key of ["both/a", "back/a/b"]) expect(textOf((await store.get(key)).bytes)).toBe("first");
+        await expectCode(store.get("back/a"), "NOT_FOUND");
+      },
+    );
+
+    it.skipIf(traits.belowObjects === "refused")(
+      "keeps an object beside objects that have its name as their folder",
+      async () => {
+        const { store } = getFixture();
+        for (const keys of [
+          ["both/a", "both/a/b", "both/a/b/c"],
+          ["back/a/b/c", "back/a/b", "back/a"],
+          ["dots/a.b", "dots/a.b/c"],
+        ]) {
+          for (const key of keys) await store.put(key, bytesOf(key));
+          for (const key of keys) expect(textOf((await store.get(key)).bytes)).toBe(key);
+          const { objects } = await store.list((keys[0] ?? "").slice(0, 5));
+          expect(objects.map((object) => object.key)).toEqual(listedKeys(keys, traits));
+        }
+      },
+    );
 
     it.each(["", "/a", "a/", "a//b", ".", "a/../b", "a/.", "a\u0000b", "a\nb", "\ud800", "x".repeat(1025)])(
       "refuses the key %j",

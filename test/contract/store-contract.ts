@@ -26,8 +26,13 @@ export interface StoreTraits {
   readonly hasUrls: boolean;
   /** Whether it keeps objects in this process. */
   readonly isInMemory: boolean;
-  /** MinIO's listings leave out objects below another object: with `a` there, `a/b` can be read but is not listed. */
-  readonly hidesBelowObjects: boolean;
+  /**
+   * What becomes of `a/b` where `a` is an object: it is as any other; it can be read but is not listed (MinIO); or
+   * whichever comes second is refused (VersityGW, whose folders are folders).
+   */
+  readonly belowObjects: "listed" | "hidden" | "refused";
+  /** Whether tokens of pages that it never gave are refused; VersityGW takes them as the key to begin after. */
+  readonly refusesForeignTokens: boolean;
   /** The part size of the fixture's options: bodies beyond it are uploaded in parts. */
   readonly partSizeBytes: number;
 }

@@ -5,7 +5,13 @@ import { pathToFileURL } from "node:url";
 import { createMemoryStore, openStore } from "@parfocal/store";
 import { describeStoreContract } from "./store-contract.ts";
 
-const traits = { hasUrls: false, isInMemory: false, hidesBelowObjects: false, partSizeBytes: 5 * 1024 * 1024 };
+const traits = {
+  hasUrls: false,
+  isInMemory: false,
+  belowObjects: "listed",
+  refusesForeignTokens: true,
+  partSizeBytes: 5 * 1024 * 1024,
+} as const;
 
 describeStoreContract("memory", { ...traits, isInMemory: true }, async () => {
   const store = createMemoryStore();

@@ -4,7 +4,8 @@ import { describePretrainAndTrain } from "../lib/pretrain-and-train.ts";
 import type { ServiceEnv } from "../lib/services.ts";
 import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
 import { whyNoDocker } from "./docker.ts";
-import { MINIO_ENDPOINT_INSIDE, type MinioServer, startMinio } from "./minio.ts";
+import { MINIO_ENDPOINT_INSIDE, startMinio } from "./minio.ts";
+import type { S3Server } from "./s3-server.ts";
 import {
   imageOf,
   SERVICE_NAMES,
@@ -19,7 +20,7 @@ if (reason !== undefined) console.warn(`skipping the service images: ${reason}`)
 
 describe.skipIf(reason !== undefined)("the service images", () => {
   let network: StartedNetwork;
-  let server: MinioServer;
+  let server: S3Server;
 
   beforeAll(async () => {
     network = await new Network().start();

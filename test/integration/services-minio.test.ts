@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { describePretrainAndTrain } from "../lib/pretrain-and-train.ts";
 import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
 import { whyNoDocker } from "./docker.ts";
-import { type MinioServer, startMinio } from "./minio.ts";
+import { startMinio } from "./minio.ts";
+import type { S3Server } from "./s3-server.ts";
 
 const reason = await whyNoDocker();
 if (reason !== undefined) console.warn(`skipping all services on MinIO: ${reason}`);
 
 describe.skipIf(reason !== undefined)("all services on MinIO", () => {
-  let server: MinioServer;
+  let server: S3Server;
 
   beforeAll(async () => {
     server = await startMinio();

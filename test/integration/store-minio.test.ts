@@ -3,14 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeStoreContract } from "../contract/store-contract.ts";
 import { bytesOf, expectCode, textOf } from "../contract/store-contract-tools.ts";
 import { whyNoDocker } from "./docker.ts";
-import { type MinioServer, startMinio } from "./minio.ts";
+import { startMinio } from "./minio.ts";
+import type { S3Server } from "./s3-server.ts";
 
 const reason = await whyNoDocker();
 if (reason !== undefined) console.warn(`skipping the MinIO suite: ${reason}`);
 
 describe.skipIf(reason !== undefined)("MinIO", () => {
   const partSizeBytes = 5 * 1024 * 1024;
-  let server: MinioServer;
+  let server: S3Server;
 
   beforeAll(async () => {
     server = await startMinio();
@@ -20,7 +21,13 @@ describe.skipIf(reason !== undefined)("MinIO", () => {
   });
 
   for (const checksumMode of ["when_required", "when_supported"] as const) {
-    const traits = { hasUrls: true, isInMemory: false, hidesBelowObjects: true, partSizeBytes };
+    const traits = {
+      hasUrls: true,
+      isInMemory: false,
+      belowObjects: "hidden",
+      refusesForeignTokens: true,
+      partSizeBytes,
+    } as const;
     describeStoreContract(`MinIO, checksums ${checksumMode}`, traits, async () => {
       const bucket = await server.createBucket();
       const options = { ...server.storeOptions, partSizeBytes, checksumMode };
