@@ -1,4 +1,5 @@
 import { abortErrorFromSignal, assertNotAborted, DomainError } from "@parfocal/errors";
+import { createCounterTotals, NO_COUNTERS } from "./counter-totals.ts";
 import { assertHostTensor } from "./element-types.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./engine-options.ts";
 import type { Engine, EngineStats, RunResult } from "./engine-port.ts";
@@ -11,7 +12,7 @@ import { createScratchFolder } from "./scratch-folder.ts";
 import { type ChildStats, errorFromWire, type WireRunResult, type Work } from "./wire.ts";
 import { createTensorPacker, packTensors, takeTensors } from "./wire-tensor.ts";
 
-const NO_STATS: ChildStats = { sessions: 0, sessionsCreated: 0, cachedBytes: 0, residentTensors: 0, residentBytes: 0 };
+const NO_STATS: ChildStats = { ...NO_COUNTERS, sessions: 0, cachedBytes: 0, residentTensors: 0, residentBytes: 0 };
 
 /**
  * An engine on one device, in a process of its own that starts now. Callers must `close` it: until then it keeps the
@@ -27,6 +28,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
   let served: Promise<void> = Promise.resolve();
   const queue = createJobQueue(settings.maxQueue, () => isServing);
   const totals = { runs: 0, engineMs: 0 };
+  const counters = createCounterTotals();
   let childStats = NO_STATS;
   let limited: { readonly process?: EngineProcess; readonly sessionsCreated: number } = { sessionsCreated: 0 };
   let isWorn = false;
@@ -71,6 +73,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
     try {
       const reply = await performUnder(process, work, signal, settings);
       childStats = reply.stats;
+      counters.add(process, reply.stats);
       // The runtime keeps the memory it once took: after a lack of it, a fresh process can do more.
       isWorn ||= reply.kind === "failed" && reply.error.code === "OUT_OF_MEMORY";
       isWorn ||= childStats.sessionsCreated >= settings.recycleAfterSessions;
@@ -87,9 +90,17 @@ export function createEngine(options: EngineOptions = {}): Engine {
     for (const run of runs) totals.engineMs += run.engineMs;
   }
   function stats(): EngineStats {
-    const { sessionsCreated: _, ...ofChild } = childStats;
     const { pid, respawns, recycles } = keeper;
-    return { pid, queued: queue.length, isBusy: isServing, ...totals, respawns, recycles, ...ofChild };
+    return {
+      pid,
+      queued: queue.length,
+      isBusy: isServing,
+      ...totals,
+      respawns,
+      recycles,
+      ...childStats,
+      ...counters.current,
+    };
   }
 
   return {

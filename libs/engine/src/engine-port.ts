@@ -125,7 +125,15 @@ export interface EngineStats {
   /** Processes that were replaced because of their age. */
   readonly recycles: number;
   readonly sessions: number;
+  /** Sessions created since the engine was; runs less these found theirs. */
+  readonly sessionsCreated: number;
   readonly cachedBytes: number;
+  /** Stored tensors that were kept from an earlier run, and those that had to be read, since the engine was created. */
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  /** Bytes between the engine process and the store since the engine was created. */
+  readonly storeReadBytes: number;
+  readonly storeWrittenBytes: number;
   readonly residentTensors: number;
   readonly residentBytes: number;
 }

@@ -51,11 +51,19 @@ export interface WorkResult {
   readonly tensors: Readonly<Record<string, WireTensor>>;
 }
 
-/** Counters of the engine process, sent with each reply. */
-export interface ChildStats {
-  readonly sessions: number;
-  /** Sessions created since the process began. */
+/** What the engine process counts since it began. */
+export interface ChildCounters {
   readonly sessionsCreated: number;
+  /** Stored tensors that were kept from an earlier run. */
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly storeReadBytes: number;
+  readonly storeWrittenBytes: number;
+}
+
+/** Counters of the engine process, sent with each reply. */
+export interface ChildStats extends ChildCounters {
+  readonly sessions: number;
   readonly cachedBytes: number;
   readonly residentTensors: number;
   readonly residentBytes: number;

@@ -8,6 +8,7 @@ import { type RunContext, runSequence } from "./run-sequence.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import { createSessionCache } from "./session-cache.ts";
 import { startDevice } from "./start-device.ts";
+import { countTraffic } from "./store-traffic.ts";
 import { createTensorCache } from "./tensor-cache.ts";
 import { hostFromTensor, tensorFromWire } from "./tensors.ts";
 import { watchParent } from "./watch-parent.ts";
@@ -15,6 +16,8 @@ import { watchParent } from "./watch-parent.ts";
 // The engine process: one device, one piece of work at a time, asked and answered over the IPC channel.
 
 const NOTHING: WorkResult = { runs: [], tensors: {} };
+
+const traffic = { readBytes: 0, writtenBytes: 0 };
 
 let context: RunContext | undefined;
 let current: { readonly id: number; readonly controller: AbortController } | undefined;
@@ -35,6 +38,7 @@ async function start(options: ChildOptions): Promise<void> {
 
 function createContext(options: ChildOptions, device: string): RunContext {
   let store: Promise<ObjectStore> | undefined;
+  const open = async () => countTraffic(await openConfiguredStore(options.store), traffic);
   return {
     residents: createResidents(),
     cache: createTensorCache(options.cacheBytes),
@@ -42,7 +46,7 @@ function createContext(options: ChildOptions, device: string): RunContext {
     sessions: createSessionCache({ ...options, device }, options.maxSessions),
     transferDir: options.transferDir,
     openStore() {
-      store ??= openConfiguredStore(options.store);
+      store ??= open();
       return store;
     },
   };
@@ -85,6 +89,8 @@ function statsOf({ sessions, cache, residents }: RunContext) {
     sessions: sessions.size,
     sessionsCreated: sessions.created,
     cachedBytes: cache.bytes,
+    ...{ cacheHits: cache.hits, cacheMisses: cache.misses },
+    ...{ storeReadBytes: traffic.readBytes, storeWrittenBytes: traffic.writtenBytes },
     residentTensors: residents.size,
     residentBytes: residents.bytes,
   };

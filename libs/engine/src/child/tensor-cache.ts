@@ -6,12 +6,17 @@ export interface TensorCache {
   /** Keeps the tensor unless it alone exceeds the budget. */
   put(key: string, tensor: Tensor, bytes: number): void;
   readonly bytes: number;
+  /** Lookups that found their tensor, and those that did not. */
+  readonly hits: number;
+  readonly misses: number;
 }
 
 /** A cache of at most `maxBytes`. */
 export function createTensorCache(maxBytes: number): TensorCache {
   const entries = new Map<string, { readonly tensor: Tensor; readonly bytes: number }>();
   let total = 0;
+  let hits = 0;
+  let misses = 0;
   function drop(key: string): void {
     total -= entries.get(key)?.bytes ?? 0;
     entries.delete(key);
@@ -19,7 +24,11 @@ export function createTensorCache(maxBytes: number): TensorCache {
   return {
     get(key) {
       const entry = entries.get(key);
-      if (entry === undefined) return undefined;
+      if (entry === undefined) {
+        misses += 1;
+        return undefined;
+      }
+      hits += 1;
       entries.delete(key);
       entries.set(key, entry);
       return entry.tensor;
@@ -36,6 +45,12 @@ export function createTensorCache(maxBytes: number): TensorCache {
     },
     get bytes() {
       return total;
+    },
+    get hits() {
+      return hits;
+    },
+    get misses() {
+      return misses;
     },
   };
 }
