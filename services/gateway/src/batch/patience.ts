@@ -2,14 +2,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { assertNotAborted, type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { RETRY_AFTER_KEY } from "@parfocal/runtime";
 
-/** Failures that say: not now. */
-const NOT_NOW: ReadonlySet<DomainErrorCode> = new Set(["RESOURCE_EXHAUSTED", "THROTTLED", "UNREACHABLE"]);
+/** How long to insist after one kind of failure. */
+interface Insistence {
+  /** Bound of the random part of a pause, which doubles from a quarter of a second, ms. */
+  readonly longestMs: number;
+  /** Times in a row. */
+  readonly maxRefusals: number;
+}
 
-/** Times in a row that a stage may say so; with pauses that double up to half a minute this is some ten minutes. */
-const MAX_REFUSALS = 24;
+/** Failures that say: not now. Room comes back when any call ends, a stage when it has started again; both for some ten minutes. */
+const NOT_NOW: Readonly<Partial<Record<DomainErrorCode, Insistence>>> = {
+  RESOURCE_EXHAUSTED: { longestMs: 2000, maxRefusals: 300 },
+  THROTTLED: { longestMs: 30_000, maxRefusals: 30 },
+  UNREACHABLE: { longestMs: 30_000, maxRefusals: 30 },
+};
 
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 30_000;
+
+/** Longest wait that a stage may ask for, ms. */
+const MAX_ASKED_MS = 30_000;
 
 /** What waits for a stage that has no room. */
 export interface Patience {
@@ -20,7 +31,7 @@ export interface Patience {
 }
 
 /** Options of {@link createPatience}. */
-export interface PatienceOptions {
+interface PatienceOptions {
   readonly signal: AbortSignal;
   /** Uniform in [0, 1): callers who were refused together do not come back together. */
   readonly random?: () => number;
@@ -34,10 +45,12 @@ export function createPatience({ signal, random = Math.random, pause = sleepFor 
   return {
     async pauseAfter(error) {
       assertNotAborted(signal);
-      if (!isDomainError(error) || !NOT_NOW.has(error.code) || ++nRefusals > MAX_REFUSALS) throw error;
-      const asked = Number(error.details[RETRY_AFTER_KEY] ?? 0) || 0;
-      const bound = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (nRefusals - 1));
-      await pause(Math.min(LONGEST_PAUSE_MS, asked) + random() * bound, signal);
+      const insistence = isDomainError(error) ? NOT_NOW[error.code] : undefined;
+      if (!isDomainError(error) || insistence === undefined || nRefusals >= insistence.maxRefusals) throw error;
+      const asked = Math.min(MAX_ASKED_MS, Number(error.details[RETRY_AFTER_KEY] ?? 0) || 0);
+      const bound = Math.min(insistence.longestMs, FIRST_PAUSE_MS * 2 ** nRefusals);
+      nRefusals += 1;
+      await pause(asked + random() * bound, signal);
       assertNotAborted(signal);
     },
     reset() {
