@@ -1,6 +1,6 @@
 import { findModel } from "../client/find-model.ts";
 import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
-import type { LabelPart } from "../cohort/parse-labels.ts";
+import type { LabelPart } from "../cohort/parse-splits.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { showComparison } from "../output/comparison-table.ts";

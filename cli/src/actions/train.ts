@@ -5,7 +5,7 @@ import { findModel } from "../client/find-model.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
 import { presetSpec } from "../client/presets.ts";
-import { inferTask, type TaskName } from "../cohort/infer-task.ts";
+import { inferTask, type TaskName, taskNameOf } from "../cohort/infer-task.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
 import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
@@ -20,6 +20,10 @@ export interface TrainCommandOptions extends SpecOptions {
   readonly model: string;
   readonly labels: string;
   readonly labelColumn?: string;
+  readonly timeColumn?: string;
+  readonly eventColumn?: string;
+  readonly clinical?: string;
+  readonly splits?: string;
   readonly preset?: string;
   readonly startFrom?: string;
   readonly spec?: string;
@@ -47,7 +51,8 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
     throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");
   }
   const wantsRegions = readsRegions(asked.architecture?.reembedder?.kind?.$case);
-  const matched = await matchLabels(context, clients, { ...options, wantsRegions });
+  const kind = options.task ?? taskNameOf(base?.task?.kind);
+  const matched = await matchLabels(context, clients, { ...options, wantsRegions, ...(kind && { kind }) });
   const spec = withLevelsOf(
     asked,
     matched.map(({ bag }) => bag),
@@ -84,7 +89,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
 export function announce(output: Output, task: commonV1.Task, nBags: number): void {
   const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
   const classes = isBinary ? `${task.classes[1]} (positive) against ${task.classes[0]}` : task.classes.join(", ");
-  output.note(`${plural(nBags, "bag")}: ${classes}`);
+  output.note(`${plural(nBags, "bag")}: ${classes || `times of events (${taskNameOf(task.kind)})`}`);
 }
 
 /** The model that an operation made. */

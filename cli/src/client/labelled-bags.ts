@@ -1,8 +1,8 @@
 import { DomainError } from "@parfocal/errors";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { MatchedRow } from "../cohort/match-bags.ts";
-import type { LabelPart } from "../cohort/parse-labels.ts";
-import { FROM_BAGS, readLabels } from "../cohort/read-labels.ts";
+import type { LabelPart } from "../cohort/parse-splits.ts";
+import { FROM_BAGS, readLabels, type TableWish } from "../cohort/read-labels.ts";
 import { suitableBags } from "../cohort/region-bags.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
@@ -19,10 +19,9 @@ const PARTS = {
 };
 
 /** A labels table, and the bags that it is about. */
-export interface LabelsWish {
+export interface LabelsWish extends TableWish {
   /** Path, or `from-bags`. */
   readonly labels: string;
-  readonly labelColumn?: string;
   /** Whether the model looks at magnifications. */
   readonly wantsRegions: boolean;
 }
@@ -35,10 +34,9 @@ export interface LabelsWish {
 export async function matchLabels(
   { output, parent, signal }: Pick<CommandContext, "output" | "parent" | "signal">,
   clients: GatewayClients,
-  { labels, labelColumn, wantsRegions }: LabelsWish,
+  { labels, wantsRegions, ...wish }: LabelsWish,
 ): Promise<readonly MatchedRow[]> {
   const bags = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
-  const wish = labelColumn === undefined ? {} : { labelColumn };
   const { matched, problems } = await readLabels(labels, bags, wish);
   if (problems.length === 0) return matched;
   for (const problem of problems.slice(0, MAX_PROBLEMS)) output.note(`${labels}: ${problem}`);
@@ -69,6 +67,7 @@ export function labelledBag({ row, bag }: MatchedRow, { hasGroups, part }: Label
     patientId: row.patient ?? "",
     groupId: hasGroups ? (row.group ?? "") : "",
     part: fixed === undefined ? commonV1.Part.PART_UNSPECIFIED : PARTS[fixed],
-    values: {},
+    values: { ...row.values },
+    ...(row.survival && { survival: row.survival }),
   };
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { inferTask, type TaskWish } from "./infer-task.ts";
 
 const rowsOf = (...labels: string[][]) => labels.map((each, i) => ({ line: i + 2, labels: each, unknownLabels: [] }));
-const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL } = commonV1.Task_Kind;
+const { KIND_BINARY, KIND_COX, KIND_MULTICLASS, KIND_MULTILABEL, KIND_ORDINAL, KIND_REGRESSION, KIND_SURVIVAL } =
+  commonV1.Task_Kind;
 
 describe("the task that labels make", () => {
   it("is binary for two classes in natural order, the second positive", () => {
@@ -14,6 +15,20 @@ describe("the task that labels make", () => {
     expect(inferTask(rowsOf(["a"], ["b"], ["c"]), {}).kind).toBe(KIND_MULTICLASS);
     expect(inferTask(rowsOf(["a", "b"], ["b"]), {}).kind).toBe(KIND_MULTILABEL);
     expect(inferTask(rowsOf(["a"], []), {}).kind).toBe(KIND_MULTILABEL);
+  });
+
+  it("is a regression for numbers, and survival for times", () => {
+    const rows = [{ line: 2, labels: [], unknownLabels: [], values: { age: 3 } }, { line: 3, labels: [], unknownLabels: [], values: { bmi: 3 } }]; // biome-ignore format: one line
+    expect(inferTask(rows, {})).toMatchObject({ kind: KIND_REGRESSION, classes: ["age", "bmi"] });
+    expect(inferTask(rows, { classes: ["bmi", "age"] }).classes).toEqual(["bmi", "age"]);
+    const events = [{ line: 2, labels: [], unknownLabels: [], survival: { time: 1, event: true } }];
+    expect(inferTask(events, {})).toMatchObject({ kind: KIND_SURVIVAL, classes: [] });
+    expect(inferTask(events, { kind: "cox" }).kind).toBe(KIND_COX);
+    expect(inferTask(rowsOf(["1"], ["2"], ["3"]), { kind: "ordinal" }).kind).toBe(KIND_ORDINAL);
+    expect(() => inferTask(events, { kind: "binary" })).toThrow("the labels are times of events; a binary task");
+    expect(() => inferTask(rows, { kind: "cox" })).toThrow("the labels are numbers; a cox task takes others");
+    expect(() => inferTask(rows, { classes: ["age"] })).toThrow('the number "bmi" is none of age');
+    expect(() => inferTask(rowsOf(["a"], ["b"]), { kind: "survival" })).toThrow("takes times of events");
   });
 
   it("has the classes and the kind that the user asked for", () => {

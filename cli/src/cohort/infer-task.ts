@@ -7,10 +7,22 @@ export const TASK_KINDS = {
   binary: commonV1.Task_Kind.KIND_BINARY,
   multiclass: commonV1.Task_Kind.KIND_MULTICLASS,
   multilabel: commonV1.Task_Kind.KIND_MULTILABEL,
+  ordinal: commonV1.Task_Kind.KIND_ORDINAL,
+  regression: commonV1.Task_Kind.KIND_REGRESSION,
+  survival: commonV1.Task_Kind.KIND_SURVIVAL,
+  cox: commonV1.Task_Kind.KIND_COX,
 } as const;
 
 /** One of {@link TASK_KINDS}. */
 export type TaskName = keyof typeof TASK_KINDS;
+
+/** The command line's name of a task's kind; undefined for one that decides nothing. */
+export function taskNameOf(kind: commonV1.Task_Kind | undefined): TaskName | undefined {
+  return (Object.keys(TASK_KINDS) as TaskName[]).find((name) => TASK_KINDS[name] === kind);
+}
+
+/** What a task is inferred from. */
+export type TaskRow = Pick<LabelRow, "line" | "labels" | "unknownLabels" | "values" | "survival">;
 
 /** What the user said of the task. */
 export interface TaskWish {
@@ -20,11 +32,14 @@ export interface TaskWish {
 
 /**
  * The task that labels make: classes in natural order ("2" before "10"), multi-label as soon as a row has no class or several,
- * binary for two classes, whose second is the positive one. What the user said comes first.
+ * binary for two classes, whose second is the positive one; a regression for numbers, discrete survival for times of events. What the
+ * user said comes first: ordinal classes, whose order is theirs unless it is the natural one, and Cox have to be said.
  *
  * @throws {UsageError} when the labels do not fit what was said, or make no task.
  */
-export function inferTask(rows: readonly Pick<LabelRow, "line" | "labels" | "unknownLabels">[], wish: TaskWish) {
+export function inferTask(rows: readonly TaskRow[], wish: TaskWish): commonV1.Task {
+  if (rows.some(({ survival }) => survival !== undefined)) return eventTask(wish);
+  if (rows.some(({ values }) => values !== undefined)) return numberTask(rows, wish);
   const found = [...new Set(rows.flatMap(({ labels, unknownLabels }) => [...labels, ...unknownLabels]))].sort((a, b) =>
     a.localeCompare(b, "en", { numeric: true }),
   );
@@ -35,6 +50,21 @@ export function inferTask(rows: readonly Pick<LabelRow, "line" | "labels" | "unk
   const kind = wish.kind ?? kindOf(rows, classes.length);
   assertFits(kind, classes, rows);
   return commonV1.Task.fromPartial({ kind: TASK_KINDS[kind], classes: [...classes] });
+}
+
+function eventTask({ kind = "survival", classes }: TaskWish): commonV1.Task {
+  if (kind !== "survival" && kind !== "cox")
+    throw new UsageError(`the labels are times of events; a ${kind} task takes others`);
+  if (classes !== undefined) throw new UsageError(`a ${kind} task has no classes; there are ${classes.length}`);
+  return commonV1.Task.fromPartial({ kind: TASK_KINDS[kind] });
+}
+
+function numberTask(rows: readonly TaskRow[], { kind = "regression", classes }: TaskWish): commonV1.Task {
+  if (kind !== "regression") throw new UsageError(`the labels are numbers; a ${kind} task takes others`);
+  const names = [...new Set(rows.flatMap(({ values }) => Object.keys(values ?? {})))];
+  const foreign = classes && names.find((name) => !classes.includes(name));
+  if (foreign !== undefined) throw new UsageError(`the number "${foreign}" is none of ${classes?.join(", ")}`);
+  return commonV1.Task.fromPartial({ kind: TASK_KINDS.regression, classes: classes ? [...classes] : names });
 }
 
 function kindOf(rows: readonly Pick<LabelRow, "labels" | "unknownLabels">[], nClasses: number): TaskName {
@@ -54,6 +84,14 @@ function assertFits(
   }
   if (kind === "multiclass" && classes.length < 3) {
     throw new UsageError(`a multiclass task has 3 classes or more; there are ${classes.length}: ${shown}`);
+  }
+  if (kind === "regression" || kind === "survival" || kind === "cox") {
+    throw new UsageError(
+      `the labels are classes (${shown}); a ${kind} task takes ${kind === "regression" ? "numbers" : "times of events"}`,
+    );
+  }
+  if (kind === "ordinal" && classes.length < 2) {
+    throw new UsageError(`an ordinal task has 2 classes or more; there are ${classes.length}: ${shown}`);
   }
   if (kind === "multilabel") return;
   const bad = rows.find(({ labels }) => labels.length !== 1);

@@ -41,6 +41,72 @@ describe("a labels table", () => {
     expect(parseLabels(text, { labelColumn: "ismsih" })[0]?.labels).toEqual(["MSI"]);
   });
 
+  it("reads numbers by the names of their columns, without those that are not known", () => {
+    const text = "slide_id,AGE,bmi\ns1,61.5,NA\ns2,-3e1,22\n";
+    const rows = parseLabels(text, { form: "numbers", labelColumn: "age, bmi" });
+    expect(rows.map(({ values }) => values)).toEqual([{ age: 61.5 }, { age: -30, bmi: 22 }]);
+    expect(parseLabels("slide_id,label\ns1,4\n", { form: "numbers" })[0]?.values).toEqual({ label: 4 });
+  });
+
+  it("reads times and events, also by CLAM's censorship, which says the opposite", () => {
+    const rows = parseLabels("slide_id,time,event\ns1,12.5,1\ns2,0,no\ns3,7,1:DECEASED\n");
+    expect(rows.map(({ survival }) => survival)).toEqual([
+      { time: 12.5, event: true },
+      { time: 0, event: false },
+      { time: 7, event: true },
+    ]);
+    const clam = parseLabels("case_id,slide_id,survival_months,censorship\np1,s1,30,1\np2,s2,4,0\n");
+    expect(clam.map(({ survival }) => survival?.event)).toEqual([false, true]);
+    const named = { timeColumn: "PFS.months", eventColumn: "PFS" };
+    const own = parseLabels("slide_id,label,PFS.months,PFS\ns1,a,3,1\n", named);
+    expect(own[0]).toMatchObject({ labels: [], survival: { time: 3, event: true } });
+  });
+
+  it("joins STAMP's table of slides with one of patients, and leaves out whom either does not know", () => {
+    const slides = "PATIENT,FILENAME\np1,a.h5\np1,b.h5\np2,c.h5\np3,d.h5\n";
+    const clinical = "PATIENT,isMSIH,AGE\np2,nonMSIH,60\np1,MSIH,70\np9,MSIH,50\n";
+    const rows = parseLabels(slides, { clinical, labelColumn: "isMSIH" });
+    expect(rows.map(({ line, slide, patient, labels }) => [line, slide, patient, labels[0]])).toEqual([
+      [2, "a.h5", "p1", "MSIH"],
+      [3, "b.h5", "p1", "MSIH"],
+      [4, "c.h5", "p2", "nonMSIH"],
+    ]);
+    expect(parseLabels(slides, { clinical, form: "numbers", labelColumn: "AGE" })[2]?.values).toEqual({ AGE: 60 });
+  });
+
+  it.each([
+    ["lists", ",train,val,test\n0,s1,s3,s2\n1,s4,,\n"],
+    ["flags", ",train,val,test\ns1,True,False,False\ns2,False,False,True\ns3,False,True,False\ns4,True,False,False\n"],
+  ])("takes the parts from CLAM's split file of %s", (_, splits) => {
+    const text = "case_id,slide_id,label\np1,s1.svs,a\np2,s2,b\np3,s3,a\np4,s4,b\np5,left out,a\n";
+    const parts = parseLabels(text, { splits }).map(({ slide, part }) => [slide, part]);
+    expect(parts).toEqual([
+      ["s1.svs", "train"],
+      ["s2", "test"],
+      ["s3", "validation"],
+      ["s4", "train"],
+    ]);
+  });
+
+  it.each([
+    ["slide_id,label\ns1,x\n", { form: "numbers" }, 'line 2 of the labels table, column label: "x" is no number'],
+    ["slide_id,label\ns1,NA\n", { form: "numbers" }, "line 2 of the labels table, column label: there is no number"],
+    ["slide_id,label\ns1,3\n", { form: "numbers", labelColumn: "age" }, "has no column age, only slide_id, label"],
+    ["slide_id,time,event\ns1,-1,1\n", {}, "line 2 of the labels table, column time: -1 is below 0"],
+    ["slide_id,time,event\ns1,,1\n", {}, "line 2 of the labels table, column time: empty is no number"],
+    ["slide_id,time,event\ns1,1,1\ns2,1,7\n", {}, 'line 3 of the labels table, column event: "7" is neither 0 nor 1'],
+    ["slide_id,label\ns1,1\n", { form: "events" }, "has no column time, only slide_id, label; --time-column"],
+    ["slide_id,x\ns1,1\n", { clinical: "PATIENT,label\np,a\n" }, "the labels table has no column patient_id"],
+    ["slide_id,PATIENT\ns1,p1\n", { clinical: "PATIENT,label\np1,a\np1,b\n" }, "lines 2 and 3 of the clinical table are of one patient (PATIENT)"], // biome-ignore format: one line
+    ["slide_id,PATIENT\ns1,p1\n", { clinical: "PATIENT,label\np2,a\n" }, "no patient of the labels table is in the clinical table"], // biome-ignore format: one line
+    ["slide_id,label\ns1,a\n", { splits: "a,b\n1,2\n" }, "the splits table has no column train"],
+    ["slide_id,label\ns1,a\n", { splits: ",train,val\n0,s1,s1\n" }, "line 2 of the splits table puts a slide into validation that is in train"], // biome-ignore format: one line
+    ["slide_id,label\ns1,a\n", { splits: ",train,val\n0,s1,s2\n" }, '1 of 2 slides of the splits table are not in the labels table, the first "s2"'], // biome-ignore format: one line
+  ] as const)("refuses %j with %j saying where it is wrong", (text, options, message) => {
+    expect(() => parseLabels(text, options)).toThrow(UsageError);
+    expect(() => parseLabels(text, options)).toThrow(message);
+  });
+
   it.each([
     ["", "no rows"],
     ["slide_id,label\n", "no rows"],

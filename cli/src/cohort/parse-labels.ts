@@ -1,8 +1,9 @@
-import { parse } from "csv-parse/sync";
 import { UsageError } from "../exit-codes.ts";
-
-/** Parts that a table may assign. */
-export type LabelPart = "train" | "validation" | "test";
+import { joinClinical, PATIENT_COLUMNS } from "./join-clinical.ts";
+import { type EventColumns, eventReader, hasEvents, numberReader, type SurvivalLabel } from "./label-numbers.ts";
+import { stemOf } from "./match-bags.ts";
+import { type LabelPart, parseSplits, partNamed } from "./parse-splits.ts";
+import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
 
 /** One row of a labels table. */
 export interface LabelRow {
@@ -14,6 +15,10 @@ export interface LabelRow {
   readonly labels: readonly string[];
   /** Multi-label: classes of which the table says that it does not know. */
   readonly unknownLabels: readonly string[];
+  /** Regression: numbers by the names of their columns, without those that are not known. */
+  readonly values?: Readonly<Record<string, number>>;
+  /** Survival and Cox. */
+  readonly survival?: SurvivalLabel;
   readonly patient?: string;
   /** Group of slides that has the label, e.g. a specimen. */
   readonly group?: string;
@@ -24,89 +29,99 @@ export interface LabelRow {
 const COLUMNS = {
   slide: ["bag", "slide_id", "slide", "filename", "file", "image_id", "wsi"],
   label: ["label", "labels", "class", "target"],
-  patient: ["patient_id", "patient", "case_id", "case", "submitter_id"],
   group: ["group_id", "specimen_id"],
   part: ["split", "part", "fold", "partition"],
 } as const;
 
-const PARTS: Readonly<Record<string, LabelPart>> = {
-  train: "train",
-  training: "train",
-  val: "validation",
-  valid: "validation",
-  validation: "validation",
-  test: "test",
-  testing: "test",
-};
+/** What the label of a row is. */
+export type LabelForm = "classes" | "numbers" | "events";
 
 /** Options of {@link parseLabels}. */
-export interface ParseLabelsOptions {
-  /** Column that holds the label; default `label`. */
+export interface ParseLabelsOptions extends EventColumns {
+  /** Column that holds the label; default `label`. Of numbers there may be several, a comma between. */
   readonly labelColumn?: string;
+  /** Absent: times and events where the table has columns of these and none of labels, else classes. */
+  readonly form?: LabelForm;
+  /** Text of a table of patients that has the labels; the other one then has the slides. */
+  readonly clinical?: string;
+  /** Text of a split file, which assigns parts to all rows; slides that it leaves out are left out. */
+  readonly splits?: string;
 }
 
 /**
- * The rows of a labels CSV with a heading. Understands `slide_id` or `bag` with `label`, CLAM's `case_id,slide_id,label` and
- * STAMP's `PATIENT,FILENAME`. A label cell may hold several classes between semicolons; one that begins with a question mark is
- * not known. `split` assigns parts to all rows or to none.
+ * The rows of a labels CSV with a heading. Understands `slide_id` or `bag` with `label`, CLAM's `case_id,slide_id,label` with its split files, and
+ * STAMP's `PATIENT,FILENAME` with a table of patients. A label cell may hold several classes between semicolons; one that begins with a question
+ * mark is not known. `split` assigns parts to all rows or to none.
  *
  * @param text UTF-8, RFC 4180, comma, semicolon or tab between the cells as its heading shows.
- * @throws {UsageError} naming the line and what it should be.
+ * @throws {UsageError} naming the line, where there is one the column, and what it should be.
  */
 export function parseLabels(text: string, options: ParseLabelsOptions = {}): LabelRow[] {
-  const records = readRecords(text);
-  const [heading, ...body] = records;
-  if (heading === undefined || body.length === 0) throw new UsageError("the labels table has no rows");
-  const names = heading.cells.map((name) => name.toLowerCase());
-  const slideColumn = columnOf(names, COLUMNS.slide);
-  const labelColumn = columnOf(names, options.labelColumn ? [options.labelColumn.toLowerCase()] : COLUMNS.label);
-  if (slideColumn < 0 || labelColumn < 0) throw missingColumn(heading.cells, slideColumn < 0, options.labelColumn);
+  const own = parseTable(text, "the labels table");
+  const table =
+    options.clinical === undefined ? own : joinClinical(own, parseTable(options.clinical, "the clinical table"));
+  const slideColumn = findColumn(table, COLUMNS.slide);
+  if (slideColumn < 0) throw missingColumn(table.heading, "slide_id (or bag, slide, FILENAME)");
   const columns = {
-    patient: columnOf(names, COLUMNS.patient),
-    group: columnOf(names, COLUMNS.group),
-    part: columnOf(names, COLUMNS.part),
+    patient: findColumn(table, PATIENT_COLUMNS),
+    group: findColumn(table, COLUMNS.group),
+    part: findColumn(table, COLUMNS.part),
   };
-  const rows = body.map(({ cells, line }) => {
-    const slide = cells[slideColumn] ?? "";
-    if (slide === "") throw new UsageError(`line ${line} of the labels table names no slide`);
+  const labelOf = labelReader(table, options);
+  const rows = table.rows.map((row): LabelRow => {
+    const slide = cellOf(row, slideColumn);
+    if (slide === "") throw new UsageError(`line ${row.line} of the labels table names no slide`);
     return {
-      line,
+      line: row.line,
       slide,
-      ...labelsOf(cells[labelColumn] ?? ""),
-      ...keyOf("patient", cells[columns.patient] ?? ""),
-      ...keyOf("group", cells[columns.group] ?? ""),
-      ...partOf(cells[columns.part] ?? "", line),
+      ...labelOf(row),
+      ...keyOf("patient", cellOf(row, columns.patient)),
+      ...keyOf("group", cellOf(row, columns.group)),
+      ...(options.splits === undefined ? partOf(cellOf(row, columns.part), row.line) : {}),
     };
   });
   assertAllOrNone(rows);
   assertDistinct(rows);
-  return rows;
+  return options.splits === undefined ? rows : assigned(rows, parseSplits(options.splits));
 }
 
-function readRecords(text: string): { readonly cells: readonly string[]; readonly line: number }[] {
-  const [firstLine = ""] = text.split(/\r?\n/, 1);
-  const delimiter = [",", "\t", ";"].find((candidate) => firstLine.includes(candidate)) ?? ",";
-  try {
-    const records = parse(text, {
-      bom: true,
-      delimiter,
-      info: true,
-      skip_empty_lines: true,
-      trim: true,
-    }) as unknown as readonly { readonly record: readonly string[]; readonly info: { readonly lines: number } }[];
-    return records.map(({ record, info }) => ({ cells: record, line: info.lines }));
-  } catch (error) {
-    throw new UsageError(`the labels table is no CSV: ${error instanceof Error ? error.message : String(error)}`);
+type RowLabel = Pick<LabelRow, "labels" | "unknownLabels" | "values" | "survival">;
+
+/** Reads the label of a row. */
+function labelReader(table: TextTable, options: ParseLabelsOptions): (row: TextRow) => RowLabel {
+  const { labelColumn, form = formOf(table, options) } = options;
+  const noClasses = { labels: [], unknownLabels: [] };
+  if (form === "events") {
+    const eventOf = eventReader(table, options);
+    return (row) => ({ ...noClasses, survival: eventOf(row) });
   }
+  if (form === "numbers") {
+    const names = (labelColumn ?? numberColumn(table)).split(",").map((name) => name.trim());
+    const numbersOf = numberReader(table, names);
+    return (row) => {
+      const values = numbersOf(row);
+      if (Object.keys(values).length > 0) return { ...noClasses, values };
+      throw new UsageError(`line ${row.line} of the labels table, column ${names.join(", ")}: there is no number`);
+    };
+  }
+  const column = findColumn(table, labelColumn === undefined ? COLUMNS.label : [labelColumn]);
+  if (column < 0) throw missingColumn(table.heading, labelColumn ?? "label", labelColumn === undefined);
+  return (row) => labelsOf(cellOf(row, column));
 }
 
-function columnOf(names: readonly string[], wanted: readonly string[]): number {
-  return names.indexOf(wanted.find((name) => names.includes(name)) ?? "\0");
+function formOf(table: TextTable, { labelColumn, timeColumn, eventColumn }: ParseLabelsOptions): LabelForm {
+  if (timeColumn !== undefined || eventColumn !== undefined) return "events";
+  const hasLabel = labelColumn !== undefined || findColumn(table, COLUMNS.label) >= 0;
+  return !hasLabel && hasEvents(table) ? "events" : "classes";
 }
 
-function missingColumn(heading: readonly string[], isSlide: boolean, labelColumn: string | undefined): UsageError {
-  const wanted = isSlide ? "slide_id (or bag, slide, FILENAME)" : (labelColumn ?? "label");
-  const hint = isSlide || labelColumn !== undefined ? "" : "; --label-column names another one";
+/** The column of numbers under one of the usual names of labels, as it is spelled. */
+function numberColumn(table: TextTable): string {
+  return table.heading[findColumn(table, COLUMNS.label)] ?? "label";
+}
+
+function missingColumn(heading: readonly string[], wanted: string, isHinted = false): UsageError {
+  const hint = isHinted ? "; --label-column names another one" : "";
   return new UsageError(`the labels table has no column ${wanted}, only ${heading.join(", ")}${hint}`);
 }
 
@@ -127,9 +142,23 @@ function keyOf(name: "patient" | "group", cell: string): Pick<LabelRow, "patient
 
 function partOf(cell: string, line: number): Pick<LabelRow, "part"> {
   if (cell === "") return {};
-  const part = PARTS[cell.toLowerCase()];
+  const part = partNamed(cell);
   if (part === undefined) throw new UsageError(`line ${line}: split is "${cell}"; it is train, validation or test`);
   return { part };
+}
+
+/** The rows that a split file names, with their parts. */
+function assigned(rows: readonly LabelRow[], parts: ReadonlyMap<string, LabelPart>): LabelRow[] {
+  const named = rows.flatMap((row) => {
+    const part = parts.get(stemOf(row.slide));
+    return part === undefined ? [] : [{ ...row, part }];
+  });
+  if (named.length === parts.size) return named;
+  const known = new Set(rows.map(({ slide }) => stemOf(slide)));
+  const missing = [...parts.keys()].filter((slide) => !known.has(slide));
+  throw new UsageError(
+    `${missing.length} of ${parts.size} slides of the splits table are not in the labels table, the first "${missing[0]}"`,
+  );
 }
 
 function assertAllOrNone(rows: readonly LabelRow[]): void {

@@ -22,7 +22,7 @@ export interface SpecOptions extends ArchitectureOptions {
   readonly seed?: bigint;
   readonly frozenEpochs?: number;
   readonly layerDecay?: number;
-  readonly groups?: "none" | "min-loss";
+  readonly groups?: "none" | "joined" | "mean" | "max" | "min-loss";
   readonly groupNegatives?: "min" | "mean" | "max";
   /** Single values as `path=value`; they win over everything else. */
   readonly set?: readonly string[];
@@ -99,6 +99,9 @@ function recipeOf(options: SpecOptions, base: commonV1.Recipe): commonV1.Recipe 
 const GROUPS = {
   none: commonV1.GroupRule_Kind.KIND_NONE,
   "min-loss": commonV1.GroupRule_Kind.KIND_MIN_LOSS,
+  joined: commonV1.GroupRule_Kind.KIND_JOINED,
+  mean: commonV1.GroupRule_Kind.KIND_MEAN,
+  max: commonV1.GroupRule_Kind.KIND_MAX,
 };
 const NEGATIVES = {
   min: commonV1.GroupRule_Negatives.NEGATIVES_MIN,

@@ -30,7 +30,17 @@ export function createTrainCommand(): Command {
     .option("--override <name=value>", "as the argument of that name; may be given again", collect)
     .option("--model <id>", "model; one that exists gets a further version")
     .option("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
-    .option("--label-column <name>", "column of the label (default: label)")
+    .option("--label-column <name>", "column of the label (default: label); of a regression several, a comma between")
+    .option("--time-column <name>", "survival, cox: column of the time (default: time, survival_months, …)")
+    .option(
+      "--event-column <name>",
+      "survival, cox: column of the event, 1 or 0 (default: event, status, censorship, …)",
+    )
+    .option(
+      "--clinical <file>",
+      "table of patients that has the labels, when --labels only says whose the slides are (STAMP)",
+    )
+    .option("--splits <file>", "file that assigns the parts, columns train, val and test (CLAM's splits_<i>.csv)")
     .option("--preset <name>", "start from a named recipe ('parfocal presets' lists them); options given beside it win")
     .option("--start-from <model>", "model whose re-embedder training starts from, e.g. a pretrained mixer")
     .option("--spec <file>", "JSON of parfocal.common.v1.TrainingSpec; options given beside it win")
@@ -49,12 +59,16 @@ export function createTrainCommand(): Command {
       `
 The labels table is a CSV with a heading: slide_id (or bag, slide, FILENAME), label, and if there are any patient_id (case_id,
 PATIENT), group_id (specimen_id) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
-slide stand between semicolons; one behind a question mark is not known. Slide ids match with or without a file's ending.
+slide stand between semicolons; one behind a question mark is not known. --task regression reads numbers, --task survival and --task cox
+times and events; --task ordinal takes classes whose order --classes gives, lowest first. Slide ids match with or without a file's ending.
 
 Examples:
   parfocal train --model tumour --labels labels.csv
   parfocal train -f experiment.yaml seeds=[1,2,3] model.head.attention_width=128
   parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
+  parfocal train --model grade --labels labels.csv --task ordinal --classes G1,G2,G3
+  parfocal train --model age --labels slides.csv --clinical clinical.csv --task regression --label-column AGE
+  parfocal train --model risk --labels labels.csv --task cox --time-column OS.months --event-column OS --groups mean
   parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait
   parfocal train --model r2t --labels labels.csv --reembed r2t --head abmil --set reembed.heads=4 --set reembed.crmsa-heads=4
   parfocal train --model her2 --labels labels.csv --start-from mixer --reembed region-mixer --frozen-epochs 1 --layer-decay 0.75
@@ -147,7 +161,7 @@ function addRecipeOptions(command: Command): void {
       new Option(
         "--groups <rule>",
         "what the label of a group of slides (group_id, else the patient) says of each",
-      ).choices(["none", "min-loss"]),
+      ).choices(["none", "joined", "mean", "max", "min-loss"]),
     )
     .addOption(
       new Option("--group-negatives <rule>", "min-loss: which slides of negative groups learn (default: min)").choices([
@@ -161,5 +175,5 @@ function addRecipeOptions(command: Command): void {
     .option("--seed <n>", "drives everything random: same seed, same machine, same weights (default: 1)", parseSeed);
 }
 
-const TASKS = ["binary", "multiclass", "multilabel"];
+const TASKS = ["binary", "multiclass", "multilabel", "ordinal", "regression", "survival", "cox"];
 const SCHEDULES = ["constant", "cosine", "plateau"];

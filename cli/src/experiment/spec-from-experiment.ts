@@ -1,7 +1,6 @@
 import { commonV1 } from "@parfocal/protocol";
 import type { ArchitectureOptions } from "../cohort/architecture-options.ts";
-import { inferTask, type TaskName } from "../cohort/infer-task.ts";
-import type { LabelRow } from "../cohort/parse-labels.ts";
+import { inferTask, type TaskName, type TaskRow } from "../cohort/infer-task.ts";
 import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import { jsonFromSection } from "./contract-json.ts";
 import type { Experiment, Section, SectionValue } from "./experiment.ts";
@@ -21,10 +20,7 @@ export function specFromExperiment(
 }
 
 /** The file's task; what it leaves open is what the labels make. @throws {UsageError} when the labels do not fit. */
-export function taskFromExperiment(
-  { task = {} }: Pick<Experiment, "task">,
-  rows: readonly Pick<LabelRow, "line" | "labels" | "unknownLabels">[],
-): commonV1.Task {
+export function taskFromExperiment({ task = {} }: Pick<Experiment, "task">, rows: readonly TaskRow[]): commonV1.Task {
   const { kind, classes } = task;
   const inferred = inferTask(rows, {
     ...(kind === undefined ? {} : { kind: kind as TaskName }),

@@ -121,7 +121,7 @@ function setUp({ head, task, rule, groups }: Case) {
       const build = gradStepBuild(model, false, "joint", nOpinions);
       const pulls = { dtype: "f32", shape: [nOpinions, model.nLogits + 1], data: tangents } as const;
       const tensors = { ...withWeights(bags[i] ?? {}, weights), pulls };
-      return { build, tensors, ...runEagerly(build, only(tensors, build.inputs)) };
+      return { build, tensors, outputs: runEagerly(build, only(tensors, build.inputs)) };
     });
   return { model, tangentsAt, stepsAt, bags, withWeights };
 }
@@ -130,12 +130,14 @@ describe.each(Object.entries(CASES))("%s", (_name, each) => {
   const { model, stepsAt, bags, withWeights } = setUp(each);
   const { nTrainable } = flatLayout(model.parameters);
   const weights = filler([nTrainable], 3, 1);
-  const lossAt = (at: Float32Array) => stepsAt(at).reduce((sum, { loss }) => sum + (loss?.data[0] ?? Number.NaN), 0);
+  const lossAt = (at: Float32Array) =>
+    stepsAt(at).reduce((sum, { outputs }) => sum + (outputs.loss?.data[0] ?? Number.NaN), 0);
 
   it("adds up to the gradient of the joined loss, dropout included", () => {
     const gradient = new Float32Array(nTrainable);
-    for (const step of stepsAt(weights))
-      for (const [i, value] of (step["next.gradients"]?.data ?? []).entries()) gradient[i] = (gradient[i] ?? 0) + value;
+    for (const { outputs } of stepsAt(weights))
+      for (const [i, value] of (outputs["next.gradients"]?.data ?? []).entries())
+        gradient[i] = (gradient[i] ?? 0) + value;
     const scale = Math.max(...gradient.map(Math.abs));
     expect(scale).toBeGreaterThan(0);
     for (const i of placesOf(model, each.moved ?? /./u)) {
@@ -171,7 +173,7 @@ describe("Cox", () => {
       const options = opinionsBuild(model);
       return runEager(options, only(tensors, options.inputs)).opinions?.[0] ?? Number.NaN;
     });
-    const sum = steps.reduce((total, { loss }) => total + (loss?.data[0] ?? Number.NaN), 0);
+    const sum = steps.reduce((total, { outputs }) => total + (outputs.loss?.data[0] ?? Number.NaN), 0);
     expect(sum).toBeCloseTo(TIMES.length * coxLoss(TIMES, theta).loss, 5);
   });
 });
