@@ -3,6 +3,7 @@ import { createBagsCommand } from "./commands/bags.ts";
 import { createCompareCommand } from "./commands/compare.ts";
 import { createDemoCommand } from "./commands/demo.ts";
 import { createDoctorCommand } from "./commands/doctor.ts";
+import { createExperimentCommand } from "./commands/experiment.ts";
 import { createImportCommand } from "./commands/import.ts";
 import { createModelsCommand } from "./commands/models.ts";
 import { createOperationsCommand } from "./commands/operations.ts";
@@ -53,6 +54,7 @@ ${EXIT_CODES_HELP}`,
     createRegionsCommand(),
     createPretrainCommand(),
     createTrainCommand(),
+    createExperimentCommand(),
     createPresetsCommand(),
     createPredictCommand(),
     createCompareCommand(),

@@ -24,13 +24,14 @@ export function attentionMeaning({ name, head, reembedder, task }: gatewayV1.Mod
     reembedder === "" ? "" : ` Tiles were re-embedded by ${reembedder} first: a weight also stands for neighbours.`;
   return `Maps of ${name}, head ${head}.
 
-score       ${MEANINGS[head] ?? "the weight that the head gives to the tile"}. Scores of a map sum to 1 over the slide, so that
-            they are smaller on slides of more tiles; they are never negative and their sign says nothing.${rows}
+score       ${MEANINGS[head] ?? "the weight that the head gives to the tile"}.
+            Scores of a map are never negative and sum to 1 over the slide, so that they are smaller on slides of more tiles.${rows}
 percentile  share of the slide's tiles with a lower score (ties count half), 0 to 100: the colour of the maps. It compares tiles
             within a slide; every slide has a hottest tile, also one without a finding.
 times_even  score times the number of tiles: 1 where every tile weighs the same. It may be compared between slides of a model.
 
-A weight says where the model looked, not which class it saw there and not whether the tile is abnormal. ${whose}
+A weight says where the model looked, not which class it saw there and not whether the tile is abnormal.
+${whose}
 
 <slide>[.<class>].png          tiles at their places, coloured by percentile
 <slide>[.<class>].overlay.png  the same over the slide's thumbnail

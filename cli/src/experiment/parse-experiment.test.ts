@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { HEADS, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { exampleExperiment } from "./example-experiment.ts";
+import { experimentJsonSchema } from "./experiment-schema.ts";
 import { parseExperiment } from "./parse-experiment.ts";
 import { ExperimentError } from "./problem.ts";
 
@@ -135,5 +138,36 @@ describe("overrides", () => {
 
   it.each(["recipe.epochs", "=3", "a..b=3", "name.x=1"])("refuse %s", (text) => {
     expect(() => parseExperiment(SMALL, "exp.yaml", [text])).toThrow(`override "${text}"`);
+  });
+});
+
+describe("the example", () => {
+  it("is an experiment, with every remark taken out as well", async () => {
+    const text = exampleExperiment("her2");
+    expect(parseExperiment(text, "/study/her2.yaml").experiment).toMatchObject({ name: "her2", folds: 5, seeds: [1n] });
+    // What stands behind a hash and looks like a value is one.
+    const whole = text.replaceAll(/^(\s*)# (\s*(?:[a-z_]+):(?: .*)?)$/gm, "$1$2");
+    expect(whole).toContain("\ngroups: #");
+    expect(parseExperiment(whole, "/study/her2.yaml").experiment).toMatchObject({
+      preset: "r2t-camelyon16-r50",
+      task: { kind: "binary" },
+      groups: { kind: "joined" },
+      recipe: { early_stopping: { patience: 10 }, class_weights: "balanced" },
+    });
+  });
+
+  it("lists every kind of head and re-embedder", () => {
+    const text = exampleExperiment("a");
+    for (const kind of [...HEADS, ...REEMBEDDERS]) expect(text).toContain(kind);
+  });
+});
+
+describe("the JSON Schema", () => {
+  it("knows the names, types and words that the reader knows", () => {
+    const schema = experimentJsonSchema() as { properties: Record<string, { properties: Record<string, unknown> }> };
+    expect(schema).toMatchObject({ type: "object", additionalProperties: false, required: ["name", "data"] });
+    expect(Object.keys(schema.properties.recipe?.properties ?? {})).toContain("early_stopping");
+    const heads = schema.properties.model?.properties.head as { oneOf: { properties: { kind: { const: string } } }[] };
+    expect(heads.oneOf.map(({ properties }) => properties.kind.const)).toEqual([...HEADS]);
   });
 });
