@@ -274,6 +274,32 @@ export interface EvaluateResponse {
   cases: EvaluatedCase[];
 }
 
+/** Measures predictions. */
+export interface MeasureRequest {
+  /** What was decided. */
+  task?:
+    | Task
+    | undefined;
+  /** What is counted, 1 to 100 000. */
+  cases: MeasuredCase[];
+}
+
+/** A case with what is known of it and what was said of it. */
+export interface MeasuredCase {
+  /** Labels and patient; its bag may be absent. */
+  truth?:
+    | LabelledBag
+    | undefined;
+  /** What was said of it. Each is decided by its own thresholds. */
+  prediction?: Prediction | undefined;
+}
+
+/** How good the predictions are. */
+export interface MeasureResponse {
+  /** Metrics with intervals. */
+  evaluation?: Evaluation | undefined;
+}
+
 /** A bag, or a group of bags, that counts once. */
 export interface EvaluatedCase {
   /** Places in the request of the bags it is made of. */
@@ -2576,6 +2602,249 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
   },
 };
 
+function createBaseMeasureRequest(): MeasureRequest {
+  return { task: undefined, cases: [] };
+}
+
+export const MeasureRequest: MessageFns<MeasureRequest> = {
+  encode(message: MeasureRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      Task.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.cases) {
+      MeasuredCase.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasureRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasureRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = Task.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cases.push(MeasuredCase.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeasureRequest {
+    return {
+      task: isSet(object.task) ? Task.fromJSON(object.task) : undefined,
+      cases: globalThis.Array.isArray(object?.cases) ? object.cases.map((e: any) => MeasuredCase.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: MeasureRequest): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = Task.toJSON(message.task);
+    }
+    if (message.cases?.length) {
+      obj.cases = message.cases.map((e) => MeasuredCase.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeasureRequest>): MeasureRequest {
+    return MeasureRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasureRequest>): MeasureRequest {
+    const message = createBaseMeasureRequest();
+    message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
+    message.cases = object.cases?.map((e) => MeasuredCase.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMeasuredCase(): MeasuredCase {
+  return { truth: undefined, prediction: undefined };
+}
+
+export const MeasuredCase: MessageFns<MeasuredCase> = {
+  encode(message: MeasuredCase, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.truth !== undefined) {
+      LabelledBag.encode(message.truth, writer.uint32(10).fork()).join();
+    }
+    if (message.prediction !== undefined) {
+      Prediction.encode(message.prediction, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasuredCase {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasuredCase();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.truth = LabelledBag.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.prediction = Prediction.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeasuredCase {
+    return {
+      truth: isSet(object.truth) ? LabelledBag.fromJSON(object.truth) : undefined,
+      prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined,
+    };
+  },
+
+  toJSON(message: MeasuredCase): unknown {
+    const obj: any = {};
+    if (message.truth !== undefined) {
+      obj.truth = LabelledBag.toJSON(message.truth);
+    }
+    if (message.prediction !== undefined) {
+      obj.prediction = Prediction.toJSON(message.prediction);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeasuredCase>): MeasuredCase {
+    return MeasuredCase.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasuredCase>): MeasuredCase {
+    const message = createBaseMeasuredCase();
+    message.truth = (object.truth !== undefined && object.truth !== null)
+      ? LabelledBag.fromPartial(object.truth)
+      : undefined;
+    message.prediction = (object.prediction !== undefined && object.prediction !== null)
+      ? Prediction.fromPartial(object.prediction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMeasureResponse(): MeasureResponse {
+  return { evaluation: undefined };
+}
+
+export const MeasureResponse: MessageFns<MeasureResponse> = {
+  encode(message: MeasureResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.evaluation !== undefined) {
+      Evaluation.encode(message.evaluation, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasureResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasureResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.evaluation = Evaluation.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeasureResponse {
+    return { evaluation: isSet(object.evaluation) ? Evaluation.fromJSON(object.evaluation) : undefined };
+  },
+
+  toJSON(message: MeasureResponse): unknown {
+    const obj: any = {};
+    if (message.evaluation !== undefined) {
+      obj.evaluation = Evaluation.toJSON(message.evaluation);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeasureResponse>): MeasureResponse {
+    return MeasureResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasureResponse>): MeasureResponse {
+    const message = createBaseMeasureResponse();
+    message.evaluation = (object.evaluation !== undefined && object.evaluation !== null)
+      ? Evaluation.fromPartial(object.evaluation)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseEvaluatedCase(): EvaluatedCase {
   return { bags: [], prediction: undefined };
 }
@@ -2731,6 +3000,15 @@ export const AggregateServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Gives metrics with intervals of predictions that were made before, perhaps by several models. */
+    measure: {
+      name: "Measure",
+      requestType: MeasureRequest as typeof MeasureRequest,
+      requestStream: false,
+      responseType: MeasureResponse as typeof MeasureResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Scores labelled bags and gives metrics with intervals. */
     evaluate: {
       name: "Evaluate",
@@ -2766,6 +3044,8 @@ export interface AggregateServiceImplementation<CallContextExt = {}> {
     request: ImportModelRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ImportModelResponse>>;
+  /** Gives metrics with intervals of predictions that were made before, perhaps by several models. */
+  measure(request: MeasureRequest, context: CallContext & CallContextExt): Promise<DeepPartial<MeasureResponse>>;
   /** Scores labelled bags and gives metrics with intervals. */
   evaluate(request: EvaluateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<EvaluateResponse>>;
 }
@@ -2790,6 +3070,8 @@ export interface AggregateServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ImportModelRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ImportModelResponse>;
+  /** Gives metrics with intervals of predictions that were made before, perhaps by several models. */
+  measure(request: DeepPartial<MeasureRequest>, options?: CallOptions & CallOptionsExt): Promise<MeasureResponse>;
   /** Scores labelled bags and gives metrics with intervals. */
   evaluate(request: DeepPartial<EvaluateRequest>, options?: CallOptions & CallOptionsExt): Promise<EvaluateResponse>;
 }

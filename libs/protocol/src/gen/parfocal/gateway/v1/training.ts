@@ -8,8 +8,11 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
+import { Evaluation } from "../../common/v1/prediction.ts";
 import { PretrainSpec } from "../../common/v1/pretraining.ts";
-import { Part, partFromJSON, partToJSON, SurvivalTime, TrainingSpec } from "../../common/v1/training.ts";
+import { ObjectReference } from "../../common/v1/reference.ts";
+import { EpochReport, Part, partFromJSON, partToJSON, SurvivalTime, TrainingSpec } from "../../common/v1/training.ts";
+import { ResultTable } from "./prediction.ts";
 
 /** Lists presets. */
 export interface ListPresetsRequest {
@@ -78,9 +81,9 @@ export interface TrainRequest {
 export interface CrossValidateRequest {
   /** `projects/{project}`. */
   parent: string;
-  /** The labelled bags, 2 to 100 000. */
+  /** The labelled bags, 2 to 100 000, without parts. */
   bags: LabelledBag[];
-  /** What to train and how. */
+  /** What to train and how. Of its split the validation fraction counts: the share of a fold's training patients that validates. */
   spec?:
     | TrainingSpec
     | undefined;
@@ -88,6 +91,86 @@ export interface CrossValidateRequest {
   folds: number;
   /** UUID that makes the request idempotent. */
   requestId: string;
+  /** Times that folds are drawn, 1 to 20; 0 means 1. With `fixed_folds` 1. */
+  repeats: number;
+  /** Fold that tests each bag, 1 to `folds`, in the order of the bags; empty: drawn by patient, stratified by label. */
+  fixedFolds: number[];
+  /** Model whose re-embedder every fold starts from, named as in GetModel; empty: from fresh weights. */
+  startFrom: string;
+  /**
+   * Id of a model that the folds' models become versions of, named `{operation}-r{repeat}-f{fold}`; empty: they are deleted with
+   * the operation.
+   */
+  keepAs: string;
+}
+
+/**
+ * How good the folds' models are on the bags that they have not seen. The files are kept as long as the operation;
+ * DownloadResult reads them.
+ */
+export interface CrossValidateResponse {
+  /** Repeat by repeat. */
+  folds: FoldResult[];
+  /** By repeat: the predictions of all folds together, each decided by its own fold's thresholds. */
+  pooled: Evaluation[];
+  /** `predictions`: a line per repeat and bag, in the order of the request, with labels, fold and what the fold's model says. */
+  predictions?:
+    | ResultTable
+    | undefined;
+  /** `evaluation.json`: a CrossValidationReport. */
+  evaluation?: ObjectReference | undefined;
+}
+
+/** What came of one fold. */
+export interface FoldResult {
+  /** From 1. */
+  repeat: number;
+  /** From 1. */
+  fold: number;
+  /** Bags that train. */
+  trainCount: number;
+  /** Bags that validate. */
+  validationCount: number;
+  /** Bags that test. */
+  testCount: number;
+  /** On the bags that test. */
+  test?:
+    | Evaluation
+    | undefined;
+  /** On the bags that validate; absent without any. */
+  validation?:
+    | Evaluation
+    | undefined;
+  /** The fold's model; empty when it is not kept. */
+  model: string;
+}
+
+/** Everything about a cross-validation but its predictions. */
+export interface CrossValidationReport {
+  /** What was trained and how. */
+  spec?:
+    | TrainingSpec
+    | undefined;
+  /** Repeat by repeat. */
+  folds: FoldReport[];
+  /** By repeat. */
+  pooled: Evaluation[];
+}
+
+/** One fold with its training. */
+export interface FoldReport {
+  /** What came of it. */
+  result?:
+    | FoldResult
+    | undefined;
+  /** Every epoch, in order. */
+  history: EpochReport[];
+  /** Re-embedder, e.g. `r2t`; empty: none. */
+  reembedder: string;
+  /** Head, e.g. `gated-abmil`. */
+  head: string;
+  /** Trainable parameters. */
+  parameterCount: bigint;
 }
 
 /** Pretrains a region mixer. */
@@ -813,7 +896,17 @@ export const TrainRequest: MessageFns<TrainRequest> = {
 };
 
 function createBaseCrossValidateRequest(): CrossValidateRequest {
-  return { parent: "", bags: [], spec: undefined, folds: 0, requestId: "" };
+  return {
+    parent: "",
+    bags: [],
+    spec: undefined,
+    folds: 0,
+    requestId: "",
+    repeats: 0,
+    fixedFolds: [],
+    startFrom: "",
+    keepAs: "",
+  };
 }
 
 export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
@@ -832,6 +925,22 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(42).string(message.requestId);
+    }
+    if (message.repeats !== 0) {
+      writer.uint32(48).int32(message.repeats);
+    }
+    if (message.fixedFolds.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.fixedFolds) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.startFrom !== "") {
+      writer.uint32(66).string(message.startFrom);
+    }
+    if (message.keepAs !== "") {
+      writer.uint32(74).string(message.keepAs);
     }
     return writer;
   },
@@ -889,6 +998,48 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.repeats = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.fixedFolds.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.fixedFolds.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.startFrom = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.keepAs = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -912,6 +1063,22 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      repeats: isSet(object.repeats) ? globalThis.Number(object.repeats) : 0,
+      fixedFolds: globalThis.Array.isArray(object?.fixedFolds)
+        ? object.fixedFolds.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.fixed_folds)
+        ? object.fixed_folds.map((e: any) => globalThis.Number(e))
+        : [],
+      startFrom: isSet(object.startFrom)
+        ? globalThis.String(object.startFrom)
+        : isSet(object.start_from)
+        ? globalThis.String(object.start_from)
+        : "",
+      keepAs: isSet(object.keepAs)
+        ? globalThis.String(object.keepAs)
+        : isSet(object.keep_as)
+        ? globalThis.String(object.keep_as)
+        : "",
     };
   },
 
@@ -932,6 +1099,18 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.repeats !== 0) {
+      obj.repeats = Math.round(message.repeats);
+    }
+    if (message.fixedFolds?.length) {
+      obj.fixedFolds = message.fixedFolds.map((e) => Math.round(e));
+    }
+    if (message.startFrom !== "") {
+      obj.startFrom = message.startFrom;
+    }
+    if (message.keepAs !== "") {
+      obj.keepAs = message.keepAs;
+    }
     return obj;
   },
 
@@ -947,6 +1126,584 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
       : undefined;
     message.folds = object.folds ?? 0;
     message.requestId = object.requestId ?? "";
+    message.repeats = object.repeats ?? 0;
+    message.fixedFolds = object.fixedFolds?.map((e) => e) || [];
+    message.startFrom = object.startFrom ?? "";
+    message.keepAs = object.keepAs ?? "";
+    return message;
+  },
+};
+
+function createBaseCrossValidateResponse(): CrossValidateResponse {
+  return { folds: [], pooled: [], predictions: undefined, evaluation: undefined };
+}
+
+export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
+  encode(message: CrossValidateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.folds) {
+      FoldResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.pooled) {
+      Evaluation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.predictions !== undefined) {
+      ResultTable.encode(message.predictions, writer.uint32(26).fork()).join();
+    }
+    if (message.evaluation !== undefined) {
+      ObjectReference.encode(message.evaluation, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CrossValidateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCrossValidateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.folds.push(FoldResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pooled.push(Evaluation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.predictions = ResultTable.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.evaluation = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CrossValidateResponse {
+    return {
+      folds: globalThis.Array.isArray(object?.folds) ? object.folds.map((e: any) => FoldResult.fromJSON(e)) : [],
+      pooled: globalThis.Array.isArray(object?.pooled) ? object.pooled.map((e: any) => Evaluation.fromJSON(e)) : [],
+      predictions: isSet(object.predictions) ? ResultTable.fromJSON(object.predictions) : undefined,
+      evaluation: isSet(object.evaluation) ? ObjectReference.fromJSON(object.evaluation) : undefined,
+    };
+  },
+
+  toJSON(message: CrossValidateResponse): unknown {
+    const obj: any = {};
+    if (message.folds?.length) {
+      obj.folds = message.folds.map((e) => FoldResult.toJSON(e));
+    }
+    if (message.pooled?.length) {
+      obj.pooled = message.pooled.map((e) => Evaluation.toJSON(e));
+    }
+    if (message.predictions !== undefined) {
+      obj.predictions = ResultTable.toJSON(message.predictions);
+    }
+    if (message.evaluation !== undefined) {
+      obj.evaluation = ObjectReference.toJSON(message.evaluation);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CrossValidateResponse>): CrossValidateResponse {
+    return CrossValidateResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CrossValidateResponse>): CrossValidateResponse {
+    const message = createBaseCrossValidateResponse();
+    message.folds = object.folds?.map((e) => FoldResult.fromPartial(e)) || [];
+    message.pooled = object.pooled?.map((e) => Evaluation.fromPartial(e)) || [];
+    message.predictions = (object.predictions !== undefined && object.predictions !== null)
+      ? ResultTable.fromPartial(object.predictions)
+      : undefined;
+    message.evaluation = (object.evaluation !== undefined && object.evaluation !== null)
+      ? ObjectReference.fromPartial(object.evaluation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFoldResult(): FoldResult {
+  return {
+    repeat: 0,
+    fold: 0,
+    trainCount: 0,
+    validationCount: 0,
+    testCount: 0,
+    test: undefined,
+    validation: undefined,
+    model: "",
+  };
+}
+
+export const FoldResult: MessageFns<FoldResult> = {
+  encode(message: FoldResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.repeat !== 0) {
+      writer.uint32(8).int32(message.repeat);
+    }
+    if (message.fold !== 0) {
+      writer.uint32(16).int32(message.fold);
+    }
+    if (message.trainCount !== 0) {
+      writer.uint32(24).int32(message.trainCount);
+    }
+    if (message.validationCount !== 0) {
+      writer.uint32(32).int32(message.validationCount);
+    }
+    if (message.testCount !== 0) {
+      writer.uint32(40).int32(message.testCount);
+    }
+    if (message.test !== undefined) {
+      Evaluation.encode(message.test, writer.uint32(50).fork()).join();
+    }
+    if (message.validation !== undefined) {
+      Evaluation.encode(message.validation, writer.uint32(58).fork()).join();
+    }
+    if (message.model !== "") {
+      writer.uint32(66).string(message.model);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FoldResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFoldResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.repeat = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fold = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.trainCount = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validationCount = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.testCount = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.test = Evaluation.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.validation = Evaluation.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FoldResult {
+    return {
+      repeat: isSet(object.repeat) ? globalThis.Number(object.repeat) : 0,
+      fold: isSet(object.fold) ? globalThis.Number(object.fold) : 0,
+      trainCount: isSet(object.trainCount)
+        ? globalThis.Number(object.trainCount)
+        : isSet(object.train_count)
+        ? globalThis.Number(object.train_count)
+        : 0,
+      validationCount: isSet(object.validationCount)
+        ? globalThis.Number(object.validationCount)
+        : isSet(object.validation_count)
+        ? globalThis.Number(object.validation_count)
+        : 0,
+      testCount: isSet(object.testCount)
+        ? globalThis.Number(object.testCount)
+        : isSet(object.test_count)
+        ? globalThis.Number(object.test_count)
+        : 0,
+      test: isSet(object.test) ? Evaluation.fromJSON(object.test) : undefined,
+      validation: isSet(object.validation) ? Evaluation.fromJSON(object.validation) : undefined,
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+    };
+  },
+
+  toJSON(message: FoldResult): unknown {
+    const obj: any = {};
+    if (message.repeat !== 0) {
+      obj.repeat = Math.round(message.repeat);
+    }
+    if (message.fold !== 0) {
+      obj.fold = Math.round(message.fold);
+    }
+    if (message.trainCount !== 0) {
+      obj.trainCount = Math.round(message.trainCount);
+    }
+    if (message.validationCount !== 0) {
+      obj.validationCount = Math.round(message.validationCount);
+    }
+    if (message.testCount !== 0) {
+      obj.testCount = Math.round(message.testCount);
+    }
+    if (message.test !== undefined) {
+      obj.test = Evaluation.toJSON(message.test);
+    }
+    if (message.validation !== undefined) {
+      obj.validation = Evaluation.toJSON(message.validation);
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FoldResult>): FoldResult {
+    return FoldResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FoldResult>): FoldResult {
+    const message = createBaseFoldResult();
+    message.repeat = object.repeat ?? 0;
+    message.fold = object.fold ?? 0;
+    message.trainCount = object.trainCount ?? 0;
+    message.validationCount = object.validationCount ?? 0;
+    message.testCount = object.testCount ?? 0;
+    message.test = (object.test !== undefined && object.test !== null)
+      ? Evaluation.fromPartial(object.test)
+      : undefined;
+    message.validation = (object.validation !== undefined && object.validation !== null)
+      ? Evaluation.fromPartial(object.validation)
+      : undefined;
+    message.model = object.model ?? "";
+    return message;
+  },
+};
+
+function createBaseCrossValidationReport(): CrossValidationReport {
+  return { spec: undefined, folds: [], pooled: [] };
+}
+
+export const CrossValidationReport: MessageFns<CrossValidationReport> = {
+  encode(message: CrossValidationReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      TrainingSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.folds) {
+      FoldReport.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.pooled) {
+      Evaluation.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CrossValidationReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCrossValidationReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = TrainingSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.folds.push(FoldReport.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pooled.push(Evaluation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CrossValidationReport {
+    return {
+      spec: isSet(object.spec) ? TrainingSpec.fromJSON(object.spec) : undefined,
+      folds: globalThis.Array.isArray(object?.folds) ? object.folds.map((e: any) => FoldReport.fromJSON(e)) : [],
+      pooled: globalThis.Array.isArray(object?.pooled) ? object.pooled.map((e: any) => Evaluation.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: CrossValidationReport): unknown {
+    const obj: any = {};
+    if (message.spec !== undefined) {
+      obj.spec = TrainingSpec.toJSON(message.spec);
+    }
+    if (message.folds?.length) {
+      obj.folds = message.folds.map((e) => FoldReport.toJSON(e));
+    }
+    if (message.pooled?.length) {
+      obj.pooled = message.pooled.map((e) => Evaluation.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CrossValidationReport>): CrossValidationReport {
+    return CrossValidationReport.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CrossValidationReport>): CrossValidationReport {
+    const message = createBaseCrossValidationReport();
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? TrainingSpec.fromPartial(object.spec)
+      : undefined;
+    message.folds = object.folds?.map((e) => FoldReport.fromPartial(e)) || [];
+    message.pooled = object.pooled?.map((e) => Evaluation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFoldReport(): FoldReport {
+  return { result: undefined, history: [], reembedder: "", head: "", parameterCount: 0n };
+}
+
+export const FoldReport: MessageFns<FoldReport> = {
+  encode(message: FoldReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== undefined) {
+      FoldResult.encode(message.result, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.history) {
+      EpochReport.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.reembedder !== "") {
+      writer.uint32(26).string(message.reembedder);
+    }
+    if (message.head !== "") {
+      writer.uint32(34).string(message.head);
+    }
+    if (message.parameterCount !== 0n) {
+      if (BigInt.asIntN(64, message.parameterCount) !== message.parameterCount) {
+        throw new globalThis.Error("value provided for field message.parameterCount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.parameterCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FoldReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFoldReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = FoldResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.history.push(EpochReport.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reembedder = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.head = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.parameterCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FoldReport {
+    return {
+      result: isSet(object.result) ? FoldResult.fromJSON(object.result) : undefined,
+      history: globalThis.Array.isArray(object?.history) ? object.history.map((e: any) => EpochReport.fromJSON(e)) : [],
+      reembedder: isSet(object.reembedder) ? globalThis.String(object.reembedder) : "",
+      head: isSet(object.head) ? globalThis.String(object.head) : "",
+      parameterCount: isSet(object.parameterCount)
+        ? BigInt(object.parameterCount)
+        : isSet(object.parameter_count)
+        ? BigInt(object.parameter_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: FoldReport): unknown {
+    const obj: any = {};
+    if (message.result !== undefined) {
+      obj.result = FoldResult.toJSON(message.result);
+    }
+    if (message.history?.length) {
+      obj.history = message.history.map((e) => EpochReport.toJSON(e));
+    }
+    if (message.reembedder !== "") {
+      obj.reembedder = message.reembedder;
+    }
+    if (message.head !== "") {
+      obj.head = message.head;
+    }
+    if (message.parameterCount !== 0n) {
+      obj.parameterCount = message.parameterCount.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FoldReport>): FoldReport {
+    return FoldReport.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FoldReport>): FoldReport {
+    const message = createBaseFoldReport();
+    message.result = (object.result !== undefined && object.result !== null)
+      ? FoldResult.fromPartial(object.result)
+      : undefined;
+    message.history = object.history?.map((e) => EpochReport.fromPartial(e)) || [];
+    message.reembedder = object.reembedder ?? "";
+    message.head = object.head ?? "";
+    message.parameterCount = (object.parameterCount !== undefined && object.parameterCount !== null)
+      ? BigInt(object.parameterCount)
+      : 0n;
     return message;
   },
 };
@@ -1187,7 +1944,7 @@ export const TrainingServiceDefinition = {
       options: {},
     },
     /**
-     * Trains and tests by folds. Metadata: OperationMetadata.
+     * Trains and tests by folds, each patient tested once. Response: CrossValidateResponse; metadata: OperationMetadata.
      * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
      * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
      */
@@ -1204,27 +1961,27 @@ export const TrainingServiceDefinition = {
               42,
               10,
               21,
-              103,
-              111,
-              111,
-              103,
-              108,
-              101,
-              46,
-              112,
+              67,
               114,
               111,
+              115,
+              115,
+              86,
+              97,
+              108,
+              105,
+              100,
+              97,
               116,
-              111,
-              98,
-              117,
-              102,
-              46,
-              69,
-              109,
+              101,
+              82,
+              101,
+              115,
               112,
-              116,
-              121,
+              111,
+              110,
+              115,
+              101,
               18,
               17,
               79,
@@ -1323,7 +2080,7 @@ export interface TrainingServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListPresetsResponse>>;
   /**
-   * Trains and tests by folds. Metadata: OperationMetadata.
+   * Trains and tests by folds, each patient tested once. Response: CrossValidateResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */
@@ -1349,7 +2106,7 @@ export interface TrainingServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListPresetsResponse>;
   /**
-   * Trains and tests by folds. Metadata: OperationMetadata.
+   * Trains and tests by folds, each patient tested once. Response: CrossValidateResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    */
