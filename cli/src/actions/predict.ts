@@ -8,7 +8,8 @@ import { modelNameOf } from "../client/model-name.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { resolveBags } from "../client/resolve-bags.ts";
 import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
-import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
+import { taskNameOf } from "../cohort/infer-task.ts";
+import { measurePredictions } from "../cohort/measure-predictions.ts";
 import type { LabelRow } from "../cohort/parse-labels.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import { readLabels } from "../cohort/read-labels.ts";
@@ -25,6 +26,9 @@ export interface PredictCommandOptions extends ThumbnailOptions {
   readonly all?: boolean;
   readonly labels?: string;
   readonly labelColumn?: string;
+  readonly timeColumn?: string;
+  readonly eventColumn?: string;
+  readonly clinical?: string;
   readonly csv?: string;
   readonly parquet?: string;
   readonly heatmaps?: string;
@@ -50,7 +54,7 @@ export async function runPredict(
   const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
   const model = found.model as gatewayV1.Model;
   const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
-  const truths = await truthsOf(context, bags, options);
+  const truths = await truthsOf(context, bags, model, options);
   const { outcomes, isDrawn } = await predictAll(context, clients, model, bags, options);
   const rows = outcomes.map((outcome) => rowOf(outcome, model, truths));
   showPredictions(output, rows);
@@ -93,13 +97,27 @@ async function bagsToPredict(
 async function truthsOf(
   { output }: CommandContext,
   bags: readonly gatewayV1.Bag[],
-  { labels, labelColumn }: PredictCommandOptions,
+  model: gatewayV1.Model,
+  { labels, ...wish }: PredictCommandOptions,
 ): Promise<Truths> {
   if (labels === undefined) return new Map();
-  const { matched } = await readLabels(labels, bags, labelColumn === undefined ? {} : { labelColumn });
+  const { labelColumn, timeColumn, eventColumn, clinical } = wish;
+  const kind = taskNameOf(model.task?.kind);
+  const { matched } = await readLabels(labels, bags, {
+    ...(labelColumn === undefined ? numbersOf(model.task) : { labelColumn }),
+    ...(timeColumn === undefined ? {} : { timeColumn }),
+    ...(eventColumn === undefined ? {} : { eventColumn }),
+    ...(clinical === undefined ? {} : { clinical }),
+    ...(kind && { kind }),
+  });
   const nUnlabelled = bags.length - matched.length;
   if (nUnlabelled > 0) output.note(`${plural(nUnlabelled, "bag")} without a label: predicted, not evaluated`);
   return new Map(matched.map(({ row, bag }) => [bag.name, row]));
+}
+
+/** A regression's numbers are named after the columns that it learnt. */
+function numbersOf(task: commonV1.Task | undefined): { readonly labelColumn?: string } {
+  return task?.kind === commonV1.Task_Kind.KIND_REGRESSION ? { labelColumn: task.classes.join(",") } : {};
 }
 
 async function predictAll(
@@ -173,9 +191,10 @@ function showMetrics(
     };
   });
   try {
-    const report = evaluatePredictions(model.task as commonV1.Task, slides);
-    output.record({ metrics: report.metrics, cases: report.nCases, patients: report.nPatients });
-    showReportMetrics(output, report);
+    for (const { name, metrics, nCases, nPatients } of measurePredictions(model.task as commonV1.Task, slides)) {
+      output.record({ ...(name === undefined ? {} : { number: name }), metrics, cases: nCases, patients: nPatients });
+      showReportMetrics(output, { metrics, nCases, nPatients }, name);
+    }
   } catch (error) {
     if (error instanceof UsageError) throw error;
     output.note(`no metrics: ${describeError(error).message}`);

@@ -35,10 +35,16 @@ export function assignParts(
   if (rows.every(({ row }) => row.part !== undefined)) {
     return rows.map((row, i) => ({ ...row, part: row.row.part ?? "train", patient: patients[i] ?? "" }));
   }
-  const labels = rows.map(({ row }) => labelOf(task, row));
+  const labels = rows.map(({ row }) => stratumOf(task, row));
   const [split] = splitPatients({ patients, labels, plan: { kind: "holdout", fractions }, seed });
   const partOf = new Map(PART_NAMES.flatMap((part) => (split?.[part] ?? []).map((index) => [index, part] as const)));
   return rows.map((row, i) => ({ ...row, part: partOf.get(i) ?? "train", patient: patients[i] ?? "" }));
+}
+
+/** By what slides are spread evenly: their classes, whether the event came, nothing for numbers. */
+function stratumOf(task: commonV1.Task, row: MatchedRow["row"]): number | (number | null)[] {
+  if (row.survival !== undefined) return Number(row.survival.event);
+  return row.values === undefined ? labelOf(task, row) : 0;
 }
 
 function patientOf({ row, bag }: MatchedRow, hasGroups: boolean): string {

@@ -14,7 +14,7 @@ export interface EvaluatedSlide {
   /** Whose slide it is; slides of one patient are resampled together. */
   readonly patient: string;
   /** Absent: unlabelled. */
-  readonly truth?: Pick<LabelRow, "labels" | "unknownLabels">;
+  readonly truth?: Pick<LabelRow, "labels" | "unknownLabels" | "values" | "survival">;
   /** Absent: the prediction failed. */
   readonly prediction?: commonV1.Prediction;
 }
@@ -23,7 +23,7 @@ export interface EvaluatedSlide {
 const DEFAULT_SEED = 1n;
 
 /**
- * All metrics of a model on slides, with 95 % intervals.
+ * All metrics of a model of classes on slides, with 95 % intervals; of other models `measurePredictions` knows.
  *
  * @throws {UsageError} for a label that is none of the model's classes. @throws {DomainError} see `evaluate`.
  */
@@ -53,6 +53,7 @@ function evaluationTaskOf({ kind, classes }: commonV1.Task): EvaluationTask {
   if (kind === commonV1.Task_Kind.KIND_BINARY && negative !== undefined && positive !== undefined) {
     return { kind: "binary", classes: [negative, positive] };
   }
+  if (kind === commonV1.Task_Kind.KIND_ORDINAL) return { kind: "ordinal", classes };
   return { kind: kind === commonV1.Task_Kind.KIND_MULTILABEL ? "multi-label" : "multi-class", classes };
 }
 

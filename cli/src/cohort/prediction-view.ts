@@ -10,19 +10,25 @@ export interface PredictionView {
   readonly decision: string | readonly string[];
   /** What decided: binary one number, multi-label one by class, else null (the most probable class). */
   readonly threshold: number | Readonly<Record<string, number>> | null;
+  /** Regression: by name. */
+  readonly values?: Readonly<Record<string, number>>;
+  /** Survival and Cox. */
+  readonly survival?: commonV1.SurvivalPrediction;
 }
 
 /** A prediction of the contract in plain words. `isMultilabel`: decisions are lists. */
 export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: boolean): PredictionView {
-  const { probabilities, decision } = prediction;
+  const { probabilities, decision, values, survival } = prediction;
   const thresholds = Object.fromEntries(
     probabilities.flatMap(({ label, threshold }) => (threshold === undefined ? [] : [[label, threshold]])),
   ) as Record<string, number>;
-  const values = Object.values(thresholds);
+  const all = Object.values(thresholds);
   return {
     probabilities: Object.fromEntries(probabilities.map(({ label, probability }) => [label, probability])),
     decision: isMultilabel ? decision : (decision[0] ?? ""),
-    threshold: isMultilabel ? thresholds : (values.at(-1) ?? null),
+    threshold: isMultilabel ? thresholds : (all.at(-1) ?? null),
+    ...(values.length > 0 && { values: Object.fromEntries(values.map(({ label, value }) => [label, value])) }),
+    ...(survival && { survival }),
   };
 }
 
@@ -36,17 +42,23 @@ export function predictionRowOf(
   truth: LabelRow | undefined,
 ): PredictionRow {
   const patient = truth?.patient ?? (bag.info?.patientId || null);
-  const base = { slide: slideOf(bag), patient, truth: truth?.labels.join("; ") ?? null, model };
+  const base = {
+    ...{ slide: slideOf(bag), patient, truth: truth?.labels.join("; ") ?? null, model },
+    ...(truth?.values && { trueValues: truth.values }),
+    ...(truth?.survival && { outcome: truth.survival }),
+  };
   if (outcome.kind === "error") {
     const { code, message } = outcome;
     return { ...base, decision: null, probabilities: null, error: { code, message } };
   }
-  const { probabilities, decision, threshold } = outcome.view;
+  const { probabilities, decision, threshold, values, survival } = outcome.view;
   return {
     ...base,
     probabilities,
     decision: typeof decision === "string" ? decision : decision.join("; "),
     threshold: typeof threshold === "number" ? threshold : null,
+    ...(values && { values }),
+    ...(survival && { risk: survival.risk }),
   };
 }
 

@@ -14,7 +14,13 @@ export function createPredictCommand(): Command {
     .requiredOption("--model <name>", "model id, id@alias, id/versions/…, or a full resource name")
     .option("--all", "every bag of the project")
     .option("--labels <file>", "labels table (see train), or 'from-bags'")
-    .option("--label-column <name>", "column of the label (default: label)")
+    .option("--label-column <name>", "column of the label (default: label; of a regression the names of its numbers)")
+    .option("--time-column <name>", "survival, cox: column of the time (default: time, survival_months, …)")
+    .option(
+      "--event-column <name>",
+      "survival, cox: column of the event, 1 or 0 (default: event, status, censorship, …)",
+    )
+    .option("--clinical <file>", "table of patients that has the labels, when --labels only says whose the slides are")
     .option("--csv <file>", "write the predictions as CSV")
     .option("--parquet <file>", "write the predictions as Parquet")
     .option(

@@ -16,6 +16,15 @@ const SHOWN = [
   ["macro_f1", "F1 (macro)"],
   ["brier", "Brier score"],
   ["ece", "calibration error"],
+  ["quadratic_kappa", "quadratic kappa"],
+  ["mae", "mean absolute error"],
+  ["rmse", "root mean squared error"],
+  ["r2", "R²"],
+  ["pearson", "Pearson's correlation"],
+  ["spearman", "Spearman's correlation"],
+  ["c_index", "C-index (Harrell)"],
+  ["uno_c_index", "C-index (Uno)"],
+  ["integrated_brier", "Brier score (integrated)"],
 ] as const;
 
 const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
@@ -27,18 +36,26 @@ export function showEvaluations(
 ): void {
   const known = parts.flatMap(({ name, evaluation }) => (evaluation === undefined ? [] : [{ name, evaluation }]));
   if (known.length === 0) return;
-  const rows = SHOWN.flatMap(([key, title]) => {
-    const cells = known.map(({ evaluation }) => estimateOf(evaluation, key));
-    return cells.every((cell) => cell === "") ? [] : [[title, ...cells]];
-  });
+  const rowsOf = (label: string) =>
+    SHOWN.flatMap(([key, title]) => {
+      const cells = known.map(({ evaluation }) => estimateOf(evaluation, key, label));
+      return cells.every((cell) => cell === "") ? [] : [[label === "" ? title : `${label}: ${title}`, ...cells]];
+    });
+  const overall = rowsOf("");
+  // A regression of several numbers has no figure of all of them.
+  const rows = overall.length > 0 ? overall : labelsOf(known).flatMap(rowsOf);
   const columns = known.map(({ name, evaluation }) => ({
     title: `${name} (${evaluation.slideCount} slides, ${evaluation.patientCount} patients)`,
   }));
   output.table([{ title: "95 % intervals" }, ...columns], rows);
 }
 
-function estimateOf(evaluation: commonV1.Evaluation, name: string): string {
-  const metric = evaluation.metrics.find((candidate) => candidate.name === name && candidate.label === "");
+function labelsOf(known: readonly { readonly evaluation: commonV1.Evaluation }[]): string[] {
+  return [...new Set(known.flatMap(({ evaluation }) => evaluation.metrics.map(({ label }) => label)))];
+}
+
+function estimateOf(evaluation: commonV1.Evaluation, name: string, label: string): string {
+  const metric = evaluation.metrics.find((candidate) => candidate.name === name && candidate.label === label);
   if (metric === undefined) return "";
   const { value, lower, upper } = metric;
   const interval = lower === undefined || upper === undefined ? "" : ` (${decimals(lower)} – ${decimals(upper)})`;

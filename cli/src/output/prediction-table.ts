@@ -14,6 +14,7 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
     if (error !== undefined) output.note(`failed: ${slide}: ${error.code}: ${error.message}`);
   }
   const good = rows.filter(({ decision }) => decision !== null);
+  if (showNumbers(output, good)) return;
   const classes = Object.keys(good[0]?.probabilities ?? {}).slice(0, MAX_CLASSES);
   const hasTruth = good.some(({ truth }) => truth !== null && truth !== undefined);
   const columns = [
@@ -34,6 +35,24 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
   if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);
 }
 
+/** Prints what a model without classes says; false when it has some. */
+function showNumbers(output: Output, rows: readonly PredictionRow[]): boolean {
+  const names = Object.keys(rows[0]?.values ?? {}).slice(0, MAX_CLASSES);
+  const hasRisk = rows[0]?.risk !== undefined;
+  if (names.length === 0 && !hasRisk) return false;
+  const columns = [...names, ...(hasRisk ? ["risk"] : [])].map((title) => ({ title, align: "right" }) as const);
+  const cells = rows
+    .slice(0, MAX_ROWS)
+    .map(({ slide, values, risk }) => [
+      slide,
+      ...names.map((name) => formatMetric(values?.[name])),
+      ...(hasRisk ? [formatMetric(risk)] : []),
+    ]);
+  output.table([{ title: "slide" }, ...columns], cells);
+  if (rows.length > MAX_ROWS) output.line(`… and ${plural(rows.length - MAX_ROWS, "slide")} more`);
+  return true;
+}
+
 /** Figures that people are shown first. */
 const SHOWN: readonly (readonly [MetricName, string])[] = [
   ["auroc", "AUROC"],
@@ -48,12 +67,24 @@ const SHOWN: readonly (readonly [MetricName, string])[] = [
   ["f1", "F1"],
   ["macroF1", "F1 (macro)"],
   ["brier", "Brier score"],
+  ["quadraticKappa", "quadratic kappa"],
+  ["mae", "mean absolute error"],
+  ["rmse", "root mean squared error"],
+  ["r2", "R²"],
+  ["pearson", "Pearson's correlation"],
+  ["spearman", "Spearman's correlation"],
+  ["cIndex", "C-index (Harrell)"],
+  ["unoCIndex", "C-index (Uno)"],
 ];
 
-/** Prints the main figures of an evaluation with their 95 % intervals. */
-export function showReportMetrics(output: Output, { metrics, nCases, nPatients }: EvaluationReport): void {
+/** Prints the main figures of an evaluation with their 95 % intervals, under what they are of where it is not the whole task. */
+export function showReportMetrics(
+  output: Output,
+  { metrics, nCases, nPatients }: Pick<EvaluationReport, "metrics" | "nCases" | "nPatients">,
+  name?: string,
+): void {
   const rows = SHOWN.flatMap(([name, title]) => (metrics[name] ? [[title, formatEstimate(metrics[name])]] : []));
   output.line();
   const on = `${plural(nCases, "slide")}, ${plural(nPatients, "patient")} (95 % interval)`;
-  output.table([{ title: "" }, { title: on }], rows);
+  output.table([{ title: name ?? "" }, { title: on }], rows);
 }
