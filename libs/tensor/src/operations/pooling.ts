@@ -1,6 +1,7 @@
+import { DomainError } from "@parfocal/errors";
 import type { Tensor } from "@tensorflow/tfjs";
 import { dims, int } from "../capture/recording.ts";
-import { reshape } from "../kernels/kernel.ts";
+import { fill, reshape, transpose } from "../kernels/kernel.ts";
 import { tf } from "../tf.ts";
 import { defineOperation } from "./define-operation.ts";
 
@@ -35,11 +36,35 @@ const max = defineOperation<readonly [Tensor], undefined>({
       { attributes: { keepdims: int(0) } },
     ),
   eager: ([x]) => tf.max(x, 0),
-  gradient(dy, { inputs: [x] }) {
-    const winner = tf.argMax(x, 0); // [C], the lowest index of equals
-    const column = tf.reshape(tf.range(0, x.shape[0] ?? 0, 1, "int32"), [-1, ...winner.shape.map(() => 1)]); // [N, 1]
-    return [tf.mul(tf.cast(tf.equal(column, winner), "float32"), dy)]; // [N, C]
+  gradient: (dy, { inputs: [x] }) => [atWinners([dy, x], undefined)],
+});
+
+/** `dy` [C] at the largest of N tiles in each column and zeros elsewhere, [N, C]; of equal values the lowest index has it. */
+const atWinners = defineOperation<readonly [Tensor, Tensor], undefined>({
+  name: "atWinners",
+  emit(recorder, [dy, x]) {
+    const [, nColumns = 1] = x.shape;
+    // Twice as fast over rows, the transpose included, as the runtime's search down a column.
+    const rows = transpose(recorder, x, [1, 0]);
+    const found = [nColumns, 1];
+    const types = [
+      { dtype: "f32" as const, shape: found },
+      { dtype: "i64" as const, shape: found },
+    ];
+    const [, winners] = recorder.emitMany("TopK", [rows, dims([1])], types, { attributes: { axis: int(1) } });
+    if (winners === undefined) throw new DomainError("INTERNAL", "TopK has 2 outputs, got fewer");
+    const places = reshape(recorder, winners, [1, nColumns]);
+    const values = reshape(recorder, dy, [1, nColumns]);
+    const zeros = fill(recorder, 0, "f32", x.shape);
+    return recorder.emit("ScatterElements", [zeros, places, values], zeros, { attributes: { axis: int(0) } });
   },
+  eager([dy, x]) {
+    const winner = tf.argMax(x, 0); // [C], the lowest index of equals
+    const column = tf.reshape(tf.range(0, x.shape[0] ?? 0, 1, "int32"), [-1, 1]); // [N, 1]
+    return tf.mul(tf.cast(tf.equal(column, winner), "float32"), dy); // [N, C]
+  },
+  // It is a gradient itself; a second derivative is asked for nowhere.
+  gradient: (_dy, { inputs }) => inputs.map((x) => tf.zerosLike(x)),
 });
 
 /** The largest of N tiles, [N, C] to [C]. Of equal values the lowest index alone gets the gradient. */
