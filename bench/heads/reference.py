@@ -1,10 +1,11 @@
-"""CLAM-SB, TransMIL and DTFD-MIL in PyTorch as public programs formulate them: the other side of bench/heads/run.ts."""
+"""Every head in PyTorch as public programs formulate it, the larger ones here: the other side of bench/heads/run.ts."""
 
 import math
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "lib"))
+from simple_heads import build_simple  # noqa: E402
 from torch_side import F, serve, torch  # noqa: E402
 
 nn = torch.nn
@@ -163,6 +164,9 @@ DTFD = {
 
 
 def build(model, d, dropout):
+    simple = build_simple(model, d, dropout)
+    if simple is not None:
+        return simple
     if model == "clam":
         return ClamSb(d, dropout), CLAM
     if model == "transmil":

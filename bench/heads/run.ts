@@ -1,7 +1,7 @@
 /**
- * @file CLAM-SB, TransMIL and DTFD-MIL, here and in PyTorch written as public programs formulate them, in one run.
+ * @file Every head, here and in PyTorch written as public programs formulate them, in one run.
  *
- *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/heads/run.ts [--heads clam,transmil,dtfd] [--tiles 10000] [--rounds 5]
+ *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/heads/run.ts [--heads mean,clam,…] [--tiles 10000] [--rounds 5]
  *
  * Rounds alternate between the sides. Outputs and losses without dropout must agree, else the exit code is 1; DTFD-MIL, whose
  * splits are drawn, is compared with one sub-bag.
@@ -22,6 +22,8 @@ import {
 
 const D = 1024;
 
+const HEADS = "mean,max,abmil,gated-abmil,class-attention,dsmil,clam,transmil,dtfd";
+
 /** Bags on which the sides are compared: 1 900 tiles have padding and repeated tiles, and cost little. */
 const N_COMPARED = 1_900;
 
@@ -35,10 +37,13 @@ function modelOf(name: string, dropout: number): Model {
     transmil: { kind: "transmil", attentionDropout: dropout === 0 ? 0 : 0.1 },
     dtfd: { kind: "dtfd", splits: 1 },
     "dtfd-whole": { kind: "dtfd", groups: 1, splits: 1 },
+    abmil: { kind: "abmil", dropout, attentionDropout: dropout },
+    "gated-abmil": { kind: "gated-abmil", dropout, attentionDropout: dropout },
+    dsmil: { kind: "dsmil" },
   };
   return buildModel({
     dIn: D,
-    head: heads[name] ?? { kind: name },
+    head: heads[name] ?? { kind: name, dropout },
     task: { kind: "binary", classes: ["negative", "positive"] },
   });
 }
@@ -68,7 +73,7 @@ async function measure(workload: PairedWorkload, nRounds: number): Promise<void>
 
 const { values } = parseArgs({
   options: {
-    heads: { type: "string", default: "clam,transmil,dtfd" },
+    heads: { type: "string", default: HEADS },
     tiles: { type: "string", default: "10000" },
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: `${availableParallelism()}` },
