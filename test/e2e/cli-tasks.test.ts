@@ -1,0 +1,76 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GRADES, plantGrades } from "../lib/graded-cohort.ts";
+import { runCli } from "../lib/run-cli.ts";
+
+// STAMP's tables: one says whose the slides are, another what is known of the patients.
+
+const STORE = ["--store", "file:tasks", "--json"];
+const TABLES = ["--labels", "slides.csv", "--clinical", "clinical.csv"];
+const TRAINING = ["--hidden", "16", "--attention-width", "8", "--lr", "1e-2", "--epochs", "12", "--seed", "5"];
+
+let folder: string;
+const slides = plantGrades(60);
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "parfocal-cli-tasks-"));
+  await mkdir(join(folder, "features"));
+  for (const { fileName, bytes } of slides) await writeFile(join(folder, "features", fileName), bytes);
+  const files = slides.map(({ fileName, patient }) => `${patient},${fileName}`);
+  await writeFile(join(folder, "slides.csv"), `PATIENT,FILENAME\n${files.join("\n")}\n`);
+  const patients = slides.flatMap(({ patient, grade, age, survival }, i) =>
+    i % 2 === 0 ? [`${patient};${grade};${age};${survival.time};${survival.event ? 1 : 0}`] : [],
+  );
+  await writeFile(join(folder, "clinical.csv"), `PATIENT;GRADE;AGE;OS.months;OS\n${patients.join("\n")}\n`);
+  const imported = await runCli(["import", "features", ...STORE], folder);
+  expect([imported.code, imported.records.length]).toEqual([0, slides.length]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Trained {
+  readonly test: { readonly metrics: readonly { readonly name: string; readonly value: number }[] };
+}
+
+async function trainedFigure(model: string, args: readonly string[], name: string): Promise<number | undefined> {
+  const run = await runCli(["train", "--model", model, ...TABLES, ...args, ...TRAINING, ...STORE], folder);
+  expect([run.code, run.stderr]).toEqual([0, run.stderr]);
+  const { test } = run.records.at(-1) as unknown as Trained;
+  return test.metrics.find((metric) => metric.name === name)?.value;
+}
+
+describe("parfocal train on a clinical table", () => {
+  it("learns grades in their order", async () => {
+    const args = ["--task", "ordinal", "--label-column", "GRADE", "--classes", GRADES.join(",")];
+    // 0 is chance. A handful of held-out patients, and grades cut out of one scale: those near a cut cannot be told apart.
+    expect(await trainedFigure("grade", args, "quadratic_kappa")).toBeGreaterThan(0.4);
+  });
+
+  it("learns a number, and predict measures it by the same table", async () => {
+    const args = ["--task", "regression", "--label-column", "AGE"];
+    expect(await trainedFigure("age", args, "r2")).toBeGreaterThan(0.5);
+    const scored = await runCli(["predict", "--all", "--model", "age", ...TABLES, "--csv", "p.csv", ...STORE], folder);
+    expect(scored.code).toBe(0);
+    expect(scored.records[0]).toMatchObject({ values: { AGE: expect.any(Number) as number } });
+    expect(scored.records.at(-1)).toMatchObject({
+      number: "AGE",
+      metrics: { r2: { value: expect.any(Number) as number } },
+    });
+  });
+
+  it("learns risks, slides of a patient together", async () => {
+    const columns = ["--time-column", "OS.months", "--event-column", "OS"];
+    expect(await trainedFigure("risk", ["--task", "cox", ...columns, "--groups", "mean"], "c_index")).toBeGreaterThan(
+      0.7,
+    );
+  });
+
+  it("says which line and column cannot be read, before anything is trained", async () => {
+    const args = ["train", "--model", "x", ...TABLES, "--task", "regression", "--label-column", "GRADE", ...STORE];
+    const { code, records } = await runCli(args, folder);
+    expect(code).toBe(2);
+    expect(records.at(-1)).toMatchObject({
+      error: { message: expect.stringContaining("line 2 of the labels table, column GRADE") as string },
+    });
+  });
+});
