@@ -1,7 +1,7 @@
 /**
  * Kills random processes of a deployment while operations run, for as many rounds as are asked for:
  *
- *   node bench/kill/run.ts --rounds 1000 [--driver embedded|temporal|both] [--seed 1]
+ *   node bench/kill/run.ts --rounds 1000 [--driver embedded|temporal|both] [--seed 1] [--verbose]
  *
  * Half of the rounds on each driver. Ends with 1 when a promise was broken.
  */
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "1000" },
     driver: { type: "string", default: "both" },
     seed: { type: "string", default: "1" },
+    verbose: { type: "boolean", default: false },
   },
 });
 
@@ -35,7 +36,11 @@ for (const kind of kinds) {
     const rounds = Math.min(left, ROUNDS_PER_SESSION);
     const seed = BigInt(values.seed) + BigInt(session);
     const beginMs = performance.now();
-    const report = await runKillSession({ kind, rounds, seed });
+    const onRound = (round: number, victim: string, pauseMs: number): void => {
+      const atS = ((performance.now() - beginMs) / 1000).toFixed(1);
+      if (values.verbose) console.log(`${atS} s: round ${round}, ${victim} after ${pauseMs} ms`);
+    };
+    const report = await runKillSession({ kind, rounds, seed, onRound });
     console.log(
       JSON.stringify({ kind, rounds, seed: String(seed), seconds: (performance.now() - beginMs) / 1000, ...report }),
     );

@@ -36,11 +36,25 @@ function temporalCli(): string | undefined {
   return globSync(join(cache, "temporal/*/temporal")).at(-1);
 }
 
-/** Starts a server on a free port and waits until it answers. `database`: a file that outlives it; in memory without. */
-export async function startTemporalServer(options: { readonly database?: string } = {}): Promise<TemporalServer> {
-  const port = await freePort();
-  const database = options.database === undefined ? [] : ["--db-filename", options.database];
-  const flags = ["--headless", "--ip", "127.0.0.1", "--port", String(port), "--log-level", "error", ...database];
+/** What a test may choose of a server. */
+export interface TemporalServerOptions {
+  /** A file that outlives the server; in memory without. */
+  readonly database?: string;
+  /** Any free one without. */
+  readonly port?: number;
+  /** Settings of the server, by name. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+/** Starts a server and waits until it answers. */
+export async function startTemporalServer(options: TemporalServerOptions = {}): Promise<TemporalServer> {
+  const port = options.port ?? (await freePort());
+  const settings = Object.entries(options.settings ?? {});
+  const more = [
+    ...(options.database === undefined ? [] : ["--db-filename", options.database]),
+    ...settings.flatMap(([name, value]) => ["--dynamic-config-value", `${name}=${value}`]),
+  ];
+  const flags = ["--headless", "--ip", "127.0.0.1", "--port", String(port), "--log-level", "error", ...more];
   const child = spawn(temporalCli() ?? "temporal", ["server", "start-dev", ...flags], { stdio: "ignore" });
   await untilListening(child, port);
   return {
