@@ -11,9 +11,14 @@ export interface SpecPath {
 
 const PACKAGE = "parfocal.common.v1";
 
+/** The messages of a training specification beside task and architecture, by the names of their fields: `recipe`, `split`, … */
+export const SPEC_SECTIONS: readonly string[] = messageFields(`${PACKAGE}.TrainingSpec`)
+  .filter(({ name, value }) => value.kind === "message" && name !== "task" && name !== "architecture")
+  .map(({ name }) => name);
+
 /**
- * Every value of `spec` that can be named, in the order of the contract: of the re-embedder and the head that it has, of recipe,
- * split and threshold. A message that may be absent stands before its own values.
+ * Every value of `spec` that can be named, in the order of the contract: of the re-embedder and the head that it has, then of the
+ * other sections. A message that may be absent stands before its own values.
  */
 export function specPaths({ architecture }: Pick<commonV1.TrainingSpec, "architecture">): readonly SpecPath[] {
   const reembedder = architecture?.reembedder?.kind?.$case;
@@ -24,10 +29,7 @@ export function specPaths({ architecture }: Pick<commonV1.TrainingSpec, "archite
     ...below("head", [...at, "head", head ?? ""], typeOf("Head", head)),
     ...below("head.trunk", [...at, "head", "trunk"], typeOf("Head", "trunk")),
     ...below("", at, `${PACKAGE}.Architecture`).filter(({ path }) => path === "standardise" || path === "singleLogit"),
-    ...below("recipe", ["recipe"], typeOf("TrainingSpec", "recipe")),
-    ...below("split", ["split"], typeOf("TrainingSpec", "split")),
-    ...below("threshold", ["threshold"], typeOf("TrainingSpec", "threshold")),
-    ...below("groups", ["groups"], typeOf("TrainingSpec", "groups")),
+    ...SPEC_SECTIONS.flatMap((name) => below(name, [name], typeOf("TrainingSpec", name))),
   ];
 }
 

@@ -59,7 +59,7 @@ export function createTrainingSpec(
   base: commonV1.TrainingSpec = commonV1.TrainingSpec.fromPartial({}),
 ): commonV1.TrainingSpec {
   const spec: commonV1.TrainingSpec = {
-    task: base.task,
+    ...base,
     architecture: architectureFromOptions(options, base.architecture),
     recipe: recipeOf(options, base.recipe ?? commonV1.Recipe.fromPartial({ seed: DEFAULT_SEED })),
     split: {

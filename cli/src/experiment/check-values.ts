@@ -1,6 +1,7 @@
 import { isDomainError } from "@parfocal/errors";
 import { commonV1 } from "@parfocal/protocol";
 import { type HEADS, headCaseOf } from "../cohort/architecture-options.ts";
+import { writeAt } from "../cohort/json-paths.ts";
 import { jsonFromSection } from "./contract-json.ts";
 import type { Experiment, Section, SectionValue } from "./experiment.ts";
 import { camelCase } from "./field-names.ts";
@@ -10,9 +11,6 @@ import type { ParsedExperiment } from "./parse-experiment.ts";
 import { ExperimentError, type Problem, pathText, type ValuePath } from "./problem.ts";
 import { resolvedNameOf } from "./resolved-names.ts";
 import { specFromExperiment } from "./spec-from-experiment.ts";
-
-/** The parts of a file that make a specification. */
-const PARTS = ["model", "recipe", "split", "threshold", "groups"] as const;
 
 /**
  * Checks the values of a file against the bounds that the service reads them by, each by itself and as far as they are known without
@@ -37,17 +35,11 @@ export function checkValues({ experiment, file, context }: ParsedExperiment, res
   if (problems.length > 0) throw new ExperimentError(file, problems);
 }
 
-const BLAMED: readonly ValuePath[] = [
-  ...[
-    ["model", "head"],
-    ["model", "reembed"],
-  ],
-  ...["recipe", "split", "threshold", "groups", "model"].map((part) => [part]),
-];
-
 /** The part of the file without which the service would not say the same. */
 function partToBlame(experiment: Experiment, message: string, resolve: ResolveSpec): ValuePath | undefined {
-  return BLAMED.find(
+  const parts = Object.keys(experiment.sections).map((name) => [name]);
+  const blamed: readonly ValuePath[] = [["model", "head"], ["model", "reembed"], ...parts, ["model"]];
+  return blamed.find(
     (path) => leavesAt(experiment, path).length > 0 && refusal(without(experiment, path), resolve)?.message !== message,
   );
 }
@@ -81,7 +73,7 @@ function taskOf({ task = {} }: Experiment): object {
 function pathOfName(experiment: Experiment, name: string): ValuePath | undefined {
   const [plain = "", index] = name.split(/[[\]]/);
   const head = (experiment.model.head as Section | undefined)?.kind as (typeof HEADS)[number] | undefined;
-  const leaves = PARTS.flatMap((part) => leavesAt(experiment, [part]));
+  const leaves = leavesAt(experiment, []);
   const found = leaves.find((path) => {
     const wire = (path[0] === "model" ? path.slice(1) : path).map((each) => camelCase(String(each))).join(".");
     const resolved = resolvedNameOf(wire, head && headCaseOf(head));
@@ -90,8 +82,16 @@ function pathOfName(experiment: Experiment, name: string): ValuePath | undefined
   return found === undefined || index === undefined ? found : [...found, Number(index)];
 }
 
+/** The parts of an experiment that make a specification, by their names in the file. */
+function partsOf({ model, sections }: Experiment): Section {
+  return { model, ...sections };
+}
+
 function leavesAt(experiment: Experiment, path: ValuePath): ValuePath[] {
-  const value = path.reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], experiment);
+  const value = path.reduce<unknown>(
+    (at, part) => (at as Record<string, unknown> | undefined)?.[part],
+    partsOf(experiment),
+  );
   return leavesOf(value as SectionValue | undefined, path);
 }
 
@@ -102,11 +102,12 @@ function leavesOf(value: SectionValue | undefined, path: ValuePath): ValuePath[]
 }
 
 function without(experiment: Experiment, path: ValuePath): Experiment {
-  const copy = structuredClone(experiment) as unknown as Record<string, unknown>;
-  const names = path.filter((part) => typeof part === "string");
-  const parent = names.slice(0, -1).reduce((at, part) => at[part] as Record<string, unknown>, copy);
-  const last = names.at(-1) ?? "";
-  if (names.length === 1) parent[last] = {};
-  else delete parent[last];
-  return copy as unknown as Experiment;
+  const copy = structuredClone(partsOf(experiment)) as Record<string, Section>;
+  writeAt(
+    copy,
+    path.filter((part) => typeof part === "string"),
+    undefined,
+  );
+  const { model = {}, ...sections } = copy;
+  return { ...experiment, model, sections };
 }

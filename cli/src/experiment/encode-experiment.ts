@@ -19,31 +19,13 @@ export interface ResolvedFacts {
  * read. The same experiment gives the same text.
  */
 export function encodeExperiment(experiment: Experiment, folder: string, facts?: ResolvedFacts): string {
-  const {
-    name,
-    data,
-    task,
-    split,
-    folds,
-    repeats,
-    preset,
-    startFrom,
-    model,
-    recipe,
-    threshold,
-    groups,
-    seeds,
-    output,
-  } = experiment;
+  const { name, data, task, folds, repeats, preset, startFrom, model, sections, seeds, output } = experiment;
+  const { split, ...others } = sections;
   const local = (path: string) => relative(folder, path) || ".";
   const document = new Document(
     {
       name,
-      data: {
-        labels: data.labels === FROM_BAGS ? FROM_BAGS : local(data.labels),
-        ...(data.labelColumn === undefined ? {} : { label_column: data.labelColumn }),
-        ...(data.files.length === 0 ? {} : { files: data.files.map(local) }),
-      },
+      data: dataSection(data, local),
       ...(task && { task }),
       split: { ...split, folds, repeats },
       model: {
@@ -51,9 +33,7 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
         ...(startFrom === undefined ? {} : { start_from: startFrom }),
         ...model,
       },
-      recipe,
-      ...(threshold && { threshold }),
-      ...(groups && { groups }),
+      ...others,
       // Seeds beyond 2^53 stay exact as digits.
       seeds: seeds.map((seed) => (seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : String(seed))),
       output: local(output),
@@ -79,4 +59,18 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
       " Written by Parfocal: everything that this experiment ran by. 'parfocal train -f' of this file trains the same.";
   }
   return document.toString({ lineWidth: 120, flowCollectionPadding: false, defaultStringType: "PLAIN" });
+}
+
+function dataSection(data: Experiment["data"], local: (path: string) => string): object {
+  const { labels, files, clinical, splits, labelColumn, timeColumn, eventColumn } = data;
+  const section = {
+    labels: labels === FROM_BAGS ? FROM_BAGS : local(labels),
+    label_column: labelColumn,
+    time_column: timeColumn,
+    event_column: eventColumn,
+    clinical: clinical && local(clinical),
+    splits: splits && local(splits),
+    files: files.length === 0 ? undefined : files.map(local),
+  };
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined));
 }

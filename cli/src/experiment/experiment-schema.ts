@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { HEADS, headCaseOf, REEMBEDDERS } from "../cohort/architecture-options.ts";
-import { typeOf } from "../cohort/spec-paths.ts";
+import { SPEC_SECTIONS, typeOf } from "../cohort/spec-paths.ts";
 import { type ContractShapeOptions, contractShape, group, TEXT } from "./contract-schema.ts";
-import { camelCase } from "./field-names.ts";
+import { camelCase, snakeCase } from "./field-names.ts";
 
 const COMMON = "parfocal.common.v1";
 
@@ -17,6 +17,16 @@ const MODEL_ID = "a model id: 1 to 63 of a-z, 0-9, '.', '_' and '-', with a lett
 const wholeFrom = (min: number, max: number) => {
   const error = `a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
+};
+
+const PATH = z.string({ error: "a path" }).min(1);
+
+const SECTION_OPTIONS: Readonly<Record<string, ContractShapeOptions>> = {
+  recipe: { omit: ["seed"], removable: ["earlyStopping"] },
+};
+
+const BESIDE: Readonly<Record<string, Record<string, z.ZodOptional>>> = {
+  split: { folds: wholeFrom(2, 100).optional(), repeats: wholeFrom(1, 20).optional() },
 };
 
 const seedError = "a whole number from 0 to below 2^64";
@@ -54,14 +64,13 @@ export const EXPERIMENT_SCHEMA = group({
   data: group({
     labels: z.string({ error: "the path of a labels table, or from-bags" }).min(1),
     label_column: TEXT.optional(),
+    time_column: TEXT.optional(),
+    event_column: TEXT.optional(),
+    clinical: PATH.optional(),
+    splits: PATH.optional(),
     files: listOf(z.string().min(1), "a list of paths").optional(),
   }),
   task: group(contractShape(`${COMMON}.Task`)).optional(),
-  split: group({
-    ...contractShape(`${COMMON}.Split`),
-    folds: wholeFrom(2, 100).optional(),
-    repeats: wholeFrom(1, 100).optional(),
-  }).optional(),
   model: group({
     preset: TEXT.optional(),
     start_from: TEXT.optional(),
@@ -69,14 +78,20 @@ export const EXPERIMENT_SCHEMA = group({
     head: kinds("head", headSchemas, HEADS).optional(),
     reembed: kinds("re-embedder", reembedSchemas, REEMBEDDERS).optional(),
   }).optional(),
-  recipe: group(contractShape(`${COMMON}.Recipe`, { omit: ["seed"], removable: ["earlyStopping"] })).optional(),
-  threshold: group(contractShape(`${COMMON}.ThresholdRule`)).optional(),
-  groups: group(contractShape(`${COMMON}.GroupRule`)).optional(),
+  ...sectionSchemas(),
   seeds: listOf(SEED, `a list of seeds, each ${seedError}`).optional(),
   output: z.string({ error: "the path of a folder" }).min(1).optional(),
   // What a resolved file says of itself; nothing is read from it.
   resolved: z.record(z.string(), z.unknown(), { error: "a group of named values" }).optional(),
 });
+
+/** The sections of a training specification, with what a file says otherwise or beside. */
+function sectionSchemas(): Record<string, z.ZodOptional> {
+  const shapeOf = (name: string) => contractShape(typeOf("TrainingSpec", name) ?? "", SECTION_OPTIONS[name]);
+  return Object.fromEntries(
+    SPEC_SECTIONS.map((name) => [snakeCase(name), group({ ...shapeOf(name), ...BESIDE[name] }).optional()]),
+  );
+}
 
 function kinds<T extends z.ZodObject>(what: string, schemas: readonly T[], words: readonly string[]) {
   const error = ({ code }: { readonly code?: string }) =>

@@ -14,12 +14,17 @@ export interface Experiment {
     /** Path of the labels table, or `from-bags`. */
     readonly labels: string;
     readonly labelColumn?: string;
+    readonly timeColumn?: string;
+    readonly eventColumn?: string;
+    /** Path of a table of patients that has the labels. */
+    readonly clinical?: string;
+    /** Path of a split file. */
+    readonly splits?: string;
     /** Files and folders that are imported first. */
     readonly files: readonly string[];
   };
   /** Absent: what the labels make. */
   readonly task?: Section;
-  readonly split: Section;
   /** For cross-validation. */
   readonly folds: number;
   /** Cross-validations, each by other folds. */
@@ -29,9 +34,8 @@ export interface Experiment {
   readonly startFrom?: string;
   /** `standardise`, `single_logit`, `head` and `reembed`, the latter two with their `kind`. */
   readonly model: Section;
-  readonly recipe: Section;
-  readonly threshold?: Section;
-  readonly groups?: Section;
+  /** `split`, `recipe`, `threshold` and the like: the sections of a training specification that the file has. */
+  readonly sections: Readonly<Record<string, Section>>;
   /** One training each. */
   readonly seeds: readonly bigint[];
   /** Folder of the results. */

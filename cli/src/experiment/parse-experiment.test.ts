@@ -23,11 +23,10 @@ describe("an experiment file", () => {
     expect(experiment).toEqual({
       name: "tumour",
       data: { labels: "/study/labels.csv", files: [] },
-      split: {},
       folds: 5,
       repeats: 1,
       model: {},
-      recipe: {},
+      sections: {},
       seeds: [1n],
       output: "/study/results/tumour",
     });
@@ -151,8 +150,10 @@ describe("the example", () => {
     expect(parseExperiment(whole, "/study/her2.yaml").experiment).toMatchObject({
       preset: "r2t-camelyon16-r50",
       task: { kind: "binary" },
-      groups: { kind: "joined" },
-      recipe: { early_stopping: { patience: 10 }, class_weights: "balanced" },
+      sections: {
+        groups: { kind: "joined" },
+        recipe: { early_stopping: { patience: 10 }, class_weights: "balanced" },
+      },
     });
   });
 

@@ -34,33 +34,37 @@ export function parseExperiment(text: string, file: string, overrides: readonly 
 }
 
 function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: string): Experiment {
-  const { name, data, task, split = {}, model = {}, recipe, threshold, groups, seeds, output } = read;
-  const { folds, repeats, ...shares } = split;
+  const { name, data, task, model = {}, seeds, output, resolved: _, ...rest } = read;
   const { preset, start_from: startFrom, ...architecture } = model;
-  const { labels, label_column: labelColumn, files = [] } = data;
+  const { split, ...others } = rest as Readonly<Record<string, Section | undefined>>;
+  const { folds, repeats, ...shares } = split ?? {};
   return {
     name,
-    data: {
-      labels: labels === FROM_BAGS ? labels : resolve(folder, labels),
-      ...(labelColumn === undefined ? {} : { labelColumn }),
-      files: files.map((path) => resolve(folder, path)),
-    },
-    ...(task && { task: sectionOf(task) }),
-    split: sectionOf(shares),
-    folds: folds ?? DEFAULT_FOLDS,
-    repeats: repeats ?? 1,
+    data: dataOf(data, folder),
+    ...(task && { task: task as Section }),
+    folds: (folds as number | undefined) ?? DEFAULT_FOLDS,
+    repeats: (repeats as number | undefined) ?? 1,
     ...(preset === undefined ? {} : { preset }),
     ...(startFrom === undefined ? {} : { startFrom }),
-    model: sectionOf(architecture),
-    recipe: sectionOf(recipe ?? {}),
-    ...(threshold && { threshold: sectionOf(threshold) }),
-    ...(groups && { groups: sectionOf(groups) }),
+    model: architecture as Section,
+    sections: given({ split: Object.keys(shares).length === 0 ? undefined : shares, ...others }),
     seeds: seeds ?? [DEFAULT_SEED],
     output: resolve(folder, output ?? `results/${name}`),
   };
 }
 
-/** The schema's values are sections; their types are only known when the program runs. */
-function sectionOf(value: object): Section {
-  return value as Section;
+function dataOf(data: z.infer<typeof EXPERIMENT_SCHEMA>["data"], folder: string): Experiment["data"] {
+  const { labels, files = [], clinical, splits } = data;
+  const local = (path: string | undefined) => (path === undefined ? undefined : resolve(folder, path));
+  return {
+    labels: labels === FROM_BAGS ? labels : resolve(folder, labels),
+    files: files.map((path) => resolve(folder, path)),
+    ...given({ clinical: local(clinical), splits: local(splits) }),
+    ...given({ labelColumn: data.label_column, timeColumn: data.time_column, eventColumn: data.event_column }),
+  };
+}
+
+/** Without what is absent. */
+function given<T>(values: Readonly<Record<string, T | undefined>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Record<string, T>;
 }

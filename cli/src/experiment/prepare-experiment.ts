@@ -7,6 +7,7 @@ import { findModel } from "../client/find-model.ts";
 import { importFiles } from "../client/import-files.ts";
 import { matchLabels } from "../client/labelled-bags.ts";
 import { presetSpec } from "../client/presets.ts";
+import type { TaskName } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
@@ -53,7 +54,8 @@ export async function prepareExperiment(
   const base = start === undefined ? named : startedFrom(named ?? commonV1.TrainingSpec.fromPartial({}), start);
   const open = (seed: bigint) => specFromExperiment(experiment, seed, base);
   const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
-  const matched = await matchLabels(context, clients, { ...data, wantsRegions });
+  const kind = experiment.task?.kind as TaskName | undefined;
+  const matched = await matchLabels(context, clients, { ...data, wantsRegions, ...(kind && { kind }) });
   const bags = matched.map(({ bag }) => bag);
   const task = taskFromExperiment(
     experiment,

@@ -20,20 +20,17 @@ export function resolveExperiment(experiment: Experiment, { spec, startFrom }: R
   const { preset: _, ...rest } = experiment;
   const json = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
   const values = sectionsOf(spec, json);
-  const { head = {}, reembed = {}, recipe = {}, split = {}, threshold, groups, ...model } = values;
+  const { head = {}, reembed = {}, standardise = false, single_logit: singleLogit = false, ...sections } = values;
   return {
     ...rest,
     ...(startFrom === undefined ? {} : { startFrom }),
     task: sectionFromJson("parfocal.common.v1.Task", json.task as MutableJson),
-    split: split as Section,
     model: {
-      ...model,
+      ...{ standardise, single_logit: singleLogit },
       reembed: { kind: reembedKindOf(spec), ...(reembed as Section) },
       head: { kind: headKindOf(spec), ...(head as Section) },
     },
-    recipe: recipe as Section,
-    ...(threshold === undefined ? {} : { threshold: threshold as Section }),
-    ...(groups === undefined ? {} : { groups: groups as Section }),
+    sections: sections as Record<string, Section>,
   };
 }
 

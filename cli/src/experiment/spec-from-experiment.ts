@@ -12,7 +12,7 @@ import { camelCase } from "./field-names.ts";
  * @throws {UsageError} for values that mean nothing together.
  */
 export function specFromExperiment(
-  experiment: Pick<Experiment, "model" | "recipe" | "split" | "threshold" | "groups">,
+  experiment: Pick<Experiment, "model" | "sections">,
   seed: bigint,
   base?: commonV1.TrainingSpec,
 ): commonV1.TrainingSpec {
@@ -31,7 +31,7 @@ export function taskFromExperiment({ task = {} }: Pick<Experiment, "task">, rows
 }
 
 /** The file's values as the options of `train`, single values as it takes them with `--set`. */
-function optionsOf({ model, recipe, split, threshold, groups }: Parameters<typeof specFromExperiment>[0]): SpecOptions {
+function optionsOf({ model, sections }: Pick<Experiment, "model" | "sections">): SpecOptions {
   const { standardise, single_logit: singleLogit } = model;
   const { kind: head, trunk, ...headValues } = sectionOf(model.head);
   const { kind: reembed, ...reembedValues } = sectionOf(model.reembed);
@@ -50,10 +50,7 @@ function optionsOf({ model, recipe, split, threshold, groups }: Parameters<typeo
     ...settings("reembed", reembedValues),
     ...settings("head", headValues),
     ...settings("head.trunk", trunkValues),
-    ...settings("recipe", recipe),
-    ...settings("split", split),
-    ...settings("threshold", threshold ?? {}),
-    ...settings("groups", groups ?? {}),
+    ...Object.entries(sections).flatMap(([name, section]) => settings(camelCase(name), section)),
   ];
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...(Object.fromEntries(given) as ArchitectureOptions), set };

@@ -35,7 +35,7 @@ export function experimentCard(source: CardSource): ModelCard {
       ...sectionFacts(others),
       ...(model === undefined ? [] : [{ name: "parameters", value: formatCount(Number(model.parameterCount)) }]),
     ],
-    recipe: sectionFacts(experiment.recipe),
+    recipe: sectionFacts(experiment.sections.recipe ?? {}),
     provenance: provenanceOf(source),
     threshold: thresholdOf(source),
   };
@@ -86,6 +86,6 @@ function thresholdOf({ task, example, experiment, rows }: CardSource): ModelCard
   const values = task.kind === commonV1.Task_Kind.KIND_BINARY ? all.slice(-1) : all;
   if (values.length === 0) return null;
   const nValidation = rows.filter(({ part }) => part === "validation").length;
-  const rule = RULES[String(experiment.threshold?.kind)] ?? "the model's own rule";
+  const rule = RULES[String(experiment.sections.threshold?.kind)] ?? "the model's own rule";
   return { values, source: `${rule}, on ${formatPlural(nValidation, "validation slide")} only` };
 }

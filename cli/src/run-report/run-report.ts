@@ -35,7 +35,7 @@ export function runReport(run: FinishedRun): ReportData {
     generatedAt,
     data: dataSummary(rows, task, [{ name: "Split", value: splitOf(rows, seed) }]),
     ...(evaluation === undefined ? {} : { evaluation, evaluatedOn: nHeldOut }),
-    training: [trainingRun(model, { isBest: experiment.recipe.selection !== "last" })],
+    training: [trainingRun(model, { isBest: experiment.sections.recipe?.selection !== "last" })],
     predictions: scored.map(({ row }) => row),
     heatmaps: [],
     model: experimentCard({ ...prepared, model, rows, seeds: [seed], ...(example && { example }) }),
