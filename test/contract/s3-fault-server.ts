@@ -23,13 +23,20 @@ export interface SeenRequest {
   readonly headers: IncomingMessage["headers"];
 }
 
+/** An object, and what its write said of it. */
+interface StoredObject {
+  readonly bytes: Buffer;
+  readonly writeId: string | undefined;
+  readonly sha256?: string | undefined;
+}
+
 /** A server that speaks enough of S3 for one object and fails as it is told. */
 export interface FaultServer {
   readonly storeOptions: StoreOptions;
   readonly seen: SeenRequest[];
   /** Faults for the next requests that `matches`, one each, in order. */
   fail(matches: (request: SeenRequest) => boolean, ...faults: readonly Fault[]): void;
-  readonly objects: Map<string, { bytes: Buffer; writeId: string | undefined }>;
+  readonly objects: Map<string, StoredObject>;
   readonly uploads: Map<string, Map<number, Buffer>>;
   stop(): Promise<void>;
 }
@@ -121,7 +128,8 @@ function perform(state: State, { method, url, headers }: SeenRequest, body: Buff
   if (method === "PUT") return putObject(state, path, body, writeId, headers);
   if (method === "DELETE" && uploadId !== undefined) state.uploads.delete(uploadId);
   else if (method === "DELETE") state.objects.delete(path);
-  return method === "DELETE" ? { status: 204, headers: {}, body: Buffer.alloc(0) } : getObject(state, path, headers);
+  if (method === "DELETE") return { status: 204, headers: {}, body: Buffer.alloc(0) };
+  return query.has("list-type") ? listObjects(state, path, query) : getObject(state, path, headers);
 }
 
 function createUpload(state: State, writeId: string | undefined): Answer {
@@ -162,19 +170,20 @@ function putObject(
   if (ifMatch !== undefined && current !== undefined && tagOf(current.bytes) !== ifMatch) {
     return errorAnswer(412, "PreconditionFailed");
   }
-  objects.set(path, { bytes, writeId });
+  objects.set(path, { bytes, writeId, sha256: header(headers["x-amz-meta-parfocal-sha256"]) });
   return { status: 200, headers: { etag: tagOf(bytes) }, body: Buffer.alloc(0) };
 }
 
 function getObject({ objects }: State, path: string, headers: SeenRequest["headers"]): Answer {
   const object = objects.get(path);
   if (object === undefined) return errorAnswer(404, "NoSuchKey");
-  const { bytes, writeId } = object;
+  const { bytes, writeId, sha256 } = object;
   const common = {
     etag: tagOf(bytes),
     "last-modified": "Sat, 21 Nov 2026 00:00:00 GMT",
     "x-amz-checksum-crc32": "AAAAAA==",
     ...(writeId === undefined ? {} : { "x-amz-meta-parfocal-write": writeId }),
+    ...(sha256 === undefined ? {} : { "x-amz-meta-parfocal-sha256": sha256 }),
   };
   if (headers["if-match"] !== undefined && headers["if-match"] !== common.etag) {
     return errorAnswer(412, "PreconditionFailed");
@@ -184,6 +193,24 @@ function getObject({ objects }: State, path: string, headers: SeenRequest["heade
   const [start = 0, last = 0] = range.slice(1).map(Number);
   const contentRange = `bytes ${start}-${Math.min(last, bytes.length - 1)}/${bytes.length}`;
   return { status: 206, headers: { ...common, "content-range": contentRange }, body: bytes.subarray(start, last + 1) };
+}
+
+/** One page of the keys of a bucket below a prefix, in order; the token is the last key. */
+function listObjects({ objects }: State, path: string, query: URLSearchParams): Answer {
+  const bucket = `/${path.split("/")[1] ?? ""}/`;
+  const [prefix, after] = ["prefix", "continuation-token"].map((name) => query.get(name) ?? "") as [string, string];
+  const all = [...objects.keys()].flatMap((at) => (at.startsWith(bucket + prefix) ? [at.slice(bucket.length)] : []));
+  const keys = all.filter((key) => key > after).sort();
+  const page = keys.slice(0, Number(query.get("max-keys") ?? 1000));
+  const entries = page.map((key) => {
+    const bytes = objects.get(bucket + key)?.bytes ?? Buffer.alloc(0);
+    return `<Contents><Key>${key}</Key><Size>${bytes.length}</Size><ETag>${tagOf(bytes)}</ETag><LastModified>2026-11-21T00:00:00.000Z</LastModified></Contents>`;
+  });
+  const isTruncated = page.length < keys.length;
+  const next = isTruncated ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
+  return xmlAnswer(
+    `<ListBucketResult><IsTruncated>${isTruncated}</IsTruncated>${next}${entries.join("")}</ListBucketResult>`,
+  );
 }
 
 function errorAnswer(status: number, name: string, headers: Record<string, string> = {}): Answer {

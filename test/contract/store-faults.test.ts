@@ -150,6 +150,17 @@ describe("an S3 store over a server that fails", () => {
       expect(textOf((await store.get("a")).bytes)).toBe("theirs");
     });
 
+    it("are repeated when they were refused though their condition holds", async () => {
+      const refused: Fault = { kind: "status", status: 412, name: "PreconditionFailed" };
+      server.fail(isMethod("PUT"), refused, refused);
+      const { etag } = await store.put("a", bytesOf("mine"), { ifNoneMatch: "*" });
+      server.fail(isMethod("PUT"), refused);
+      await store.put("a", bytesOf("new"), { ifMatch: etag });
+      expect(textOf((await store.get("a")).bytes)).toBe("new");
+      server.fail(isMethod("PUT"), refused, refused, refused, refused);
+      await expectCode(store.put("b", bytesOf("mine"), { ifNoneMatch: "*" }), "THROTTLED");
+    });
+
     it("are repeated after 409 ConditionalRequestConflict", async () => {
       server.fail(isMethod("PUT"), { kind: "status", status: 409, name: "ConditionalRequestConflict" });
       await store.put("a", bytesOf("mine"), { ifNoneMatch: "*" });
@@ -197,8 +208,17 @@ describe("an S3 store over a server that fails", () => {
       await store.put("a", bytes);
       const options = { digest: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
       server.fail(isMethod("GET"), { kind: "flip" });
-      await expectCode(readVerified(store, "a", options), "CORRUPT");
       expect(isEqual(await readVerified(store, "a", options), bytes)).toBe(true);
+      expect(nSeen(isMethod("GET"))).toBe(2);
+      server.fail(isMethod("GET"), { kind: "flip" }, { kind: "flip" });
+      await expectCode(readVerified(store, "a", options), "CORRUPT");
+    });
+
+    it("whole reads of small objects are free of what the wire changed", async () => {
+      await store.put("a", bytesOf("hello"));
+      server.fail(isMethod("GET"), { kind: "flip" }, { kind: "flip" });
+      expect(textOf((await store.get("a")).bytes)).toBe("hello");
+      expect(nSeen(isMethod("GET"))).toBe(3);
     });
 
     it("the checksum of the server is checked in the mode when_supported", async () => {

@@ -3,13 +3,18 @@ import type { DomainErrorCode } from "@parfocal/errors";
 /** Tries of a step that says nothing else. */
 export const DEFAULT_MAX_ATTEMPTS = 3;
 
-/** Retryable failures and how many retries each may cause: memory that was short twice is too short. */
+/**
+ * Retryable failures and how many retries each may cause: memory that was short twice is too short, and bytes that were damaged twice
+ * are so in the store and not on the way.
+ */
 const MAX_RETRIES: Partial<Record<DomainErrorCode, number>> = {
   THROTTLED: Number.POSITIVE_INFINITY,
   UNREACHABLE: Number.POSITIVE_INFINITY,
   ENGINE_CRASHED: Number.POSITIVE_INFINITY,
   STATE_LOST: Number.POSITIVE_INFINITY,
   OUT_OF_MEMORY: 1,
+  CORRUPT: 1,
+  TRUNCATED: 1,
 };
 
 /** A failed try of a step: the `attempt`th (1 is the first), what failed it, and what failed the tries before it. */

@@ -20,10 +20,13 @@ export interface Write {
   readonly writeId: string;
 }
 
-/** The headers that a write adds: condition, type and name. */
-export function writeInput({ options, writeId }: Write): Partial<PutObjectCommandInput> {
+/** The headers that a write adds: type, name and what else is known of the object. */
+export function writeInput(
+  { options, writeId }: Write,
+  metadata: Readonly<Record<string, string>> = {},
+): Partial<PutObjectCommandInput> {
   return {
-    Metadata: { [WRITE_ID]: writeId },
+    Metadata: { ...metadata, [WRITE_ID]: writeId },
     ...(options.contentType === undefined ? {} : { ContentType: options.contentType }),
   };
 }
@@ -37,20 +40,21 @@ export function conditionInput({ options }: Write): { IfNoneMatch?: string; IfMa
 }
 
 /**
- * Runs the request that makes a write visible. A try after a lost answer may find that the write is already there.
+ * Runs the request that makes a write visible. A try after a lost answer may find that the write is already there. A refusal is not
+ * believed before the object was looked at: a server may refuse for a write of somebody else that it then drops, and a caller who
+ * believed it would point at an object that is not there.
  *
  * @param send one try; gives the object's info.
  */
 export function commit(context: S3Context, write: Write, send: () => Promise<ObjectInfo>): Promise<ObjectInfo> {
-  let isRepeated = false;
   return retried(context, write.options.signal, async () => {
     try {
       return await send();
     } catch (error) {
-      const own = isRepeated && isSettled(error) ? await findOwnWrite(context, write) : undefined;
-      isRepeated = true;
-      if (own !== undefined) return own;
-      throw conditionError(write.options, error);
+      if (!isSettled(error)) throw conditionError(write.options, error);
+      const found = await findObject(context, write);
+      if (found?.writeId === write.writeId) return found.info;
+      throw holds(write.options, error, found) ? refusedWithoutReason(error) : conditionError(write.options, error);
     }
   });
 }
@@ -66,18 +70,33 @@ function isSettled(error: unknown): boolean {
   return status === 412 || status === 404;
 }
 
-async function findOwnWrite(context: S3Context, write: Write): Promise<ObjectInfo | undefined> {
+/** The object that is there now, and the write that made it. */
+interface FoundObject {
+  readonly info: ObjectInfo;
+  readonly writeId: string | undefined;
+}
+
+async function findObject(context: S3Context, write: Write): Promise<FoundObject | undefined> {
   try {
     const output = await context.client.send(
       new HeadObjectCommand(write.address),
       requestOptions(write.options.signal),
     );
-    const isOwn = output.Metadata?.[WRITE_ID] === write.writeId;
-    return isOwn ? infoFrom(write.key, output, output.ContentLength ?? 0) : undefined;
+    return { info: infoFrom(write.key, output, output.ContentLength ?? 0), writeId: output.Metadata?.[WRITE_ID] };
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
     throw error;
   }
+}
+
+/** Whether the condition of a write that was refused for it holds after all. */
+function holds({ ifNoneMatch, ifMatch }: PutOptions, error: unknown, found: FoundObject | undefined): boolean {
+  if (statusOf(error) !== 412) return false;
+  return (ifNoneMatch === "*" && found === undefined) || (ifMatch !== undefined && found?.info.etag === ifMatch);
+}
+
+function refusedWithoutReason(cause: unknown): DomainError {
+  return new DomainError("THROTTLED", "the store refused a write whose condition holds", { cause });
 }
 
 function conditionError(options: PutOptions, error: unknown): unknown {

@@ -4,6 +4,7 @@ import { DomainError } from "@parfocal/errors";
 import { versionChanged } from "../conditions.ts";
 import type { ByteRange, CallOptions, GetOptions, ObjectBytes, ObjectInfo } from "../object-store.ts";
 import { assertRange, rangeBeyondEnd, resolveRange } from "../range.ts";
+import { assertContentDigest } from "./content-digest.ts";
 import { readableOf, readBodyInto } from "./read-body.ts";
 import { addressOf, requestOptions, retried, type S3Context } from "./s3-context.ts";
 import { statusOf } from "./s3-error.ts";
@@ -14,15 +15,18 @@ export interface OpenBody {
   /** The bytes that the body holds. */
   readonly range: ByteRange;
   readonly body: Readable;
+  /** What the write said of the object. */
+  readonly metadata: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads an object or a range of it into memory; a body that breaks is asked for again. */
 export async function getObject(context: S3Context, key: string, options: GetOptions): Promise<ObjectBytes> {
   if (isEmptyRange(options.range)) return { ...(await headForRange(context, key, options)), bytes: new Uint8Array(0) };
   return retried(context, options.signal, async () => {
-    const { info, range, body } = await openBody(context, key, options);
+    const { info, range, body, metadata } = await openBody(context, key, options);
     const bytes = new Uint8Array(range.end - range.start);
     await readBodyInto(body, bytes, options.signal);
+    if (bytes.length === info.sizeBytes) assertContentDigest(metadata, bytes);
     return { ...info, bytes };
   });
 }
@@ -64,7 +68,7 @@ export async function openBody(context: S3Context, key: string, options: GetOpti
     const given = rangeOf(output, range);
     const info = infoFrom(key, output, given.sizeBytes);
     signal?.throwIfAborted();
-    return { info, range: given, body };
+    return { info, range: given, body, metadata: output.Metadata };
   } catch (error) {
     body.on("error", () => {});
     body.destroy();

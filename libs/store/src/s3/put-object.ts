@@ -4,6 +4,7 @@ import type { PutBody } from "../body.ts";
 import { assertPutOptions } from "../conditions.ts";
 import type { ObjectInfo, PutOptions } from "../object-store.ts";
 import { commit, conditionInput, type Write, writeInput, writtenInfo } from "./commit-write.ts";
+import { contentDigestMetadata } from "./content-digest.ts";
 import { uploadParts } from "./multipart.ts";
 import { partSizeFor, partsOfBody } from "./part-source.ts";
 import { addressOf, requestOptions, type S3Context } from "./s3-context.ts";
@@ -34,7 +35,8 @@ export async function putObject(
 }
 
 function putWhole(context: S3Context, write: Write, bytes: Uint8Array): Promise<ObjectInfo> {
-  const input = { ...write.address, Body: bytes, ...writeInput(write), ...conditionInput(write) };
+  const named = writeInput(write, contentDigestMetadata(bytes));
+  const input = { ...write.address, Body: bytes, ...named, ...conditionInput(write) };
   return commit(context, write, async () => {
     const output = await context.client.send(new PutObjectCommand(input), requestOptions(write.options.signal));
     return writtenInfo(write.key, output.ETag, bytes.length);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
+import { abortErrorFromSignal, DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectInfo, ObjectStore } from "../object-store.ts";
 import { assertDigest, digestMismatch } from "./digest.ts";
 import { createPrefixTracker } from "./prefix-tracker.ts";
@@ -25,12 +25,22 @@ const DEFAULT_CONCURRENCY = Math.max(1, Math.min(4, availableParallelism() - 1))
 
 /**
  * Reads a whole object into one buffer, by ranges in parallel, each pinned to the same version, and checks size and
- * SHA-256. The digest is computed while bytes arrive. Memory: the object and 4 MiB.
+ * SHA-256. The digest is computed while bytes arrive. Memory: the object and 4 MiB. What does not have its digest is read
+ * once more: damage on the way is gone then, damage in the store is not.
  *
  * @throws {DomainError} CORRUPT when size or digest differ (the message has the first 12 digits of both);
  *   PRECONDITION_FAILED when the object is replaced meanwhile; NOT_FOUND and the other failures of the store.
  */
 export async function readVerified(store: ObjectStore, key: string, options: VerifiedReadOptions): Promise<Uint8Array> {
+  try {
+    return await readOnce(store, key, options);
+  } catch (error) {
+    if (!isDomainError(error, "CORRUPT")) throw error;
+    return readOnce(store, key, options);
+  }
+}
+
+async function readOnce(store: ObjectStore, key: string, options: VerifiedReadOptions): Promise<Uint8Array> {
   const { bytes, verified } = await readInto(store, key, options, (sizeBytes) => new Uint8Array(sizeBytes));
   await verified;
   return bytes;
