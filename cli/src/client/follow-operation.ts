@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
-import { CODE_BY_STATUS } from "@parfocal/runtime";
+import { domainErrorFromStatus } from "@parfocal/runtime";
 import type { Output } from "../output/output.ts";
 import type { GatewayClients } from "./clients.ts";
 
@@ -11,9 +11,7 @@ export function metadataOf(operation: googleLongrunning.Operation): gatewayV1.Op
 
 /** The error that an operation ended with, in our codes. */
 export function operationError(operation: googleLongrunning.Operation): DomainError | undefined {
-  if (operation.result?.$case !== "error") return undefined;
-  const { code, message } = operation.result.value;
-  return new DomainError(CODE_BY_STATUS[code as keyof typeof CODE_BY_STATUS] ?? "INTERNAL", message);
+  return operation.result?.$case === "error" ? domainErrorFromStatus(operation.result.value) : undefined;
 }
 
 /** How an operation is followed. */

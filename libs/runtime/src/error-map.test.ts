@@ -2,8 +2,8 @@ import { DOMAIN_ERROR_CODES, DomainError } from "@parfocal/errors";
 import { decodeRpcStatus, findDetail, googleRpc, msFromDuration, STATUS_DETAILS_KEY } from "@parfocal/protocol";
 import { ClientError, Metadata, ServerError, Status } from "nice-grpc-common";
 import { describe, expect, it } from "vitest";
-import { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, toRpcError } from "./error-map.ts";
-import { domainErrorFromRpc } from "./errors/domain-error-from-rpc.ts";
+import { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, statusFromError, toRpcError } from "./error-map.ts";
+import { domainErrorFromRpc, domainErrorFromStatus } from "./errors/domain-error-from-rpc.ts";
 
 /** The error as the other side of a connection has it. */
 function received(rpcError: RpcError): DomainError {
@@ -143,5 +143,14 @@ describe("domainErrorFromRpc", () => {
   it("leaves alone what is no gRPC error", () => {
     const error = new TypeError("ours");
     expect(domainErrorFromRpc(error)).toBe(error);
+  });
+
+  it("brings the error of an operation back as it was, and takes a bare status for the nearest code", () => {
+    const sent = new DomainError("EMPTY_BAG", "no tiles", { details: { value: "0" } });
+    expect(domainErrorFromStatus(statusFromError(sent))).toMatchObject({
+      ...{ code: "EMPTY_BAG", message: "no tiles", details: { value: "0" } },
+    });
+    const bare = { code: Status.RESOURCE_EXHAUSTED, message: "later", details: [] };
+    expect(domainErrorFromStatus(bare)).toMatchObject({ code: "RESOURCE_EXHAUSTED", message: "later" });
   });
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
-import { encodeRpcStatus, type RpcDetails } from "@parfocal/protocol";
+import { type DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { decodeRpcStatus, encodeRpcStatus, type googleRpc, type RpcDetails } from "@parfocal/protocol";
 import { ServerError, Status } from "nice-grpc-common";
 import { type FittedText, fitError } from "./errors/fit-error.ts";
 import { detailsOf } from "./errors/rpc-details.ts";
@@ -66,6 +66,12 @@ export function toRpcError(error: unknown): RpcError {
   const incidentId = randomUUID();
   const text = fitError(`an internal error happened; the log has it as incident ${incidentId}`, { incidentId });
   return { ...build("INTERNAL", text), incidentId };
+}
+
+/** A domain error as a `google.rpc.Status`, details included: how an operation tells what it failed with. */
+export function statusFromError({ code, message, details }: DomainError): googleRpc.Status {
+  const { status, statusDetails } = build(code, fitError(message, details));
+  return decodeRpcStatus(statusDetails) ?? { code: status, message, details: [] };
 }
 
 function build(code: DomainErrorCode, { message, details }: FittedText): RpcError {

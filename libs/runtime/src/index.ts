@@ -22,8 +22,8 @@ export {
   type SettingOptions,
   textSetting,
 } from "./config/setting.ts";
-export { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, toRpcError } from "./error-map.ts";
-export { domainErrorFromRpc } from "./errors/domain-error-from-rpc.ts";
+export { CODE_BY_STATUS, type RpcError, STATUS_BY_CODE, statusFromError, toRpcError } from "./error-map.ts";
+export { domainErrorFromRpc, domainErrorFromStatus } from "./errors/domain-error-from-rpc.ts";
 export { ERROR_DOMAIN, RETRY_AFTER_KEY } from "./errors/rpc-details.ts";
 export { createCallerCredentials } from "./security/caller-credentials.ts";
 export {

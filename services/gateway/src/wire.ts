@@ -12,7 +12,7 @@ import {
   resourceName,
   timestampFromMs,
 } from "@parfocal/protocol";
-import { STATUS_BY_CODE } from "@parfocal/runtime";
+import { STATUS_BY_CODE, statusFromError } from "@parfocal/runtime";
 import { keyFromUri, type ObjectStore, uriFromKey } from "@parfocal/store";
 import type { Json, OperationState } from "@parfocal/workflows";
 import type { BagEntry } from "./catalog/bag-catalog.ts";
@@ -142,8 +142,8 @@ function resultFromState({ kind, outcome }: OperationState): googleLongrunning.O
     case "succeeded":
       return { $case: "response", value: packResponse(kind, outcome.response) };
     case "failed": {
-      const code = STATUS_BY_CODE[outcome.code as DomainErrorCode] ?? STATUS_BY_CODE.INTERNAL;
-      return { $case: "error", value: { code, message: outcome.message, details: [] } };
+      const code = outcome.code in STATUS_BY_CODE ? (outcome.code as DomainErrorCode) : "INTERNAL";
+      return { $case: "error", value: statusFromError(new DomainError(code, outcome.message)) };
     }
   }
 }
