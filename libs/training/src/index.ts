@@ -23,7 +23,9 @@ export type {
   TrainJob,
 } from "./job.ts";
 export { assertLabel, type EventTime, type Label } from "./label.ts";
+export { type MeasuredCase, measureCases } from "./measure-cases.ts";
 export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
+export type { Certainty } from "./package/certainty.ts";
 export { type EvaluateDeps, type EvaluatedBag, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
 export {
   decidingGraph,

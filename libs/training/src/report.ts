@@ -163,7 +163,7 @@ function forecastOf(
 }
 
 /** The task in the words of the metrics. */
-function evaluationTask({ kind, classes }: Task): EvaluationTask {
+export function evaluationTask({ kind, classes }: Task): EvaluationTask {
   if (kind === "binary") return { kind, classes: [classes[0] ?? "", classes[1] ?? ""] };
   if (kind === "ordinal") return { kind, classes };
   return { kind: kind === "multiclass" ? "multi-class" : "multi-label", classes };

@@ -7,6 +7,7 @@ import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import { bagRefFromWire, invalidField, type StoreRoot } from "@parfocal/stage";
 import {
   type BagPrediction,
+  type Certainty,
   type EpochReport,
   type EventTime,
   type Label,
@@ -14,6 +15,7 @@ import {
   type Part,
   riskFromLogits,
 } from "@parfocal/training";
+import { intervalToWire, predictionSetToWire, typicalityToWire } from "./certainty-to-wire.ts";
 
 /** A labelled bag. @throws {DomainError} `INVALID_ARGUMENT` naming index and field; a label's own value is not repeated. */
 export function labelledBagFromWire(
@@ -33,7 +35,12 @@ export function labelledBagFromWire(
   };
 }
 
-function labelFromWire(task: Pick<Task, "kind" | "classes">, labelled: aggregateV1.LabelledBag, field: string): Label {
+/** What is known of a bag. @throws {DomainError} `INVALID_ARGUMENT` naming the field; the label's own value is not repeated. */
+export function labelFromWire(
+  task: Pick<Task, "kind" | "classes">,
+  labelled: aggregateV1.LabelledBag,
+  field: string,
+): Label {
   if (task.kind === "regression") return numbersFromWire(task.classes, labelled.values, field);
   if (task.kind === "survival" || task.kind === "cox") return eventFromWire(task.kind, labelled.survival, field);
   return classesFromWire(task, labelled, field);
@@ -92,7 +99,7 @@ function partFromWire(part: commonV1.Part): Part | undefined {
 /** What the model says, as the contract shows it. */
 export function predictionToWire(
   task: Task,
-  prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "engineMs">,
+  prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "engineMs"> & Certainty,
 ): commonV1.Prediction {
   const { answer, decision, thresholds, engineMs } = prediction;
   // A binary task has one threshold: the positive class's.
@@ -101,13 +108,17 @@ export function predictionToWire(
     label,
     probability: answer[k] ?? 0,
     threshold: thresholds[k - first],
+    calibrated: prediction.calibrated?.probabilities[k] ?? undefined,
   }));
+  const values = task.classes.map((label, k) => ({ label, value: answer[k] ?? 0, ...intervalToWire(prediction, k) }));
   return {
     probabilities: hasClasses(task) ? probabilities : [],
     decision: [...decision],
     engineMs,
-    values: task.kind === "regression" ? task.classes.map((label, k) => ({ label, value: answer[k] ?? 0 })) : [],
+    values: task.kind === "regression" ? values : [],
     survival: survivalToWire(task, prediction),
+    predictionSet: predictionSetToWire(prediction),
+    typicality: typicalityToWire(prediction),
   };
 }
 

@@ -106,6 +106,7 @@ const RESPONSES: Readonly<Record<string, ReturnType<typeof responsePacker>>> = {
   "import-model": responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
   pretrain: responsePacker("parfocal.gateway.v1.GetModelResponse", gatewayV1.GetModelResponse),
   batch: responsePacker("parfocal.gateway.v1.BatchPredictResponse", gatewayV1.BatchPredictResponse),
+  "cross-validate": responsePacker("parfocal.gateway.v1.CrossValidateResponse", gatewayV1.CrossValidateResponse),
   import: responsePacker("parfocal.gateway.v1.ImportBagsResponse", gatewayV1.ImportBagsResponse),
   "build-regions": responsePacker("parfocal.gateway.v1.BuildRegionsResponse", gatewayV1.BuildRegionsResponse),
 };

@@ -12,6 +12,7 @@
  * operations/{p}/…                                 owned by the workflow driver
  * operations/{p}/{o}/results/…                     what an operation leaves for clients; deleted with it
  * operations/{p}/{o}/tmp/batch/…                   the plan of a batch and what came of its shards
+ * operations/{p}/{o}/tmp/folds/…                   models, checkpoints and predictions of a cross-validation
  * uploads/{p}/{upload}                             checkpoints that wait for their import, deleted after a day
  * uploads/{p}/{call}/{sha256}.safetensors          bags of single inferences, deleted when answered, else after a day
  * cache/regions/…                                  the same for region bags that were imported; may be emptied
@@ -27,6 +28,8 @@ export const keys = {
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
   resultFolder: (project: string, operation: string) => `operations/${project}/${operation}/results`,
+  foldFolder: (project: string, operation: string, fold: string) =>
+    `operations/${project}/${operation}/tmp/folds/${fold}`,
   batchPlan: (project: string, operation: string) => `operations/${project}/${operation}/tmp/batch/plan.json`,
   batchShard: (project: string, operation: string, digest: string) =>
     `operations/${project}/${operation}/tmp/batch/shards/${digest}.json`,

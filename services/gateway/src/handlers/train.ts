@@ -26,7 +26,7 @@ export function createTrain({ bags, models, operations }: Pick<GatewayDeps, "bag
 }
 
 /** A training starts from the re-embedder of a model, so both need one; whether they are equal is for the stage to see. */
-async function assertStart(
+export async function assertStart(
   models: Pick<ModelCatalog, "get">,
   project: string,
   name: string,

@@ -53,7 +53,7 @@ async function trainOnStage(
 ): Promise<Json> {
   step.report({ phase: "resolving bags", fraction: 0 });
   const bags = await mapBounded(request.bags, CONCURRENT_READS, (labelled) =>
-    resolve(deps, project, labelled, step.signal),
+    resolveLabelled(deps, project, labelled, step.signal),
   );
   const stageRequest: aggregateV1.TrainRequest = {
     bags,
@@ -62,18 +62,30 @@ async function trainOnStage(
     checkpointUri: uriFromKey(deps.store, keys.checkpointFolder(project, operationId)),
     startFrom: start === null ? undefined : commonV1.ModelReference.fromJSON(start),
   };
-  for await (const { event } of deps.aggregate.train(stageRequest, { signal: step.signal })) {
-    if (event?.$case === "published") return aggregateV1.PublishedEvent.toJSON(event.value) as Json;
-    if (event?.$case === "epoch") step.report(progressFromEpoch(event.value));
+  const onEpoch = (report: commonV1.EpochReport) => step.report(progressFromEpoch(report));
+  const published = await followTraining(deps, stageRequest, onEpoch, step.signal);
+  return aggregateV1.PublishedEvent.toJSON(published) as Json;
+}
+
+/** Follows the stage's stream to its last event. @throws {DomainError} what the stage throws; `UNREACHABLE` when it ends early. */
+export async function followTraining(
+  { aggregate }: Pick<Deps, "aggregate">,
+  request: aggregateV1.TrainRequest,
+  onEpoch: (report: commonV1.EpochReport) => void,
+  signal: AbortSignal,
+): Promise<aggregateV1.PublishedEvent> {
+  for await (const { event } of aggregate.train(request, { signal })) {
+    if (event?.$case === "published") return event.value;
+    if (event?.$case === "epoch") onEpoch(event.value);
   }
   throw new DomainError("UNREACHABLE", "the aggregation stage ended the training before it was published");
 }
 
 /** The package of the model that a training starts from. */
-async function resolveStart(
+export async function resolveStart(
   { models }: Pick<Deps, "models">,
-  { startFrom }: gatewayV1.TrainRequest,
-  { signal }: StepContext,
+  { startFrom }: Pick<gatewayV1.TrainRequest, "startFrom">,
+  { signal }: Pick<StepContext, "signal">,
 ): Promise<Json> {
   const { project, model, selector } = parseModelName(startFrom, "start_from");
   const { reference } = await models.get(project, model, selector, { signal });
@@ -81,8 +93,9 @@ async function resolveStart(
   return commonV1.ModelReference.toJSON(reference) as Json;
 }
 
-async function resolve(
-  { store, bags }: Deps,
+/** A labelled bag as the stage takes it, its patient that of the bag where the request names none. */
+export async function resolveLabelled(
+  { store, bags }: Pick<Deps, "store" | "bags">,
   project: string,
   labelled: gatewayV1.LabelledBag,
   signal: AbortSignal,
