@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import type { DomainError } from "@parfocal/errors";
 import {
   aggregateV1,
   gatewayV1,

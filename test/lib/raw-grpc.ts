@@ -59,7 +59,7 @@ export function rawCall(
     stream.once("close", () => {
       const status = seen["grpc-status"];
       resolve({
-        httpStatus: seen[":status"],
+        httpStatus: seen[":status"] === undefined ? undefined : Number(seen[":status"]),
         code: status === undefined ? undefined : Number(status),
         message: decodeURIComponent(String(seen["grpc-message"] ?? "")),
         reset: stream.rstCode,

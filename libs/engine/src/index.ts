@@ -16,3 +16,4 @@ export type {
 } from "./engine-port.ts";
 export { listDevices } from "./list-devices.ts";
 export { createRandomWords, type RandomWordsOptions } from "./random-words.ts";
+export { warmUp } from "./warm-up.ts";

@@ -46,12 +46,14 @@ export { defineService, type GeneratedDefinition, type ServerService } from "./s
 export type { Health } from "./server/health.ts";
 export { REQUEST_ID_KEY } from "./server/identify.ts";
 export type { NamesByMethod } from "./server/isolate.ts";
+export { assertStoreAnswers, createReadiness, type Readiness, type ReadinessCheck } from "./server/readiness.ts";
 export { runService, type ServiceProgram } from "./server/run-service.ts";
 export { type RunUntilSignalOptions, runUntilSignal, type StartedService } from "./server/run-until-signal.ts";
 export type { ServerConfig } from "./server/server-config.ts";
 export type { StopOptions, StopReport } from "./server/shutdown.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./server/start-server.ts";
 export type { Validators } from "./server/validate.ts";
+export { type CountLookup, createCacheMetrics } from "./telemetry/cache-metrics.ts";
 export {
   createLogger,
   createSilentLogger,
@@ -62,3 +64,9 @@ export {
   type LogLevel,
 } from "./telemetry/logger.ts";
 export { createServerMetrics, type ServerMetrics } from "./telemetry/metrics.ts";
+export { observeEngine } from "./telemetry/observe-engine.ts";
+export { observeStore } from "./telemetry/observe-store.ts";
+export { createOperationMetrics, type OperationMetrics } from "./telemetry/operation-metrics.ts";
+export { inOperationSpan } from "./telemetry/operation-span.ts";
+export { codeOf, createStageCallMetrics } from "./telemetry/stage-call-metrics.ts";
+export { startTracing, type Tracing } from "./telemetry/tracing.ts";

@@ -1,5 +1,17 @@
-import { createEngine, type Engine } from "@parfocal/engine";
-import { type Logger, type RunningServer, type ServerService, startServer } from "@parfocal/runtime";
+import { createEngine, type Engine, warmUp } from "@parfocal/engine";
+import {
+  assertStoreAnswers,
+  createReadiness,
+  createServerMetrics,
+  type Logger,
+  observeEngine,
+  observeStore,
+  type ReadinessCheck,
+  type RunningServer,
+  type ServerMetrics,
+  type ServerService,
+  startServer,
+} from "@parfocal/runtime";
 import { type ObjectStore, openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { bytesFromMb, type StageConfig } from "./settings.ts";
 
@@ -9,12 +21,16 @@ export interface StageDeps {
   readonly engine: Engine;
   /** What computes: commit or image digest, kept in what is published. */
   readonly codeVersion: string;
+  /** Where the stage counts what only it knows. */
+  readonly metrics: ServerMetrics;
 }
 
 /** A stage to start. */
 export interface StageOptions {
   readonly config: StageConfig;
   readonly logger: Logger;
+  /** Name of the stage in audit records. */
+  readonly name: string;
   readonly env: NodeJS.ProcessEnv;
   /** Bytes of stored tensors that the engine keeps between runs; absent: it is given its tensors and reads no store. */
   readonly cacheBytes?: number;
@@ -34,12 +50,13 @@ export interface Stage {
  *
  * @throws {DomainError} `DEVICE_MISSING` when the device asked for cannot run here; see {@link startServer}.
  */
-export async function startStage({ config, logger, env, cacheBytes, services }: StageOptions): Promise<Stage> {
+export async function startStage({ config, logger, name, env, cacheBytes, services }: StageOptions): Promise<Stage> {
   const options = storeOptionsFromEnv(env);
-  const opened = openStore(config.storeUri, options);
+  const metrics = createServerMetrics();
+  const opened = observeStore(openStore(config.storeUri, options), metrics.registry);
   const prefixes = config.allowedPrefixes;
   const store = prefixes === "" ? opened : { ...opened, allowedPrefixes: prefixes.split(",") };
-  const engine = createEngine({
+  const running = createEngine({
     device: config.device,
     allowSpinning: config.spin,
     cacheBytes: cacheBytes ?? 0,
@@ -47,14 +64,18 @@ export async function startStage({ config, logger, env, cacheBytes, services }: 
     ...(config.threads === 0 ? {} : { intraOpThreads: config.threads }),
     ...(config.engineMemoryMb === 0 ? {} : { memoryLimitBytes: bytesFromMb(config.engineMemoryMb) }),
   });
+  const engine = observeEngine(running, metrics.registry);
   const free = async () => {
     await engine.close();
     store.close();
   };
   try {
     await engine.ready();
-    const deps = { store, engine, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown" };
-    const server = await startServer({ services: services(deps), config, logger });
+    // Before the port opens: whoever reaches the stage finds an engine that has run a graph.
+    await warmUp(running);
+    const deps = { store, engine, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown", metrics };
+    const readiness = await createReadiness({ checks: checksOf(deps), logger, intervalMs: config.readinessMs });
+    const server = await startServer({ name, services: services(deps), config, logger, metrics, readiness });
     return {
       server,
       async close() {
@@ -66,4 +87,15 @@ export async function startStage({ config, logger, env, cacheBytes, services }: 
     await free();
     throw error;
   }
+}
+
+/** Any key will do: a store that says that nothing is there has answered. */
+const PROBE_KEY = "cache/.probe";
+
+/** The engine's process is there, and the store answers. */
+function checksOf({ engine, store }: Pick<StageDeps, "engine" | "store">): ReadinessCheck[] {
+  return [
+    { name: "engine", check: (signal) => engine.ready({ signal }) },
+    { name: "store", check: (signal) => assertStoreAnswers(store, PROBE_KEY, signal) },
+  ];
 }

@@ -1,5 +1,5 @@
 import { aggregateV1 } from "@parfocal/protocol";
-import { defineService, type Logger } from "@parfocal/runtime";
+import { createCacheMetrics, defineService, type Logger } from "@parfocal/runtime";
 import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createModelCache } from "@parfocal/training";
 import type { AggregateConfig } from "./config.ts";
@@ -7,6 +7,7 @@ import type { AggregateDeps } from "./deps.ts";
 import { createAttention } from "./handlers/attention.ts";
 import { createEvaluate } from "./handlers/evaluate.ts";
 import { createImportModel } from "./handlers/import-model.ts";
+import { createMeasure } from "./handlers/measure.ts";
 import { createPredict } from "./handlers/predict.ts";
 import { createPredictMany } from "./handlers/predict-many.ts";
 import { createTrain } from "./handlers/train.ts";
@@ -21,9 +22,12 @@ export function startAggregate(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Stage> {
   return startStage({
-    ...{ config, logger, env },
+    ...{ config, logger, env, name: "aggregate" },
     cacheBytes: bytesFromMb(config.cacheMb),
-    services: (deps) => [defineAggregate({ ...deps, models: createModelCache(deps.store, config.cachedModels) })],
+    services: (deps) => {
+      const count = createCacheMetrics(deps.metrics.registry);
+      return [defineAggregate({ ...deps, models: createModelCache(deps.store, config.cachedModels, count("model")) })];
+    },
   });
 }
 
@@ -34,6 +38,7 @@ function defineAggregate(deps: AggregateDeps) {
     attention: createAttention(deps),
     train: createTrain(deps),
     evaluate: createEvaluate(deps),
+    measure: createMeasure(),
     importModel: createImportModel(deps),
   });
 }

@@ -32,6 +32,14 @@ export const gatewaySettings = {
   reembedAddress: stageAddress("PARFOCAL_REEMBED_ADDRESS", 50_051),
   aggregateAddress: stageAddress("PARFOCAL_AGGREGATE_ADDRESS", 50_052),
   pretrainAddress: stageAddress("PARFOCAL_PRETRAIN_ADDRESS", 50_053),
+  requiredStages: textSetting({
+    env: "PARFOCAL_REQUIRED_STAGES",
+    fallback: "aggregate,reembed",
+    pattern: /^(?:none|(?:aggregate|reembed|pretrain)(?:,(?:aggregate|reembed|pretrain))*)$/,
+    expected: "none, or a comma-separated list of aggregate, reembed, pretrain",
+    reason:
+      "Stages without which the gateway says that it is not ready; none where stages scale to zero, as asking would wake them.",
+  }),
   ...stageTlsSettings,
   importRoots: textSetting({
     env: "PARFOCAL_IMPORT_ROOTS",

@@ -1,9 +1,15 @@
 import { aggregateV1, gatewayV1, googleLongrunning, inferenceV2, pretrainV1, reembedV1 } from "@parfocal/protocol";
 import {
+  assertStoreAnswers,
+  createOperationMetrics,
+  createReadiness,
   createReplicaClient,
+  createServerMetrics,
+  createStageCallMetrics,
   createStageCredentials,
   defineService,
   type Logger,
+  observeStore,
   type RunningServer,
   startServer,
 } from "@parfocal/runtime";
@@ -20,6 +26,7 @@ import { createDeleteBag, createGetBag, createListBags } from "./handlers/bags.t
 import { createBatchPredict } from "./handlers/batch-predict.ts";
 import { createBuildRegions } from "./handlers/build-regions.ts";
 import { createCompareModels } from "./handlers/compare-models.ts";
+import { createCrossValidate } from "./handlers/cross-validate.ts";
 import { createDownloadResult } from "./handlers/download-result.ts";
 import { createImportBags } from "./handlers/import-bags.ts";
 import { createImportModel } from "./handlers/import-model.ts";
@@ -51,10 +58,12 @@ import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
 import { createTemporaryBags } from "./imports/temporary-bag.ts";
+import { observeWorkflows } from "./observe-workflows.ts";
 import { createStageHealth } from "./stage-health.ts";
 import { openWorkflowDriver } from "./workflow-driver.ts";
 import { createBatchPredictWorkflow } from "./workflows/batch-predict.ts";
 import { createBuildRegionsWorkflow } from "./workflows/build-regions.ts";
+import { createCrossValidateWorkflow } from "./workflows/cross-validate.ts";
 import { createImportBagsWorkflow } from "./workflows/import-bags.ts";
 import { createImportModelWorkflow } from "./workflows/import-model.ts";
 import { createPretrainWorkflow } from "./workflows/pretrain.ts";
@@ -72,6 +81,9 @@ export interface Gateway {
 /** Re-embeddings of a shard that one replica gets at a time: one is computed while others are read and written. */
 const REEMBEDDINGS_PER_SHARD = 2;
 
+/** Any key will do to see that the store answers. */
+const OWNER_KEY = "operations/.owner";
+
 /** Imports that may wait for a process. */
 const MAX_WAITING_IMPORTS = 256;
 
@@ -82,7 +94,8 @@ const MAX_WAITING_IMPORTS = 256;
  */
 export async function startGateway(config: GatewayConfig, logger: Logger, env = process.env): Promise<Gateway> {
   const options = storeOptionsFromEnv(env);
-  const store = openStore(config.storeUri, options);
+  const metrics = createServerMetrics();
+  const store = observeStore(openStore(config.storeUri, options), metrics.registry);
   const bags = createBagCatalog(store);
   const models = createModelCatalog(store);
   const pool = createImportPool({
@@ -96,13 +109,13 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
   if (config.probesStore) await checkStore(store, logger);
   const credentials = createStageCredentials(config, logger);
-  const { channel } = credentials;
+  const stageOptions = { channel: credentials.channel, metrics: createStageCallMetrics(metrics.registry) };
   const aggregate = createReplicaClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
     idempotentMethods: ["Predict", "Attention", "Evaluate"],
-    channel,
+    ...stageOptions,
   });
-  const reembed = createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, { channel });
-  const pretrain = createReplicaClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, { channel });
+  const reembed = createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, stageOptions);
+  const pretrain = createReplicaClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, stageOptions);
   const batchCalls = (nReplicas: number) => config.batchCallsPerReplica * nReplicas;
   const gates = {
     aggregate: createGate(batchCalls(aggregate.nReplicas)),
@@ -111,7 +124,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const batchDeps = { store, bags, models, roots, shardRows: config.batchShardRows, gates };
   // One shard more than are computed, so that its bags are looked up or re-embedded meanwhile.
   const concurrentShards = batchCalls(aggregate.nReplicas) + reembed.nReplicas;
-  const registry = {
+  const workflows = {
     train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
     import: createImportBagsWorkflow(importer, roots),
     "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
@@ -120,20 +133,31 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
       ...{ concurrentShards, aggregate: aggregate.calls, reembed: reembed.calls },
     }),
     "build-regions": createBuildRegionsWorkflow({ store, bags, pretrain: pretrain.calls }),
+    "cross-validate": createCrossValidateWorkflow({
+      ...{ store, bags, models, aggregate: aggregate.calls, concurrentFolds: aggregate.nReplicas },
+    }),
     pretrain: createPretrainWorkflow({ store, bags, models, pretrain: pretrain.calls }),
   };
+  const registry = observeWorkflows(workflows, {
+    metrics: createOperationMetrics(metrics.registry),
+    logger,
+  });
   const operations = await openWorkflowDriver(config, store, registry, logger);
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
-  const health = createStageHealth([config.aggregateAddress, config.reembedAddress], channel);
+  const health = createStageHealth(config, credentials.channel);
   const areStagesServing = health.areServing;
   const files = { importer, temporaryBags };
   const deps: GatewayDeps = { store, bags, models, ...files, operations, ...stages, areStagesServing, logger };
   // A worker serves nobody; its health can be asked all the same.
   const isWorkerOnly = config.workflows === "temporal" && config.temporalRole === "worker";
   const services = isWorkerOnly ? [] : defineServices(deps, config, roots);
+  const readiness = await createReadiness({
+    checks: [...health.checks, { name: "store", check: (signal) => assertStoreAnswers(store, OWNER_KEY, signal) }],
+    ...{ logger, intervalMs: config.readinessMs },
+  });
   const server = await startServer({
-    ...{ name: "gateway", services, config, logger },
+    ...{ name: "gateway", services, config, logger, metrics, readiness },
     limits: LIMITS,
     ...{ projectFree: PROJECT_FREE, namesIn: inferenceNames(config.inferenceProject), storeRootUri: store.rootUri },
   });
@@ -165,6 +189,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
     defineService(gatewayV1.TrainingServiceDefinition, {
       train: createTrain(deps),
       pretrain: createPretrain(deps),
+      crossValidate: createCrossValidate(deps),
       listPresets: createListPresets(),
     }),
     defineService(gatewayV1.ModelServiceDefinition, {

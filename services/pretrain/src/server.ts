@@ -14,7 +14,14 @@ export function startPretrain(
   logger: Logger,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Stage> {
-  return startStage({ config, logger, env, cacheBytes: 0, services: (deps) => [definePretrain(deps)] });
+  return startStage({
+    config,
+    logger,
+    env,
+    name: "pretrain",
+    cacheBytes: 0,
+    services: (deps) => [definePretrain(deps)],
+  });
 }
 
 function definePretrain(deps: PretrainDeps) {

@@ -1,5 +1,5 @@
 import { reembedV1 } from "@parfocal/protocol";
-import { defineService, type Logger } from "@parfocal/runtime";
+import { createCacheMetrics, defineService, type Logger } from "@parfocal/runtime";
 import { type Stage, startStage } from "@parfocal/stage";
 import { createKeyedLock, createModelCache } from "@parfocal/training";
 import type { ReembedConfig } from "./config.ts";
@@ -14,12 +14,14 @@ export function startReembed(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Stage> {
   return startStage({
-    ...{ config, logger, env },
+    ...{ config, logger, env, name: "reembed" },
     // Bags are read once: the engine has nothing to keep.
     cacheBytes: 0,
-    services: ({ store, engine }) => {
-      const models = createModelCache(store, config.cachedModels);
-      const reembed = createReembed({ store, engine, models, lock: createKeyedLock() });
+    services: ({ store, engine, metrics }) => {
+      const count = createCacheMetrics(metrics.registry);
+      const models = createModelCache(store, config.cachedModels, count("model"));
+      const onLookup = count("reembedding");
+      const reembed = createReembed({ store, engine, models, lock: createKeyedLock(), onLookup });
       return [defineService(reembedV1.ReembedServiceDefinition, { reembed })];
     },
   });

@@ -1,4 +1,5 @@
 import { type Client, type CompatServiceDefinition, createClientFactory } from "nice-grpc";
+import type { StageCallMetrics } from "../telemetry/stage-call-metrics.ts";
 import { type Channel, type ChannelToOptions, createChannelTo } from "./create-channel-to.ts";
 import { createRetryPolicy, type RetryOptions } from "./retry.ts";
 import { createStageMiddleware, type StageCallOptions } from "./stage-middleware.ts";
@@ -14,6 +15,8 @@ export interface StageClientOptions {
   readonly idempotentMethods?: readonly string[];
   /** Gives the token that every call shows, asked before each: it may be renewed. */
   readonly bearerToken?: (() => string) | undefined;
+  /** Where calls are timed. */
+  readonly metrics?: StageCallMetrics | undefined;
   /** Of the channel, when it is made here. */
   readonly channel?: ChannelToOptions;
 }
@@ -46,6 +49,7 @@ export function createStageClient<Definition extends CompatServiceDefinition>(
     retry: createRetryPolicy(options.retry),
     idempotentMethods: new Set(options.idempotentMethods),
     bearerToken: options.bearerToken,
+    metrics: options.metrics,
   });
   return {
     calls: createClientFactory().use(middleware).create(definition, channel) as Client<Definition, StageCallOptions>,

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context as activeContext, type Context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
 import { type CallOptions, type ClientMiddleware, Metadata, type MethodDescriptor } from "nice-grpc-common";
 import { domainErrorFromRpc } from "../errors/domain-error-from-rpc.ts";
 import type { HandlerContext } from "../server/call-scope.ts";
 import { REQUEST_ID_KEY } from "../server/identify.ts";
+import { currentOperation, OPERATION_KEY } from "../telemetry/operation-context.ts";
+import type { StageCallMetrics } from "../telemetry/stage-call-metrics.ts";
 import { injectContext } from "../telemetry/trace-context.ts";
 import { grpcTimeout, linkSignals } from "./call-deadline.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -31,6 +33,8 @@ export interface StageMiddlewareOptions {
   readonly idempotentMethods: ReadonlySet<string>;
   /** Gives the token that every call shows; absent: none. */
   readonly bearerToken?: (() => string) | undefined;
+  /** Where calls are timed. */
+  readonly metrics?: StageCallMetrics | undefined;
 }
 
 const tracer = trace.getTracer("parfocal");
@@ -42,6 +46,8 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
     const deadlineMs = chooseDeadline(options, call.method, callOptions);
     const link = linkSignals([callOptions.signal, parent?.signal], deadlineMs);
     const span = startSpan(call.method, parent?.otelContext);
+    const end = options.metrics?.callStarted(call.method);
+    let failure: unknown;
     const next = () => {
       const attempt = attemptOptions(callOptions, link.signal, deadlineMs, span.context);
       if (options.bearerToken !== undefined) {
@@ -67,9 +73,11 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
         }
       }
     } catch (error) {
+      failure = error;
       span.span.setStatus({ code: SpanStatusCode.ERROR });
       throw error;
     } finally {
+      end?.(failure);
       span.span.end();
       link.release();
     }
@@ -91,7 +99,7 @@ function chooseDeadline(
   return Number.isFinite(deadlineMs) ? deadlineMs : undefined;
 }
 
-function startSpan(method: MethodDescriptor, parent: Context = ROOT_CONTEXT) {
+function startSpan(method: MethodDescriptor, parent: Context = activeContext.active()) {
   const [service = "", name = ""] = method.path.slice(1).split("/");
   const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": name };
   const span = tracer.startSpan(method.path.slice(1), { kind: SpanKind.CLIENT, attributes }, parent);
@@ -109,6 +117,8 @@ function attemptOptions(
   if (parent !== undefined) metadata.set(REQUEST_ID_KEY, parent.requestId);
   // nice-grpc knows no deadlines: the header tells the server, the signal ends the wait here.
   if (deadlineMs !== undefined) metadata.set("grpc-timeout", grpcTimeout(deadlineMs - Date.now()));
+  const operation = currentOperation();
+  if (operation !== undefined) metadata.set(OPERATION_KEY, operation);
   injectContext(otelContext, metadata);
   let trailer: Metadata | undefined;
   const onTrailer = (received: Metadata) => {

@@ -9,6 +9,7 @@ import {
   type Setting,
   textSetting,
 } from "./setting.ts";
+import { telemetrySettings } from "./telemetry-settings.ts";
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
@@ -32,7 +33,7 @@ const listening = {
     env: "PARFOCAL_METRICS_PORT",
     min: 0,
     max: 65_535,
-    reason: "Port of `/metrics` and `/healthz` over HTTP; unset: none, 0: any free one.",
+    reason: "Port of `/metrics`, `/livez` and `/readyz` over HTTP; unset: none, 0: any free one.",
   }),
   metricsHost: textSetting({
     env: "PARFOCAL_METRICS_HOST",
@@ -142,6 +143,14 @@ const lifetime = {
     unit: "ms",
     reason: "Time that calls on an aged connection have to end; a training stream may run for a day.",
   }),
+  readinessMs: integerSetting({
+    env: "PARFOCAL_READINESS_MS",
+    fallback: 5000,
+    min: 100,
+    max: 3_600_000,
+    unit: "ms",
+    reason: "Pause between two looks at whether the store, the engine and the stages are there, which health tells.",
+  }),
   lameDuckMs: integerSetting({
     env: "PARFOCAL_LAME_DUCK_MS",
     fallback: 0,
@@ -212,6 +221,7 @@ export function commonSettings(defaultPort: number) {
     ...limits,
     ...lifetime,
     ...work,
+    ...telemetrySettings,
   };
 }
 

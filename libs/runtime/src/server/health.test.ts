@@ -1,7 +1,10 @@
+import { DomainError } from "@parfocal/errors";
 import { grpcHealthV1 } from "@parfocal/protocol";
 import { type Channel, type Client, createChannel, createClient, Status } from "nice-grpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createSilentLogger } from "../telemetry/logger.ts";
 import { startEchoServer } from "../testing/echo-server.ts";
+import { createReadiness } from "./readiness.ts";
 import type { RunningServer } from "./start-server.ts";
 
 const { NOT_SERVING, SERVICE_UNKNOWN, SERVING } = grpcHealthV1.HealthCheckResponse_ServingStatus;
@@ -86,11 +89,19 @@ describe("grpc.health.v1", () => {
   });
 
   it("starts as NOT_SERVING when there is a warm-up to come", async () => {
-    const cold = await startEchoServer({ isReady: false });
+    let isWarm = false;
+    const check = async () => {
+      if (!isWarm) throw new DomainError("PRECONDITION_FAILED", "cold");
+    };
+    const checks = [{ name: "engine", check }];
+    const readiness = await createReadiness({ checks, logger: createSilentLogger(), intervalMs: 1e6 });
+    const cold = await startEchoServer({ readiness });
     const coldChannel = createChannel(cold.address);
     const coldHealth = createClient(grpcHealthV1.HealthDefinition, coldChannel);
     expect(await coldHealth.check({ service: "" })).toEqual({ status: NOT_SERVING });
-    cold.health.setServing("", true);
+    expect(await coldHealth.check({ service: "liveness" })).toEqual({ status: SERVING });
+    isWarm = true;
+    await readiness.look();
     expect(await coldHealth.check({ service: "" })).toEqual({ status: SERVING });
     coldChannel.close();
     await cold.stop();

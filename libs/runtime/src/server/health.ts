@@ -8,6 +8,9 @@ const { NOT_SERVING, SERVICE_UNKNOWN, SERVING } = grpcHealthV1.HealthCheckRespon
 /** Longest service name that is looked up; protobuf names stay far below, and an answer must not grow with the question. */
 const MAX_NAME_LENGTH = 256;
 
+/** Name under which health says whether the process is alive, ready or not: SERVING until it stops. */
+const LIVENESS = "liveness";
+
 /** What `grpc.health.v1` says of a server. */
 export interface Health {
   /** Says whether `service` (`""`: the whole server) can be called; watchers hear of it. */
@@ -31,6 +34,7 @@ export function createHealth(
   const statuses = new Map<string, ServingStatus>(
     ["", ...services].map((name) => [name, isServing ? SERVING : NOT_SERVING]),
   );
+  statuses.set(LIVENESS, SERVING);
   const changed = new EventTarget();
   let isStopped = false;
   let isEnded = false;

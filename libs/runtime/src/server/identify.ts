@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { MethodDescriptor, ServerMiddleware } from "nice-grpc-common";
 import type { Logger } from "../telemetry/logger.ts";
+import { OPERATION_KEY, operationFromHeader } from "../telemetry/operation-context.ts";
 import { contextFromMetadata, traceIdOf } from "../telemetry/trace-context.ts";
 import type { CallScope } from "./call-scope.ts";
 
@@ -27,7 +28,13 @@ export function createIdentify(logger: Logger): ServerMiddleware<Pick<CallScope,
     const otelContext = trace.setSpan(parent, span);
     const traceId = traceIdOf(otelContext);
     const method = call.method.path.slice(1);
-    const log = logger.with(traceId === undefined ? { method, requestId } : { method, requestId, traceId });
+    const operation = operationFromHeader(context.metadata.get(OPERATION_KEY));
+    const log = logger.with({
+      ...{ method, requestId },
+      ...(traceId === undefined ? {} : { traceId }),
+      ...(operation === undefined ? {} : { operation }),
+    });
+    span.setAttributes({ "parfocal.request_id": requestId, ...(operation && { "parfocal.operation": operation }) });
     try {
       return yield* call.next(call.request, { ...context, requestId, otelContext, log });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { isDomainError } from "@parfocal/errors";
 import { type ConfigOf, describeConfig, parseEnv, type Settings } from "../config/parse-env.ts";
 import { createLogger, type Logger, type LogLevel } from "../telemetry/logger.ts";
+import { startTracing, type TracingOptions } from "../telemetry/tracing.ts";
 import { runUntilSignal, type StartedService } from "./run-until-signal.ts";
 
 /** A service as its `main.ts` gives it. */
@@ -21,7 +22,9 @@ export async function runService<S extends Settings>({ name, settings, start }: 
     const config = parseEnv(settings, process.env);
     logger = createLogger({ service: name, level: levelOf(config) });
     for (const { env, value } of describeConfig(settings, config)) logger.info("setting", { setting: env, value });
+    const tracing = await startTracing(name, tracingOf(config));
     await runUntilSignal({ start: () => start(config, logger), logger });
+    await tracing.close();
   } catch (error) {
     if (isDomainError(error)) logger.error(`cannot run: ${error.message}`, { code: error.code });
     else logger.error("cannot run", { error });
@@ -31,4 +34,9 @@ export async function runService<S extends Settings>({ name, settings, start }: 
 
 function levelOf(config: Readonly<Record<string, unknown>>): LogLevel {
   return (config.logLevel as LogLevel | undefined) ?? "info";
+}
+
+function tracingOf(config: Readonly<Record<string, unknown>>): TracingOptions {
+  const { otlpEndpoint = "", traceRatio = 1 } = config as Partial<TracingOptions>;
+  return { otlpEndpoint, traceRatio };
 }

@@ -6,6 +6,7 @@ import { createSecurity, type Security } from "../security/create-security.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createServerMetrics, type ServerMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, startMetricsServer } from "../telemetry/metrics-server.ts";
+import { createActivate } from "./activate.ts";
 import { createAdmit, type LimitsByMethod } from "./admit.ts";
 import { recordOfCall, recordUnread } from "./audit.ts";
 import { createAuthorize } from "./authorize.ts";
@@ -18,6 +19,7 @@ import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
 import { createIsolate, type NamesByMethod } from "./isolate.ts";
 import { createLimit } from "./limit.ts";
+import type { Readiness } from "./readiness.ts";
 import { createRecover, type EndedCall } from "./recover.ts";
 import { createReflection } from "./reflection.ts";
 import type { ServerConfig } from "./server-config.ts";
@@ -45,8 +47,8 @@ export interface ServerOptions {
   readonly validators?: Validators;
   /** Default: what the configuration says, else plain text. */
   readonly credentials?: ServerCredentials;
-  /** Whether health says SERVING at once (default) or waits for `health.setServing`, after a warm-up say. */
-  readonly isReady?: boolean;
+  /** What health tells; absent: SERVING from the start. Closed with the server. */
+  readonly readiness?: Readiness;
   /** Where calls are counted; a registry of its own when absent. */
   readonly metrics?: ServerMetrics;
 }
@@ -79,7 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const security = createSecurity(config, logger);
   const metrics = options.metrics ?? createServerMetrics();
   const names = options.services.map((service) => service.name);
-  const { health, service: healthService } = createHealth(names, options.isReady ?? true);
+  const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? true);
   const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
   const server = createChain(options, { metrics, shutdown, security });
   const services = withReflection([...options.services, healthService], config, shutdown);
@@ -94,6 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw unreachable(`${config.metricsHost}:${config.metricsPort}`, error);
   });
   shutdown.attach(server, http);
+  options.readiness?.attach(health, names);
   logger.info("listening", { host: config.host, port });
   return {
     address: `${hostForUrl(config.host)}:${port}`,
@@ -102,6 +105,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     metrics,
     metricsPort: http?.port,
     async stop(stopOptions) {
+      options.readiness?.close();
       const report = await shutdown.stop(stopOptions);
       await security.close();
       return report;
@@ -133,7 +137,8 @@ function createChain({ config, logger, ...options }: ServerOptions, { metrics, s
     .use(createIsolate({ projectFree, namesIn, storeRootUri }))
     .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
     .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
-    .use(createValidate(options.validators ?? {}));
+    .use(createValidate(options.validators ?? {}))
+    .use(createActivate());
 }
 
 function withReflection(services: readonly ServerService[], config: ServerConfig, shutdown: Shutdown) {
@@ -173,5 +178,5 @@ async function startHttp(
 ): Promise<MetricsServer | undefined> {
   if (config.metricsPort === undefined) return undefined;
   const { metricsHost: host, metricsPort: port } = config;
-  return startMetricsServer({ registry: metrics.registry, host, port, isHealthy: () => health.isServing() });
+  return startMetricsServer({ registry: metrics.registry, host, port, isReady: () => health.isServing() });
 }

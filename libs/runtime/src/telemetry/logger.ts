@@ -1,4 +1,5 @@
 import { type DestinationStream, pino } from "pino";
+import { currentOperation } from "./operation-context.ts";
 
 /** Levels of events, most severe first. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -16,6 +17,10 @@ export interface LogFields {
   /** Status name of a call, or the code of an error. */
   readonly code?: string;
   readonly requestId?: string;
+  /** Id of the operation that the work belongs to. */
+  readonly operation?: string;
+  /** Kind of the operation: `train`. */
+  readonly verb?: string;
   readonly traceId?: string;
   readonly incidentId?: string;
   readonly durationMs?: number;
@@ -57,6 +62,8 @@ const fieldNames: Record<keyof LogFields, true> = {
   method: true,
   code: true,
   requestId: true,
+  operation: true,
+  verb: true,
   traceId: true,
   incidentId: true,
   durationMs: true,
@@ -105,7 +112,10 @@ export function createLogger(options: LoggerOptions): Logger {
   const sink = options.destination === undefined ? pino(settings) : pino(settings, options.destination);
   const wrap = (inherited: Record<string, unknown>): Logger => {
     const at = (level: LogLevel) => (event: string, fields?: LogFields) => {
-      if (sink.isLevelEnabled(level)) sink[level](fields ? { ...inherited, ...allowed(fields) } : inherited, event);
+      if (!sink.isLevelEnabled(level)) return;
+      const operation = currentOperation();
+      const own = operation === undefined ? inherited : { ...inherited, operation };
+      sink[level](fields ? { ...own, ...allowed(fields) } : own, event);
     };
     return {
       error: at("error"),

@@ -8,8 +8,8 @@ export interface MetricsServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** What `/healthz` answers: 200 when true, 503 when not. */
-  isHealthy(): boolean;
+  /** What `/readyz` answers: 200 when true, 503 when not. */
+  isReady(): boolean;
 }
 
 /** The HTTP side of a server. */
@@ -18,7 +18,10 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Serves `/metrics` in Prometheus' text format and `/healthz`; rejects when the port cannot be had. */
+/**
+ * Serves `/metrics` in Prometheus' text format, `/livez` (200 as long as it answers) and `/readyz` (also as `/healthz`);
+ * rejects when the port cannot be had.
+ */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     answer(options, request.url ?? "/").then(
@@ -41,11 +44,19 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   };
 }
 
-async function answer({ registry, isHealthy }: MetricsServerOptions, url: string) {
+async function answer({ registry, isReady }: MetricsServerOptions, url: string) {
   const plain = "text/plain; charset=utf-8";
-  if (url === "/metrics") return { status: 200, type: registry.contentType, body: await registry.metrics() };
-  if (url !== "/healthz") return { status: 404, type: plain, body: "here are /metrics and /healthz\n" };
-  return isHealthy()
-    ? { status: 200, type: plain, body: "serving\n" }
-    : { status: 503, type: plain, body: "not serving\n" };
+  switch (url) {
+    case "/metrics":
+      return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    case "/livez":
+      return { status: 200, type: plain, body: "alive\n" };
+    case "/readyz":
+    case "/healthz":
+      return isReady()
+        ? { status: 200, type: plain, body: "serving\n" }
+        : { status: 503, type: plain, body: "not serving\n" };
+    default:
+      return { status: 404, type: plain, body: "here are /metrics, /livez and /readyz\n" };
+  }
 }

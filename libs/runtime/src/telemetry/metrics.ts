@@ -1,11 +1,7 @@
 import type { MethodDescriptor } from "nice-grpc-common";
 import { Status } from "nice-grpc-common";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-
-/** From a health check (0.1 ms) to a training stream (an hour), three per decade. */
-const LATENCY_BUCKETS_S = [
-  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600,
-];
+import { LATENCY_BUCKETS_S } from "./buckets.ts";
 
 /** Numbers of one server. Labels are methods and statuses: both are closed lists, so the series cannot multiply. */
 export interface ServerMetrics {

@@ -7,12 +7,20 @@ export interface ModelCache {
   get(folder: string, digest: string, options?: CallOptions): Promise<LoadedModel>;
 }
 
-/** A cache of at most `capacity` models; the one used longest ago goes first. */
-export function createModelCache(store: ObjectStore, capacity: number): ModelCache {
+/**
+ * A cache of at most `capacity` models; the one used longest ago goes first. `onLookup` hears whether a model was there, or on
+ * its way.
+ */
+export function createModelCache(
+  store: ObjectStore,
+  capacity: number,
+  onLookup: (isHit: boolean) => void = () => {},
+): ModelCache {
   const loading = new Map<string, Promise<LoadedModel>>();
   return {
     async get(folder, digest, options = {}) {
       const kept = loading.get(digest);
+      onLookup(kept !== undefined);
       loading.delete(digest);
       // Not the caller's signal: others may be waiting for the same model.
       const model = kept ?? loadModel(store, folder, { digest });

@@ -10,14 +10,16 @@ export function createReembed(deps: ReembedStageDeps) {
     request: reembedV1.ReembedRequest,
     { signal }: HandlerContext,
   ): AsyncIterable<reembedV1.ReembedResponse> {
-    const { store, models } = deps;
+    const { store, models, onLookup } = deps;
     const { folder, digest } = packageFromWire(store, request.model);
     const ref = bagRefFromWire(store, request.bag);
     const loaded = await models.get(folder, digest, { signal });
     const steps = reembedBag(deps, loaded, ref, signal);
     try {
-      for (;;) {
+      for (let isFirst = true; ; isFirst = false) {
         const step = await steps.next();
+        // What is there comes without a word of progress.
+        if (isFirst) onLookup(step.done === true);
         if (step.done === true) {
           yield { event: { $case: "bag", value: bagReferenceFromRef(store, step.value) } };
           return;
