@@ -12,6 +12,8 @@ import { labelOfGroup } from "./bag-groups.ts";
 import { unflattenWeights } from "./flat-layout.ts";
 import type { PartReport, ScoredBag, TrainedModel } from "./job.ts";
 import { eventOf } from "./label.ts";
+import { fitCalibration } from "./package/calibration.ts";
+import { fitTypicalityOf } from "./package/fit-typicality.ts";
 import type { TrainPlan } from "./plan.ts";
 import { classCase, groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "./report.ts";
 import { type ChunkOptions, runGroupsInChunks } from "./run-in-chunks.ts";
@@ -20,7 +22,7 @@ import { scoringRuns } from "./serving-runs.ts";
 import type { TrainingState } from "./training-state.ts";
 
 /**
- * What a finished training leaves: the selected weights; thresholds chosen on the validation part; validation and test
+ * What a finished training leaves: the selected weights; thresholds and calibration of the validation part; validation and test
  * part scored by the serving graph, so that what is reported is what will be served. The test part is looked at here for
  * the first and only time.
  *
@@ -40,6 +42,12 @@ export async function finishTraining(
   const { task } = model.config;
   const cases = groupCases(task, casesOf(plan, validation), localGroups(plan, "validation"));
   const { thresholds, isFitted } = fitThresholds(task, cases.speakers.map(classCase), spec.threshold);
+  const calibration = fitCalibration(
+    task,
+    cases.speakers.map((each) => ({ ...classCase(each), answer: each.answer })),
+    spec.calibration,
+  );
+  const typicality = await fitTypicalityOf(plan, weights, options);
   const censoring = censoringOf(plan);
   const report = (scored: readonly ScoredBag[], part: "validation" | "test"): PartReport | null =>
     scored.length === 0
@@ -60,6 +68,8 @@ export async function finishTraining(
     history: state.history,
     thresholds,
     areThresholdsFitted: isFitted,
+    ...(calibration && { calibration }),
+    ...(typicality && { typicality }),
     validation: report(validation, "validation"),
     test: report(test, "test"),
     testPredictions: test,
@@ -102,7 +112,7 @@ function* answerRuns(
   };
   const fetches = scoreFetches(model.config.task);
   for (const row of rows) {
-    yield scoringRuns(graphs, { feeds: plan.inputs[row]?.feeds ?? {} }, fetches, plan.scratchName);
+    yield scoringRuns(graphs, plan.inputs[row] ?? { feeds: {} }, fetches, plan.scratchName);
   }
 }
 

@@ -56,6 +56,7 @@ export {
   predictBag,
 } from "./package/predict-bag.ts";
 export { type BagOutcome, predictBags } from "./package/predict-bags.ts";
+export { predictPatient } from "./package/predict-patient.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export { pretrain } from "./pretrain/pretrain.ts";

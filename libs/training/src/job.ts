@@ -4,6 +4,8 @@ import type { EvaluationReport, RegressionReport } from "@parfocal/metrics";
 import type { Model, Weights } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { Label } from "./label.ts";
+import type { ModelCalibration } from "./package/calibration.ts";
+import type { Typicality } from "./package/typicality.ts";
 import type { ScoreName } from "./score.ts";
 import type { TrainSpec } from "./train-spec.ts";
 
@@ -111,6 +113,10 @@ export interface TrainedModel {
   readonly thresholds: readonly number[];
   /** Whether the thresholds came from the validation part; 0.5 otherwise. */
   readonly areThresholdsFitted: boolean;
+  /** Fitted on the validation part; absent without one. */
+  readonly calibration?: ModelCalibration;
+  /** What the training part's bags are like; absent where it was not measured. */
+  readonly typicality?: Typicality;
   readonly validation: PartReport | null;
   readonly test: PartReport | null;
   readonly testPredictions: readonly ScoredBag[];

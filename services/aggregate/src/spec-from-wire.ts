@@ -12,7 +12,7 @@ import { taskFromWire } from "./task-wire.ts";
 export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fields {
   if (spec?.task === undefined) throw missing("spec.task");
   if (spec.architecture === undefined) throw missing("spec.architecture");
-  const { architecture, recipe, split, threshold, task, groups } = spec;
+  const { architecture, recipe, split, threshold, task, groups, calibration, outliers } = spec;
   return defined({
     model: {
       ...architectureFromWire(architecture),
@@ -22,6 +22,8 @@ export function trainSpecFromWire(spec: commonV1.TrainingSpec | undefined): Fiel
     split: split && defined({ validationFraction: split.validationFraction, testFraction: split.testFraction }),
     threshold: threshold && thresholdFromWire(threshold),
     groups: groups && groupsFromWire(groups),
+    calibration: calibration && calibrationFromWire(calibration),
+    outliers: outliers && outliersFromWire(outliers),
   });
 }
 
@@ -75,6 +77,21 @@ function stoppingFromWire({ metric, patience, minEpochs }: commonV1.EarlyStoppin
     patience,
     minEpochs,
   });
+}
+
+function calibrationFromWire({ coverage, score, isClassConditional }: commonV1.CalibrationOptions): Fields {
+  const scores = { SCORE_UNSPECIFIED: undefined, SCORE_LAC: "lac", SCORE_APS: "aps" };
+  const word = choice<string | undefined>("calibration.score", scores, commonV1.calibrationOptions_ScoreToJSON(score));
+  return defined({ coverage, score: word, isClassConditional });
+}
+
+function outliersFromWire({ action, percentile }: commonV1.OutlierOptions): Fields {
+  const actions = {
+    ...{ ACTION_UNSPECIFIED: undefined, ACTION_FLAG: "flag" },
+    ...{ ACTION_REFUSE: "refuse", ACTION_NONE: "none" },
+  };
+  const word = choice<string | undefined>("outliers.action", actions, commonV1.outlierOptions_ActionToJSON(action));
+  return defined({ action: word, percentile });
 }
 
 function groupsFromWire({ kind, negatives }: commonV1.GroupRule): Fields {

@@ -63,7 +63,7 @@ export async function evaluateModel(
   const groups = groupsOf(loaded, bags);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
-  const scorer = await createScorer(loaded, inputs, signal);
+  const scorer = await createScorer(loaded, inputs, { signal });
   const runs = inputs.map((input) => scorer.runs(input, scoreFetches(task)));
   const scores: BagScore[] = [];
   try {

@@ -4,8 +4,17 @@ import { assertNotAborted, DomainError } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, type ReembedGraphs, type Weights } from "@parfocal/models";
 import { type CallOptions, type ObjectStore, readVerified } from "@parfocal/store";
 import type { CapturedGraph } from "@parfocal/tensor";
-import { type ModelManifest, type PackageFile, type PackageGraph, parseManifest } from "./manifest.ts";
+import {
+  type ModelManifest,
+  type PackageFile,
+  type PackageGraph,
+  parseManifest,
+  type TypicalityFacts,
+} from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
+import type { Typicality } from "./typicality.ts";
+import { parseTypicality } from "./typicality-file.ts";
+import { captureMoments } from "./typicality-runs.ts";
 
 /** A model ready to serve. */
 export interface LoadedModel {
@@ -17,8 +26,16 @@ export interface LoadedModel {
   readonly aggregate?: CapturedGraph;
   /** Absent in models without a re-embedder. */
   readonly reembed?: LoadedReembedder;
+  /** What the training bags are like; absent where it was not measured. */
+  readonly usual?: LoadedTypicality;
   /** The weights by name, read and verified anew at each call: serving does without them. */
   readWeights(options?: CallOptions): Promise<Weights>;
+}
+
+/** What training bags are like, and the graph that measures others. */
+export interface LoadedTypicality extends Pick<TypicalityFacts, "action" | "percentile"> {
+  readonly typicality: Typicality;
+  readonly graph: CapturedGraph;
 }
 
 /** The re-embedder of a loaded model. */
@@ -58,12 +75,14 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
   const model = buildModel(manifest.model);
   const reembed = reembedderOf(store, prefix, manifest, model);
   const { aggregate } = manifest.graphs;
+  const usual = await readUsual(store, prefix, manifest, model, call);
   return {
     digest,
     manifest,
     model,
     ...(aggregate && { aggregate: await readGraph(store, prefix, aggregate, call) }),
     ...(reembed && { reembed }),
+    ...(usual && { usual }),
     async readWeights(readOptions = {}) {
       const weights = parseWeights(await readFile(store, prefix, manifest.weights, readOptions));
       assertWeightsFit(model.parameters, weights);
@@ -129,6 +148,19 @@ function reembedderOf(
       }
     },
   };
+}
+
+async function readUsual(
+  store: ObjectStore,
+  prefix: string,
+  { typicality }: ModelManifest,
+  model: Model,
+  call: CallOptions,
+): Promise<LoadedTypicality | undefined> {
+  if (typicality === undefined) return undefined;
+  const { action, percentile, file } = typicality;
+  const bytes = await readFile(store, prefix, file, call);
+  return { action, percentile, typicality: parseTypicality(bytes), graph: captureMoments(model) };
 }
 
 async function readGraph(

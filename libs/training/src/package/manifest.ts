@@ -11,6 +11,9 @@ import {
 import type { GraphPort } from "@parfocal/tensor";
 import type { BagSourceFacts, EpochReport, PartReport } from "../job.ts";
 import type { PretrainReport } from "../pretrain/pretrain-job.ts";
+import type { ModelCalibration } from "./calibration.ts";
+import type { OutlierConfig } from "./calibration-config.ts";
+import { calibrationFromJson } from "./calibration-json.ts";
 
 /** Version of the manifest's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-model/1";
@@ -65,6 +68,10 @@ export interface ModelManifest {
   readonly thresholds: readonly number[];
   /** Whether they were chosen on the validation part. */
   readonly areThresholdsFitted: boolean;
+  /** Fitted on the validation part; absent without one, and in packages of before it was. */
+  readonly calibration?: ModelCalibration;
+  /** What the training bags are like; absent where it was not measured. */
+  readonly typicality?: TypicalityFacts;
   readonly validation: PartMetrics | null;
   readonly test: PartMetrics | null;
   readonly digests: {
@@ -87,6 +94,12 @@ export interface ModelManifest {
   readonly pretraining?: PretrainingFacts;
   readonly weights: PackageFile;
   readonly graphs: PackageGraphs;
+}
+
+/** What a manifest says of what training bags are like. */
+export interface TypicalityFacts extends Pick<OutlierConfig, "percentile"> {
+  readonly action: "flag" | "refuse";
+  readonly file: PackageFile;
 }
 
 /** What a manifest says of a pretraining. */
@@ -136,6 +149,8 @@ function readManifest(reader: ConfigReader): ModelManifest {
     expects: readFacts(reader.object("expects")),
     thresholds: reader.numbers("thresholds", { min: 0, max: 1, maxItems: 1000 }),
     areThresholdsFitted: reader.boolean("areThresholdsFitted"),
+    ...readCalibration(reader.optionalObject("calibration")),
+    ...readTypicality(reader.optionalObject("typicality")),
     validation: metricsOrNull(reader.optionalObject("validation")),
     test: metricsOrNull(reader.optionalObject("test")),
     digests: readDigests(reader.object("digests")),
@@ -161,6 +176,20 @@ function readDigests(json: ConfigObject): ModelManifest["digests"] {
     trainingData: text("trainingData"),
     ...(json.startFrom !== undefined && { startFrom: text("startFrom") }),
   };
+}
+
+function readCalibration(json: ConfigObject | undefined): Pick<ModelManifest, "calibration"> {
+  return json === undefined ? {} : { calibration: calibrationFromJson(json) };
+}
+
+function readTypicality(json: ConfigObject | undefined): Pick<ModelManifest, "typicality"> {
+  if (json === undefined) return {};
+  const reader = createConfigReader(json, "typicality");
+  const action = reader.choice("action", ["flag", "refuse"]);
+  const percentile = reader.number("percentile", { min: 50, max: 100 });
+  const file = readFile(reader.object("file"), "typicality.file");
+  reader.assertNoOthers();
+  return { typicality: { action, percentile, file } };
 }
 
 function readPretraining(json: ConfigObject | undefined): Pick<ModelManifest, "pretraining"> {

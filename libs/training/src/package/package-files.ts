@@ -50,7 +50,8 @@ function describe(path: string, { digest, model, inputs, outputs }: CapturedGrap
   return { path, digest, sizeBytes: model.byteLength, inputs, outputs };
 }
 
-async function stage(path: string, bytes: Uint8Array): Promise<StagedFile> {
+/** A file of a package under a name, with its digest. */
+export async function stage(path: string, bytes: Uint8Array): Promise<StagedFile> {
   return { file: { path, digest: await sha256Hex(bytes), sizeBytes: bytes.byteLength }, bytes };
 }
 

@@ -154,8 +154,9 @@ describe("a damaged package", () => {
   it("is refused, whichever file is damaged", async () => {
     const manifest = (await loadModel(world.store, PREFIX)).manifest;
     const aggregate = manifest.graphs.aggregate?.path ?? "";
+    const typicality = manifest.typicality?.file.path ?? "";
     const copy = async (prefix: string, damaged: string) => {
-      const files = [manifest.weights.path, aggregate, "manifest.json"];
+      const files = [manifest.weights.path, aggregate, typicality, "manifest.json"];
       for (const path of files) {
         const { bytes } = await world.store.get(`${PREFIX}/${path}`);
         if (path === damaged) bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
@@ -164,6 +165,8 @@ describe("a damaged package", () => {
     };
     await copy("models/graph", aggregate);
     await expect(loadModel(world.store, "models/graph")).rejects.toMatchObject({ code: "CORRUPT" });
+    await copy("models/typicality", typicality);
+    await expect(loadModel(world.store, "models/typicality")).rejects.toMatchObject({ code: "CORRUPT" });
     await copy("models/weights", manifest.weights.path);
     const loaded = await loadModel(world.store, "models/weights");
     await expect(loaded.readWeights()).rejects.toMatchObject({ code: "CORRUPT" });

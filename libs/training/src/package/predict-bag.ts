@@ -5,6 +5,7 @@ import { hasClasses, type Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { floatsFromHostTensor } from "../host-tensor.ts";
 import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
+import { type Certainty, certaintyOf } from "./certainty.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
 
@@ -19,7 +20,7 @@ export interface BagAttention {
 }
 
 /** What a model says of one bag. */
-export interface BagPrediction extends BagScore {
+export interface BagPrediction extends BagScore, Certainty {
   /** `[C]`, in the order of the task's classes; empty in tasks without classes, whose answer is no probability. */
   readonly probabilities: readonly number[];
   /** Names of the classes decided for: one, or in multi-label tasks any number; none in tasks without classes. */
@@ -51,7 +52,7 @@ export interface PredictOptions {
  * tensors go from the store into the engine; this process reads its header alone.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model that decides nothing; `GEOMETRY_MISMATCH` naming both widths, encoders
- * or geometries; `EMPTY_BAG`; what store and engine throw.
+ * or geometries; `EMPTY_BAG`; as {@link predictionFrom}; what store and engine throw.
  */
 export async function predictBag(
   deps: PredictDeps,
@@ -63,18 +64,26 @@ export async function predictBag(
   const wantsAttention = options.wantsAttention === true && loaded.model.nBranches > 0;
   const { task } = loaded.model.config;
   const fetches = { ...scoreFetches(task), ...(wantsAttention && { attention: INLINE }) };
-  const scorer = await createScorer(loaded, [input], options.signal);
+  const scorer = await createScorer(loaded, [input], {
+    measures: true,
+    ...(options.signal && { signal: options.signal }),
+  });
   const results = await runAndTidy(deps.engine, scorer, scorer.runs(input, fetches), options.signal);
   const { outputs } = results.at(-1) ?? {};
   const attention = wantsAttention && { attention: attentionOf(loaded, input, outputs?.attention) };
   return { ...predictionFrom(loaded, results), ...attention };
 }
 
-/** What the model says by the runs that scored one bag, without attention. */
+/**
+ * What the model says by the runs that measured and scored one bag, without attention.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` for a bag unlike the training bags when the model refuses those.
+ */
 export function predictionFrom(
-  { model, manifest }: Pick<LoadedModel, "model" | "manifest">,
+  loaded: Pick<LoadedModel, "model" | "manifest" | "usual">,
   results: readonly RunResult[],
 ): BagPrediction {
+  const { model, manifest, usual } = loaded;
   const { task } = model.config;
   const score = scoreFrom(task, results.at(-1)?.outputs ?? {});
   const { thresholds } = manifest;
@@ -83,6 +92,7 @@ export function predictionFrom(
     probabilities: hasClasses(task) ? score.answer : [],
     decision: decide(task, score.answer, thresholds),
     thresholds,
+    ...certaintyOf(loaded, score.answer, usual && results.at(-2)),
     engineMs: results.reduce((sum, { engineMs }) => sum + engineMs, 0),
   };
 }
@@ -97,7 +107,7 @@ async function runAndTidy(
     return await engine.run(runs, signal ? { signal } : {});
   } finally {
     // When this fails the engine process is gone, and what it held with it.
-    if (runs.length > 1) await engine.dropResident(scratchName).catch(() => undefined);
+    if (runs.some(({ fetches }) => "tiles" in fetches)) await engine.dropResident(scratchName).catch(() => undefined);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BagRef } from "@parfocal/bags";
-import type { RunRequest } from "@parfocal/engine";
+import type { RunRequest, RunResult } from "@parfocal/engine";
 import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { scoreFetches } from "../score-outputs.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
@@ -106,7 +106,7 @@ async function scoreMessage(
   const scorer = await createScorer(
     loaded,
     ready.map(({ input }) => input),
-    signal,
+    { signal, measures: true },
   );
   try {
     const scored = await scoreReady({ deps, loaded, scorer, signal }, ready);
@@ -173,8 +173,18 @@ async function runMessage(scoring: Scoring, ready: readonly Ready[]): Promise<Ba
     const { length } = runs[place] ?? [];
     const own = results.slice(first, first + length);
     first += length;
-    return { kind: "prediction", index, prediction: predictionFrom(loaded, own) };
+    return outcomeOf(loaded, index, own);
   });
+}
+
+/** A bag that the model refuses, because it is unlike the training bags, is an outcome. */
+function outcomeOf(loaded: LoadedModel, index: number, results: readonly RunResult[]): BagOutcome {
+  try {
+    return { kind: "prediction", index, prediction: predictionFrom(loaded, results) };
+  } catch (error) {
+    if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
+    return { kind: "failure", index, error };
+  }
 }
 
 function runsOf({ loaded, scorer }: Scoring, input: ServingInput): readonly RunRequest[] {

@@ -4,8 +4,16 @@ import { captureServing, countParameters, type Model, type Weights } from "@parf
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { TrainedModel } from "../job.ts";
 import { trainSpecJson } from "../train-spec.ts";
-import { encodeManifest, type ModelManifest, partMetricsFromReport } from "./manifest.ts";
-import { areUntouched, manifestKeyOf, putFiles, stagePackage } from "./package-files.ts";
+import {
+  encodeManifest,
+  type ModelManifest,
+  type PackageFile,
+  partMetricsFromReport,
+  type TypicalityFacts,
+} from "./manifest.ts";
+import { areUntouched, manifestKeyOf, putFiles, stage, stagePackage } from "./package-files.ts";
+import type { Typicality } from "./typicality.ts";
+import { encodeTypicality, TYPICALITY_PATH } from "./typicality-file.ts";
 
 /** What {@link publishModel} needs beside the model. */
 export interface PublishOptions {
@@ -24,7 +32,7 @@ export interface PublishedModel {
 
 /**
  * Writes a trained model as a package into the folder `prefix` (no trailing slash): `weights.safetensors`,
- * `aggregate.onnx` where it has a head and `reembed.onnx` where it has a re-embedder first; the manifest, which has their digests, last and only if
+ * `typicality.safetensors` where it was measured, `aggregate.onnx` where it has a head and `reembed.onnx` where it has a re-embedder first; the manifest, which has their digests, last and only if
  * there is none. Files without a manifest are what an attempt left that was cut off: they are written over. Publishing the
  * same model again finds everything there and succeeds.
  *
@@ -39,26 +47,46 @@ export async function publishModel(
   trained: TrainedModel,
   options: PublishOptions,
 ): Promise<PublishedModel> {
-  return publishPackage(store, prefix, { ...trained, facts: factsOf(trained, options.codeVersion) }, options);
+  const { model, weights, typicality, spec } = trained;
+  const { action, percentile } = spec.outliers;
+  const content: PackageContent = {
+    model,
+    weights,
+    facts: factsOf(trained, options.codeVersion),
+    ...(typicality && action !== "none" && { typicality: { action, percentile, of: typicality } }),
+  };
+  return publishPackage(store, prefix, content, options);
 }
 
 /** What a manifest says of a model beside its files. */
-export type ManifestFacts = Omit<ModelManifest, "weights" | "graphs">;
+export type ManifestFacts = Omit<ModelManifest, "weights" | "graphs" | "typicality">;
+
+/** What {@link publishPackage} writes. */
+export interface PackageContent {
+  readonly model: Model;
+  readonly weights: Weights;
+  readonly facts: ManifestFacts;
+  /** What the training bags are like, and what is done with others. */
+  readonly typicality?: Pick<TypicalityFacts, "action" | "percentile"> & { readonly of: Typicality };
+}
 
 /** {@link publishModel} of a model that need not have been trained here. @throws {DomainError} As {@link publishModel}. */
 export async function publishPackage(
   store: ObjectStore,
   prefix: string,
-  {
-    model,
-    weights: values,
-    facts,
-  }: { readonly model: Model; readonly weights: Weights; readonly facts: ManifestFacts },
+  { model, weights: values, facts, typicality }: PackageContent,
   options: CallOptions,
 ): Promise<PublishedModel> {
   const call = options.signal ? { signal: options.signal } : {};
-  const { files, weights, graphs } = await stagePackage(model, values, captureServing(model, values));
-  const manifest: ModelManifest = { ...facts, weights, graphs };
+  const { files: modelFiles, weights, graphs } = await stagePackage(model, values, captureServing(model, values));
+  const usual = typicality && (await stage(TYPICALITY_PATH, encodeTypicality(typicality.of)));
+  const files = usual === undefined ? modelFiles : [...modelFiles, usual];
+  const manifest: ModelManifest = {
+    ...facts,
+    weights,
+    graphs,
+    ...(typicality && usual && { typicality: typicalityFacts(typicality, usual.file) }),
+  };
   const bytes = encodeManifest(manifest);
   const published = { manifestKey: manifestKeyOf(prefix), digest: sha256(bytes), manifest };
   if (await holdsSame(store, published.manifestKey, bytes, call)) return published;
@@ -66,6 +94,13 @@ export async function publishPackage(
   await putManifest(store, published.manifestKey, bytes, call);
   if (!(await areUntouched(store, prefix, files, etags, call))) await putFiles(store, prefix, files, call);
   return published;
+}
+
+function typicalityFacts(
+  { action, percentile }: NonNullable<PackageContent["typicality"]>,
+  file: PackageFile,
+): TypicalityFacts {
+  return { action, percentile, file };
 }
 
 function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
@@ -76,6 +111,7 @@ function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
     expects: trained.source,
     thresholds: trained.thresholds,
     areThresholdsFitted: trained.areThresholdsFitted,
+    ...(trained.calibration && { calibration: trained.calibration }),
     validation: trained.validation && partMetricsFromReport(trained.validation),
     test: trained.test && partMetricsFromReport(trained.test),
     digests: {

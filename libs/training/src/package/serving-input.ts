@@ -4,7 +4,8 @@ import type { RunRequest, TensorSink } from "@parfocal/engine";
 import type { ObjectStore } from "@parfocal/store";
 import { assertSourceFits, type BagInput, readBagInput, readTilesOrBag } from "../bag-inputs.ts";
 import { scoringRuns } from "../serving-runs.ts";
-import { decidingGraph, type LoadedModel } from "./load-model.ts";
+import { decidingGraph, type LoadedModel, type LoadedTypicality } from "./load-model.ts";
+import { momentsRun } from "./typicality-runs.ts";
 
 /** A bag that a model can score. */
 export interface ServingInput extends BagInput {
@@ -36,9 +37,17 @@ export async function readServingInput(
 
 /** Makes the runs that score bags, as many as the model needs for each. */
 export interface Scorer {
+  /** The last one scores the bag; the one before it, of a scorer that measures, tells how usual the bag is. */
   runs(input: ServingInput, fetches: Readonly<Record<string, TensorSink>>): readonly RunRequest[];
   /** Prefix of what the runs leave in the engine; drop it when done. */
   readonly scratchName: string;
+}
+
+/** Options of {@link createScorer}. */
+export interface ScorerOptions {
+  readonly signal?: AbortSignal;
+  /** Whether bags are compared with the training bags, where the model knows them. Default: no. */
+  readonly measures?: boolean;
 }
 
 /**
@@ -47,9 +56,9 @@ export interface Scorer {
  * @throws {DomainError} `PRECONDITION_FAILED` as {@link decidingGraph}.
  */
 export async function createScorer(
-  loaded: Pick<LoadedModel, "aggregate" | "reembed">,
+  loaded: Pick<LoadedModel, "model" | "aggregate" | "reembed" | "usual">,
   inputs: readonly ServingInput[],
-  signal?: AbortSignal,
+  { signal, measures = false }: ScorerOptions = {},
 ): Promise<Scorer> {
   const aggregate = decidingGraph(loaded);
   const { reembed } = loaded;
@@ -59,12 +68,21 @@ export async function createScorer(
   const scratchName = `score/${randomUUID()}/`;
   return {
     scratchName,
-    runs: (input, fetches) =>
-      scoringRuns(
-        { aggregate, ...(graphs && !input.isReembedded && { reembed: graphs.whole }) },
-        input,
-        fetches,
-        scratchName,
-      ),
+    runs(input, fetches) {
+      const chain = { aggregate, ...(graphs && !input.isReembedded && { reembed: graphs.whole }) };
+      const runs = scoringRuns(chain, input, fetches, scratchName);
+      return measures && loaded.usual ? withMoments(loaded.model, loaded.usual, input, runs) : runs;
+    },
   };
+}
+
+/** The same runs with the one that measures before the last, whose feed it shares. */
+function withMoments(
+  model: LoadedModel["model"],
+  { graph }: LoadedTypicality,
+  { rows }: ServingInput,
+  runs: readonly RunRequest[],
+): readonly RunRequest[] {
+  const measure = momentsRun(model, graph, rows.n, runs.at(-1)?.feeds ?? {});
+  return measure === undefined ? runs : [...runs.slice(0, -1), measure, ...runs.slice(-1)];
 }
