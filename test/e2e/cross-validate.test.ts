@@ -1,0 +1,120 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { downloadResult, readResult } from "../lib/batches.ts";
+import { plantCohort } from "../lib/cohort.ts";
+import { metadataOf, PARENT, trainRequest, uploadCohort } from "../lib/requests.ts";
+import { type Clients, type Services, startServices } from "../lib/services.ts";
+
+async function crossValidated(clients: Clients, { name }: googleLongrunning.Operation) {
+  const done = await clients.operations.waitOperation({ name }, { timeoutMs: 240_000 });
+  if (done.result?.$case !== "response") throw new Error(`not a response: ${JSON.stringify(done.result)}`);
+  return gatewayV1.CrossValidateResponse.decode(done.result.value.value);
+}
+
+const figureOf = (evaluation: { metrics: { name: string; value?: number | undefined }[] } | undefined, name: string) =>
+  evaluation?.metrics.find((metric) => metric.name === name)?.value;
+
+describe("a cross-validation", () => {
+  const slides = plantCohort(24);
+  let services: Services;
+  let names: string[];
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "parfocal-e2e-"));
+    services = await startServices({ PARFOCAL_STORE: pathToFileURL(folder).href });
+    names = await uploadCohort(services.clients, slides);
+  });
+  afterAll(async () => {
+    await services?.close();
+  });
+
+  const requestOf = (request: Parameters<typeof gatewayV1.CrossValidateRequest.fromPartial>[0]) => {
+    const { parent, bags, spec } = trainRequest(slides, names, { epochs: 3 });
+    return gatewayV1.CrossValidateRequest.fromPartial({ parent, bags, spec, folds: 3, ...request });
+  };
+
+  it("tests every bag once per repeat by a model that has not seen its patient, and measures all together", async () => {
+    const { clients } = services;
+    const operation = await clients.training.crossValidate(requestOf({ repeats: 2 }));
+    const response = await crossValidated(clients, operation);
+    expect(response.folds.map(({ repeat, fold }) => [repeat, fold])).toEqual([
+      ...[1, 2, 3].map((fold) => [1, fold]),
+      ...[1, 2, 3].map((fold) => [2, fold]),
+    ]);
+    for (const { trainCount, validationCount, testCount, test, model } of response.folds) {
+      expect(trainCount + validationCount + testCount).toBe(24);
+      expect(test?.slideCount).toBe(testCount);
+      expect(model).toBe("");
+    }
+    expect(response.pooled).toHaveLength(2);
+    const rows = await readResult(clients, operation.name, "predictions.csv");
+    expect(rows).toHaveLength(48);
+    for (const repeat of ["1", "2"]) {
+      const own = rows.filter((row) => row.repeat === repeat);
+      expect(own.map(({ bag }) => bag)).toEqual(names);
+      const foldsOf = Map.groupBy(own, ({ patient }) => patient);
+      for (const of of foldsOf.values()) expect(new Set(of.map(({ fold }) => fold)).size).toBe(1);
+      // The pooled figures are those of the very predictions in the table.
+      const nRight = own.filter(({ truth, decision }) => truth === decision).length;
+      const pooled = response.pooled[Number(repeat) - 1];
+      expect(figureOf(pooled, "accuracy")).toBeCloseTo(nRight / 24, 12);
+      expect(figureOf(pooled, "auroc")).toBeGreaterThanOrEqual(0);
+      expect(pooled).toMatchObject({ slideCount: 24, patientCount: 12 });
+    }
+    expect(rows.map(({ fold }) => fold).slice(0, 24)).not.toEqual(rows.map(({ fold }) => fold).slice(24));
+    const json = Buffer.from(await downloadResult(clients, operation.name, "evaluation.json")).toString();
+    const report = gatewayV1.CrossValidationReport.fromJSON(JSON.parse(json));
+    expect(report.folds.map(({ result }) => result)).toEqual(response.folds);
+    for (const { history, head } of report.folds) expect([history.length, head]).toEqual([3, "gated-abmil"]);
+    expect(metadataOf(await clients.operations.getOperation({ name: operation.name }))).toMatchObject({
+      verb: "cross-validate",
+      fraction: 1,
+      counters: { done: 6, total: 6 },
+    });
+    expect((await clients.models.listModels({ parent: PARENT })).models).toEqual([]);
+  });
+
+  it("takes folds as they are given, and keeps the models when it is told to", async () => {
+    const { clients } = services;
+    const fixedFolds = slides.map((_, index) => (Math.floor(index / 2) % 2) + 1);
+    const operation = await clients.training.crossValidate(requestOf({ folds: 2, fixedFolds, keepAs: "folds" }));
+    const response = await crossValidated(clients, operation);
+    const id = operation.name.split("/").at(-1) ?? "";
+    expect(response.folds.map(({ model }) => model)).toEqual(
+      [1, 2].map((fold) => `${PARENT}/models/folds/versions/${id}-r1-f${fold}`),
+    );
+    const rows = await readResult(clients, operation.name, "predictions.csv");
+    expect(rows.map(({ fold }) => Number(fold))).toEqual(fixedFolds);
+    const [first] = rows;
+    const model = response.folds[Number(first!.fold) - 1]!.model;
+    const { prediction } = await clients.prediction.predict({ model, bag: first!.bag! });
+    expect(prediction?.probabilities[1]?.probability).toBe(Number(first!.probability_tumour));
+    await clients.operations.deleteOperation({ name: operation.name });
+    await expect(downloadResult(clients, operation.name, "evaluation.json")).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    expect((await clients.models.getModel({ name: model })).model?.head).toBe("gated-abmil");
+  });
+
+  it("refuses at once what could not work", async () => {
+    const ask = (request: Parameters<typeof requestOf>[0]) =>
+      services.clients.training.crossValidate(requestOf(request));
+    await expect(ask({ folds: 1 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT", details: { field: "folds" } });
+    await expect(ask({ repeats: 21 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(ask({ fixedFolds: [1, 2] })).rejects.toMatchObject({ details: { field: "fixed_folds" } });
+    await expect(ask({ fixedFolds: slides.map(() => 4) })).rejects.toMatchObject({
+      details: { field: "fixed_folds[0]" },
+    });
+    const withPart = requestOf({});
+    withPart.bags[3]!.part = 1;
+    await expect(services.clients.training.crossValidate(withPart)).rejects.toMatchObject({
+      details: { field: "bags[3].part" },
+    });
+    const divided = await ask({ fixedFolds: slides.map((_, index) => (index % 3) + 1) });
+    await expect(crossValidated(services.clients, divided)).rejects.toThrow("patients are in both");
+  });
+});
