@@ -53,7 +53,7 @@ describe.skipIf(reason !== undefined)(
             }),
           );
           const sum = (await Promise.all(parts)).reduce((a, b) => a + b, 0);
-          await step("wait", ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", reject)));
+          await step("wait", ({ signal }) => untilAborted(signal));
           return sum;
         };
       const workers = await Promise.all([
@@ -124,7 +124,7 @@ describe.skipIf(reason !== undefined)(
       const job: AnyWorkflow = ({ step }) =>
         step("hold", ({ signal }) => {
           begun.open();
-          return new Promise((_, reject) => signal.addEventListener("abort", reject));
+          return untilAborted(signal);
         });
       const driver = await open({ job });
       const { name } = await driver.start({ project: "p", kind: "job", input: null });
@@ -144,7 +144,7 @@ describe.skipIf(reason !== undefined)(
       const wait: AnyWorkflow = ({ step }) =>
         step("wait", ({ signal }) => {
           begun.open();
-          return new Promise((_, reject) => signal.addEventListener("abort", reject));
+          return untilAborted(signal);
         });
       const done: AnyWorkflow = ({ step }) => step("wait", async () => "by the cluster");
       const embedded = await openTestDriver({ wait, echo: async () => 1 }, { store });
@@ -171,6 +171,10 @@ it("a cluster that does not answer refuses the start", async () => {
   const opening = createTemporalDriver({ store: createMemoryStore(), registry: {}, temporal });
   await expect(opening).rejects.toMatchObject({ code: "UNREACHABLE", message: "the Temporal server did not answer" });
 });
+
+function untilAborted(signal: AbortSignal): Promise<null> {
+  return new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }));
+}
 
 /** A history with its payloads as text. */
 function textOf(history: object): string {

@@ -1,8 +1,8 @@
-import { DomainError, type DomainErrorCode } from "@parfocal/errors";
+import { DomainError } from "@parfocal/errors";
 import { createMemoryStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import { listKeys, openTestDriver, untilDone } from "./testing/test-driver.ts";
-import type { Json, OperationState, StepOptions, Workflow } from "./workflow.ts";
+import type { Json, OperationState, Workflow } from "./workflow.ts";
 
 type AnyWorkflow = Workflow<never, Json>;
 
@@ -16,49 +16,7 @@ async function runOnce(job: AnyWorkflow, store = createMemoryStore()): Promise<O
   return done;
 }
 
-/** Fails with `codes` in turn, then succeeds; gives the tries it took. */
-async function triesOf(
-  codes: readonly DomainErrorCode[],
-  options: StepOptions = {},
-): Promise<OperationState["outcome"]> {
-  const { outcome } = await runOnce(async ({ step }) =>
-    step(
-      "flaky",
-      async ({ attempt }) => {
-        const code = codes[attempt - 1];
-        if (code !== undefined) throw new DomainError(code, `try ${attempt}`);
-        return attempt;
-      },
-      options,
-    ),
-  );
-  return outcome;
-}
-
 describe("a step", () => {
-  it.each(["THROTTLED", "UNREACHABLE", "ENGINE_CRASHED", "STATE_LOST", "OUT_OF_MEMORY"] as const)(
-    "is tried again after %s",
-    async (code) => {
-      expect(await triesOf([code])).toEqual({ kind: "succeeded", response: 2 });
-    },
-  );
-
-  it("is tried three times unless it says otherwise, and then fails with the last error", async () => {
-    const always = Array.from({ length: 10 }, () => "THROTTLED" as const);
-    expect(await triesOf(always)).toEqual({ kind: "failed", code: "THROTTLED", message: "try 3" });
-    expect(await triesOf(always, { maxAttempts: 1 })).toMatchObject({ message: "try 1" });
-    expect(await triesOf(always, { maxAttempts: 11 })).toEqual({ kind: "succeeded", response: 11 });
-  });
-
-  it("is tried again only once after running out of memory", async () => {
-    const outcome = await triesOf(["OUT_OF_MEMORY", "OUT_OF_MEMORY"], { maxAttempts: 5 });
-    expect(outcome).toMatchObject({ code: "OUT_OF_MEMORY", message: "try 2" });
-  });
-
-  it("fails at once with an error that another try cannot help", async () => {
-    expect(await triesOf(["SHAPE_MISMATCH"])).toEqual({ kind: "failed", code: "SHAPE_MISMATCH", message: "try 1" });
-  });
-
   it("waits a random part of an exponential bound between tries", async () => {
     const pauses: number[] = [];
     const clock = {
@@ -109,56 +67,5 @@ describe("a step", () => {
       retriedAfter: [{ code: "ENGINE_CRASHED", message: "signal 9" }],
       result: { kind: "succeeded", value: { auroc: 0.9 } },
     });
-  });
-
-  it("must have a name of its own", async () => {
-    const { outcome } = await runOnce(async ({ step }) => {
-      await step("same", async () => 1);
-      await step("same", async () => 2).catch(() => undefined);
-      return null;
-    });
-    expect(outcome).toEqual({
-      kind: "failed",
-      code: "INTERNAL",
-      message: 'step "same" was asked for twice; names of steps are unique',
-    });
-  });
-
-  it("must return what JSON carries", async () => {
-    const { outcome } = await runOnce(async ({ step }) => step("nan", async () => ({ loss: [1, Number.NaN] })));
-    const message = 'the result of step "nan" holds NaN at $.loss[1]; only JSON values survive a journal';
-    expect(outcome).toEqual({ kind: "failed", code: "INTERNAL", message });
-  });
-
-  it("shows clients an incident id in place of an error that nobody foresaw", async () => {
-    const { outcome } = await runOnce(async ({ step }) =>
-      step("secret", () => Promise.reject(new Error("slide 4711"))),
-    );
-    expect(outcome).toMatchObject({ kind: "failed", code: "INTERNAL" });
-    expect(outcome).toHaveProperty("message", expect.stringMatching(/^internal error, incident [0-9a-f]{16}$/));
-  });
-
-  it("that fails ends its siblings before the outcome is published", async () => {
-    const events: string[] = [];
-    const { outcome } = await runOnce(async ({ step }) => {
-      await Promise.all([
-        step("bad", () => Promise.reject(new DomainError("EMPTY_BAG", "0 tiles"))),
-        step(
-          "long",
-          ({ signal }) =>
-            new Promise<null>((_, reject) => {
-              signal.addEventListener("abort", () => {
-                setTimeout(() => {
-                  events.push("long stopped");
-                  reject(new Error("stopped"));
-                }, 10);
-              });
-            }),
-        ),
-      ]);
-      return null;
-    });
-    expect(outcome).toMatchObject({ code: "EMPTY_BAG" });
-    expect(events).toEqual(["long stopped"]);
   });
 });

@@ -1,7 +1,6 @@
 import { createMemoryStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import { createGate, NEVER, openTestDriver, untilDone } from "./testing/test-driver.ts";
-import { waitForOperation } from "./wait-for-operation.ts";
 import type { OperationState, StepContext, WorkflowContext } from "./workflow.ts";
 
 /** A workflow whose one step reports what the test tells it to. */
@@ -51,23 +50,6 @@ describe("watching an operation", () => {
     await driver.close();
   });
 
-  it("continues after the sequence that the watcher saw", async () => {
-    const { job, begun, end, report } = createReporter();
-    const driver = await openTestDriver({ job });
-    const { name } = await driver.start({ project: "p", kind: "job", input: null });
-    await begun;
-    report(1);
-    const { sequence } = await driver.get(name);
-    const iterator = driver.watch(name, sequence, NEVER)[Symbol.asyncIterator]();
-    const next = iterator.next();
-    await tick();
-    report(2);
-    expect((await next).value).toMatchObject({ sequence: sequence + 1, progress: { phase: "epoch 2" } });
-    await iterator.return?.();
-    end();
-    await driver.close();
-  });
-
   it("gives a slow reader the latest state instead of a backlog", async () => {
     const { job, begun, end, report } = createReporter();
     const driver = await openTestDriver({ job });
@@ -106,29 +88,6 @@ describe("watching an operation", () => {
     expect(new Set(await Promise.all(staying))).toEqual(new Set(["succeeded"]));
     await driver.close();
   });
-
-  it("gives the done state of an operation that ended long ago, whatever was seen", async () => {
-    const store = createMemoryStore();
-    const first = await openTestDriver({ job: async () => 1 }, { store });
-    const { name } = await first.start({ project: "p", kind: "job", input: null });
-    const done = await untilDone(first, name);
-    await first.close();
-    const second = await openTestDriver({ job: async () => 1 }, { store });
-    expect(await Array.fromAsync(second.watch(name, done.sequence, NEVER))).toEqual([done]);
-    await second.close();
-  });
-
-  it("ends with UNREACHABLE when the driver closes, so that the watcher comes back", async () => {
-    const { job, begun } = createReporter();
-    const driver = await openTestDriver({ job }, { closeGraceMs: 10 });
-    const { name } = await driver.start({ project: "p", kind: "job", input: null });
-    await begun;
-    const watched = expect(Array.fromAsync(driver.watch(name, 0, NEVER))).rejects.toMatchObject({
-      code: "UNREACHABLE",
-    });
-    await driver.close();
-    await watched;
-  });
 });
 
 describe("progress", () => {
@@ -154,30 +113,6 @@ describe("progress", () => {
     expect(done.progress.phase).toBe("epoch 299");
     // The claim and the outcome are the other two.
     expect(nWrites).toBeLessThanOrEqual(nIntervals + 2);
-    await driver.close();
-  });
-});
-
-describe("waiting for an operation", () => {
-  it("gives the running state when the time is over and the done one when it ends first", async () => {
-    const { job, begun, end } = createReporter();
-    const driver = await openTestDriver({ job });
-    const { name } = await driver.start({ project: "p", kind: "job", input: null });
-    await begun;
-    expect((await waitForOperation(driver, name, 5, NEVER)).outcome.kind).toBe("running");
-    end();
-    expect((await waitForOperation(driver, name, 10_000, NEVER)).outcome.kind).toBe("succeeded");
-    await expect(waitForOperation(driver, name, -1, NEVER)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    await driver.close();
-  });
-
-  it("ends with the caller's signal", async () => {
-    const { job, end } = createReporter();
-    const driver = await openTestDriver({ job });
-    const { name } = await driver.start({ project: "p", kind: "job", input: null });
-    const waiting = waitForOperation(driver, name, 10_000, AbortSignal.timeout(5));
-    await expect(waiting).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-    end();
     await driver.close();
   });
 });
