@@ -2,8 +2,9 @@ import { abortErrorFromSignal } from "@parfocal/errors";
 import { STATUS_DETAILS_KEY } from "@parfocal/protocol";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { type RpcError, toRpcError } from "../error-map.ts";
-import type { Logger } from "../telemetry/logger.ts";
+import type { LogFields, Logger } from "../telemetry/logger.ts";
 import type { ServerMetrics } from "../telemetry/metrics.ts";
+import { OPERATION_KEY, operationFromHeader } from "../telemetry/operation-context.ts";
 import type { CallOrigin, CallOrigins } from "./call-origins.ts";
 import type { CallFacts, CallScope } from "./call-scope.ts";
 import { REQUEST_ID_KEY } from "./identify.ts";
@@ -75,9 +76,10 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
 }
 
-function about(method: string, context: CallContext) {
-  const requestId = context.header.get(REQUEST_ID_KEY);
-  return requestId === undefined ? { method } : { method, requestId };
+function about(method: string, { header, metadata }: CallContext): LogFields {
+  const requestId = header.get(REQUEST_ID_KEY);
+  const operation = operationFromHeader(metadata.get(OPERATION_KEY));
+  return { method, ...(requestId && { requestId }), ...(operation && { operation }) };
 }
 
 function report(logger: Logger, method: string, context: CallContext, rpcError: RpcError, error: unknown): void {
