@@ -1,5 +1,5 @@
 import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@parfocal/bags";
-import type { TensorSource } from "@parfocal/engine";
+import type { RunRequest, TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
 import type { Model } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
@@ -17,6 +17,10 @@ export interface BagInput {
   /** Feeds by the names of `bagPorts`. */
   readonly feeds: Readonly<Record<string, TensorSource>>;
   readonly metadata: BagMetadata;
+  /** Runs that put what the feeds name into the engine, each time before they are used; absent: it lies where it is. */
+  readonly before?: readonly RunRequest[];
+  /** The bags that were joined to this one. */
+  readonly members?: readonly BagInput[];
 }
 
 /** Headers read at the same time: enough to hide a store's latency, few enough for its rate limits. */

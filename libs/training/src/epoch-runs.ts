@@ -21,6 +21,13 @@ export interface Update {
   runs(answer: Answer): Generator<RunRequest, void, undefined>;
 }
 
+/** A bag as a step takes it. */
+export interface StepBag {
+  /** Runs that have to come right before. */
+  readonly before: readonly RunRequest[];
+  readonly feeds: Feeds;
+}
+
 /** Something that the engine is asked before an update. */
 export interface Question {
   readonly runs: Iterable<RunRequest>;
@@ -44,7 +51,7 @@ export interface RunMaker {
   readonly resident: ResidentState;
   /** Updates of the epoch after `state`, in order. */
   updates(state: TrainingState): Generator<Update, void, undefined>;
-  /** One run for each of `rows`, with `logits` among its outputs. */
+  /** For each of `rows` one run with `logits` among its outputs, in their order. */
   logitRuns(rows: readonly number[]): Generator<RunRequest, void, undefined>;
   /** Updates of one epoch. */
   readonly nUpdatesPerEpoch: number;
@@ -69,11 +76,10 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
   const isTogether = losesTogether(task, spec.groups);
   const learns = (group: BagGroup) => isTogether || doAllLearn(spec.groups, labelOfGroup(job.bags, group));
   const opinionsOf = memoise((phase: Phase) => captureGraph(opinionsBuild(plan.model, phase)));
-  const inLogits = (row: number): RunRequest => ({
-    graph: logits,
-    feeds: { ...feeds.input(row), ...feeds.state },
-    fetches: { logits: { kind: "inline" } },
-  });
+  const inLogits = (row: number): readonly RunRequest[] => [
+    ...feeds.before(row),
+    { graph: logits, feeds: { ...feeds.input(row), ...feeds.state }, fetches: { logits: { kind: "inline" } } },
+  ];
   return {
     plan,
     resident,
@@ -92,11 +98,13 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
         const hyper = hyperOf(plan, { phase, update, nUpdatesPerEpoch, learningRate: learningRateAt(update, state) });
         const undecided = batch.filter((group) => group.length > 1 && !learns(group));
         const bagsOf = (chosen: ReadonlyMap<BagGroup, number>) =>
-          learningRows(batch, chosen).map(({ row, place }) => feeds.bag(row, first + place, phase));
+          learningRows(batch, chosen).map(
+            ({ row, place }): StepBag => ({ before: feeds.before(row), feeds: feeds.bag(row, first + place, phase) }),
+          );
         const question = isTogether
           ? togetherQuestion(plan, batch, bagsOf(new Map()), { graph: opinionsOf(phase), state: feeds.state })
           : undecided.length > 0
-            ? choiceQuestion(plan, undecided, undecided.flat().map(inLogits))
+            ? choiceQuestion(plan, undecided, undecided.flat().flatMap(inLogits))
             : undefined;
         yield {
           ...(question && { question }),
@@ -110,7 +118,7 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
       }
     },
     *logitRuns(rows) {
-      for (const row of rows) yield inLogits(row);
+      for (const row of rows) yield* inLogits(row);
     },
   };
 }
@@ -135,20 +143,22 @@ function memoise<K, V>(make: (key: K) => V): (key: K) => V {
 
 function* updateRuns(
   graphs: StepGraphs,
-  batch: readonly Feeds[],
+  batch: readonly StepBag[],
   update: { readonly nGroups: number; readonly feeds: Feeds },
   { state, nextState, gradients, nextGradients }: FeedMaker,
 ): Generator<RunRequest, void, undefined> {
   const loss: TensorSink = { kind: "inline" };
   if (graphs.kind === "fused") {
-    for (const bag of batch) {
-      yield { graph: graphs.step, feeds: { ...bag, ...state, ...update.feeds }, fetches: { loss, ...nextState } };
+    for (const { before, feeds } of batch) {
+      yield* before;
+      yield { graph: graphs.step, feeds: { ...feeds, ...state, ...update.feeds }, fetches: { loss, ...nextState } };
     }
     return;
   }
   for (const [i, bag] of batch.entries()) {
     const isFirst = i === 0;
-    const feeds = { ...bag, ...state, ...(isFirst ? {} : gradients) };
+    const feeds = { ...bag.feeds, ...state, ...(isFirst ? {} : gradients) };
+    yield* bag.before;
     yield { graph: isFirst ? graphs.first : graphs.next, feeds, fetches: { loss, ...nextGradients } };
   }
   const { weights } = state;

@@ -1,5 +1,6 @@
 import type { RunRequest } from "@parfocal/engine";
 import { captureGraph } from "@parfocal/tensor";
+import type { BagInput } from "./bag-inputs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { TrainPlan } from "./plan.ts";
 import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
@@ -15,21 +16,24 @@ import { momentsBuild } from "./step-graphs.ts";
  */
 export async function fitStandardise(plan: TrainPlan, options: ChunkOptions): Promise<Float32Array<ArrayBuffer>> {
   if (!plan.model.config.standardise) return new Float32Array(plan.layout.nFixed);
-  const rows = plan.split.train;
+  const inputs = plan.split.train.flatMap((row) => {
+    const input = plan.inputs[row];
+    return input === undefined ? [] : (input.members ?? [input]);
+  });
   const total = createMoments(plan.model.config.dIn);
-  for await (const { results, first } of runInChunks(momentRuns(plan, rows), options)) {
+  for await (const { results, first } of runInChunks(momentRuns(plan, inputs), options)) {
     for (const [i, { outputs }] of results.entries()) {
-      const n = plan.inputs[rows[first + i] ?? -1]?.n ?? 0;
+      const n = inputs[first + i]?.n ?? 0;
       total.addBag(n, floatsFromHostTensor(outputs.mean, "mean"), floatsFromHostTensor(outputs.spread, "spread"));
     }
   }
   return total.meanAndScale();
 }
 
-function* momentRuns(plan: TrainPlan, rows: readonly number[]): Generator<RunRequest, void, undefined> {
+function* momentRuns(plan: TrainPlan, inputs: readonly BagInput[]): Generator<RunRequest, void, undefined> {
   const graph = captureGraph(momentsBuild(plan.model));
-  for (const row of rows) {
-    const features = plan.inputs[row]?.feeds.features;
+  for (const { feeds } of inputs) {
+    const { features } = feeds;
     if (features === undefined) continue;
     yield { graph, feeds: { features }, fetches: { mean: { kind: "inline" }, spread: { kind: "inline" } } };
   }

@@ -10,6 +10,7 @@ import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts"
 import { fitTask } from "./fit-task.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
+import { joinGroups } from "./join-groups.ts";
 import { assertLabel, type Label } from "./label.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
 import { openStart, type StartingWeights } from "./start-from.ts";
@@ -17,7 +18,7 @@ import { encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
 
 /** Groups by part, which add up to the part's rows. */
-interface PartGroups {
+export interface PartGroups {
   readonly train: readonly BagGroup[];
   readonly validation: readonly BagGroup[];
   readonly test: readonly BagGroup[];
@@ -74,16 +75,14 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   const source = commonSource(inputs);
   const start = job.startFrom && (await openStart(deps.store, job.startFrom, { model, source }, { signal }));
   const decisive = [trainSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];
+  const given = { job, split, groups, inputs, targets: targetsOf(job, model, split, groups) };
+  const isJoined = spec.groups?.kind === "joined";
   return {
-    job,
+    ...(isJoined ? joinGroups(given, dIn, `train/${deps.name}/joined`) : given),
     spec,
     model,
     layout: flatLayout(model.parameters),
     optimiser: createOptimiser(spec.optimiser),
-    split,
-    groups,
-    inputs,
-    targets: targetsOf(job, model, split, groups),
     source,
     dataDigest,
     ...(start && { start }),

@@ -67,7 +67,9 @@ async function validate(maker: RunMaker, options: ChunkOptions): Promise<Validat
   const rows = groups.validation.flat();
   const logits: Float32Array[] = [];
   for await (const { results } of runInChunks(maker.logitRuns(rows), options)) {
-    for (const { outputs } of results) logits.push(floatsFromHostTensor(outputs.logits, "logits"));
+    for (const { outputs } of results) {
+      if (outputs.logits !== undefined) logits.push(floatsFromHostTensor(outputs.logits, "logits"));
+    }
   }
   const { task } = model.config;
   const scored = groups.validation.map((group): ScoredLogits => {

@@ -14,14 +14,11 @@ export interface ScoringGraphs {
  */
 export function scoringRuns(
   { aggregate, reembed }: ScoringGraphs,
-  { feeds }: Pick<BagInput, "feeds">,
+  { feeds, before = [] }: Pick<BagInput, "feeds" | "before">,
   fetches: Readonly<Record<string, TensorSink>>,
   name: string,
 ): readonly RunRequest[] {
-  if (reembed === undefined) return [{ graph: aggregate, feeds, fetches }];
+  if (reembed === undefined) return [...before, { graph: aggregate, feeds, fetches }];
   const tiles = { kind: "resident", name } as const;
-  return [
-    { graph: reembed, feeds, fetches: { tiles } },
-    { graph: aggregate, feeds: { tiles }, fetches },
-  ];
+  return [...before, { graph: reembed, feeds, fetches: { tiles } }, { graph: aggregate, feeds: { tiles }, fetches }];
 }

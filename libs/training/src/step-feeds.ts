@@ -1,4 +1,4 @@
-import type { TensorSink, TensorSource } from "@parfocal/engine";
+import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
 import type { DropoutSite } from "@parfocal/models";
 import type { BagInput } from "./bag-inputs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
@@ -25,6 +25,8 @@ export interface FeedMaker {
   readonly nextGradients: Fetches;
   /** The tensors of a bag. */
   input(row: number): Feeds;
+  /** The runs without which these are not there. */
+  before(row: number): readonly RunRequest[];
   /** The tensors of a bag that trains in step `step`: with its target and the random words that the phase uses. */
   bag(row: number, step: number, phase: Phase): Feeds;
   /** Hyper-parameters and slots of an update. */
@@ -50,6 +52,7 @@ export function createFeeds(
     gradients: { gradients: source("gradients") },
     nextGradients: { "next.gradients": sink("gradients") },
     input,
+    before: (row) => inputs[row]?.before ?? [],
     bag(row, step, phase) {
       const target = targetFeeds[row];
       const words = trainedSites(model, phase).map(([i, site]) =>

@@ -4,7 +4,7 @@
 import type { RunRequest, TensorSource } from "@parfocal/engine";
 import type { CapturedGraph } from "@parfocal/tensor";
 import { type BagGroup, labelOfGroup, learningBag, plainLoss } from "./bag-groups.ts";
-import type { Question } from "./epoch-runs.ts";
+import type { Question, StepBag } from "./epoch-runs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import { type OpinionGroup, tangentsOf } from "./join-losses.ts";
 import type { TrainPlan } from "./plan.ts";
@@ -35,13 +35,13 @@ export function choiceQuestion(
 export function togetherQuestion(
   { job, model, spec, targets }: TrainPlan,
   batch: readonly BagGroup[],
-  bags: readonly Feeds[],
+  bags: readonly StepBag[],
   { graph, state }: { readonly graph: CapturedGraph; readonly state: Feeds },
 ): Question {
-  const runs = bags.map((bag): RunRequest => {
-    const { target: _, ...feeds } = bag;
-    return { graph, feeds: { ...feeds, ...state }, fetches: { opinions: { kind: "inline" } } };
-  });
+  const runs = bags.flatMap(({ before, feeds: { target: _, ...feeds } }): RunRequest[] => [
+    ...before,
+    { graph, feeds: { ...feeds, ...state }, fetches: { opinions: { kind: "inline" } } },
+  ]);
   return {
     runs,
     output: "opinions",
@@ -60,10 +60,10 @@ export function togetherQuestion(
 }
 
 /** A bag's feeds with its tangents in place of its target. */
-export function withTangents(bag: Feeds, tangents: Float32Array<ArrayBuffer> | undefined, nLogits: number): Feeds {
+export function withTangents(bag: StepBag, tangents: Float32Array<ArrayBuffer> | undefined, nLogits: number): StepBag {
   if (tangents === undefined) return bag;
-  const { target: _, ...feeds } = bag;
+  const { target: _, ...feeds } = bag.feeds;
   const tensor = hostTensorFromFloats([tangents.length / (nLogits + 1), nLogits + 1], tangents);
   const pulls: TensorSource = { kind: "inline", tensor };
-  return { ...feeds, pulls };
+  return { ...bag, feeds: { ...feeds, pulls } };
 }

@@ -15,25 +15,39 @@ export interface PredictionWish {
 }
 
 /**
- * What a version of a model says of a stored bag: has it re-embedded when the model asks for it, then asks the stage that
- * aggregates. Tensors never pass through here.
+ * What a version of a model says of a stored bag, or of the slides of a patient together: has them re-embedded when the model asks for it,
+ * each by itself, then asks the stage that aggregates. Tensors never pass through here.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without a head; what the stages throw.
  */
 export async function predictReference(
   { aggregate, reembed }: PredictionStages,
   version: gatewayV1.Model,
-  bag: commonV1.BagReference,
+  bags: readonly [commonV1.BagReference, ...commonV1.BagReference[]],
   { includeAttention, isTransient = false }: PredictionWish,
   context: HandlerContext,
 ): Promise<Pick<gatewayV1.PredictResponse, "prediction" | "attention">> {
   assertDecides(version);
-  const original = { model: version.reference, bag };
   const isReembedded = version.reembedder !== "" && !isTransient;
-  const request = isReembedded ? await reembedded(reembed, original, context) : original;
-  if (!includeAttention) return aggregate.predict(request, { parent: context });
+  const ready: (commonV1.BagReference | undefined)[] = [];
+  for (const bag of bags) {
+    const original = { model: version.reference, bag };
+    ready.push(isReembedded ? (await reembedded(reembed, original, context)).bag : bag);
+  }
+  const [bag, ...moreBags] = ready;
+  const request = { model: version.reference, bag };
+  if (!includeAttention) {
+    const others = moreBags.flatMap((other) => other ?? []);
+    return aggregate.predict({ ...request, moreBags: others }, { parent: context });
+  }
+  if (moreBags.length > 0) throw unattended(bags.length);
   const { prediction, attention, coordinates, mapLabels } = await aggregate.attention(request, { parent: context });
   return { prediction, attention: { weights: attention, coordinates, mapLabels } };
+}
+
+function unattended(nBags: number): DomainError {
+  const message = `include_attention is true; attention is of one slide, these are ${nBags}`;
+  return new DomainError("INVALID_ARGUMENT", message, { details: { field: "include_attention" } });
 }
 
 /** A pretrained mixer is served as the re-embedder of others; by itself it says nothing of a slide. */

@@ -67,11 +67,7 @@ async function predictJoined(
   }
 }
 
-function pooledPrediction(
-  loaded: LoadedModel,
-  rule: GroupRule,
-  predictions: readonly BagPrediction[],
-): BagPrediction {
+function pooledPrediction(loaded: LoadedModel, rule: GroupRule, predictions: readonly BagPrediction[]): BagPrediction {
   const { task } = loaded.model.config;
   const { thresholds } = loaded.manifest;
   const { logits, answer } = pooledScore(task, rule, predictions);

@@ -1,11 +1,11 @@
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { bagRefFromWire, packageFromWire } from "@parfocal/stage";
-import { predictBag } from "@parfocal/training";
+import { predictPatient } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { predictionToWire } from "../wire.ts";
 
-/** `Predict`: the bag's tensors go from the store into the engine and never through here. */
+/** `Predict`: of one bag, or of the slides of a patient together. Tensors go from the store into the engine and never through here. */
 export function createPredict({ store, engine, models }: AggregateDeps) {
   return async (
     request: aggregateV1.PredictRequest,
@@ -13,8 +13,9 @@ export function createPredict({ store, engine, models }: AggregateDeps) {
   ): Promise<aggregateV1.PredictResponse> => {
     const { folder, digest } = packageFromWire(store, request.model);
     const ref = bagRefFromWire(store, request.bag);
+    const others = request.moreBags.map((bag, index) => bagRefFromWire(store, bag, `more_bags[${index}]`));
     const loaded = await models.get(folder, digest, { signal });
-    const prediction = await predictBag({ engine, store }, loaded, ref, { signal });
+    const prediction = await predictPatient({ engine, store }, loaded, [ref, ...others], signal);
     return { prediction: predictionToWire(loaded.model.config.task, prediction) };
   };
 }

@@ -48,7 +48,7 @@ export function createModelInfer({ models, aggregate, reembed, ...deps }: Deps, 
     const version = await models.get(project, model, selector, { signal });
     const answer = await withBag(deps, { project, subject, hints, signal }, ({ reference, isTransient }) => {
       const wish = { includeAttention: needsAttention(names), isTransient };
-      return predictReference({ aggregate, reembed }, version, reference, wish, context);
+      return predictReference({ aggregate, reembed }, version, [reference], wish, context);
     });
     const tensors = await tensorsOf(deps, answer, options.maxArrayBytes, signal);
     const wanted = names.flatMap((name) => tensors.find((tensor) => tensor.name === name) ?? missing(name));

@@ -5,11 +5,15 @@ import type { ModelSelector } from "../catalog/model-catalog.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { type PredictionStages, predictReference } from "../predict-reference.ts";
 import { bagReferenceFromRef } from "../wire.ts";
+import { assertDistinct, assertLength, entriesOfNamed } from "./named-bags.ts";
+
+/** Slides of a patient beside the first. */
+const MAX_MORE_BAGS = 63;
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models"> & PredictionStages;
 
 /**
- * `Predict`: resolves the model and the bag, has the bag re-embedded when the model asks for it, then asks the stage that
+ * `Predict`: resolves the model and the bag, or the bags of a patient, has the bag re-embedded when the model asks for it, then asks the stage that
  * aggregates. Tensors never pass through here.
  */
 export function createPredict({ store, bags, models, ...stages }: Deps) {
@@ -19,13 +23,18 @@ export function createPredict({ store, bags, models, ...stages }: Deps) {
     const bag = parseResourceName("bag", request.bag, "bag");
     if (bag.project !== project)
       throw new DomainError("FORBIDDEN", "the model and the bag belong to different projects");
-    const [version, entry] = await Promise.all([
+    const { includeAttention, moreBags } = request;
+    assertLength("more_bags", moreBags, 0, MAX_MORE_BAGS);
+    const others = moreBags.map((name, index) => ({ name, field: `more_bags[${index}]` }));
+    assertDistinct([{ name: request.bag, field: "bag" }, ...others]);
+    const [version, entry, more] = await Promise.all([
       models.get(project, model, selector, { signal }),
       bags.get(project, bag.bag, { signal }),
+      entriesOfNamed(bags, project, others, signal),
     ]);
-    const { includeAttention } = request;
-    const reference = bagReferenceFromRef(store, entry.ref);
-    const answer = await predictReference(stages, version, reference, { includeAttention }, context);
+    const first = bagReferenceFromRef(store, entry.ref);
+    const references = more.map(({ ref }) => bagReferenceFromRef(store, ref));
+    const answer = await predictReference(stages, version, [first, ...references], { includeAttention }, context);
     return { model: version.name, bag: request.bag, ...answer };
   };
 }

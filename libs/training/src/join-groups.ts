@@ -1,0 +1,47 @@
+import type { BagInput } from "./bag-inputs.ts";
+import type { LabelledBag } from "./job.ts";
+import { joinInputs } from "./join-inputs.ts";
+import type { TrainPlan } from "./plan.ts";
+
+/** The part of a plan that speaks of bags. */
+type PlannedBags = Pick<TrainPlan, "job" | "split" | "groups" | "inputs" | "targets">;
+
+/**
+ * The same plan with a bag for each group, which is the slides of it joined: rows, parts and groups are those of the joined bags, each of
+ * which stands where the first of its bags stood.
+ *
+ * @param name under which the tiles of a joined bag lie in the engine.
+ * @throws {DomainError} As `joinInputs`.
+ */
+export function joinGroups(
+  { job, split, groups, inputs, targets }: PlannedBags,
+  width: number,
+  name: string,
+): PlannedBags {
+  const bags: LabelledBag[] = [];
+  const joined: BagInput[] = [];
+  const kept: Float32Array<ArrayBuffer>[] = [];
+  const join = (part: keyof typeof groups): number[] =>
+    groups[part].map((group) => {
+      const [first = -1] = group;
+      bags.push(...job.bags.slice(first, first + 1));
+      joined.push(
+        joinInputs(
+          group.flatMap((row) => inputs[row] ?? []),
+          width,
+          name,
+        ),
+      );
+      kept.push(targets[first] ?? new Float32Array());
+      return bags.length - 1;
+    });
+  const rows = { train: join("train"), validation: join("validation"), test: join("test") };
+  const alone = (of: readonly number[]) => of.map((row) => [row]);
+  return {
+    job: { ...job, bags },
+    split: { ...split, ...rows },
+    groups: { train: alone(rows.train), validation: alone(rows.validation), test: alone(rows.test) },
+    inputs: joined,
+    targets: kept,
+  };
+}
