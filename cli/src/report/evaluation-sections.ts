@@ -15,10 +15,17 @@ const HEADLINES: Readonly<Record<EvaluationReport["task"]["kind"], readonly Metr
 
 /** The headline numbers with their intervals. */
 export function headlineTiles({ task, metrics }: EvaluationReport): Markup {
-  const tiles = HEADLINES[task.kind].map(
-    (name) =>
-      markup`<li><span class="name">${METRIC_LABELS[name]}</span><span class="value">${formatMetric(metrics[name]?.value)}</span><span class="interval">95 % CI ${formatInterval(metrics[name]?.interval)}</span></li>`,
-  );
+  return metricTiles(HEADLINES[task.kind], metrics);
+}
+
+/** Some metrics as tiles; those that the task or the data do not have are left out. */
+export function metricTiles(names: readonly MetricName[], metrics: MetricTable): Markup {
+  const tiles = names
+    .filter((name) => metrics[name] !== undefined)
+    .map(
+      (name) =>
+        markup`<li><span class="name">${METRIC_LABELS[name]}</span><span class="value">${formatMetric(metrics[name]?.value)}</span><span class="interval">95 % CI ${formatInterval(metrics[name]?.interval)}</span></li>`,
+    );
   return markup`<ul class="tiles">${tiles}</ul>`;
 }
 
@@ -37,7 +44,8 @@ export function figuresSection(evaluation: EvaluationReport): Markup {
   return markup`<section><h2>Discrimination and calibration</h2><div class="grid">${figure(renderRocChart(curves), `ROC curve. The dashed diagonal is chance${thresholds.length > 0 ? "; a dot marks the decision threshold" : ""}.`)}${figure(renderPrChart(curves), "Precision-recall curve, in steps. A dashed line is a prevalence, which is what chance gives.")}${figure(renderCalibrationChart(calibration, confidence), "Calibration. On the diagonal, predicted probabilities come true; dots grow with the cases they stand for, bars count them.")}${confusion !== null && confusionFigure(confusion, task.classes)}</div></section>`;
 }
 
-function metricTable(metrics: MetricTable): Markup {
+/** Metrics with their intervals and how these were made. */
+export function metricTable(metrics: MetricTable): Markup {
   const rows = (Object.keys(metrics) as MetricName[]).map((name) => {
     const estimate = metrics[name];
     const method = estimate?.interval ? INTERVAL_LABELS[estimate.interval.method] : NOTHING;

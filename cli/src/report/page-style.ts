@@ -26,6 +26,7 @@ thead th{border-bottom:1px solid var(--faint);font-weight:600;white-space:nowrap
 td.number,th.number{text-align:right;white-space:nowrap}
 td.number+td:not(.number),th.number+th:not(.number){padding-left:20px}
 tbody th{font-weight:400}
+.strong th,.strong td{font-weight:600;border-top:1px solid var(--faint)}.strong .note{font-weight:400}
 .text{overflow-wrap:anywhere}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:32px 40px;align-items:start}
 figure{margin:0}

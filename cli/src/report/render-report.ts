@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { colourOf } from "./colormap.ts";
-import { figuresSection, headlineTiles, metricsSection } from "./evaluation-sections.ts";
+import { figuresSection, headlineTiles, metricsSection, metricTiles } from "./evaluation-sections.ts";
+import { foldsSection } from "./folds-section.ts";
 import { formatCount, formatMetric, formatPlural, NOTHING } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
+import { numbersSection, survivalSection } from "./outcome-sections.ts";
 import { PAGE_SCRIPT } from "./page-script.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import type {
@@ -29,11 +31,14 @@ export function renderReport(data: ReportData): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${scriptDigest()}'">
 <title>${data.title}</title><style>${trusted(PAGE_STYLE)}</style></head><body>
-<header><h1>${data.title}</h1><p class="lede">${data.summary}</p>${evaluation && headlineTiles(evaluation)}</header>
+<header><h1>${data.title}</h1><p class="lede">${data.summary}</p>${headline(data)}</header>
 <main>
 ${dataSection(data.data)}
 ${evaluation && metricsSection(evaluation, data.evaluatedOn ?? "the labelled cases")}
 ${evaluation && figuresSection(evaluation)}
+${data.survival && survivalSection(data.survival, data.evaluatedOn ?? "the labelled cases")}
+${data.numbers && numbersSection(data.numbers, data.evaluatedOn ?? "the labelled cases")}
+${data.folds && foldsSection(data.folds)}
 ${trainingSection(data.training)}
 ${heatmapsSection(data.heatmaps)}
 ${predictionsSection(data.predictions)}
@@ -44,6 +49,13 @@ ${modelSection(data.model)}
 </body></html>
 `;
   return page.text;
+}
+
+function headline({ evaluation, survival, numbers }: ReportData): Markup | null {
+  if (evaluation !== undefined) return headlineTiles(evaluation);
+  if (survival !== undefined) return metricTiles(["cIndex", "unoCIndex", "integratedBrier"], survival.report.metrics);
+  const [first] = numbers?.report.targets ?? [];
+  return first === undefined ? null : metricTiles(["r2", "mae", "rmse", "spearman"], first.metrics);
 }
 
 function dataSection({ facts, classes, parts }: DataSummary): Markup {

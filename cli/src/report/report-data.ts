@@ -1,4 +1,5 @@
-import type { EvaluationReport } from "@parfocal/metrics";
+import type { EvaluationReport, RegressionReport, SurvivalReport } from "@parfocal/metrics";
+import type { SurvivalGroup } from "./survival-chart.ts";
 
 /** A name and a value of the report's lists. Both are shown as text. */
 export interface Fact {
@@ -18,6 +19,12 @@ export interface ReportData {
   readonly data: DataSummary;
   /** Absent when no evaluated case had a label. */
   readonly evaluation?: EvaluationReport;
+  /** Regression, in place of `evaluation`. */
+  readonly numbers?: NumbersFigure;
+  /** Survival, in place of `evaluation`. */
+  readonly survival?: SurvivalFigure;
+  /** Cross-validation: what each fold gave on the slides that it had not seen. */
+  readonly folds?: FoldTable;
   /** Whose predictions were evaluated ("40 held-out test slides"). */
   readonly evaluatedOn?: string;
   /** One run, or one per fold. */
@@ -25,6 +32,47 @@ export interface ReportData {
   readonly predictions: readonly PredictionRow[];
   readonly heatmaps: readonly HeatmapFigure[];
   readonly model: ModelCard;
+}
+
+/** How well numbers are predicted. */
+export interface NumbersFigure {
+  readonly report: RegressionReport;
+  /** By the number: true and predicted, of the cases that know it. */
+  readonly points: Readonly<Record<string, readonly (readonly [truth: number, predicted: number])[]>>;
+}
+
+/** How well risks are predicted. */
+export interface SurvivalFigure {
+  readonly report: SurvivalReport;
+  /** Cases by their risk, the lowest first. */
+  readonly groups: readonly SurvivalGroup[];
+  /** Of the log-rank test between the groups; null where there is none to test. */
+  readonly pValue: number | null;
+  /** Where the groups were cut, as the end of the sentence "Risks were cut at …". */
+  readonly cut: string;
+}
+
+/** A row per fold, and what they come to. */
+export interface FoldTable {
+  /** Names of the figures, as they are shown. */
+  readonly figures: readonly string[];
+  readonly rows: readonly FoldRow[];
+  /** Of all folds: figures of the pooled predictions, one row per repeat. */
+  readonly pooled: readonly FoldRow[];
+}
+
+/** Figures of a fold, or of all folds of a repeat. */
+export interface FoldRow {
+  readonly name: string;
+  readonly nTrain?: number;
+  readonly nValidation?: number;
+  readonly nTest: number;
+  /** In the order of the table's figures; null where there is none. */
+  readonly figures: readonly ({
+    readonly value: number | null;
+    readonly low?: number;
+    readonly high?: number;
+  } | null)[];
 }
 
 /** What went in. */
