@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createBagsCommand } from "./commands/bags.ts";
+import { createBatchCommand } from "./commands/batch.ts";
 import { createCompareCommand } from "./commands/compare.ts";
 import { createDemoCommand } from "./commands/demo.ts";
 import { createDoctorCommand } from "./commands/doctor.ts";
@@ -57,6 +58,7 @@ ${EXIT_CODES_HELP}`,
     createExperimentCommand(),
     createPresetsCommand(),
     createPredictCommand(),
+    createBatchCommand(),
     createCompareCommand(),
     createModelsCommand(),
     createBagsCommand(),

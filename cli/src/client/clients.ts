@@ -38,13 +38,14 @@ const trainingCalls = (channel: Channel, { bearerToken }: Caller) =>
     bearerToken,
     defaultTimeoutMs: TIMEOUT_MS,
     // Every request has a request id.
-    idempotentMethods: ["Train", "Pretrain"],
+    idempotentMethods: ["Train", "Pretrain", "CrossValidate"],
   }).calls;
 const predictionCalls = (channel: Channel, { bearerToken }: Caller) =>
   createStageClient(gatewayV1.PredictionServiceDefinition, channel, {
     bearerToken,
     defaultTimeoutMs: TIMEOUT_MS,
-    idempotentMethods: ["Predict"],
+    // Every request of a batch has a request id.
+    idempotentMethods: ["Predict", "BatchPredict"],
   }).calls;
 const operationCalls = (channel: Channel, { bearerToken }: Caller) =>
   createStageClient(googleLongrunning.OperationsDefinition, channel, {

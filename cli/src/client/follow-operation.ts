@@ -113,12 +113,13 @@ function levelsOf(counters: Counters): string[] {
   return levels.length === 0 ? [] : [`levels ${levels.map((key) => (counters[key] ?? 0).toFixed(3)).join(" ")}`];
 }
 
-/** How fast a pretraining is, and how many items of a build were refused. */
-function countsOf({ regions_per_s: rate, loader_wait: wait, done, total, refused }: Counters): string[] {
+/** How fast a pretraining is, and how many items of a build were refused or of a batch failed. */
+function countsOf({ regions_per_s: rate, loader_wait: wait, done, total, refused, failed }: Counters): string[] {
   return [
     ...(rate === undefined ? [] : [`${rate.toFixed(1)} regions/s`]),
     ...(wait === undefined ? [] : [`waiting ${Math.round(100 * wait)} %`]),
     ...(total === undefined ? [] : [`${done ?? 0} of ${total}`]),
     ...(refused ? [`${refused} refused`] : []),
+    ...(failed ? [`${failed} failed`] : []),
   ];
 }

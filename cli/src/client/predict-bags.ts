@@ -18,6 +18,8 @@ export interface PredictOptions {
   readonly model: string;
   readonly includeAttention: boolean;
   readonly signal: AbortSignal;
+  /** Names of further bags that are decided together with a bag; absent: none. */
+  readonly moreBagsOf?: (bag: gatewayV1.Bag) => readonly string[];
   /** Told of each bag as it is done. Its failure counts as the bag's. */
   readonly onBag?: (outcome: BagOutcome, nDone: number) => Promise<void> | void;
 }
@@ -39,10 +41,11 @@ export function predictBags(
 async function predictOne(
   { prediction }: GatewayClients,
   bag: gatewayV1.Bag,
-  { model, includeAttention, signal }: PredictOptions,
+  { model, includeAttention, signal, moreBagsOf }: PredictOptions,
 ): Promise<BagOutcome> {
   try {
-    const response = await prediction.predict({ model, bag: bag.name, includeAttention }, { signal });
+    const moreBags = [...(moreBagsOf?.(bag) ?? [])];
+    const response = await prediction.predict({ model, bag: bag.name, includeAttention, moreBags }, { signal });
     return { kind: "prediction", bag, response };
   } catch (error) {
     const { code, message } = describeError(error);
