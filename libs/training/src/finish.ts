@@ -78,10 +78,11 @@ export async function finishTraining(
 }
 
 /** The groups of a part as places among its rows; null without a rule for groups. */
-function localGroups({ split, groups, spec }: TrainPlan, part: "validation" | "test"): ReportGroups | null {
+function localGroups({ split, groups, spec, inputs }: TrainPlan, part: "validation" | "test"): ReportGroups | null {
   if (spec.groups === undefined) return null;
   const places = new Map(split[part].map((row, place) => [row, place]));
-  return { rule: spec.groups, groups: groups[part].map((group) => group.map((row) => places.get(row) ?? -1)) };
+  const nBags = split[part].reduce((sum, row) => sum + (inputs[row]?.members?.length ?? 1), 0);
+  return { rule: spec.groups, nBags, groups: groups[part].map((group) => group.map((row) => places.get(row) ?? -1)) };
 }
 
 async function scoreRows(

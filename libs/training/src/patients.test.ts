@@ -84,7 +84,13 @@ describe("slides that are joined", () => {
     const one = await predictBag(world, loaded, whole[0]?.bag as BagRef);
     expect(together.answer).toEqual(one.answer);
     expect(together.decision).toEqual(one.decision);
-    expect((await trained(slides, { groups: { kind: "joined" }, epochs: 1 })).test?.nCases).toBe(model.test?.nCases);
+    const patients = new Set(alike.testPredictions.map(({ index }) => whole[index]?.patient));
+    const tested = slides.filter((bag): bag is LabelledBag & { patient: string } => patients.has(bag.patient));
+    expect(model.test?.groups).toEqual({ nBags: tested.length });
+    const evaluated = await evaluateModel({ ...world, nowMs: () => 0 }, loaded, tested, SIGNAL);
+    expect(evaluated.scores).toHaveLength(tested.length);
+    expect(evaluated.report).toMatchObject({ nCases: patients.size, groups: { nBags: tested.length } });
+    expect(evaluated.report.metrics.quadraticKappa?.value).toBe(model.test?.metrics.quadraticKappa?.value);
     expect(together.answer).not.toEqual((await predictBag(world, loaded, FIRST()[0] as BagRef)).answer);
   });
 

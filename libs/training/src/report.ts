@@ -42,6 +42,8 @@ export interface ReportOptions {
 export interface ReportGroups {
   readonly groups: readonly BagGroup[];
   readonly rule: GroupRule;
+  /** How many bags there are, where cases are joined ones; absent: as many as cases. */
+  readonly nBags?: number;
 }
 
 /**
@@ -58,7 +60,7 @@ export function reportOnGroups(
   const report = reportOn(task, speakers, options);
   if (groups === null) return report;
   const ofMeans = groups.rule.kind === "min-loss" ? { ofMeans: reportOn(task, means, options) } : {};
-  return { ...report, groups: { nBags: cases.length, ...ofMeans } };
+  return { ...report, groups: { nBags: groups.nBags ?? cases.length, ...ofMeans } };
 }
 
 /** Groups as cases: decided by their rule, and under `min-loss` by the mean of their bags as well. */

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
-import { assertGroupsFit, groupBags } from "../bag-groups.ts";
+import { assertGroupsFit, type BagGroup, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
 import type { PartReport } from "../job.ts";
+import { joinInputs } from "../join-inputs.ts";
 import { assertLabel, type Label } from "../label.ts";
 import { groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
@@ -9,7 +11,7 @@ import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { groupRuleOf } from "../train-spec.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
-import { createScorer, readServingInput } from "./serving-input.ts";
+import { createScorer, readServingInput, type ServingInput } from "./serving-input.ts";
 
 /** What {@link evaluateModel} runs on. */
 export interface EvaluateDeps extends PredictDeps {
@@ -58,11 +60,46 @@ export async function evaluateModel(
   signal: AbortSignal,
 ): Promise<ModelEvaluation> {
   decidingGraph(loaded);
-  const { task } = loaded.model.config;
+  const { task, dIn } = loaded.model.config;
   for (const { label } of bags) assertLabel(task, label);
   const groups = groupsOf(loaded, bags);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
+  const scores = await scoreInputs(deps, loaded, inputs, signal);
+  const alone = bags.map((_, place) => [place]);
+  const members = groups?.groups ?? alone;
+  const isJoined = groups?.rule.kind === "joined";
+  const joined = await withScratch(deps, (name) => {
+    const whole = (group: BagGroup) =>
+      joinInputs(
+        group.flatMap((place) => inputs[place] ?? []),
+        dIn,
+        name,
+      );
+    const wholes = isJoined ? members.map((group) => ({ ...whole(group), isReembedded: false })) : [];
+    return scoreInputs(deps, loaded, wholes, signal);
+  });
+  const cases = (isJoined ? members : alone).flatMap(([place = -1], i): ScoredCase[] => {
+    const [bag, score] = [bags[place], (isJoined ? joined : scores)[i]];
+    return bag === undefined || score === undefined ? [] : [{ patient: bag.patient, label: bag.label, ...score }];
+  });
+  const { thresholds } = loaded.manifest;
+  const grouped = isJoined ? { ...groups, groups: cases.map((_, i) => [i]), nBags: bags.length } : groups;
+  const counted = groupCases(task, cases, grouped).speakers.map(({ logits, answer }, i) => {
+    return { bags: members[i] ?? [], logits, answer };
+  });
+  const report = reportOnGroups(task, cases, grouped, { thresholds, seed: BOOTSTRAP_SEED });
+  return { report, scores, cases: counted };
+}
+
+/** Scores of inputs, in their order. */
+async function scoreInputs(
+  deps: EvaluateDeps,
+  loaded: LoadedModel,
+  inputs: readonly ServingInput[],
+  signal: AbortSignal,
+): Promise<BagScore[]> {
+  const { task } = loaded.model.config;
   const scorer = await createScorer(loaded, inputs, { signal });
   const runs = inputs.map((input) => scorer.runs(input, scoreFetches(task)));
   const scores: BagScore[] = [];
@@ -73,17 +110,17 @@ export async function evaluateModel(
   } finally {
     await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
   }
-  const cases = bags.flatMap(({ label, patient }, i): ScoredCase[] => {
-    const score = scores[i];
-    return score === undefined ? [] : [{ patient, label, ...score }];
-  });
-  const { thresholds } = loaded.manifest;
-  const members = groups?.groups ?? bags.map((_, place) => [place]);
-  const counted = groupCases(task, cases, groups).speakers.map(({ logits, answer }, i) => {
-    return { bags: members[i] ?? [], logits, answer };
-  });
-  const report = reportOnGroups(task, cases, groups, { thresholds, seed: BOOTSTRAP_SEED });
-  return { report, scores, cases: counted };
+  return scores;
+}
+
+/** Does something with a name of its own in the engine, and forgets what lies there. */
+async function withScratch<T>({ engine }: EvaluateDeps, work: (name: string) => Promise<T>): Promise<T> {
+  const name = `evaluate/${randomUUID()}`;
+  try {
+    return await work(name);
+  } finally {
+    await engine.dropResident(name).catch(() => undefined);
+  }
 }
 
 /** Groups as the model was trained on them. @throws {DomainError} `INVALID_ARGUMENT` for a group of two labels. */
