@@ -68,7 +68,8 @@ export function createBatchPredictWorkflow(deps: BatchDeps): Workflow<Json, Json
       const counts = await context.step(`shard-${shard}`, work, { maxAttempts: MAX_STAGE_ATTEMPTS });
       run.tally.set(shard, counts);
     });
-    return context.step("publish", (step) => publish(deps, context, { run, request }, step));
+    const write = (step: StepContext) => publish(deps, context, { run, request }, step);
+    return context.step("publish", write, { maxAttempts: MAX_STAGE_ATTEMPTS });
   };
 }
 
@@ -127,9 +128,10 @@ async function runShard(
     run.tally.set(shard, counts);
     report({ phase: "scoring", ...run.tally.progress() });
   };
+  const onEngineMs = (ms: number) => run.tally.addEngineMs(ms);
+  const scoring = { stages: deps, gates, signal, onEngineMs };
   const found = await readShard(store, key, { signal });
-  const outcomes =
-    found ?? (await scoreShard(deps, { stages: deps, gates, signal }, { plan: made, project, shard, onProgress }));
+  const outcomes = found ?? (await scoreShard(deps, scoring, { plan: made, project, shard, onProgress }));
   if (found === undefined) await writeShard(store, key, outcomes, { signal });
   const counts = countOutcomes(outcomes);
   onProgress(counts);

@@ -6,7 +6,7 @@ import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/wor
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
-import { enterModel } from "./train.ts";
+import { enterModel, MAX_STAGE_ATTEMPTS } from "./train.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "models" | "aggregate">;
 
@@ -24,9 +24,8 @@ export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workf
     const made = await context.step("import", (step) => importOnStage(deps, context, request, copy, step));
     const { published, task } = aggregateV1.ImportModelResponse.fromJSON(made);
     if (published === undefined) throw new DomainError("INTERNAL", "the stage answered without a package");
-    const entered = await context.step("publish", () =>
-      enterModel(deps, context, { modelId: request.modelId, task }, published),
-    );
+    const enter = () => enterModel(deps, context, { modelId: request.modelId, task }, published);
+    const entered = await context.step("publish", enter, { maxAttempts: MAX_STAGE_ATTEMPTS });
     await context.step("tidy", async ({ signal }) => {
       await deps.store.delete(keys.checkpointCopy(context.project, context.operationId), { signal });
       if (request.upload !== "") await deps.store.delete(uploadKey(request), { signal });

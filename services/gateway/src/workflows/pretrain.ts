@@ -26,11 +26,12 @@ export function createPretrainWorkflow(deps: Deps): Workflow<Json, Json> {
     const published = await context.step("pretrain", (step) => pretrainOnStage(deps, context, request, step), {
       maxAttempts: MAX_STAGE_ATTEMPTS,
     });
-    return context.step("publish", () => {
+    const enter = () => {
       const { model, history, ...same } = pretrainV1.PublishedMixer.fromJSON(published);
       const known = { ...same, reference: model, reembedder: REEMBEDDER, pretraining: history };
       return enterEntry(deps, context, request.modelId, known);
-    });
+    };
+    return context.step("publish", enter, { maxAttempts: MAX_STAGE_ATTEMPTS });
   };
 }
 

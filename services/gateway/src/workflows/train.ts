@@ -14,7 +14,7 @@ type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
 const CONCURRENT_READS = 32;
 
 /**
- * Tries of a step that follows a stage for long. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
+ * Tries of a step that follows a stage for long, and of one that enters into the catalog what took long. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
  * minutes); what the stage does goes on from its last checkpoint.
  */
 export const MAX_STAGE_ATTEMPTS = 10;
@@ -32,14 +32,10 @@ export function createTrainWorkflow(deps: Deps): Workflow<Json, Json> {
     const published = await context.step("train", (step) => trainOnStage(deps, context, request, start, step), {
       maxAttempts: MAX_STAGE_ATTEMPTS,
     });
-    return context.step("publish", () =>
-      enterModel(
-        deps,
-        context,
-        { modelId: request.modelId, task: request.spec?.task },
-        aggregateV1.PublishedEvent.fromJSON(published),
-      ),
-    );
+    const { modelId, spec } = request;
+    const enter = () =>
+      enterModel(deps, context, { modelId, task: spec?.task }, aggregateV1.PublishedEvent.fromJSON(published));
+    return context.step("publish", enter, { maxAttempts: MAX_STAGE_ATTEMPTS });
   };
 }
 
