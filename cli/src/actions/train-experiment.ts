@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { EvaluationReport } from "@parfocal/metrics";
+import { commonV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { labelledBag } from "../client/labelled-bags.ts";
-import { assignParts } from "../cohort/assign-parts.ts";
-import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
+import { assignParts, type PartName } from "../cohort/assign-parts.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { loadExperiment } from "../experiment/load-experiment.ts";
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
@@ -14,6 +13,14 @@ import { type ResultFiles, writeResolved, writeResults } from "../experiment/wri
 import { showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
+import {
+  figuresOf,
+  figureTables,
+  type MeasuredOutcome,
+  measureScored,
+  medianRisk,
+  type RiskCut,
+} from "../run-report/measure-scored.ts";
 import { type FinishedRun, runReport } from "../run-report/run-report.ts";
 import { announce, modelOf } from "./train.ts";
 
@@ -74,57 +81,81 @@ async function trainSeed(
   // What the gateway tells of the model later, the history included, not what the training answered.
   const { name } = modelOf(done);
   const model = (await clients.models.getModel({ name }, { signal })).model ?? modelOf(done);
-  const heldOut = rows.filter(({ part }) => part === "test");
-  const scored = heldOut.length === 0 ? [] : await scoreRows(clients, model, heldOut, { output, signal });
-  const evaluation = evaluationOf(context, prepared, scored, seed);
+  const score = async (wanted: PartName) => {
+    const some = rows.filter(({ part }) => part === wanted);
+    const options = { output, signal, ...(spec.groups && { groups: spec.groups }) };
+    return some.length === 0 ? [] : scoreRows(clients, model, some, options);
+  };
+  const scored = await score("test");
+  const cut = await riskCutOf(prepared, score);
+  const outcome = outcomeOf(context, prepared, scored, { seed, ...(cut && { cut }) });
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  return { prepared, seed, rows, model, scored, generatedAt, ...(evaluation && { evaluation }) };
+  return { prepared, seed, rows, model, scored, generatedAt, outcome };
 }
 
 /** What can be measured on held-out slides; that nothing can is told and ends nothing. */
-function evaluationOf(
+function outcomeOf(
   { output }: CommandContext,
   { task }: PreparedExperiment,
   scored: readonly ScoredRow[],
-  seed: bigint,
-): EvaluationReport | undefined {
-  if (scored.length === 0) return undefined;
-  const cases = scored.map(({ assigned, prediction }) => ({
+  options: Parameters<typeof measureScored>[2],
+): MeasuredOutcome {
+  if (scored.length === 0) return {};
+  const cases = scored.map(({ assigned, prediction, row }) => ({
     patient: assigned.patient,
     truth: assigned.row,
+    row,
     ...(prediction === undefined ? {} : { prediction }),
   }));
   try {
-    return evaluatePredictions(task, cases, seed);
+    return measureScored(task, cases, options);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     output.note(`no metrics: ${describeError(error).message}`);
-    return undefined;
+    return {};
   }
 }
 
+/** Where risks are cut into groups: by slides that did not train and are not shown. */
+async function riskCutOf(
+  { task }: PreparedExperiment,
+  score: (part: PartName) => Promise<readonly ScoredRow[]>,
+): Promise<RiskCut | undefined> {
+  const { KIND_COX, KIND_SURVIVAL } = commonV1.Task_Kind;
+  if (task.kind !== KIND_COX && task.kind !== KIND_SURVIVAL) return undefined;
+  const value = medianRisk((await score("validation")).map(({ row }) => row));
+  return value === undefined ? undefined : { value, name: "the median risk of the validation slides" };
+}
+
 function writeRun(folder: string, run: FinishedRun): Promise<ResultFiles> {
-  const { prepared, model, seed, evaluation, scored } = run;
+  const { prepared, model, seed, outcome, scored } = run;
   const { configSha256, dataSha256 } = prepared;
   return writeResults(folder, {
     report: runReport(run),
     predictions: scored.map(({ row }) => row),
-    metrics: { model: model.name, seed, configSha256, dataSha256, ...(evaluation ?? { metrics: {} }) },
+    metrics: { model: model.name, seed, configSha256, dataSha256, ...measuredJson(outcome) },
   });
 }
 
+/** Everything that was measured, in one place whatever the task. */
+function measuredJson({ evaluation, numbers, survival }: MeasuredOutcome): object {
+  if (survival === undefined) return evaluation ?? numbers?.report ?? { metrics: {} };
+  const { report, groups, pValue, cut } = survival;
+  return { ...report, groups, logRankP: pValue, cut };
+}
+
 function showRun({ output }: CommandContext, run: FinishedRun, files: ResultFiles): void {
-  const { model, seed, evaluation, scored, rows } = run;
+  const { model, seed, outcome, scored, rows } = run;
   output.record({
     model: model.name,
     seed,
     slides: rows.length,
     heldOut: scored.length,
-    metrics: evaluation?.metrics ?? null,
+    metrics: figuresOf(outcome),
     config: run.prepared.configSha256,
     files,
   });
-  if (evaluation !== undefined) showReportMetrics(output, evaluation);
+  for (const figures of figureTables(outcome)) showReportMetrics(output, figures, figures.name);
   output.line();
   output.line(`seed ${seed}, ${plural(scored.length, "held-out slide")}`);
   output.line(`model        ${model.name}`);

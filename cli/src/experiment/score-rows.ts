@@ -6,32 +6,66 @@ import { predictionRowOf, viewPrediction } from "../cohort/prediction-view.ts";
 import type { Output } from "../output/output.ts";
 import type { PredictionRow } from "../report/index.ts";
 
-/** A labelled bag with what a model that did not learn from it says. */
+/** A labelled bag, or several that are decided together, with what a model that did not learn from it says. */
 export interface ScoredRow {
+  /** Of several bags the first. */
   readonly assigned: AssignedRow;
   readonly row: PredictionRow;
   /** Absent when the prediction failed. */
   readonly prediction?: commonV1.Prediction;
 }
 
+/** What {@link scoreRows} works with. */
+export interface ScoreOptions {
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** How slides that have a label together are decided; absent: each by itself. */
+  readonly groups?: commonV1.GroupRule;
+}
+
+const { KIND_JOINED, KIND_MAX, KIND_MEAN } = commonV1.GroupRule_Kind;
+/** Rules by which a model decides a group, not each slide. */
+const TOGETHER: ReadonlySet<commonV1.GroupRule_Kind> = new Set([KIND_JOINED, KIND_MAX, KIND_MEAN]);
+
 /** Predicts labelled bags; one that fails does not stop the others. */
 export async function scoreRows(
   clients: GatewayClients,
   model: gatewayV1.Model,
   rows: readonly AssignedRow[],
-  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
+  { output, signal, groups }: ScoreOptions,
 ): Promise<ScoredRow[]> {
+  const isTogether = groups !== undefined && TOGETHER.has(groups.kind);
+  const units = isTogether ? [...Map.groupBy(rows, groupOf).values()] : rows.map((row) => [row]);
+  const others = new Map(units.map(([first, ...more]) => [first?.bag.name, more.map(({ bag }) => bag.name)]));
   const progress = output.progress("predicting");
   const onBag = (_: BagOutcome, nDone: number) =>
-    progress.update({ fraction: nDone / rows.length, text: `${nDone} of ${rows.length}` });
-  const bags = rows.map(({ bag }) => bag);
-  const options = { model: model.name, includeAttention: false, signal, onBag };
-  const outcomes = await predictBags(clients, bags, options);
+    progress.update({ fraction: nDone / units.length, text: `${nDone} of ${units.length}` });
+  const bags = units.flatMap(([first]) => (first === undefined ? [] : [first.bag]));
+  const moreBagsOf = ({ name }: gatewayV1.Bag) => others.get(name) ?? [];
+  const outcomes = await predictBags(clients, bags, {
+    model: model.name,
+    includeAttention: false,
+    signal,
+    onBag,
+    moreBagsOf,
+  });
   progress.end();
-  return rows.map((assigned, i) => scoredRow(model, assigned, outcomes[i]));
+  return units.flatMap((unit, i) =>
+    unit[0] === undefined ? [] : [scoredRow(model, unit[0], unit.length, outcomes[i])],
+  );
 }
 
-function scoredRow(model: gatewayV1.Model, assigned: AssignedRow, outcome: BagOutcome | undefined): ScoredRow {
+/** Whose label it is: the group's, else the patient's. */
+function groupOf({ row, patient }: AssignedRow): string {
+  return JSON.stringify([patient, row.group ?? null]);
+}
+
+function scoredRow(
+  model: gatewayV1.Model,
+  assigned: AssignedRow,
+  nBags: number,
+  outcome: BagOutcome | undefined,
+): ScoredRow {
   const prediction = outcome?.kind === "prediction" ? outcome.response.prediction : undefined;
   const isMultilabel = model.task?.kind === commonV1.Task_Kind.KIND_MULTILABEL;
   const failure = outcome?.kind === "error" ? outcome : { code: "INTERNAL", message: "no prediction came" };
@@ -39,9 +73,10 @@ function scoredRow(model: gatewayV1.Model, assigned: AssignedRow, outcome: BagOu
     prediction === undefined
       ? ({ ...failure, kind: "error" } as const)
       : ({ kind: "prediction", view: viewPrediction(prediction, isMultilabel) } as const);
+  const row = predictionRowOf(assigned.bag, model.name, shown, assigned.row);
   return {
     assigned,
-    row: predictionRowOf(assigned.bag, model.name, shown, assigned.row),
+    row: nBags === 1 ? row : { ...row, slide: `${row.slide} and ${nBags - 1} more` },
     ...(prediction === undefined ? {} : { prediction }),
   };
 }

@@ -9,10 +9,14 @@ export { renderReport } from "./render-report.ts";
 export type {
   DataSummary,
   Fact,
+  FoldRow,
+  FoldTable,
   HeatmapFigure,
   ModelCard,
+  NumbersFigure,
   PredictionRow,
   ReportData,
+  SurvivalFigure,
   TrainingRun,
 } from "./report-data.ts";
 export { extremeTilesTable, type ScoreMap, tileScoresTable } from "./tile-scores.ts";

@@ -1,4 +1,3 @@
-import type { EvaluationReport } from "@parfocal/metrics";
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { AssignedRow } from "../cohort/assign-parts.ts";
 import type { PreparedExperiment } from "../experiment/prepare-experiment.ts";
@@ -6,6 +5,7 @@ import type { ScoredRow } from "../experiment/score-rows.ts";
 import { formatPlural, type ReportData } from "../report/index.ts";
 import { dataSummary } from "./data-summary.ts";
 import { experimentCard } from "./experiment-card.ts";
+import type { MeasuredOutcome } from "./measure-scored.ts";
 import { trainingRun } from "./training-run.ts";
 
 /** One training of an experiment with everything that came of it. */
@@ -17,15 +17,15 @@ export interface FinishedRun {
   readonly model: gatewayV1.Model;
   /** The held-out slides. */
   readonly scored: readonly ScoredRow[];
-  /** Absent when nothing could be measured. */
-  readonly evaluation?: EvaluationReport;
+  /** Empty when nothing could be measured. */
+  readonly outcome: MeasuredOutcome;
   /** As the reader should see it. */
   readonly generatedAt: string;
 }
 
 /** The report of a training. */
 export function runReport(run: FinishedRun): ReportData {
-  const { prepared, rows, model, scored, evaluation, seed, generatedAt } = run;
+  const { prepared, rows, model, scored, outcome, seed, generatedAt } = run;
   const { experiment, task } = prepared;
   const nHeldOut = formatPlural(scored.length, "held-out slide");
   const example = scored.find(({ prediction }) => prediction !== undefined)?.prediction;
@@ -34,7 +34,8 @@ export function runReport(run: FinishedRun): ReportData {
     summary: `Trained on ${formatPlural(countOf(rows, "train"), "slide")} and shown ${nHeldOut} once, at the end. No patient is in two parts.`,
     generatedAt,
     data: dataSummary(rows, task, [{ name: "Split", value: splitOf(rows, seed) }]),
-    ...(evaluation === undefined ? {} : { evaluation, evaluatedOn: nHeldOut }),
+    ...outcome,
+    evaluatedOn: nHeldOut,
     training: [trainingRun(model, { isBest: experiment.sections.recipe?.selection !== "last" })],
     predictions: scored.map(({ row }) => row),
     heatmaps: [],

@@ -1,0 +1,122 @@
+import {
+  censoringCurve,
+  createRng,
+  evaluateRegression,
+  evaluateSurvival,
+  kaplanMeier,
+  logRankTest,
+  type MetricTable,
+  quantileSorted,
+  riskGroups,
+} from "@parfocal/metrics";
+import { commonV1 } from "@parfocal/protocol";
+import { type EvaluatedSlide, evaluatePredictions } from "../cohort/evaluate-predictions.ts";
+import type { MeasuredFigures } from "../cohort/measure-predictions.ts";
+import type { NumbersFigure, PredictionRow, ReportData, SurvivalFigure } from "../report/index.ts";
+
+/** A case with its truth and what was said of it, of any task. */
+export interface MeasuredCase extends EvaluatedSlide {
+  readonly row: PredictionRow;
+}
+
+/** The figures of a report, by the kind of task; none where nothing could be measured. */
+export type MeasuredOutcome = Pick<ReportData, "evaluation" | "numbers" | "survival">;
+
+/** Where risks are cut into two groups. */
+export interface RiskCut {
+  readonly value: number;
+  /** As the end of the sentence "Risks were cut at …". */
+  readonly name: string;
+}
+
+/**
+ * How good predictions are, whatever the task, with all that a report draws. Cases without a truth or a prediction are left out.
+ *
+ * @param cut For survival; absent: the median of these cases.
+ * @throws {UsageError} for a label that is none of the model's. @throws {DomainError} as the evaluations of `@parfocal/metrics`.
+ */
+export function measureScored(
+  task: commonV1.Task,
+  cases: readonly MeasuredCase[],
+  { seed, cut }: { readonly seed: bigint; readonly cut?: RiskCut },
+): MeasuredOutcome {
+  const { KIND_COX, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
+  if (task.kind === KIND_REGRESSION) return { numbers: numbersOf(task.classes, cases, seed) };
+  if (task.kind === KIND_SURVIVAL || task.kind === KIND_COX) return { survival: survivalOf(cases, seed, cut) };
+  return { evaluation: evaluatePredictions(task, cases, seed) };
+}
+
+/** The median risk of some cases; undefined without any. */
+export function medianRisk(rows: readonly PredictionRow[]): number | undefined {
+  const risks = rows.flatMap(({ risk }) => risk ?? []).sort((a, b) => a - b);
+  return risks.length === 0 ? undefined : quantileSorted(Float64Array.from(risks), 0.5);
+}
+
+/** All figures of an outcome by name; of several numbers by `<name>.<figure>`. */
+export function figuresOf({
+  evaluation,
+  numbers,
+  survival,
+}: MeasuredOutcome): MetricTable | Record<string, MetricTable> {
+  if (numbers !== undefined)
+    return Object.fromEntries(numbers.report.targets.map(({ name, metrics }) => [name, metrics]));
+  return evaluation?.metrics ?? survival?.report.metrics ?? {};
+}
+
+/** The figures of an outcome as tables, one for each number. */
+export function figureTables({ evaluation, numbers, survival }: MeasuredOutcome): MeasuredFigures[] {
+  const { targets = [], nPatients = 0 } = numbers?.report ?? {};
+  const whole = evaluation ?? survival?.report;
+  return [
+    ...(whole === undefined ? [] : [whole]),
+    ...targets.map(({ name, nCases, metrics }) => ({ name, nCases, nPatients, metrics })),
+  ];
+}
+
+function numbersOf(names: readonly string[], cases: readonly MeasuredCase[], seed: bigint): NumbersFigure {
+  const known = cases.filter(({ row }) => row.values !== undefined && row.trueValues !== undefined);
+  const report = evaluateRegression(
+    {
+      names,
+      patients: known.map(({ patient }) => patient),
+      targets: known.map(({ row }) => names.map((name) => row.trueValues?.[name] ?? null)),
+      predicted: known.map(({ row }) => names.map((name) => row.values?.[name] ?? Number.NaN)),
+    },
+    { rng: createRng(seed).fork("evaluation") },
+  );
+  const pointsOf = (name: string) =>
+    known.flatMap(({ row: { values, trueValues } }) => {
+      const [truth, predicted] = [trueValues?.[name], values?.[name]];
+      return truth === undefined || predicted === undefined ? [] : [[truth, predicted] as const];
+    });
+  return { report, points: Object.fromEntries(names.map((name) => [name, pointsOf(name)])) };
+}
+
+function survivalOf(cases: readonly MeasuredCase[], seed: bigint, given: RiskCut | undefined): SurvivalFigure {
+  const known = cases.flatMap(({ patient, row: { risk, outcome } }) =>
+    risk === undefined || outcome === undefined ? [] : [{ patient, risk, outcome }],
+  );
+  const risks = known.map(({ risk }) => risk);
+  const outcomes = outcomesOf(known);
+  const report = evaluateSurvival(
+    { patients: known.map(({ patient }) => patient), outcomes, risks, censoring: censoringCurve(outcomes) },
+    { rng: createRng(seed).fork("evaluation") },
+  );
+  const own = { value: medianRisk(cases.map(({ row }) => row)) ?? 0, name: "their own median, which flatters" };
+  const cut = given ?? own;
+  const groupOf = riskGroups(risks, [cut.value]);
+  const groups = ["low risk", "high risk"].flatMap((name, group) => {
+    const members = known.filter((_, i) => groupOf[i] === group);
+    const { times, events } = outcomesOf(members);
+    const nEvents = events.filter((event) => event === 1).length;
+    return members.length === 0
+      ? []
+      : [{ name, curve: kaplanMeier({ times, events }), nCases: members.length, nEvents }];
+  });
+  const pValue = groups.length === 2 ? (logRankTest(outcomes, groupOf, 2)?.pValue ?? null) : null;
+  return { report, groups, pValue, cut: cut.name };
+}
+
+function outcomesOf(known: readonly { readonly outcome: { readonly time: number; readonly event: boolean } }[]) {
+  return { times: known.map(({ outcome }) => outcome.time), events: known.map(({ outcome }) => Number(outcome.event)) };
+}
