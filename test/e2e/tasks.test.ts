@@ -124,6 +124,23 @@ describe("models of survival", () => {
     expect(high.survival?.risk).toBeGreaterThan(low.survival?.risk ?? Number.NaN);
   });
 
+  it("decide a patient by the mean of the slides, as they were trained", async () => {
+    const { prediction } = services.clients;
+    const ask = { model: `${PARENT}/models/risk`, bag: names[0]! };
+    const both = await prediction.predict({ ...ask, moreBags: [names[1]!] });
+    const risks = [await predicted("risk", 0), await predicted("risk", 1)].map((each) => each.survival?.risk ?? 0);
+    expect(both.prediction?.survival?.risk).toBeCloseTo(
+      risks.reduce((sum, risk) => sum + risk / 2, 0),
+      6,
+    );
+    const wrong = { ...ask, moreBags: [names[0]!] };
+    await expect(prediction.predict(wrong)).rejects.toThrow("more_bags[0] names the same bag as bag");
+    const drawn = { ...ask, moreBags: [names[1]!], includeAttention: true };
+    await expect(prediction.predict(drawn)).rejects.toThrow("attention is of one slide, these are 2");
+    const alone = { ...ask, model: `${PARENT}/models/grade`, moreBags: [names[1]!] };
+    await expect(prediction.predict(alone)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  });
+
   it("are refused without times, naming the bag, and with one patient per update", async () => {
     const attempt = (spec: Partial<commonV1.TrainingSpec>, label: Label) =>
       trained("wrong", { kind: KIND_COX }, () => label, spec);
