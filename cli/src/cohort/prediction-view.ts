@@ -1,9 +1,10 @@
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { PredictionRow } from "../report/index.ts";
+import { type CertaintyView, viewCertainty } from "./certainty-view.ts";
 import type { LabelRow } from "./parse-labels.ts";
 
 /** What a model says of a bag, as programs are shown it. */
-export interface PredictionView {
+export interface PredictionView extends CertaintyView {
   /** By class, in the model's order. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** The decided class; multi-label: all decided classes. */
@@ -29,6 +30,7 @@ export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: bo
     threshold: isMultilabel ? thresholds : (all.at(-1) ?? null),
     ...(values.length > 0 && { values: Object.fromEntries(values.map(({ label, value }) => [label, value])) }),
     ...(survival && { survival }),
+    ...viewCertainty(prediction),
   };
 }
 
@@ -51,7 +53,7 @@ export function predictionRowOf(
     const { code, message } = outcome;
     return { ...base, decision: null, probabilities: null, error: { code, message } };
   }
-  const { probabilities, decision, threshold, values, survival } = outcome.view;
+  const { probabilities, decision, threshold, values, survival, ...certainty } = outcome.view;
   return {
     ...base,
     probabilities,
@@ -59,6 +61,7 @@ export function predictionRowOf(
     threshold: typeof threshold === "number" ? threshold : null,
     ...(values && { values }),
     ...(survival && { risk: survival.risk }),
+    ...(Object.keys(certainty).length > 0 && { certainty }),
   };
 }
 

@@ -13,6 +13,10 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
   for (const { slide, error } of rows) {
     if (error !== undefined) output.note(`failed: ${slide}: ${error.code}: ${error.message}`);
   }
+  for (const { slide, certainty } of rows) {
+    if (certainty?.typicality?.unlike === true)
+      output.note(`unlike the training slides: ${slide}: ${certainty.typicality.reason}`);
+  }
   const good = rows.filter(({ decision }) => decision !== null);
   if (showNumbers(output, good)) return;
   const classes = Object.keys(good[0]?.probabilities ?? {}).slice(0, MAX_CLASSES);
@@ -22,17 +26,27 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
     ...(hasTruth ? [{ title: "truth" }] : []),
     { title: "decision" },
     ...classes.map((name) => ({ title: `p(${name})`, align: "right" }) as const),
+    ...setColumns(good),
   ];
   const cells = good
     .slice(0, MAX_ROWS)
-    .map(({ slide, truth, decision, probabilities }) => [
+    .map(({ slide, truth, decision, probabilities, certainty }) => [
       slide,
       ...(hasTruth ? [truth ?? ""] : []),
       `${decision === "" ? "none" : decision}${hasTruth && truth !== null && truth !== decision ? "  ✗" : ""}`,
       ...classes.map((name) => formatMetric(probabilities?.[name])),
+      ...(certainty?.set ? [certainty.set.length === 0 ? "none" : certainty.set.join(", ")] : []),
     ]);
   if (cells.length > 0) output.table(columns, cells);
   if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);
+}
+
+/** The column of prediction sets, headed by their stated coverage; none for models without. */
+function setColumns(rows: readonly PredictionRow[]): readonly { readonly title: string }[] {
+  const first = rows.find(({ certainty }) => certainty?.set !== undefined)?.certainty;
+  return first === undefined
+    ? []
+    : [{ title: `not ruled out (${Number((100 * (first.coverage ?? 0)).toFixed(1))} %)` }];
 }
 
 /** Prints what a model without classes says; false when it has some. */

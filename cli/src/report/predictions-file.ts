@@ -3,7 +3,7 @@ import type { PredictionRow } from "./report-data.ts";
 
 /**
  * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
- * threshold stand, where there are any, `fold`, numbers as `value_<name>` and `true_value_<name>`, and `risk`, `time`, `event`.
+ * threshold stand, where there are any, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`, and `risk`, `time`, `event`.
  */
 export function predictionsTable(rows: readonly PredictionRow[]): Table {
   const classes = namesIn(rows, ({ probabilities }) => probabilities);
@@ -16,6 +16,7 @@ export function predictionsTable(rows: readonly PredictionRow[]): Table {
     ...columnsOf("number", [...numbers.map(valueColumn), ...numbers.map(trueValueColumn)]),
     ...columnsOf("number", isSurvival ? ["risk", "time"] : []),
     ...columnsOf("boolean", isSurvival ? ["event"] : []),
+    ...certaintyColumns(rows),
     ...columnsOf("number", ["threshold"]),
     ...columnsOf("text", ["model", "error"]),
   ];
@@ -37,6 +38,39 @@ export function encodePredictionsJson(rows: readonly PredictionRow[]): string {
   return `[\n${rows.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`;
 }
 
+/**
+ * Where any row has them: `calibrated_<class>`, `prediction_set` and `absent_set`, `lower_<name>` and `upper_<name>`, `coverage`, and
+ * `training_percentile` with `unlike_training`.
+ */
+function certaintyColumns(rows: readonly PredictionRow[]): Column[] {
+  const classes = namesIn(rows, ({ certainty }) => certainty?.calibrated);
+  const cells = rows.map(({ certainty }) => certaintyCells(certainty));
+  const present = (name: string) => (cells.some((row) => row[name] !== undefined) ? [name] : []);
+  const numbers = [...new Set(rows.flatMap(({ certainty }) => Object.keys(certainty?.intervals ?? {})))];
+  return [
+    ...columnsOf("number", classes.map(calibratedColumn)),
+    ...columnsOf("text", [...present("prediction_set"), ...present("absent_set")]),
+    ...columnsOf("number", [...numbers.map(lowerColumn), ...numbers.map(upperColumn), ...present("coverage")]),
+    ...columnsOf("number", present("training_percentile")),
+    ...columnsOf("boolean", present("unlike_training")),
+  ];
+}
+
+function certaintyCells(certainty: PredictionRow["certainty"]): Row {
+  const { calibrated, set, absent, intervals = {}, coverage, typicality } = certainty ?? {};
+  const ends = Object.entries(intervals);
+  return {
+    ...renamed(calibrated, calibratedColumn),
+    ...{ prediction_set: set?.join("; "), absent_set: absent?.join("; "), coverage },
+    ...Object.fromEntries(ends.map(([name, [lower]]) => [lowerColumn(name), lower])),
+    ...Object.fromEntries(ends.map(([name, [, upper]]) => [upperColumn(name), upper])),
+    ...{ training_percentile: typicality?.percentile, unlike_training: typicality?.unlike },
+  };
+}
+
+const calibratedColumn = (name: string) => `calibrated_${name}`;
+const lowerColumn = (name: string) => `lower_${name}`;
+const upperColumn = (name: string) => `upper_${name}`;
 const probabilityColumn = (name: string) => `probability_${name}`;
 const valueColumn = (name: string) => `value_${name}`;
 const trueValueColumn = (name: string) => `true_value_${name}`;
@@ -59,6 +93,7 @@ function tableRow(row: PredictionRow): Row {
     ...renamed(row.values, valueColumn),
     ...renamed(row.trueValues, trueValueColumn),
     ...{ time: outcome?.time, event: outcome?.event },
+    ...certaintyCells(row.certainty),
     error: error === undefined ? null : `${error.code}: ${error.message}`,
   };
 }

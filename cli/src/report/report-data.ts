@@ -1,4 +1,5 @@
 import type { EvaluationReport, RegressionReport, SurvivalReport } from "@parfocal/metrics";
+import type { CertaintyView } from "../cohort/certainty-view.ts";
 import type { SurvivalGroup } from "./survival-chart.ts";
 
 /** A name and a value of the report's lists. Both are shown as text. */
@@ -128,6 +129,8 @@ export interface PredictionRow {
   readonly outcome?: { readonly time: number; readonly event: boolean };
   /** Cross-validation: the fold that did not learn from the slide. */
   readonly fold?: string;
+  /** How far it may be trusted. */
+  readonly certainty?: CertaintyView;
   /** Resource name or reference of the model. */
   readonly model: string;
   /** Why there is no prediction. */
