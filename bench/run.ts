@@ -74,6 +74,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--mb", "1,100"],
   },
   {
+    name: "gateway",
+    what: "what the gateway adds at half load, calls per core, memory of 500 Watch streams",
+    path: "bench/gateway/run.ts",
+    quick: ["--seconds", "4", "--rounds", "1"],
+  },
+  {
     name: "cancel",
     what: "how long a training goes on after its operation was cancelled",
     path: "bench/cancel/run.ts",
