@@ -1,14 +1,9 @@
 import { DomainError } from "@parfocal/errors";
-import { type gatewayV1, type inferenceV2, parseResourceName } from "@parfocal/protocol";
+import { type commonV1, type gatewayV1, type inferenceV2, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  encodeOutputs,
-  needsAttention,
-  type OutputTensor,
-  predictionTensors,
-  wantedOutputs,
-} from "../inference/infer-outputs.ts";
+import { answerTensors } from "../inference/answer-outputs.ts";
+import { encodeOutputs, needsAttention, type OutputTensor, wantedOutputs } from "../inference/infer-outputs.ts";
 import { importHintsOf, inferSubjectOf } from "../inference/infer-subject.ts";
 import { parseInferenceModel } from "../inference/inference-model.ts";
 import { readArray } from "../inference/read-array.ts";
@@ -42,15 +37,15 @@ export function createModelInfer({ models, aggregate, reembed, ...deps }: Deps, 
       options.defaultProject,
       "model_name",
     );
-    const names = wantedOutputs(request.outputs);
     const subject = inferSubjectOf(request);
     const hints = importHintsOf(request.parameters);
     const version = await models.get(project, model, selector, { signal });
+    const names = wantedOutputs(request.outputs, version.task);
     const answer = await withBag(deps, { project, subject, hints, signal }, ({ reference, isTransient }) => {
       const wish = { includeAttention: needsAttention(names), isTransient };
       return predictReference({ aggregate, reembed }, version, [reference], wish, context);
     });
-    const tensors = await tensorsOf(deps, answer, options.maxArrayBytes, signal);
+    const tensors = await tensorsOf(deps, version.task, answer, options.maxArrayBytes, signal);
     const wanted = names.flatMap((name) => tensors.find((tensor) => tensor.name === name) ?? missing(name));
     return {
       ...{ modelName, modelVersion: parseResourceName("modelVersion", version.name).version, id },
@@ -62,13 +57,14 @@ export function createModelInfer({ models, aggregate, reembed, ...deps }: Deps, 
 
 async function tensorsOf(
   { store }: Pick<WithBagDeps, "store">,
+  task: commonV1.Task | undefined,
   { prediction, attention }: Pick<gatewayV1.PredictResponse, "prediction" | "attention">,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<OutputTensor[]> {
   if (prediction === undefined) throw new DomainError("INTERNAL", "a stage answered without a prediction");
   const arrays = { attention: attention?.weights, coordinates: attention?.coordinates };
-  const tensors = predictionTensors(prediction);
+  const tensors = answerTensors(task, prediction);
   for (const [name, array] of Object.entries(arrays)) {
     if (array === undefined) continue;
     tensors.push({ name, shape: array.shape, values: await readArray(store, array, maxBytes, signal) });

@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { commonV1, inferenceV2 } from "@parfocal/protocol";
+import { answerOutputs } from "./answer-outputs.ts";
 import { withLengths } from "./input-tensor.ts";
 
 /** An output of an inference. */
@@ -10,21 +11,22 @@ export interface OutputTensor {
   readonly values: Float32Array | readonly string[];
 }
 
-/** The outputs that are given without being asked for, in their order. */
-const ALWAYS = ["probabilities", "labels", "decision"];
-
 /** Those that cost the weights of every tile, and so must be asked for by name. */
 const ON_REQUEST = ["attention", "coordinates"];
 
 /**
- * The names of the outputs that a request wants; none asked for means probabilities, labels and decision.
+ * The names of the outputs that a request wants; none asked for means the model's answer, see `answerOutputs`.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for an unknown one, one asked for twice, and parameters (classification and shared memory are
  * not served).
  */
-export function wantedOutputs(outputs: inferenceV2.ModelInferRequest["outputs"]): readonly string[] {
-  if (outputs.length === 0) return ALWAYS;
-  const known = [...ALWAYS, ...ON_REQUEST];
+export function wantedOutputs(
+  outputs: inferenceV2.ModelInferRequest["outputs"],
+  task: commonV1.Task | undefined,
+): readonly string[] {
+  const always = answerOutputs(task).map(({ name }) => name);
+  if (outputs.length === 0) return always;
+  const known = [...always, ...ON_REQUEST];
   const names = outputs.map(({ name, parameters }, i) => {
     if (!known.includes(name)) throw refused(`outputs[${i}].name`, `is none of ${known.join(", ")}`);
     if (Object.keys(parameters).length > 0)
@@ -38,16 +40,6 @@ export function wantedOutputs(outputs: inferenceV2.ModelInferRequest["outputs"])
 /** Whether any of `names` needs the weights of the tiles. */
 export function needsAttention(names: readonly string[]): boolean {
   return names.some((name) => ON_REQUEST.includes(name));
-}
-
-/** What a model says of a slide as tensors: `probabilities` `[K]`, `labels` `[K]`, and `decision`, one or more names, or none. */
-export function predictionTensors({ probabilities, decision }: commonV1.Prediction): OutputTensor[] {
-  const shape = [probabilities.length];
-  return [
-    { name: "probabilities", shape, values: Float32Array.from(probabilities, ({ probability }) => probability) },
-    { name: "labels", shape, values: probabilities.map(({ label }) => label) },
-    { name: "decision", shape: [decision.length], values: decision },
-  ];
 }
 
 /** Tensors as the protocol gives them: raw to who asked raw, else typed. */

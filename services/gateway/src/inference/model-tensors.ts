@@ -1,4 +1,5 @@
 import type { gatewayV1, inferenceV2 } from "@parfocal/protocol";
+import { answerOutputs } from "./answer-outputs.ts";
 
 type TensorMetadata = inferenceV2.ModelMetadataResponse_TensorMetadata;
 
@@ -17,12 +18,7 @@ export function inferenceInputs({ featureDim }: Pick<gatewayV1.Model, "featureDi
 /** The outputs of a model. None when it has no head. */
 export function inferenceOutputs({ head, task }: Pick<gatewayV1.Model, "head" | "task">): TensorMetadata[] {
   if (head === "") return [];
-  const classes = [task?.classes.length ?? -1];
-  const always = [
-    tensor("probabilities", "FP32", classes),
-    tensor("labels", "BYTES", classes),
-    tensor("decision", "BYTES", [-1]),
-  ];
+  const always = answerOutputs(task).map(({ name, datatype, length }) => tensor(name, datatype, [length]));
   if (WITHOUT_ATTENTION.includes(head)) return always;
   return [...always, tensor("attention", "FP32", [-1, -1]), tensor("coordinates", "FP32", [-1, 2])];
 }
