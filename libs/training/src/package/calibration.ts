@@ -31,7 +31,7 @@ export interface ModelCalibration extends CalibrationConfig {
 export interface CalibratedAnswer {
   /** `[C]` at the fitted temperature; null entries: none was fitted. Empty without classes. */
   readonly probabilities: readonly (number | null)[];
-  /** Tasks with classes. */
+  /** Tasks with classes; absent when the validation part was too small to rule out any: it takes `coverage / (1 - coverage)` patients. */
   readonly set?: PredictionSet;
   /** `[T]`: ends of intervals; null for too few patients. Empty but in regressions. */
   readonly intervals: readonly (readonly [number, number] | null)[];
@@ -89,14 +89,17 @@ export function calibrate(task: Task, calibration: ModelCalibration, answer: rea
     const { limits = [], nPatients = [] } = calibration.sets[i] ?? {};
     return conformalSet(row, { ...calibration, alpha: 1 - calibration.coverage, limits, nPatients });
   });
+  // Sets that rule out nothing whatever the bag say nothing.
+  const isUseful = calibration.sets.some(({ limits }) => limits.some((limit) => limit !== null));
   const nPatients = Math.min(...calibration.sets.flatMap((each) => each.nPatients));
   if (task.kind !== "multilabel") {
     const classes = (members[0] ?? []).map((c) => task.classes[c] ?? "");
-    return { probabilities: tempered[0] ?? [], set: { classes, absent: [], nPatients }, intervals: [] };
+    const set = { classes, absent: [], nPatients };
+    return { probabilities: tempered[0] ?? [], ...(isUseful && { set }), intervals: [] };
   }
   const classesWith = (side: number) => task.classes.filter((_, k) => members[k]?.includes(side));
   const set = { classes: classesWith(1), absent: classesWith(0), nPatients };
-  return { probabilities: tempered.map(([, p = null]) => p), set, intervals: [] };
+  return { probabilities: tempered.map(([, p = null]) => p), ...(isUseful && { set }), intervals: [] };
 }
 
 interface Problem {

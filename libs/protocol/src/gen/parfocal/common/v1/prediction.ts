@@ -100,7 +100,10 @@ export interface Prediction {
   survival?:
     | SurvivalPrediction
     | undefined;
-  /** Tasks with classes; absent in models that were published without a validation part. */
+  /**
+   * Tasks with classes; absent in models that were published without a validation part, or with one too small to rule out anything: it
+   * takes `coverage / (1 - coverage)` patients, 9 for 0.9.
+   */
   predictionSet?:
     | PredictionSet
     | undefined;
