@@ -1,5 +1,6 @@
+import { gatewayV1, googleLongrunning, inferenceV2 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
-import { policyFromText } from "./policy.ts";
+import { matchesAny, policyFromText } from "./policy.ts";
 import { BUILT_IN_ROLES, methodsOfRole } from "./roles.ts";
 
 const POLICY = `
@@ -74,6 +75,22 @@ describe("a policy", () => {
     expect(policyFromText("POLICY", json).accessOf(["jwt:a"], "google.longrunning.Operations/GetOperation")).toEqual({
       projects: ["p"],
     });
+  });
+
+  it("has a role beside admin for every method of the gateway that deletes nothing", () => {
+    const services = [
+      ...Object.values(gatewayV1),
+      googleLongrunning.OperationsDefinition,
+      inferenceV2.GRPCInferenceServiceDefinition,
+    ];
+    const methods = services.flatMap((service) =>
+      typeof service === "object" && "methods" in service
+        ? Object.values(service.methods).map(({ name }) => `${service.fullName}/${name}`)
+        : [],
+    );
+    const isHeld = (method: string) => matchesAny(methodsOfRole("trainer")!, method);
+    expect(methods.length).toBeGreaterThan(20);
+    expect(methods.filter((method) => !isHeld(method) && !method.includes("/Delete"))).toEqual([]);
   });
 
   it("has no built-in role but admin that may delete or reach a stage as a person", () => {

@@ -24,6 +24,7 @@ export const BUILT_IN_ROLES = {
   /** Looks and predicts. */
   predictor: [
     "parfocal.gateway.v1.PredictionService/*",
+    "parfocal.gateway.v1.OperationService/DownloadResult",
     "inference.GRPCInferenceService/ModelInfer",
     "google.longrunning.Operations/CancelOperation",
   ],
