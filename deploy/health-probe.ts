@@ -1,11 +1,14 @@
 /**
  * @file Asks a service on this machine for its health, as an image's HEALTHCHECK: exit status 0 when it is SERVING,
- * else 1 with the reason. One `grpc.health.v1` Check over plain HTTP/2 and nothing imported, so that a probe every few
- * seconds costs little.
+ * else 1 with the reason. One `grpc.health.v1` Check over HTTP/2 and no package imported, so that a probe every few seconds
+ * costs little.
  *
- * `node deploy/health-probe.ts [host:port]`; by default this machine and `PORT`.
+ * `node deploy/health-probe.ts [host:port]`; by default this machine and `PORT`. Where the service has a certificate
+ * (`PARFOCAL_TLS_CERT`) it is asked over TLS; where it also asks callers for theirs it is shown its own, so its CA must be the
+ * callers' and `PARFOCAL_OPEN_PROBES` true, or the policy must let that name probe.
  */
-import { connect, type IncomingHttpHeaders } from "node:http2";
+import { readFileSync } from "node:fs";
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 
 /** Bytes before a gRPC message: one for compression, four for its length. */
 const PREFIX_BYTES = 5;
@@ -20,7 +23,7 @@ const TIMEOUT_MS = 4000;
 
 /** Why the service is not healthy; `undefined` when it is. */
 async function whyUnhealthy(address: string): Promise<string | undefined> {
-  const session = connect(`http://${address}`);
+  const session = connectTo(address);
   const { promise: failed, reject } = Promise.withResolvers<never>();
   session.once("error", reject);
   session.setTimeout(TIMEOUT_MS, () => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)));
@@ -33,7 +36,15 @@ async function whyUnhealthy(address: string): Promise<string | undefined> {
   }
 }
 
-async function check(session: ReturnType<typeof connect>): Promise<string | undefined> {
+function connectTo(address: string): ClientHttp2Session {
+  const { PARFOCAL_TLS_CERT: cert, PARFOCAL_TLS_KEY: key } = process.env;
+  if (!cert || !key) return connect(`http://${address}`);
+  // The service asks itself: its certificate is for the name that others call it by, not for loopback.
+  const identity = { cert: readFileSync(cert), key: readFileSync(key) };
+  return connect(`https://${address}`, { ...identity, rejectUnauthorized: false });
+}
+
+async function check(session: ClientHttp2Session): Promise<string | undefined> {
   const stream = session.request({
     ":method": "POST",
     ":path": "/grpc.health.v1.Health/Check",
