@@ -5,7 +5,7 @@ import type { GatewayClients } from "../client/clients.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { labelledBag } from "../client/labelled-bags.ts";
 import { assignParts, type PartName } from "../cohort/assign-parts.ts";
-import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { loadExperiment } from "../experiment/load-experiment.ts";
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
 import { type ScoredRow, scoreRows } from "../experiment/score-rows.ts";
@@ -17,8 +17,8 @@ import {
   figuresOf,
   figureTables,
   type MeasuredOutcome,
-  measureScored,
   medianRisk,
+  outcomeOfScored,
   type RiskCut,
 } from "../run-report/measure-scored.ts";
 import { type FinishedRun, runReport } from "../run-report/run-report.ts";
@@ -88,32 +88,10 @@ async function trainSeed(
   };
   const scored = await score("test");
   const cut = await riskCutOf(prepared, score);
-  const outcome = outcomeOf(context, prepared, scored, { seed, ...(cut && { cut }) });
+  const onProblem = (text: string) => output.note(text);
+  const outcome = outcomeOfScored(task, scored, { seed, onProblem, ...(cut && { cut }) });
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return { prepared, seed, rows, model, scored, generatedAt, outcome };
-}
-
-/** What can be measured on held-out slides; that nothing can is told and ends nothing. */
-function outcomeOf(
-  { output }: CommandContext,
-  { task }: PreparedExperiment,
-  scored: readonly ScoredRow[],
-  options: Parameters<typeof measureScored>[2],
-): MeasuredOutcome {
-  if (scored.length === 0) return {};
-  const cases = scored.map(({ assigned, prediction, row }) => ({
-    patient: assigned.patient,
-    truth: assigned.row,
-    row,
-    ...(prediction === undefined ? {} : { prediction }),
-  }));
-  try {
-    return measureScored(task, cases, options);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    output.note(`no metrics: ${describeError(error).message}`);
-    return {};
-  }
 }
 
 /** Where risks are cut into groups: by slides that did not train and are not shown. */

@@ -2,6 +2,7 @@ export { attentionGeoJson } from "./attention-geojson.ts";
 export { sumByCell } from "./cell-map.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
+export { METRIC_LABELS } from "./metric-names.ts";
 export { renderOverlay, type ThumbnailScale } from "./overlay.ts";
 export { decodePicture, type Picture } from "./picture.ts";
 export { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "./predictions-file.ts";

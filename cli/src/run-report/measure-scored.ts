@@ -12,6 +12,8 @@ import {
 import { commonV1 } from "@parfocal/protocol";
 import { type EvaluatedSlide, evaluatePredictions } from "../cohort/evaluate-predictions.ts";
 import type { MeasuredFigures } from "../cohort/measure-predictions.ts";
+import { describeError, UsageError } from "../exit-codes.ts";
+import type { ScoredRow } from "../experiment/score-rows.ts";
 import type { NumbersFigure, PredictionRow, ReportData, SurvivalFigure } from "../report/index.ts";
 
 /** A case with its truth and what was said of it, of any task. */
@@ -44,6 +46,28 @@ export function measureScored(
   if (task.kind === KIND_REGRESSION) return { numbers: numbersOf(task.classes, cases, seed) };
   if (task.kind === KIND_SURVIVAL || task.kind === KIND_COX) return { survival: survivalOf(cases, seed, cut) };
   return { evaluation: evaluatePredictions(task, cases, seed) };
+}
+
+/** What can be measured on scored rows; that nothing can is told and ends nothing. @throws {UsageError} as {@link measureScored}. */
+export function outcomeOfScored(
+  task: commonV1.Task,
+  scored: readonly ScoredRow[],
+  { onProblem, ...options }: Parameters<typeof measureScored>[2] & { readonly onProblem: (text: string) => void },
+): MeasuredOutcome {
+  if (scored.length === 0) return {};
+  const cases = scored.map(({ assigned, prediction, row }) => ({
+    patient: assigned.patient,
+    truth: assigned.row,
+    row,
+    ...(prediction === undefined ? {} : { prediction }),
+  }));
+  try {
+    return measureScored(task, cases, options);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    onProblem(`no metrics: ${describeError(error).message}`);
+    return {};
+  }
 }
 
 /** The median risk of some cases; undefined without any. */

@@ -1,0 +1,131 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { GatewayClients } from "../client/clients.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { type CrossValidation, crossValidate } from "../experiment/cross-validate.ts";
+import { type LoadedExperiment, loadExperiment } from "../experiment/load-experiment.ts";
+import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
+import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
+import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
+import type { CommandContext } from "../run-command.ts";
+import { crossReport, withServiceFigures } from "../run-report/cross-report.ts";
+import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
+import { announce } from "./train.ts";
+
+/** Options of `crossval`. */
+export interface CrossValidateCommandOptions {
+  readonly file: string;
+  readonly requestId?: string;
+  readonly keep?: boolean;
+}
+
+/** `parfocal crossval -f exp.yaml [name=value…]`: folds, their figures and a report for each seed. */
+export async function runCrossValidate(
+  context: CommandContext,
+  { file, ...options }: CrossValidateCommandOptions,
+  overrides: readonly string[],
+): Promise<ExitCode> {
+  const loaded = await loadExperiment(file, overrides);
+  return crossValidateLoaded(context, loaded, options);
+}
+
+/** Cross-validates an experiment wherever it came from. */
+async function crossValidateLoaded(
+  context: CommandContext,
+  loaded: LoadedExperiment,
+  { requestId, keep = false }: Omit<CrossValidateCommandOptions, "file">,
+): Promise<ExitCode> {
+  const { seeds, output: folder } = loaded.experiment;
+  if (requestId !== undefined && seeds.length > 1)
+    throw new UsageError(`--request-id is for one cross-validation; the experiment has ${seeds.length} seeds`);
+  const { clients } = await context.connect();
+  const prepared = await prepareExperiment(context, clients, loaded);
+  announce(context.output, prepared.task, prepared.matched.length);
+  if (prepared.matched.some(({ row }) => row.part !== undefined))
+    context.output.note("the parts of the labels table are left aside: folds are drawn anew");
+  for (const seed of seeds) {
+    const place = seeds.length === 1 ? folder : join(folder, `seed-${seed}`);
+    await runSeed(context, clients, prepared, {
+      seed,
+      requestId: requestId ?? randomUUID(),
+      isKept: keep,
+      folder: place,
+    });
+  }
+  const resolved = await writeResolved(prepared, []);
+  context.output.line(`experiment   ${resolved}`);
+  return EXIT_CODES.ok;
+}
+
+async function runSeed(
+  context: CommandContext,
+  clients: GatewayClients,
+  prepared: PreparedExperiment,
+  options: Parameters<typeof crossValidate>[3],
+): Promise<void> {
+  const validation = await crossValidate(context, clients, prepared, options);
+  const { seed, folder } = options;
+  const outcome = pooledOutcome(context, prepared, validation, seed);
+  const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const report = crossReport({ prepared, validation, outcome, seed, generatedAt });
+  const files = await writeResults(folder, {
+    report,
+    predictions: report.predictions,
+    metrics: recordOf(prepared, validation, seed),
+  });
+  show(context, prepared, validation, { seed, files });
+}
+
+/** What is drawn of the first repeat; decisions are those of the folds' own thresholds. */
+function pooledOutcome(
+  { output }: CommandContext,
+  { task }: PreparedExperiment,
+  { repeats, response }: CrossValidation,
+  seed: bigint,
+): MeasuredOutcome {
+  const outcome = outcomeOfScored(task, repeats[0] ?? [], { seed, onProblem: (text) => output.note(text) });
+  const { evaluation } = outcome;
+  return evaluation === undefined ? outcome : { evaluation: withServiceFigures(evaluation, response.pooled[0]) };
+}
+
+function recordOf(
+  { configSha256, dataSha256 }: PreparedExperiment,
+  { operation, response }: CrossValidation,
+  seed: bigint,
+) {
+  return {
+    operation,
+    seed,
+    config: configSha256,
+    data: dataSha256,
+    pooled: response.pooled.map(evaluationRecord),
+    folds: response.folds.map(({ repeat, fold, trainCount, validationCount, testCount, test, model }) => ({
+      ...{
+        repeat,
+        fold,
+        train: trainCount,
+        validation: validationCount,
+        test: testCount,
+        metrics: evaluationRecord(test),
+      },
+      ...(model === "" ? {} : { model }),
+    })),
+  };
+}
+
+function show(
+  { output }: CommandContext,
+  prepared: PreparedExperiment,
+  validation: CrossValidation,
+  { seed, files }: { readonly seed: bigint; readonly files: ResultFiles },
+): void {
+  const { pooled } = validation.response;
+  output.record({ ...recordOf(prepared, validation, seed), files });
+  showEvaluations(
+    output,
+    pooled.map((evaluation, i) => ({ name: pooled.length === 1 ? "all folds" : `repeat ${i + 1}`, evaluation })),
+  );
+  output.line();
+  output.line(`report       ${files.report}`);
+  output.line(`predictions  ${files.csv}, .json, .parquet`);
+}
