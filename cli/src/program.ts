@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { createBagsCommand } from "./commands/bags.ts";
 import { createBatchCommand } from "./commands/batch.ts";
 import { createCompareCommand } from "./commands/compare.ts";
+import { createCrossvalCommand } from "./commands/crossval.ts";
 import { createDemoCommand } from "./commands/demo.ts";
 import { createDoctorCommand } from "./commands/doctor.ts";
 import { createExperimentCommand } from "./commands/experiment.ts";
@@ -55,6 +56,7 @@ ${EXIT_CODES_HELP}`,
     createRegionsCommand(),
     createPretrainCommand(),
     createTrainCommand(),
+    createCrossvalCommand(),
     createExperimentCommand(),
     createPresetsCommand(),
     createPredictCommand(),
