@@ -96,6 +96,28 @@ describe("objects as inputs", () => {
     );
   });
 
+  it("are read ahead in a sequence, and what is wrong with one is said of its own run", async () => {
+    const sources: ObjectSource[] = [];
+    for (let i = 0; i < 12; i++) {
+      const source = await putWords(`ahead-${i}`, new Float32Array([i, i + 0.5]), 8);
+      const { bytes } = await store.get(source.key);
+      const digest = createHash("sha256").update(bytes).digest("hex");
+      sources.push({ ...source, verify: { digest, sizeBytes: bytes.length } });
+    }
+    // One of them three times, as in a training.
+    const order = [0, 1, 2, 3, 1, 4, 5, 6, 1, 7, 8, 9, 10, 11];
+    const runs = order.map((i) => identityRun(sources[i]!, "f32"));
+    const results = await engine.run(runs);
+    expect(results.map(({ outputs }) => numbersOf(outputs.y))).toEqual(order.map((i) => [i, i + 0.5]));
+    const missing = { ...sources[0]!, key: "nowhere" };
+    const again = order.map((i, at) =>
+      identityRun(at === 9 ? missing : { ...sources[i]!, offsetBytes: 12, shape: [1] }, "f32"),
+    );
+    await expect(engine.run(again)).rejects.toMatchObject({ code: "NOT_FOUND", details: { run: "9" } });
+    const [last] = await engine.run([identityRun({ ...sources[11]!, offsetBytes: 12, shape: [1] }, "f32")]);
+    expect(numbersOf(last?.outputs.y)).toEqual([11.5]);
+  });
+
   it("that turn out to be others leave nothing of the run behind", async () => {
     // Large enough to be hashed beside the run.
     const source = await putWords("large-and-damaged", new Float32Array(2_500_000).fill(3), 64);

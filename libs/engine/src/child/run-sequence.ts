@@ -6,7 +6,8 @@ import { createTensorPacker, packTensors } from "../wire-tensor.ts";
 import { type FeedContext, type FeedReader, feedFrom } from "./feed-sources.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { outputTargets } from "./output-targets.ts";
-import { createPendingChecks, type PendingChecks } from "./pending-checks.ts";
+import type { PendingChecks } from "./pending-checks.ts";
+import { createReadAhead, type EarlyFeeds } from "./read-ahead.ts";
 import { freeTensor } from "./residents.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
@@ -33,29 +34,37 @@ export async function runSequence(
   signal: AbortSignal,
 ): Promise<WireRunResult[]> {
   const results: WireRunResult[] = [];
-  for (const [index, run] of runs.entries()) {
-    try {
-      results.push(await runOne(graphAt(graphs, run.graph), run, context, signal));
-    } catch (error) {
-      const known = errorFromRuntime(error);
-      throw new DomainError(known.code, known.message, {
-        details: { ...known.details, run: String(index) },
-        cause: error,
-      });
+  const ahead = createReadAhead(graphs, runs, context, signal);
+  try {
+    for (const [index, run] of runs.entries()) {
+      try {
+        results.push(await runOne(graphAt(graphs, run.graph), run, { context, early: ahead.take(index), signal }));
+      } catch (error) {
+        throw errorOfRun(error, index);
+      }
     }
+  } finally {
+    await ahead.close();
   }
   return results;
 }
 
-async function runOne(
-  graph: WireGraph,
-  run: WireRun,
-  context: RunContext,
-  signal: AbortSignal,
-): Promise<WireRunResult> {
+function errorOfRun(error: unknown, index: number): DomainError {
+  const known = errorFromRuntime(error);
+  const details = { ...known.details, run: String(index) };
+  return new DomainError(known.code, known.message, { details, cause: error });
+}
+
+interface Turn {
+  readonly context: RunContext;
+  readonly early: EarlyFeeds;
+  readonly signal: AbortSignal;
+}
+
+async function runOne(graph: WireGraph, run: WireRun, { context, early, signal }: Turn): Promise<WireRunResult> {
   const session = await context.sessions.get(graph);
-  const checks = createPendingChecks();
-  const feeds = await readFeeds(graph, run, { context, checks, signal });
+  const { checks } = early;
+  const feeds = await readFeeds(graph, run, { context, early, checks, signal });
   // Rows of a resident tensor are written by the run itself.
   if (isWritingInPlace(run)) await checks.settle();
   if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
@@ -79,6 +88,7 @@ function isWritingInPlace({ fetches }: WireRun): boolean {
 
 interface Reading {
   readonly context: RunContext;
+  readonly early: EarlyFeeds;
   readonly checks: PendingChecks;
   readonly signal: AbortSignal;
 }
@@ -86,13 +96,14 @@ interface Reading {
 async function readFeeds(
   graph: WireGraph,
   run: WireRun,
-  { context, checks, signal }: Reading,
+  { context, early, checks, signal }: Reading,
 ): Promise<Record<string, Tensor>> {
   const ports = new Map(graph.inputs.map((input) => [input.name, input]));
   const feeds: Record<string, Tensor> = {};
   const readers: [string, FeedReader][] = [];
   for (const [name, source] of Object.entries(run.feeds)) {
-    const feed = feedFrom(source, ports.get(name), context, checks);
+    const reading = early.tensors.get(name);
+    const feed = reading === undefined ? feedFrom(source, ports.get(name), context, checks) : () => reading;
     if (typeof feed === "function") readers.push([name, feed]);
     else feeds[name] = feed;
   }
