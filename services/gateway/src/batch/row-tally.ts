@@ -10,6 +10,8 @@ export interface RowCounts {
 export interface RowTally {
   /** A shard is as far as this; telling it again replaces what was said. */
   set(shard: number, counts: RowCounts): void;
+  /** The engines that aggregate took so much longer, ms. */
+  addEngineMs(ms: number): void;
   /** Counters, share, and seconds to the end at the pace since this process began. */
   progress(): Omit<Progress, "phase">;
 }
@@ -22,6 +24,7 @@ export function createRowTally(
 ): RowTally {
   const shards = new Map<number, RowCounts>();
   let { scored, failed } = before;
+  let engineMs = 0;
   let begun: { readonly ms: number; readonly done: number } | undefined;
   return {
     set(shard, counts) {
@@ -29,6 +32,9 @@ export function createRowTally(
       scored += counts.scored - (last?.scored ?? 0);
       failed += counts.failed - (last?.failed ?? 0);
       shards.set(shard, counts);
+    },
+    addEngineMs(ms) {
+      engineMs += ms;
     },
     progress() {
       const done = scored + failed;
@@ -41,6 +47,7 @@ export function createRowTally(
         ...(etaS !== undefined && { etaS }),
         counters: {
           ...{ done, total, scored, failed },
+          ...(engineMs > 0 && { engine_s: engineMs / 1000 }),
           ...(sinceBegun > 0 && elapsedS > 0 && { rows_per_s: sinceBegun / elapsedS }),
         },
       };

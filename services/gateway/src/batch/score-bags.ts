@@ -13,6 +13,8 @@ export interface BagScoring {
   /** Calls of each stage at a time, over all shards. */
   readonly gates: { readonly aggregate: Gate; readonly reembed: Gate };
   readonly signal: AbortSignal;
+  /** Hears how long the engine of the aggregating stage took for a bag, ms. */
+  onEngineMs(ms: number): void;
 }
 
 /** A model that scores. */
@@ -115,7 +117,7 @@ async function reembedOne(
 
 /** Scores bags by as few calls as it takes; gives the places of those that deserve a second try. */
 async function predictAll(
-  { stages, gates, signal }: BagScoring,
+  { stages, gates, signal, onEngineMs }: BagScoring,
   { reference }: ScoringModel,
   bags: PlacedBags,
   settle: Settle,
@@ -133,6 +135,7 @@ async function predictAll(
           const [place] = asked[answer.index] ?? [];
           if (place === undefined || answer.result === undefined) continue;
           answered.add(place);
+          if (answer.result.$case === "prediction") onEngineMs(answer.result.value.engineMs);
           const outcome = outcomeFromAnswer(answer.result);
           if ("code" in outcome && WORTH_A_SECOND_TRY.has(outcome.code)) doubtful.push(place);
           settle(place, outcome);
