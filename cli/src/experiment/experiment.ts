@@ -20,12 +20,6 @@ export interface Experiment {
     readonly clinical?: string;
     /** Path of a split file. */
     readonly splits?: string;
-    readonly timeColumn?: string;
-    readonly eventColumn?: string;
-    /** Path of a table of patients that has the labels. */
-    readonly clinical?: string;
-    /** Path of a split file. */
-    readonly splits?: string;
     /** Files and folders that are imported first. */
     readonly files: readonly string[];
   };
