@@ -2,24 +2,14 @@ import { createHash } from "node:crypto";
 import { colourOf } from "./colormap.ts";
 import { figuresSection, headlineTiles, metricsSection, metricTiles } from "./evaluation-sections.ts";
 import { foldsSection } from "./folds-section.ts";
-import { formatCount, formatMetric, formatPlural, NOTHING } from "./format.ts";
+import { formatCount, formatMetric } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
 import { numbersSection, survivalSection } from "./outcome-sections.ts";
 import { PAGE_SCRIPT } from "./page-script.ts";
 import { PAGE_STYLE } from "./page-style.ts";
-import type {
-  DataSummary,
-  Fact,
-  HeatmapFigure,
-  ModelCard,
-  PredictionRow,
-  ReportData,
-  TrainingRun,
-} from "./report-data.ts";
+import { predictionsSection } from "./predictions-section.ts";
+import type { DataSummary, Fact, HeatmapFigure, ModelCard, ReportData, TrainingRun } from "./report-data.ts";
 import { renderTrainingChart } from "./training-chart.ts";
-
-/** Rows of the predictions table; more make a page slow to open, and the CSV has them all. */
-const MAX_TABLE_ROWS = 1000;
 
 /**
  * One self-contained HTML page: no request leaves it (its content policy forbids any), light or dark by the reader's
@@ -82,44 +72,6 @@ function heatmapsSection(heatmaps: readonly HeatmapFigure[]): Markup | null {
   const stops = Array.from({ length: 10 }, (_, i) => `rgb(${colourOf(i / 9, "viridis").join(" ")})`);
   const ramp = `linear-gradient(90deg,${stops.join(",")})`;
   return markup`<section><h2>Attention</h2><p>Each square is a tile at its place on the slide, coloured by the rank of its attention within the slide. Attention says where the model looked, not why, and not whether the tile is abnormal.</p><p class="ramp" style="--ramp:${ramp}">least attended<i></i>most attended</p><div class="heatmaps">${figures}</div></section>`;
-}
-
-function predictionsSection(rows: readonly PredictionRow[]): Markup | null {
-  if (rows.length === 0) return null;
-  const shown = rows.slice(0, MAX_TABLE_ROWS);
-  const classes = [...new Set(rows.flatMap(({ probabilities }) => Object.keys(probabilities ?? {})))];
-  const cut =
-    rows.length > shown.length && ` The table shows the first ${formatCount(shown.length)}; the CSV has them all.`;
-  const names = ["Slide", "Patient", "Truth", "Decision"].map((name) => sortable(name, ""));
-  const scores = classes.map((name) => sortable(name, "number"));
-  return markup`<section><h2>Predictions</h2><p>${formatPlural(rows.length, "slide")}.${cut} Press a heading to sort.</p><div class="predictions"><table data-sortable><thead><tr>${names}${scores}</tr></thead><tbody>${shown.map((row) => predictionRow(row, classes))}</tbody></table></div></section>`;
-}
-
-function sortable(name: string, className: string): Markup {
-  return markup`<th scope="col" class="${className}"><button type="button">${name}</button></th>`;
-}
-
-function predictionRow(
-  { slide, patient, truth, decision, probabilities, error }: PredictionRow,
-  classes: readonly string[],
-): Markup {
-  const isKnown = typeof truth === "string" && decision !== null;
-  const verdict =
-    isKnown &&
-    (truth === decision
-      ? markup` <span class="right" title="right">✓</span>`
-      : markup` <span class="wrong" title="wrong">✗</span>`);
-  const outcome =
-    decision === null
-      ? markup`<span class="wrong">${error?.code ?? "failed"}</span> <span class="why">${error?.message}</span>`
-      : markup`${decision}${verdict}`;
-  const scores = classes.map((name) => {
-    const p = probabilities?.[name];
-    if (p === undefined) return markup`<td class="number" data-sort="-1">${NOTHING}</td>`;
-    const width = (100 * Math.min(1, Math.max(0, p))).toFixed(1);
-    return markup`<td class="number" data-sort="${p}">${formatMetric(p)}<span class="bar" aria-hidden="true"><i style="width:${width}%"></i></span></td>`;
-  });
-  return markup`<tr><td class="text">${slide}</td><td class="text">${patient ?? NOTHING}</td><td>${truth ?? NOTHING}</td><td>${outcome}</td>${scores}</tr>`;
 }
 
 function modelSection(card: ModelCard): Markup {
