@@ -86,7 +86,7 @@ function recipeOf(options: SpecOptions, base: commonV1.Recipe): commonV1.Recipe 
     earlyStopping:
       earlyStopping === undefined
         ? base.earlyStopping
-        : { patience: earlyStopping, minEpochs: 0, metric: commonV1.EarlyStopping_Metric.METRIC_AUROC },
+        : { patience: earlyStopping, minEpochs: 0, metric: commonV1.EarlyStopping_Metric.METRIC_TASK },
     labelSmoothing: options.labelSmoothing ?? base.labelSmoothing,
     classWeights: options.classWeights === undefined ? base.classWeights : CLASS_WEIGHTS[options.classWeights],
     selection: options.selection === undefined ? base.selection : SELECTIONS[options.selection],

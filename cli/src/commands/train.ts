@@ -154,7 +154,11 @@ function addRecipeOptions(command: Command): void {
     .addOption(
       new Option("--class-weights <kind>", "weights in the loss (default: none)").choices(["none", "balanced"]),
     )
-    .option("--early-stopping <patience>", "stop after so many epochs without a better validation AUROC", parseCount)
+    .option(
+      "--early-stopping <patience>",
+      "stop after so many epochs without a better figure on the validation part (AUROC, kappa, R², C-index)",
+      parseCount,
+    )
     .option("--frozen-epochs <n>", "first epochs in which the re-embedder does not move (default: 0)", parseCount)
     .option("--layer-decay <factor>", "step sizes fall by it per layer below the head (default: 1)", parsePositive)
     .addOption(

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { answerFromLogits, answerName, answerTensor } from "./answer.ts";
 import { buildModel } from "./build-model.ts";
 import { captureAggregate } from "./capture-aggregate.ts";
-import { parseTask } from "./task.ts";
+import { branchNames, parseTask } from "./task.ts";
 import { filler, fillerWeights } from "./testing/filler.ts";
 import { runModel } from "./testing/run-model.ts";
 
@@ -95,6 +95,11 @@ describe("tasks", () => {
   it("without classes are refused by the head that sorts tiles by them", () => {
     for (const task of [{ kind: "cox" }, { kind: "ordinal", classes: CLASSES }])
       expect(() => buildModel({ dIn: 5, head: { kind: "clam" }, task })).toThrow("take gated-abmil");
+  });
+
+  it("name the maps of a head that has one for each output", () => {
+    expect(branchNames(parseTask({ kind: "survival", edges: [0, 5.5, 10] }))).toEqual(["0 to 5.5", "5.5 to 10"]);
+    expect(branchNames(parseTask({ kind: "regression", classes: ["age", "size"] }))).toEqual(["age", "size"]);
   });
 
   it("read back what they were read as, and serve under the name of their answer", () => {

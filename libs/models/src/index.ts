@@ -92,6 +92,7 @@ export {
 } from "./parameter.ts";
 export { HEAD_KINDS, REEMBEDDER_KINDS } from "./registry.ts";
 export {
+  branchNames,
   type CoxTask,
   countLogits,
   countThresholds,

@@ -196,6 +196,13 @@ export function headOutputs(task: Task): { readonly nLogits: number; readonly li
   return { nLogits: countLogits(task), link: task.link };
 }
 
+/** What the maps of a head with a map for each of its outputs belong to: classes, numbers, or intervals of time as `0 to 5.5`. */
+export function branchNames(task: Task): string[] {
+  if (task.kind !== "survival") return [...task.classes];
+  const ends = task.edges.length === 0 ? Array.from({ length: task.bins + 1 }, (_, b) => b) : task.edges;
+  return ends.slice(1).map((end, b) => `${ends[b]} to ${end}`);
+}
+
 /** Whether the task has classes that are probable. */
 export function hasClasses({ kind }: Pick<Task, "kind">): boolean {
   return kind === "binary" || kind === "multiclass" || kind === "multilabel" || kind === "ordinal";

@@ -1,5 +1,6 @@
 import { readBagCoords } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
+import { branchNames } from "@parfocal/models";
 import type { aggregateV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { bagRefFromWire, packageFromWire } from "@parfocal/stage";
@@ -30,7 +31,7 @@ export function createAttention({ store, engine, models }: AggregateDeps) {
       attention: await arrayResult({ ...keep, name: "weights" }, attention.values, [attention.n, attention.nBranches]),
       coordinates:
         coords && (await arrayResult({ ...keep, name: "coordinates" }, Float32Array.from(coords), [attention.n, 2])),
-      mapLabels: attention.nBranches > 1 ? [...task.classes] : [],
+      mapLabels: attention.nBranches > 1 ? branchNames(task) : [],
       prediction: predictionToWire(task, prediction),
     };
   };
