@@ -22,7 +22,7 @@ export function encodeTorchFile(tensors: ReadonlyMap<string, AnyEntry>, root = "
     `archive/data/${i}`,
     new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
   ]);
-  return zip([["archive/data.pkl", pickle], ...storages, ["archive/version", op("3\n")]]);
+  return encodeZip([["archive/data.pkl", pickle], ...storages, ["archive/version", op("3\n")]]);
 }
 
 /** A call of torch's rebuilding function on a storage, contiguous. */
@@ -68,7 +68,7 @@ function int(value: number): Buffer {
 }
 
 /** A zip archive of stored (uncompressed) files. */
-function zip(files: readonly (readonly [string, Uint8Array])[]): Uint8Array {
+export function encodeZip(files: readonly (readonly [string, Uint8Array])[]): Uint8Array {
   const locals: Buffer[] = [];
   const centrals: Buffer[] = [];
   let offset = 0;
