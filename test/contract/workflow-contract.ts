@@ -23,7 +23,7 @@ export interface WorkflowFixture {
 }
 
 /** What a test may choose of a driver. */
-export interface DriverSettings {
+interface DriverSettings {
   readonly store?: ObjectStore;
   readonly clock?: { nowMs(): number; monotonicMs(): number; delay(ms: number, signal?: AbortSignal): Promise<void> };
   readonly cancelGraceMs?: number;

@@ -43,7 +43,7 @@ export interface TurnTask extends OperationExecution {
 }
 
 /** What the function did with them. */
-export interface TurnResult {
+interface TurnResult {
   /** Steps that it asked for in this turn. */
   readonly wanted: readonly WantedStep[];
   /** Whether there is an outcome to publish. */

@@ -9,7 +9,7 @@ import type { OperationState } from "../workflow.ts";
 import type { SharedState } from "./shared-state.ts";
 
 /** The state of one operation while somebody watches it. */
-export interface StateFeed {
+interface StateFeed {
   /** The latest state that was read. @throws {DomainError} `NOT_FOUND` once the operation was deleted. */
   readonly state: OperationState;
   readonly events: EventSource;
