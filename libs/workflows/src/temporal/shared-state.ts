@@ -74,7 +74,9 @@ export function createSharedState(store: ObjectStore): SharedState {
     async finish(ref, outcome, endTimeMs) {
       const before = await read(ref);
       if (!isDone(before)) {
-        const state = { ...before, outcome, endTimeMs, sequence: before.sequence + 1 };
+        // The cluster's clock may be behind that of the gateway which took the request.
+        const times = { endTimeMs: Math.max(endTimeMs, before.createTimeMs) };
+        const state = { ...before, ...times, outcome, sequence: before.sequence + 1 };
         await putOutcome(store, ref, state);
       }
       const done = await change(ref, () => ({}));
