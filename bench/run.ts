@@ -80,6 +80,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--seconds", "4", "--rounds", "1"],
   },
   {
+    name: "batch",
+    what: "how busy a batch keeps the engine, what a second replica of the stage gives",
+    path: "bench/batch/run.ts",
+    quick: ["--bags", "200"],
+  },
+  {
     name: "cancel",
     what: "how long a training goes on after its operation was cancelled",
     path: "bench/cancel/run.ts",

@@ -4,11 +4,11 @@ import { PARENT } from "./requests.ts";
 import type { Clients } from "./services.ts";
 
 /** Uploads a manifest and gives its name. */
-export async function uploadManifest(clients: Clients, text: string): Promise<string> {
+export async function uploadManifest(clients: Clients, text: string, parent = PARENT): Promise<string> {
   const bytes = Buffer.from(text);
   async function* pieces(): AsyncIterable<gatewayV1.UploadManifestRequest> {
     yield await Promise.resolve({
-      piece: { $case: "header", value: { parent: PARENT, sizeBytes: BigInt(bytes.length) } },
+      piece: { $case: "header", value: { parent, sizeBytes: BigInt(bytes.length) } },
     } as const);
     yield { piece: { $case: "chunk", value: bytes } };
   }
