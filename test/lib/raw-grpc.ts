@@ -45,10 +45,10 @@ export function rawCall(
     ...headers,
   });
   let seen: IncomingHttpHeaders = {};
-  stream.on("response", (received) => {
+  stream.on("response", (received: IncomingHttpHeaders) => {
     seen = { ...received };
   });
-  stream.on("trailers", (received) => {
+  stream.on("trailers", (received: IncomingHttpHeaders) => {
     seen = { ...seen, ...received };
   });
   stream.on("error", () => undefined);

@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { Authorizer, CallToAuthorize, Principal } from "../server/authorizer.ts";
-import type { Policy } from "./policy.ts";
+import type { Access, Policy } from "./policy.ts";
 import { nameFromCertificate } from "./principal-from-certificate.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
@@ -43,7 +43,7 @@ export function createAuthenticator({ policy, tokens, probesAreOpen }: Authentic
   };
 }
 
-function principalOf(kind: string, name: string, access: NonNullable<ReturnType<Policy["accessOf"]>>): Principal {
+function principalOf(kind: string, name: string, access: Access): Principal {
   const scope = access.projects.includes("*") ? {} : { projects: access.projects };
   return { kind, name, ...scope, ...(access.limits === undefined ? {} : { limits: access.limits }) };
 }

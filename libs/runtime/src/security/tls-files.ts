@@ -13,7 +13,7 @@ export interface TlsPaths {
 }
 
 /** One path and the variable it comes from, for errors. */
-export interface TlsPath {
+interface TlsPath {
   readonly env: string;
   readonly path: string;
 }

@@ -54,7 +54,7 @@ export interface TokenVerifierOptions {
 }
 
 /** Whom a token names. */
-export interface TokenSubject {
+interface TokenSubject {
   readonly name: string;
   readonly roles: readonly string[];
 }

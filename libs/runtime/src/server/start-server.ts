@@ -47,8 +47,10 @@ export interface ServerOptions {
   readonly validators?: Validators;
   /** Default: what the configuration says, else plain text. */
   readonly credentials?: ServerCredentials;
-  /** What health tells; absent: SERVING from the start. Closed with the server. */
+  /** What health tells from now on. Closed with the server. */
   readonly readiness?: Readiness;
+  /** What health says at first where nothing is looked at; default SERVING. */
+  readonly isReady?: boolean;
   /** Where calls are counted; a registry of its own when absent. */
   readonly metrics?: ServerMetrics;
 }
@@ -81,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const security = createSecurity(config, logger);
   const metrics = options.metrics ?? createServerMetrics();
   const names = options.services.map((service) => service.name);
-  const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? true);
+  const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? options.isReady ?? true);
   const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
   const server = createChain(options, { metrics, shutdown, security });
   const services = withReflection([...options.services, healthService], config, shutdown);

@@ -52,7 +52,7 @@ function countedIterable(chunks: AsyncIterable<Uint8Array>, count: (n: number) =
           if (step.done !== true) count(step.value.length);
           return step;
         },
-        return: async (value) => (await iterator.return?.(value)) ?? { done: true, value },
+        return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
       };
     },
   };
