@@ -95,6 +95,7 @@ export {
   kaplanMeier,
   medianSurvival,
 } from "./kaplan-meier.ts";
+export { assertDistinctContent, assertNoLeakage } from "./leakage.ts";
 export { type LogRankTest, logRankTest } from "./log-rank.ts";
 export { type McnemarTest, mcnemarTest } from "./mcnemar.ts";
 export { twoSidedP, Z_95 } from "./normal-distribution.ts";
@@ -103,9 +104,17 @@ export { type PairedBootstrapOptions, type PairedDifference, pairedBootstrap } f
 export { quantileSorted } from "./quantile.ts";
 export { midRanks, type Ranking, rankScores } from "./ranking.ts";
 export { type RegressionMetrics, regressionMetrics, regressionStatistics } from "./regression-metrics.ts";
+export {
+  type MonteCarloOptions,
+  monteCarloSplits,
+  type RepeatedFoldsOptions,
+  repeatedFolds,
+} from "./repeated-splits.ts";
 export { riskGroups } from "./risk-groups.ts";
 export { createRng, type Rng, type RngSnapshot, restoreRng, type Shuffleable } from "./rng.ts";
-export { assertNoLeakage, type Split, type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
+export { type SiteFolds, type SiteFoldsOptions, siteFolds } from "./site-folds.ts";
+export type { Split } from "./split.ts";
+export { type SplitFractions, type SplitOptions, splitPatients } from "./splits.ts";
 export { integratedBrierScore, type SurvivalForecast, survivalBrierScores } from "./survival-brier.ts";
 export { assertSurvivalOutcomes, groupByTime, type SurvivalOutcomes, type TimeGroup } from "./survival-outcomes.ts";
 export { fitTemperature, type TemperatureFit, temper } from "./temperature.ts";

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { assertNoLeakage, type Split, splitPatients } from "./splits.ts";
+import { assertNoLeakage } from "./leakage.ts";
+import type { Split } from "./split.ts";
+import { splitPatients } from "./splits.ts";
 
 /** Slides of patients: each patient has one label and 1 to 3 slides; rows in a mixed order. */
 const cohort = fc

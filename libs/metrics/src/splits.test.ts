@@ -1,6 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { describe, expect, it } from "vitest";
-import { assertNoLeakage, splitPatients } from "./splits.ts";
+import { assertNoLeakage } from "./leakage.ts";
+import { splitPatients } from "./splits.ts";
 
 const patients = Array.from({ length: 20 }, (_, i) => `patient-${i}`);
 const labels = patients.map((_, i) => i % 2);
@@ -53,8 +54,8 @@ describe("assertNoLeakage", () => {
     const split = { train: [0, 1], validation: [], test: [2, 3] };
     const attempt = () => assertNoLeakage(["a", "b", "b", "a"], split);
     expect(attempt).toThrow(
-      new DomainError("LABEL_LEAKAGE", "2 patients are in both train and test; 0 may be", {
-        details: { parts: "train,test", patients: "2" },
+      new DomainError("LABEL_LEAKAGE", "2 patients are in both train and test; 0 may be (rows 0, 3)", {
+        details: { parts: "train,test", patients: "2", rows: "0, 3" },
       }),
     );
   });

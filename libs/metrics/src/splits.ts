@@ -1,12 +1,7 @@
 import { DomainError } from "@parfocal/errors";
+import { assertNoLeakage } from "./leakage.ts";
 import { createRng, type Rng } from "./rng.ts";
-
-/** The parts of a {@link Split}, in order. */
-const PARTS = ["train", "validation", "test"] as const;
-type Part = (typeof PARTS)[number];
-
-/** Row indices of each part, ascending. Every row is in exactly one part. */
-export type Split = Readonly<Record<Part, readonly number[]>>;
+import { PARTS, type Part, type Split } from "./split.ts";
 
 /** Shares of patients, each in [0, 1], summing to 1. */
 export type SplitFractions = Readonly<Record<Part, number>>;
@@ -63,39 +58,23 @@ export function splitPatients(options: SplitOptions): readonly Split[] {
   });
 }
 
-/**
- * Throws when a patient occurs in two parts of `split`. Run it on any split that came from outside.
- *
- * @throws {DomainError} `LABEL_LEAKAGE` with the number of shared patients, not their names; `INVALID_ARGUMENT` for a row
- * outside the table.
- */
-export function assertNoLeakage(patients: readonly string[], split: Split): void {
-  const groups = PARTS.map((part) => new Set(split[part].map((row) => patientOfRow(patients, row))));
-  PARTS.forEach((part, a) => {
-    PARTS.slice(a + 1).forEach((other, offset) => {
-      const others = groups[a + 1 + offset];
-      const nShared = [...(groups[a] ?? [])].filter((patient) => others?.has(patient)).length;
-      if (nShared === 0) return;
-      throw new DomainError("LABEL_LEAKAGE", `${nShared} patients are in both ${part} and ${other}; 0 may be`, {
-        details: { parts: `${part},${other}`, patients: `${nShared}` },
-      });
-    });
-  });
-}
-
 /** Patients that share a set of labels, sorted, so that the row order does not matter. */
 type Stratum = readonly string[];
 
 function strataOf(patients: readonly string[], labels: SplitOptions["labels"]): Stratum[] {
+  const setOf = labelSets(patients, labels);
+  const byStratum = Map.groupBy([...setOf.keys()].sort(), (patient) => setOf.get(patient) ?? "");
+  return [...byStratum.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, members]) => members);
+}
+
+/** The set of labels that each patient has, as text. */
+export function labelSets(patients: readonly string[], labels: SplitOptions["labels"]): Map<string, string> {
   const labelsOf = new Map<string, Set<string>>();
   patients.forEach((patient, row) => {
     const seen = labelsOf.get(patient) ?? new Set();
     labelsOf.set(patient, seen.add(JSON.stringify(labels[row] ?? null)));
   });
-  const byStratum = Map.groupBy([...labelsOf.keys()].sort(), (patient) =>
-    [...(labelsOf.get(patient) ?? [])].sort().join("|"),
-  );
-  return [...byStratum.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, members]) => members);
+  return new Map([...labelsOf].map(([patient, set]) => [patient, [...set].sort().join("|")]));
 }
 
 type PartOfPatient = ReadonlyMap<string, Part>;
@@ -184,11 +163,4 @@ function splitOfRows(patients: readonly string[], partOf: PartOfPatient): Split 
   const rows = (part: Part): number[] =>
     patients.flatMap((patient, row) => (partOf.get(patient) === part ? [row] : []));
   return { train: rows("train"), validation: rows("validation"), test: rows("test") };
-}
-
-function patientOfRow(patients: readonly string[], row: number): string {
-  const patient = patients[row];
-  if (patient === undefined)
-    throw new DomainError("INVALID_ARGUMENT", `row ${row} is in the split; the table has ${patients.length} rows`);
-  return patient;
 }
