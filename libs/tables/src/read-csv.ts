@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { DomainError } from "@parfocal/errors";
 import { CsvError, parse } from "csv-parse";
-import type { TableRecord } from "./read-records.ts";
 import { MAX_LINE_LENGTH } from "./split-lines.ts";
+import type { TableRecord } from "./table-record.ts";
 
 /** What csv-parse gives for a record with `info`. */
 interface InformedRecord {

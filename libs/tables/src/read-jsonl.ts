@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
-import type { TableRecord } from "./read-records.ts";
 import { type Line, splitLines } from "./split-lines.ts";
+import type { TableRecord } from "./table-record.ts";
 
 /** The objects of JSON lines, as {@link readRecords} gives them. */
 export async function* readJsonl(pieces: AsyncIterable<string>): AsyncGenerator<TableRecord, void, undefined> {

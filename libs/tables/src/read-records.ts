@@ -2,14 +2,7 @@ import { decodeText } from "./decode-text.ts";
 import { readCsv } from "./read-csv.ts";
 import { readJsonl } from "./read-jsonl.ts";
 import { MAX_LINE_LENGTH } from "./split-lines.ts";
-
-/** One row of a table as text. */
-export interface TableRecord {
-  /** Line of the file that it ends on, from 1. */
-  readonly line: number;
-  /** Cells by the names of their columns; empty when missing. Blanks around a CSV cell without quotes do not count. */
-  readonly values: ReadonlyMap<string, string>;
-}
+import type { TableRecord } from "./table-record.ts";
 
 /**
  * The rows of a CSV with a heading (RFC 4180; comma, tab or semicolon as the heading shows) or of JSON lines, which begin with `{`.

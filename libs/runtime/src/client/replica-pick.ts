@@ -1,7 +1,7 @@
 import { isDomainError } from "@parfocal/errors";
 
 /** A replica that a call may go to. */
-export interface ReplicaChoice {
+interface ReplicaChoice {
   /** Place in the list of addresses. */
   readonly index: number;
   /** The call has ended; `error` is what it threw, if it did. */

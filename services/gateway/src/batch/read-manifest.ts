@@ -4,7 +4,7 @@ import { readRecords, type TableRecord } from "@parfocal/tables";
 import type { NamedRow } from "./batch-plan.ts";
 
 /** Rows of a manifest at most. */
-export const MAX_MANIFEST_ROWS = 100_000;
+const MAX_MANIFEST_ROWS = 100_000;
 
 /** Bytes of a manifest at most. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
