@@ -47,6 +47,9 @@ const KINDS: readonly JobKind[] = ["train", "batch", "import"];
 /** Operations under way at a time. */
 const AT_ONCE = 2;
 
+/** An undisturbed operation takes some seconds; one that takes this long is lost. */
+const LOST_MS = 1_800_000;
+
 /** A job of the session and what is known of it. */
 interface Tracked {
   readonly job: Job;
@@ -126,9 +129,11 @@ async function killAtRandom(
   }
 }
 
-/** Waits for the end of a job and keeps what it left. @throws Error when it failed. */
+/** Waits for the end of a job and keeps what it left. @throws Error when it failed, or did not end for `LOST_MS`. */
 async function untilDone(clients: Clients, tracked: Tracked): Promise<Uint8Array> {
+  const untilMs = performance.now() + LOST_MS;
   for (;;) {
+    if (performance.now() > untilMs) throw new Error(`${tracked.job.name} is lost: it did not end in ${LOST_MS} ms`);
     const response = await findResponse(clients, tracked.job.name);
     if (response !== undefined) {
       const entry = await catalogEntry(clients, tracked.job, tracked.serial);
