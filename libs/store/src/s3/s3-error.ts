@@ -13,6 +13,8 @@ const CODES_BY_NAME: Readonly<Record<string, DomainErrorCode>> = {
   ThrottlingException: "THROTTLED",
   RequestLimitExceeded: "THROTTLED",
   TooManyRequests: "THROTTLED",
+  // Others write the same object just now: it passes, unlike a condition that is broken.
+  ConditionalRequestConflict: "THROTTLED",
   XMinioStorageFull: "RESOURCE_EXHAUSTED",
   QuotaExceeded: "RESOURCE_EXHAUSTED",
   // The bytes were damaged on the way to the server, which refused them.
@@ -60,7 +62,7 @@ export function classifyS3Error(cause: unknown): Failure {
   if (cause instanceof DomainError) return { error: cause, isRetryable: RETRYABLE.includes(cause.code) };
   const facts = factsOf(cause);
   const error = errorFromFacts(facts, cause);
-  const isRetryable = RETRYABLE.includes(error.code) || facts.name === "ConditionalRequestConflict";
+  const isRetryable = RETRYABLE.includes(error.code);
   return facts.retryAfterMs === undefined
     ? { error, isRetryable }
     : { error, isRetryable, retryAfterMs: facts.retryAfterMs };
