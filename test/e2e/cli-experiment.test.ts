@@ -96,6 +96,9 @@ interface Scored {
   readonly probabilities: Record<string, number>;
 }
 
+const readParquet = async (path: string): Promise<Record<string, unknown>[]> =>
+  parquetReadObjects({ file: (await readFile(join(folder, path))).slice().buffer });
+
 const readJson = async <T>(path: string) => JSON.parse(await readFile(join(folder, path), "utf8")) as T;
 
 describe("training from a file", () => {
@@ -116,9 +119,7 @@ describe("training from a file", () => {
     for (const part of ["lesion: tumour against normal", "ROC", run.config]) expect(report).toContain(part);
     expect(report).not.toMatch(/(?:src|href)="https?:/);
     const scored = await readJson<Scored[]>("out/predictions.json");
-    const parquet = await parquetReadObjects({
-      file: (await readFile(join(folder, "out/predictions.parquet"))).slice().buffer,
-    });
+    const parquet = await readParquet("out/predictions.parquet");
     expect(parquet.map(({ slide, probability_tumour: p }) => [slide, p])).toEqual(
       scored.map(({ slide, probabilities }) => [slide, probabilities.tumour]),
     );
@@ -140,6 +141,44 @@ describe("training from a file", () => {
     const runs = records.filter(({ seed }) => seed !== undefined);
     expect(runs.map(({ seed }) => seed)).toEqual([1, 2]);
     expect((await readdir(join(folder, "both"))).sort()).toEqual(["experiment.yaml", "seed-1", "seed-2"]);
+  });
+});
+
+interface FoldedRecord {
+  readonly folds: readonly { readonly test: number; readonly metrics: object }[];
+  readonly pooled: readonly { readonly slides: number; readonly metrics: { name: string; value: number }[] }[];
+}
+
+describe("cross-validation", () => {
+  it("tests every slide once per repeat and reports on folds and all slides together", async () => {
+    const wish = ["recipe.epochs=6", "split.folds=3", "split.repeats=2", "data.files=", "output=cv"];
+    const { code, records, stderr } = await runCli(["crossval", "-f", "exp.yaml", ...wish, ...store], folder);
+    expect(code, stderr).toBe(0);
+    const { folds, pooled } = records.at(-1) as unknown as FoldedRecord;
+    expect([folds.length, pooled.map(({ slides }) => slides)]).toEqual([6, [30, 30]]);
+    const scored = await readJson<(Scored & { fold: string })[]>("cv/predictions.json");
+    expect(scored).toHaveLength(60);
+    const foldsOf = Map.groupBy(scored, ({ slide }) => slide);
+    for (const slide of SLIDES) expect(foldsOf.get(slide.slideId)?.map(({ fold }) => fold[0])).toEqual(["1", "2"]);
+    const report = await readFile(join(folder, "cv/report.html"), "utf8");
+    for (const part of ["Repeat 2, fold 3", "All slides, repeat 2", "Mean ± standard deviation", "Calibration"]) {
+      expect(report).toContain(part);
+    }
+    // What the report says of all slides is what the service measured.
+    const auroc = pooled[0]?.metrics.find(({ name }) => name === "auroc")?.value ?? Number.NaN;
+    expect(report).toContain(`<span class="value">${auroc.toFixed(3)}</span>`);
+    expect((await readdir(join(folder, "cv"))).sort()).toContain("experiment.yaml");
+  });
+
+  it("takes everything as options too", async () => {
+    const labels = ["--labels", "labels.csv", "--folds", "2", "--epochs", "2", "--hidden", "8", "--out", "cv2"];
+    const { code, records, stderr } = await runCli(["crossval", ...labels, ...store], folder);
+    expect(code, stderr).toBe(0);
+    expect((records.at(-1) as unknown as FoldedRecord).folds).toHaveLength(2);
+    const resolved = await readFile(join(folder, "cv2/experiment.yaml"), "utf8");
+    expect(resolved).toContain("  labels: ../labels.csv\n");
+    expect(resolved).toContain("      hidden: [8]\n");
+    expect((await runCli(["crossval", ...store], folder)).code).toBe(2);
   });
 });
 
@@ -172,8 +211,7 @@ describe("slides that nobody has labelled", () => {
         ["png", "tiles.parquet", "top-tiles.csv"].map((ending) => `new-1.${ending}`),
       ),
     );
-    const file = (await readFile(join(folder, "maps/new-0.tiles.parquet"))).slice().buffer;
-    const tiles = await parquetReadObjects({ file });
+    const tiles = await readParquet("maps/new-0.tiles.parquet");
     const total = tiles.reduce((sum, { score }) => sum + Number(score), 0);
     expect([tiles.length, total]).toEqual([(NEW_SLIDES[0]?.coords.length ?? 0) / 2, expect.closeTo(1, 4) as number]);
     const { width } = PNG.sync.read(await readFile(join(folder, "maps/new-0.overlay.png")));

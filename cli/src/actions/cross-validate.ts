@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { GatewayClients } from "../client/clients.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { type CrossValidation, crossValidate } from "../experiment/cross-validate.ts";
-import { type LoadedExperiment, loadExperiment } from "../experiment/load-experiment.ts";
+import { type ExperimentOptions, experimentFromOptions } from "../experiment/experiment-from-options.ts";
+import { loadExperiment, type RunnableExperiment } from "../experiment/load-experiment.ts";
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
@@ -12,34 +13,37 @@ import { crossReport, withServiceFigures } from "../run-report/cross-report.ts";
 import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
 import { announce } from "./train.ts";
 
-/** Options of `crossval`. */
-export interface CrossValidateCommandOptions {
-  readonly file: string;
+/** Options of `crossval`: an experiment as a file, or everything as options. */
+export interface CrossValidateCommandOptions extends ExperimentOptions {
+  readonly file?: string;
   readonly requestId?: string;
   readonly keep?: boolean;
 }
 
-/** `parfocal crossval -f exp.yaml [name=value…]`: folds, their figures and a report for each seed. */
+/** `parfocal crossval`: folds, their figures and a report for each seed. */
 export async function runCrossValidate(
   context: CommandContext,
-  { file, ...options }: CrossValidateCommandOptions,
+  options: CrossValidateCommandOptions,
   overrides: readonly string[],
 ): Promise<ExitCode> {
-  const loaded = await loadExperiment(file, overrides);
-  return crossValidateLoaded(context, loaded, options);
+  const { file } = options;
+  if (file !== undefined) return crossValidateAll(context, await loadExperiment(file, overrides), options);
+  const [extra] = overrides;
+  if (extra !== undefined)
+    throw new UsageError(`"${extra}" changes a value of an experiment; give one by -f, or --set`);
+  return crossValidateAll(context, await experimentFromOptions(options), options);
 }
 
-/** Cross-validates an experiment wherever it came from. */
-async function crossValidateLoaded(
+async function crossValidateAll(
   context: CommandContext,
-  loaded: LoadedExperiment,
-  { requestId, keep = false }: Omit<CrossValidateCommandOptions, "file">,
+  runnable: RunnableExperiment,
+  { requestId, keep = false }: Pick<CrossValidateCommandOptions, "requestId" | "keep">,
 ): Promise<ExitCode> {
-  const { seeds, output: folder } = loaded.experiment;
+  const { seeds, output: folder } = runnable.experiment;
   if (requestId !== undefined && seeds.length > 1)
     throw new UsageError(`--request-id is for one cross-validation; the experiment has ${seeds.length} seeds`);
   const { clients } = await context.connect();
-  const prepared = await prepareExperiment(context, clients, loaded);
+  const prepared = await prepareExperiment(context, clients, runnable);
   announce(context.output, prepared.task, prepared.matched.length);
   if (prepared.matched.some(({ row }) => row.part !== undefined))
     context.output.note("the parts of the labels table are left aside: folds are drawn anew");

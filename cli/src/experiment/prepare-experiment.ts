@@ -15,7 +15,7 @@ import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 import type { Experiment } from "./experiment.ts";
 import { fillDefaults } from "./fill-defaults.ts";
-import type { LoadedExperiment } from "./load-experiment.ts";
+import type { RunnableExperiment } from "./load-experiment.ts";
 import { experimentDigest, resolveExperiment } from "./resolve-experiment.ts";
 import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.ts";
 
@@ -44,7 +44,7 @@ export interface PreparedExperiment {
 export async function prepareExperiment(
   context: CommandContext,
   clients: GatewayClients,
-  { experiment, resolve }: LoadedExperiment,
+  { experiment, resolve, specOf }: RunnableExperiment,
 ): Promise<PreparedExperiment> {
   const { parent, signal } = context;
   await importData(context, clients, experiment.data.files);
@@ -52,7 +52,7 @@ export async function prepareExperiment(
   const named = preset === undefined ? undefined : await presetSpec(clients, preset, signal);
   const start = startFrom === undefined ? undefined : await findModel(clients, parent, startFrom, signal);
   const base = start === undefined ? named : startedFrom(named ?? commonV1.TrainingSpec.fromPartial({}), start);
-  const open = (seed: bigint) => specFromExperiment(experiment, seed, base);
+  const open = (seed: bigint) => (specOf ?? ((of) => specFromExperiment(experiment, of, base)))(seed, base);
   const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
   const kind = experiment.task?.kind as TaskName | undefined;
   const matched = await matchLabels(context, clients, { ...data, wantsRegions, ...(kind && { kind }) });
