@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { stemOf } from "../cohort/match-bags.ts";
+import { stemOf } from "../cohort/slide-stem.ts";
 import { UsageError } from "../exit-codes.ts";
 import { decodePicture, type Picture, type ThumbnailScale } from "../report/index.ts";
 

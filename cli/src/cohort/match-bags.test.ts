@@ -1,6 +1,7 @@
 import { gatewayV1 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
-import { createBagFinder, matchBags, stemOf } from "./match-bags.ts";
+import { createBagFinder, matchBags } from "./match-bags.ts";
+import { stemOf } from "./slide-stem.ts";
 
 const digest = (digit: string) => digit.repeat(64);
 const bagOf = (slideId: string, digit: string) =>

@@ -1,5 +1,6 @@
 import type { gatewayV1 } from "@parfocal/protocol";
 import type { LabelRow } from "./parse-labels.ts";
+import { stemOf } from "./slide-stem.ts";
 
 /** A row with the one bag it means. */
 export interface MatchedRow {
@@ -14,9 +15,6 @@ export interface Matching {
   readonly problems: readonly string[];
 }
 
-/** Endings of slides and of feature files; `.ome.tiff` has two. */
-const ENDINGS =
-  /(?:\.ome)?\.(?:svs|ndpi|mrxs|scn|vsi|bif|czi|dcm|isyntax|tiff?|jpe?g|png|h5|hdf5|pt|pth|npy|npz|safetensors|csv)$/i;
 const MIN_DIGEST_PREFIX = 8;
 
 /** Finds the bags that a name means. */
@@ -56,14 +54,6 @@ export function matchBags(rows: readonly LabelRow[], bags: readonly gatewayV1.Ba
     }
   }
   return { matched, problems };
-}
-
-/** A name without the ending of a slide or feature file, and without folders. */
-export function stemOf(name: string): string {
-  const plain = name.slice(Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1);
-  const stem = plain.replace(ENDINGS, "");
-  // STAMP names `slide.svs.h5` and the like.
-  return stem === plain ? plain : stem.replace(ENDINGS, "");
 }
 
 function ambiguity(row: LabelRow, found: readonly gatewayV1.Bag[]): string {

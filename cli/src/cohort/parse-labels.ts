@@ -1,9 +1,9 @@
 import { UsageError } from "../exit-codes.ts";
 import { joinClinical, PATIENT_COLUMNS } from "./join-clinical.ts";
 import { type EventColumns, eventReader, hasEvents, numberReader, type SurvivalLabel } from "./label-numbers.ts";
-import { stemOf } from "./match-bags.ts";
 import { type LabelPart, parseSplits, partNamed } from "./parse-splits.ts";
 import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
+import { stemOf } from "./slide-stem.ts";
 
 /** One row of a labels table. */
 export interface LabelRow {

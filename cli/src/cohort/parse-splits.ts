@@ -1,6 +1,6 @@
 import { UsageError } from "../exit-codes.ts";
-import { stemOf } from "./match-bags.ts";
 import { cellOf, findColumn, parseTable, type TextTable } from "./read-table.ts";
+import { stemOf } from "./slide-stem.ts";
 
 /** Parts that a table may assign. */
 export type LabelPart = "train" | "validation" | "test";

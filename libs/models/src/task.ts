@@ -34,7 +34,7 @@ interface Named {
 }
 
 /** Classes, or nothing. */
-export interface ClassTask extends Named {
+interface ClassTask extends Named {
   readonly kind: "binary" | "multiclass" | "multilabel" | "ordinal" | "embedding";
 }
 

@@ -11,6 +11,13 @@ import type { GroupRule } from "./train-spec.ts";
 /** Rows of bags that share a label, in their order; at least one. */
 export type BagGroup = readonly number[];
 
+/** Groups by part, which add up to the part's rows. */
+export interface PartGroups {
+  readonly train: readonly BagGroup[];
+  readonly validation: readonly BagGroup[];
+  readonly test: readonly BagGroup[];
+}
+
 /**
  * The groups that `rows` fall into, in the order of their first bags: the bags of a patient that name the same group. With
  * no rule every bag is a group of its own.

@@ -1,10 +1,17 @@
+import type { Split } from "@parfocal/metrics";
+import type { PartGroups } from "./bag-groups.ts";
 import type { BagInput } from "./bag-inputs.ts";
-import type { LabelledBag } from "./job.ts";
+import type { LabelledBag, TrainJob } from "./job.ts";
 import { joinInputs } from "./join-inputs.ts";
-import type { TrainPlan } from "./plan.ts";
 
 /** The part of a plan that speaks of bags. */
-type PlannedBags = Pick<TrainPlan, "job" | "split" | "groups" | "inputs" | "targets">;
+interface PlannedBags {
+  readonly job: TrainJob;
+  readonly split: Split;
+  readonly groups: PartGroups;
+  readonly inputs: readonly BagInput[];
+  readonly targets: readonly Float32Array<ArrayBuffer>[];
+}
 
 /**
  * The same plan with a bag for each group, which is the slides of it joined: rows, parts and groups are those of the joined bags, each of
@@ -21,7 +28,7 @@ export function joinGroups(
   const bags: LabelledBag[] = [];
   const joined: BagInput[] = [];
   const kept: Float32Array<ArrayBuffer>[] = [];
-  const join = (part: keyof typeof groups): number[] =>
+  const join = (part: keyof PartGroups): number[] =>
     groups[part].map((group) => {
       const [first = -1] = group;
       bags.push(...job.bags.slice(first, first + 1));

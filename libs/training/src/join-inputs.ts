@@ -8,7 +8,7 @@ import { type CapturedGraph, captureGraph, tf } from "@parfocal/tensor";
 import type { BagInput } from "./bag-inputs.ts";
 
 /** Most slides of one bag: enough for any patient. */
-export const MAX_JOINED = 64;
+const MAX_JOINED = 64;
 
 /**
  * Bags as one without a place on any slide: their tiles `[M, D]`, one slide after the other. They are copied together in the engine, under

@@ -5,7 +5,7 @@ import type { Split } from "@parfocal/metrics";
 import { buildModel, type Model, type Task } from "@parfocal/models";
 import { assertRecipeFits } from "./assert-recipe.ts";
 import { assignParts, patientsOf } from "./assign-parts.ts";
-import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup } from "./bag-groups.ts";
+import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup, type PartGroups } from "./bag-groups.ts";
 import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts";
 import { fitTask } from "./fit-task.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
@@ -16,13 +16,6 @@ import { createOptimiser, type Optimiser } from "./optimiser.ts";
 import { openStart, type StartingWeights } from "./start-from.ts";
 import { encodeTarget, fitClassWeights } from "./target.ts";
 import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
-
-/** Groups by part, which add up to the part's rows. */
-export interface PartGroups {
-  readonly train: readonly BagGroup[];
-  readonly validation: readonly BagGroup[];
-  readonly test: readonly BagGroup[];
-}
 
 /** A training made ready: everything checked, nothing computed yet. */
 export interface TrainPlan {

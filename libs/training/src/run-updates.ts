@@ -1,8 +1,9 @@
 import type { RunRequest } from "@parfocal/engine";
-import type { Answer, Question, RunMaker, Update } from "./epoch-runs.ts";
+import type { RunMaker } from "./epoch-runs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import { type ChunkOptions, type ChunkResult, runInChunks } from "./run-in-chunks.ts";
 import type { TrainingState } from "./training-state.ts";
+import type { Answer, Question, Update } from "./update.ts";
 
 /**
  * Runs all updates of the epoch after `state`, giving results as they come. An update that has a question waits for the one before it, is

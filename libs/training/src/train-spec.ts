@@ -30,14 +30,14 @@ export type GroupRule = MinLossRule | PooledRule;
  *
  * Source: Zimmermann et al. 2026, eq. 9 (`negatives: "min"`).
  */
-export interface MinLossRule {
+interface MinLossRule {
   readonly kind: "min-loss";
   /** Negative groups: the bag with the least loss learns, all of them with equal shares, or the one with the greatest. */
   readonly negatives: "min" | "mean" | "max";
 }
 
 /** One answer for the group: of all its tiles as one bag, or of the mean or the greatest of its bags' logits, see `poolLogits`. */
-export interface PooledRule {
+interface PooledRule {
   readonly kind: "joined" | "mean" | "max";
 }
 

@@ -4,11 +4,11 @@
 import type { RunRequest, TensorSource } from "@parfocal/engine";
 import type { CapturedGraph } from "@parfocal/tensor";
 import { type BagGroup, labelOfGroup, learningBag, plainLoss } from "./bag-groups.ts";
-import type { Question, StepBag } from "./epoch-runs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import { type OpinionGroup, tangentsOf } from "./join-losses.ts";
 import type { TrainPlan } from "./plan.ts";
 import type { Feeds } from "./step-feeds.ts";
+import type { Question, StepBag } from "./update.ts";
 
 /** Which bag of each undecided group learns; `runs` score their bags, without dropout, in the groups' order. */
 export function choiceQuestion(

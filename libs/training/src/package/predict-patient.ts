@@ -13,7 +13,7 @@ import { type BagPrediction, decide, type PredictDeps, predictBag, predictionFro
 import { createScorer, readServingInput, type ServingInput } from "./serving-input.ts";
 
 /** Most slides of a patient. */
-export const MAX_SLIDES = 64;
+const MAX_SLIDES = 64;
 
 /**
  * What a model says of a patient with several slides, by the rule for groups that it was trained with: of all tiles as one bag, of the mean or
@@ -85,7 +85,7 @@ function pooledPrediction(loaded: LoadedModel, rule: GroupRule, predictions: rea
 }
 
 /** A group's score by the scores of its bags. */
-export function pooledScore(task: Task, rule: GroupRule, bags: readonly BagScore[]): BagScore {
+function pooledScore(task: Task, rule: GroupRule, bags: readonly BagScore[]): BagScore {
   const logits = logitsOfGroup(
     task,
     rule,

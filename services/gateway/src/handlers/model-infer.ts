@@ -3,9 +3,10 @@ import { type commonV1, type gatewayV1, type inferenceV2, parseResourceName } fr
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
 import { answerTensors } from "../inference/answer-outputs.ts";
-import { encodeOutputs, needsAttention, type OutputTensor, wantedOutputs } from "../inference/infer-outputs.ts";
+import { encodeOutputs, needsAttention, wantedOutputs } from "../inference/infer-outputs.ts";
 import { importHintsOf, inferSubjectOf } from "../inference/infer-subject.ts";
 import { parseInferenceModel } from "../inference/inference-model.ts";
+import type { OutputTensor } from "../inference/output-tensor.ts";
 import { readArray } from "../inference/read-array.ts";
 import { type WithBagDeps, withBag } from "../inference/with-bag.ts";
 import { type PredictionStages, predictReference } from "../predict-reference.ts";

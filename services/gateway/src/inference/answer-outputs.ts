@@ -1,5 +1,5 @@
 import { commonV1 } from "@parfocal/protocol";
-import type { OutputTensor } from "./infer-outputs.ts";
+import type { OutputTensor } from "./output-tensor.ts";
 
 /** An output that says what a model thinks. */
 export interface AnswerOutput {

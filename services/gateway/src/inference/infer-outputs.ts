@@ -2,14 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { commonV1, inferenceV2 } from "@parfocal/protocol";
 import { answerOutputs } from "./answer-outputs.ts";
 import { withLengths } from "./input-tensor.ts";
-
-/** An output of an inference. */
-export interface OutputTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** `FP32`, or texts as `BYTES`. */
-  readonly values: Float32Array | readonly string[];
-}
+import type { OutputTensor } from "./output-tensor.ts";
 
 /** Those that cost the weights of every tile, and so must be asked for by name. */
 const ON_REQUEST = ["attention", "coordinates"];
