@@ -11,6 +11,7 @@ import {
 import { createStageClient, type StageCallOptions } from "@parfocal/runtime";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { plantCohort } from "../lib/cohort.ts";
+import { framed, openSession, rawCall } from "../lib/raw-grpc.ts";
 import { PARENT, trainedModel, trainRequest, uploadCohort } from "../lib/requests.ts";
 import { runCli } from "../lib/run-cli.ts";
 import { type SecuredServices, startSecuredServices } from "../lib/secured-services.ts";
@@ -279,6 +280,18 @@ describe("a gateway that asks who calls", () => {
       expect(text).not.toContain(`"${patient}"`);
     }
     expect(text).not.toContain(names[0]!.split("/").at(-1)!);
+  });
+
+  it("keeps a record of calls that gRPC answers because it cannot read them", async () => {
+    const session = await openSession(services.gatewayAddress, {}, await readFile(services.at("ca.pem"), "utf8"));
+    const path = "parfocal.gateway.v1.ModelService/ListModels";
+    expect((await rawCall(session, { path, body: framed(Buffer.alloc(8, 0xff)) })).code).toBe(13);
+    expect((await rawCall(session, { path, body: framed(Buffer.alloc(8), { length: 2 ** 31 }) })).code).toBe(8);
+    session.destroy();
+    await vi.waitFor(async () => {
+      const unread = (await services.auditLines()).filter(({ code }) => code === "UNREAD");
+      expect(unread.map(({ method }) => method)).toEqual([path, path]);
+    });
   });
 
   it("is reached by the command line with an authority and a token", async () => {

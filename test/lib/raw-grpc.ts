@@ -24,9 +24,12 @@ export interface RawCall {
   readonly ends?: boolean;
 }
 
-/** A connection that outlives errors of its streams. `settings`: HTTP/2's, e.g. `initialWindowSize`. */
-export async function openSession(address: string, settings: object = {}): Promise<ClientHttp2Session> {
-  const session = connect(`http://${address}`, { settings });
+/**
+ * A connection that outlives errors of its streams. `settings`: HTTP/2's, e.g. `initialWindowSize`; `ca`: the authority of
+ * the server, PEM, for one that encrypts.
+ */
+export async function openSession(address: string, settings: object = {}, ca?: string): Promise<ClientHttp2Session> {
+  const session = connect(`${ca === undefined ? "http" : "https"}://${address}`, { settings, ...(ca && { ca }) });
   session.on("error", () => undefined);
   await new Promise<void>((resolve) => session.once("connect", () => resolve()));
   return session;

@@ -1,4 +1,4 @@
-import { type Logger, securitySettings } from "@parfocal/runtime";
+import { type Logger, securitySettings, startTracing } from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
 import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
@@ -51,12 +51,14 @@ export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts,
     ...(name === "gateway" ? {} : STAGE_ENV),
   });
   const gatewayConfig = gatewayConfigFromEnv(envOf("gateway"));
+  const tracing = await startTracing("all", gatewayConfig);
   const started: Part[] = [];
   const closeAll = async (isHurried: boolean): Promise<void> => {
     for (const part of started.splice(0).reverse()) {
       if (isHurried) await part.server.stop({ drainMs: 0 });
       await part.close();
     }
+    await tracing.close();
   };
   const keep = async <T extends Part>(starting: Promise<T>): Promise<string> => {
     const part = await starting;
