@@ -123,6 +123,50 @@ describe.each(["mean", "max"] as const)("the %s of slides", (kind) => {
   });
 });
 
+describe("Cox's likelihood", () => {
+  const HEADS = {
+    mean: { kind: "mean" },
+    "max of embeddings": { kind: "max" },
+    "max of instances": { kind: "max", level: "instance" },
+    abmil: { kind: "abmil", attentionWidth: 3 },
+    "class attention": { kind: "class-attention", attentionWidth: 4, heads: 2 },
+    dsmil: { kind: "dsmil", queryWidth: 3 },
+    transmil: { kind: "transmil", heads: 2, landmarks: 4, convTaps: 5 },
+    dtfd: { kind: "dtfd", attentionWidth: 3 },
+  } as const;
+  /** The higher the class, the sooner the event; every fifth patient is censored. */
+  const events = () =>
+    whole.map(
+      (bag, i): LabelledBag => ({ ...bag, label: { time: 9 - 3 * (i % 3) + (i % 4) / 9, isEvent: i % 5 > 0 } }),
+    );
+  const specOf = (head: Record<string, unknown>) => ({
+    model: { standardise: true, head: { hidden: [4], ...head }, task: { kind: "cox" } },
+    batchSize: 8,
+    split: { validationFraction: 0, testFraction: 0 },
+  });
+
+  it.each(Object.entries(HEADS))("is learnt by %s", async (_name, head) => {
+    const { history } = await trained(events(), { ...specOf(head), epochs: 6, selection: "last" });
+    expect(history.every(({ trainLoss }) => Number.isFinite(trainLoss))).toBe(true);
+    expect(history.at(-1)?.trainLoss).toBeLessThan(history[0]?.trainLoss ?? Number.NaN);
+  });
+
+  it("goes on from a checkpoint with the same bits", async () => {
+    const spec = (epochs: number) => parseTrainSpec({ ...specOf(HEAD), epochs, selection: "last", optimiser: { learningRate: 0.02 } }); // biome-ignore format: one line
+    const straight = await collect(train({ spec: spec(4), bags: events() }, world.deps(), SIGNAL));
+    const job = { spec: spec(4), bags: events(), checkpointKey: "checkpoints/cox" };
+    const cut = new AbortController();
+    await expect(async () => {
+      for await (const event of train(job, world.deps(), cut.signal)) {
+        if (event.kind === "checkpoint" && event.epoch === 2) cut.abort();
+      }
+    }).rejects.toThrow();
+    const resumed = await collect(train(job, world.deps(), SIGNAL));
+    expect(resumed.events[0]).toMatchObject({ kind: "split", resumedFrom: 2 });
+    expect(weightBytes(resumed.trained)).toEqual(weightBytes(straight.trained));
+  });
+});
+
 describe("patients", () => {
   it("of a model without a rule are refused", async () => {
     const model = await trained(slides, {});
