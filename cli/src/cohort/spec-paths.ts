@@ -33,6 +33,12 @@ export function specPaths({ architecture }: Pick<commonV1.TrainingSpec, "archite
   ];
 }
 
+/** The options of tasks: `task.survival.bins`, `task.regression.loss`, … Which of them a task has is its kind's matter. */
+export function taskPaths(): readonly SpecPath[] {
+  const options = messageFields(`${PACKAGE}.Task`).filter(({ value }) => value.kind === "message");
+  return options.flatMap(({ name }) => below(`task.${name}`, ["task", name], typeOf("Task", name)));
+}
+
 /** Every value of a pretraining that can be named, in the order of the contract: `mixer.width`, `masked.removalRatio`, … */
 export function pretrainPaths(): readonly SpecPath[] {
   return below("", [], `${PACKAGE}.PretrainSpec`);

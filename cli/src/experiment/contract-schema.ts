@@ -4,7 +4,7 @@ import { enumWords } from "../cohort/spec-paths.ts";
 import { snakeCase } from "./field-names.ts";
 
 /** A schema whose issue says what the value should be, as the end of the sentence "it is …". */
-export type Leaf = z.ZodType;
+type Leaf = z.ZodType;
 
 /** Text; what YAML reads as a whole number is text too, as class names often are. */
 export const TEXT = z.union([z.string().min(1), z.int().transform(String)], { error: "text that is not empty" });

@@ -1,6 +1,6 @@
 import { commonV1, type MessageField } from "@parfocal/protocol";
 import { type MutableJson, readAt, writeAt } from "../cohort/json-paths.ts";
-import { enumWords, type SpecPath, specPaths } from "../cohort/spec-paths.ts";
+import { enumWords, type SpecPath, specPaths, taskPaths } from "../cohort/spec-paths.ts";
 import { contractWord, resolvedNameOf, resolvedValue } from "./resolved-names.ts";
 
 /** Reads a specification as the service does, with every default: the JSON of manifests. */
@@ -17,7 +17,7 @@ export function fillDefaults(spec: commonV1.TrainingSpec, resolve: ResolveSpec):
   const given = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
   const json = structuredClone(given);
   const head = spec.architecture?.head?.kind?.$case;
-  for (const path of specPaths(spec)) {
+  for (const path of [...specPaths(spec), ...taskPaths()]) {
     if (isGiven(given, path)) continue;
     const value = wireValue(path.field, resolvedValue(resolved, resolvedNameOf(path.path, head)));
     if (value !== undefined) writeAt(json, path.keys, value);

@@ -12,12 +12,16 @@ import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.t
 const ROWS = ["normal", "tumour"].map((label, i) => ({ line: i + 2, labels: [label], unknownLabels: [] }));
 const FACTS = { configSha256: "c", dataSha256: "d", models: ["m"], version: "1" };
 
-function run(text: string, file: string) {
+const NO_CLASSES = { line: 2, labels: [], unknownLabels: [] };
+const NUMBERS = [{ ...NO_CLASSES, values: { age: 60 } }];
+const EVENTS = [{ ...NO_CLASSES, survival: { time: 3, event: true } }];
+
+function run(text: string, file: string, rows: Parameters<typeof taskFromExperiment>[1] = ROWS) {
   const parsed = parseExperiment(text, file);
   checkValues(parsed, resolveTrainingSpec);
   const { experiment } = parsed;
   const open = specFromExperiment(experiment, experiment.seeds[0] ?? 0n);
-  open.task = taskFromExperiment(experiment, ROWS);
+  open.task = taskFromExperiment(experiment, rows);
   const spec = fillDefaults(open, resolveTrainingSpec);
   const resolved = resolveExperiment(experiment, { spec });
   return {
@@ -68,6 +72,20 @@ describe("a resolved experiment", () => {
     expect(text).toContain("threshold:\n  kind: youden\n");
     expect(text).toContain("split:\n  validation_fraction: 0.15\n  test_fraction: 0.15\n  folds: 5\n  repeats: 1\n");
     expect(text).toContain("task:\n  kind: binary\n  classes: [normal, tumour]\n");
+  });
+
+  it.each([
+    ["survival", "survival:\n    bins: 4\n    alpha: 0\n"],
+    ["cox", "survival:\n    ties: efron\n"],
+    ["regression", "regression:\n    loss: huber\n    delta: 1\n"],
+  ])("shows the options of a %s task, and keeps them", (kind, options) => {
+    const rows = kind === "regression" ? NUMBERS : EVENTS;
+    const first = run(`name: a\ndata: {labels: l.csv}\ntask: {kind: ${kind}}\n`, "/out/exp.yaml", rows);
+    expect(first.text).toContain(`task:\n  kind: ${kind}\n`);
+    expect(first.text).toContain(`  ${options}`);
+    const second = run(first.text, "/out/experiment.yaml", rows);
+    expect([second.spec, second.digest]).toEqual([first.spec, first.digest]);
+    expect(resolveTrainingSpec(first.spec)).toEqual(resolveTrainingSpec(first.open));
   });
 
   it("has a digest of what it does, not of names, places and order", () => {

@@ -1,6 +1,6 @@
 /**
- * @file Manifests call some values by other names than the contract does: a trunk's lie beside those of the pooling, and words are
- * shorter.
+ * @file Manifests call some values by other names than the contract does: a trunk's lie beside those of the pooling, options of tasks
+ * beside their kinds, and words are shorter.
  */
 
 /** By the head of the contract: its values that manifests call otherwise. */
@@ -29,6 +29,7 @@ const RECIPE_GROUPS: ReadonlySet<string> = new Set(["optimiser", "schedule", "ea
 export function resolvedNameOf(path: string, head: string | undefined): string {
   const [group = "", name = "", ...rest] = path.split(".");
   if (name === "") return `model.${group}`;
+  if (group === "task") return `task.${rest.join(".")}`;
   if (group === "head" && name === "trunk") return `head.${rest.join(".")}`;
   if (group === "head") return `head.${HEAD_NAMES[head ?? ""]?.[name] ?? name}`;
   if (group === "recipe") return RECIPE_GROUPS.has(name) ? [name, ...rest].join(".") : `training.${name}`;

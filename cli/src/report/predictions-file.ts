@@ -5,7 +5,7 @@ import type { PredictionRow } from "./report-data.ts";
  * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
  * threshold stand, where there are any, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`, and `risk`, `time`, `event`.
  */
-export function predictionsTable(rows: readonly PredictionRow[]): Table {
+function predictionsTable(rows: readonly PredictionRow[]): Table {
   const classes = namesIn(rows, ({ probabilities }) => probabilities);
   const numbers = namesIn(rows, ({ values, trueValues }) => ({ ...trueValues, ...values }));
   const isSurvival = rows.some(({ risk, outcome }) => risk !== undefined || outcome !== undefined);
