@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parquetReadObjects } from "hyparquet";
-import { PNG } from "pngjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeSlideH5 } from "../../cli/src/cohort/encode-h5.ts";
 import { plantCohort } from "../../cli/src/cohort/planted-cohort.ts";
+import { createPicture, decodePicture, encodePng } from "../../cli/src/report/picture.ts";
 import { runCli } from "../lib/run-cli.ts";
 
 /** Slides that train, validate and test, and two that nobody has labelled. */
@@ -185,9 +185,7 @@ describe("cross-validation", () => {
 describe("slides that nobody has labelled", () => {
   it("are predicted from files, drawn over their thumbnails and listed tile by tile", async () => {
     await mkdir(join(folder, "thumbs"));
-    const thumbnail = new PNG({ width: 2000, height: 2000 });
-    thumbnail.data.fill(230);
-    await writeFile(join(folder, "thumbs", "new-0.png"), PNG.sync.write(thumbnail));
+    await writeFile(join(folder, "thumbs", "new-0.png"), encodePng(createPicture(2000, 2000, [230, 230, 230])));
     const drawing = [
       "--heatmaps",
       "maps",
@@ -214,7 +212,7 @@ describe("slides that nobody has labelled", () => {
     const tiles = await readParquet("maps/new-0.tiles.parquet");
     const total = tiles.reduce((sum, { score }) => sum + Number(score), 0);
     expect([tiles.length, total]).toEqual([(NEW_SLIDES[0]?.coords.length ?? 0) / 2, expect.closeTo(1, 4) as number]);
-    const { width } = PNG.sync.read(await readFile(join(folder, "maps/new-0.overlay.png")));
+    const { width } = decodePicture(await readFile(join(folder, "maps/new-0.overlay.png")));
     expect(width).toBe(2000 + 24);
   });
 
