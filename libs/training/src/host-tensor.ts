@@ -19,14 +19,3 @@ export function floatsFromHostTensor(tensor: HostTensor | undefined, name: strin
   const copy = new Uint8Array(tensor.data);
   return new Float32Array(copy.buffer, 0, copy.byteLength / 4);
 }
-
-/**
- * The values of an f32 tensor that came from the engine, over its own memory: for tensors of hundreds of megabytes.
- *
- * @throws {DomainError} As {@link floatsFromHostTensor}.
- */
-export function viewOfHostTensor(tensor: HostTensor | undefined, name: string): Float32Array<ArrayBuffer> {
-  const { buffer, byteOffset, byteLength } = tensor?.data ?? new Uint8Array();
-  const canView = tensor?.dtype === "f32" && buffer instanceof ArrayBuffer && byteOffset % 4 === 0;
-  return canView ? new Float32Array(buffer, byteOffset, byteLength / 4) : floatsFromHostTensor(tensor, name);
-}
