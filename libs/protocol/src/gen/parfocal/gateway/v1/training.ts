@@ -102,6 +102,12 @@ export interface CrossValidateRequest {
    * the operation.
    */
   keepAs: string;
+  /**
+   * Opaque key of the site (hospital, scanner) of each bag, in the order of the bags; empty: sites do not matter. With sites, all bags
+   * of a site test in one fold; if the spec has a validation fraction, each fold is validated on the next one. Once, and not with
+   * `fixed_folds`.
+   */
+  sites: string[];
 }
 
 /**
@@ -906,6 +912,7 @@ function createBaseCrossValidateRequest(): CrossValidateRequest {
     fixedFolds: [],
     startFrom: "",
     keepAs: "",
+    sites: [],
   };
 }
 
@@ -941,6 +948,9 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
     }
     if (message.keepAs !== "") {
       writer.uint32(74).string(message.keepAs);
+    }
+    for (const v of message.sites) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -1040,6 +1050,14 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
             message.keepAs = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.sites.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1079,6 +1097,9 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
         : isSet(object.keep_as)
         ? globalThis.String(object.keep_as)
         : "",
+      sites: globalThis.Array.isArray(object?.sites)
+        ? object.sites.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1111,6 +1132,9 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
     if (message.keepAs !== "") {
       obj.keepAs = message.keepAs;
     }
+    if (message.sites?.length) {
+      obj.sites = message.sites;
+    }
     return obj;
   },
 
@@ -1130,6 +1154,7 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
     message.fixedFolds = object.fixedFolds?.map((e) => e) || [];
     message.startFrom = object.startFrom ?? "";
     message.keepAs = object.keepAs ?? "";
+    message.sites = object.sites?.map((e) => e) || [];
     return message;
   },
 };
