@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { assertNoLeakage, type Split, splitPatients } from "@parfocal/metrics";
+import { assertNoLeakage, repeatedFolds, type Split, siteFolds, splitPatients } from "@parfocal/metrics";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 
 /** Which part each bag has in one fold, in the order of the bags. */
@@ -20,6 +20,8 @@ export interface FoldOptions {
   readonly nRepeats: number;
   /** Fold that tests each bag, from 1; empty: drawn. */
   readonly fixedFolds: readonly number[];
+  /** Site of each bag; empty: sites do not matter. */
+  readonly sites: readonly string[];
   /** Share of a fold's training patients that validates, in [0, 1). */
   readonly validationFraction: number;
   /** Unsigned 64-bit. */
@@ -33,28 +35,25 @@ const N_BINS = 4;
 
 /**
  * The folds of every repeat: by patient, stratified by label (classes; whether the event came; quarters of the first number). Every
- * bag is tested once in each repeat. Repeats are drawn by seeds that follow each other.
+ * bag is tested once in each repeat. With sites, whole sites test, and if anything validates it is the next fold.
  *
- * @throws {DomainError} as `splitPatients`; `LABEL_LEAKAGE` when fixed folds divide a patient.
+ * @throws {DomainError} as `repeatedFolds` and `siteFolds`; `LABEL_LEAKAGE` when fixed folds divide a patient.
  */
 export function drawFolds(options: FoldOptions): DrawnFold[] {
-  const { bags, nFolds, nRepeats, fixedFolds, validationFraction, seed } = options;
+  const { bags, nFolds, nRepeats, fixedFolds, sites, validationFraction, seed } = options;
   const patients = patientsOf(bags);
   const labels = strataOf(options);
-  const repeats = Array.from({ length: nRepeats }, (_, repeat) => BigInt.asUintN(64, seed + BigInt(repeat)));
-  return repeats.flatMap((repeatSeed, repeat) => {
-    const splits =
-      fixedFolds.length > 0
-        ? fixedSplits(options, patients, labels)
-        : splitPatients({
-            ...{ patients, labels, seed: repeatSeed },
-            plan: { kind: "folds", nFolds, validationFraction },
-          });
-    return splits.map((split, fold) => {
+  const draw = (): readonly (readonly Split[])[] => {
+    if (fixedFolds.length > 0) return [fixedSplits(options, patients, labels)];
+    if (sites.length === 0) return repeatedFolds({ patients, labels, nFolds, nRepeats, validationFraction, seed });
+    return [siteFolds({ patients, labels, sites, nFolds, isValidated: validationFraction > 0, seed }).splits];
+  };
+  return draw().flatMap((splits, repeat) =>
+    splits.map((split, fold) => {
       assertNoLeakage(patients, split);
       return { repeat: repeat + 1, fold: fold + 1, parts: lettersOf(split, bags.length) };
-    });
-  });
+    }),
+  );
 }
 
 /** The test part is given; who of the others validates is drawn. */

@@ -33,14 +33,18 @@ export function createCrossValidate({ bags, models, operations }: Pick<GatewayDe
   };
 }
 
-function assertFolds({ bags, folds, repeats, fixedFolds }: gatewayV1.CrossValidateRequest): void {
+function assertFolds({ bags, folds, repeats, fixedFolds, sites }: gatewayV1.CrossValidateRequest): void {
   assertLength("bags", bags, 2, MAX_BAGS);
   assertBounds("folds", folds, 2, MAX_FOLDS);
-  assertBounds("repeats", repeats, 0, fixedFolds.length > 0 ? 1 : MAX_REPEATS);
+  assertBounds("repeats", repeats, 0, fixedFolds.length + sites.length > 0 ? 1 : MAX_REPEATS);
   const withPart = bags.findIndex(({ part }) => part !== commonV1.Part.PART_UNSPECIFIED);
   if (withPart >= 0) {
     const field = `bags[${withPart}].part`;
     throw new DomainError("INVALID_ARGUMENT", `${field} is given; folds give parts`, { details: { field } });
+  }
+  if (sites.length > 0) {
+    assertLength("sites", sites, bags.length, bags.length);
+    assertLength("fixed_folds", fixedFolds, 0, 0);
   }
   if (fixedFolds.length === 0) return;
   assertLength("fixed_folds", fixedFolds, bags.length, bags.length);

@@ -78,6 +78,7 @@ async function draw(
   const bags = await mapBounded(request.bags, CONCURRENT_READS, (bag) => resolveLabelled(deps, project, bag, signal));
   const folds = drawFolds({
     ...{ bags, task, nFolds: request.folds, nRepeats: Math.max(1, request.repeats), fixedFolds: request.fixedFolds },
+    sites: request.sites,
     validationFraction: request.spec?.split?.validationFraction ?? DEFAULT_VALIDATION_FRACTION,
     seed: request.spec?.recipe?.seed ?? 0n,
   });
