@@ -171,3 +171,6 @@ export interface Engine {
   /** Ends the process, after the run in it if `drain`. */
   close(options?: { readonly drain?: boolean }): Promise<void>;
 }
+
+/** What a training asks of whatever computes its steps. */
+export type StepEngine = Pick<Engine, "run" | "setResident" | "getResident" | "dropResident">;

@@ -1,4 +1,5 @@
 export { createEngine } from "./create-engine.ts";
+export { createEagerEngine } from "./eager/create-eager-engine.ts";
 export type { EngineOptions, StoreConfig } from "./engine-options.ts";
 export type {
   DeviceInfo,
@@ -10,6 +11,7 @@ export type {
   OutputRows,
   RunRequest,
   RunResult,
+  StepEngine,
   TensorSink,
   TensorSource,
   WrittenObject,

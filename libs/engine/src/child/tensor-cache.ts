@@ -1,10 +1,10 @@
 import type { Tensor } from "./onnxruntime.ts";
 
 /** Tensors ready to feed, the least recently used dropped first when they exceed the budget. */
-export interface TensorCache {
-  get(key: string): Tensor | undefined;
+export interface TensorCache<T = Tensor> {
+  get(key: string): T | undefined;
   /** Keeps the tensor unless it alone exceeds the budget. */
-  put(key: string, tensor: Tensor, bytes: number): void;
+  put(key: string, tensor: T, bytes: number): void;
   readonly bytes: number;
   /** Lookups that found their tensor, and those that did not. */
   readonly hits: number;
@@ -12,8 +12,8 @@ export interface TensorCache {
 }
 
 /** A cache of at most `maxBytes`. */
-export function createTensorCache(maxBytes: number): TensorCache {
-  const entries = new Map<string, { readonly tensor: Tensor; readonly bytes: number }>();
+export function createTensorCache<T = Tensor>(maxBytes: number): TensorCache<T> {
+  const entries = new Map<string, { readonly tensor: T; readonly bytes: number }>();
   let total = 0;
   let hits = 0;
   let misses = 0;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { DomainError, isDomainError } from "@parfocal/errors";
 import type { Tensor } from "@tensorflow/tfjs";
+import { rememberTwin } from "../eager-twin.ts";
 import type { CapturedGraph, Dim, GraphPort } from "../graph.ts";
 import { registerKernels } from "../kernels/index.ts";
 import { tf } from "../tf.ts";
@@ -61,7 +62,7 @@ export function captureGraph(options: CaptureOptions): CapturedGraph {
   });
   const model = encodeProgram(program, { name: options.name, inputs: options.inputs, outputs });
   const digest = createHash("sha256").update(model).digest("hex");
-  return { digest, model, inputs: options.inputs, outputs };
+  return rememberTwin({ digest, model, inputs: options.inputs, outputs }, options);
 }
 
 function assertNames({ inputs, constants = {} }: CaptureOptions): void {

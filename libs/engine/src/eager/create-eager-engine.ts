@@ -1,0 +1,141 @@
+import { setImmediate } from "node:timers/promises";
+import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
+import { type EagerBackend, loadEagerBackend, runTwin, type tf } from "@parfocal/tensor";
+import { createTensorCache } from "../child/tensor-cache.ts";
+import type { EngineCallOptions, HostTensor, RunRequest, RunResult, StepEngine, TensorSink } from "../engine-port.ts";
+import { createFeedReader, type FeedReader } from "./eager-feeds.ts";
+import { hostTensorOf, plainValues, tensorOf } from "./eager-tensors.ts";
+
+/** Options of {@link createEagerEngine}. */
+export interface EagerEngineOptions {
+  readonly backend: EagerBackend;
+  /** Where objects are read. */
+  readonly store: ObjectStore;
+  /** Bytes of stored tensors kept between runs. */
+  readonly cacheBytes: number;
+}
+
+/**
+ * An engine that computes eagerly: it runs the functions that graphs were captured from on a tfjs backend of this process. For
+ * training where tfjs has kernels that onnxruntime lacks; what is published is captured and served as ever.
+ *
+ * A step blocks the process while it computes, between steps others get their turn, and signals are heard. Nothing survives the
+ * process: who kills it loses the state, as with the engine's own process.
+ *
+ * @throws {DomainError} `PRECONDITION_FAILED` when the backend cannot be had. Runs: `UNSUPPORTED_OPERATION` for graphs that were not
+ * captured in this process and sinks other than `inline` and `resident`; `STATE_LOST`; `OUT_OF_MEMORY`; what the store throws.
+ */
+export async function createEagerEngine({ backend, store, cacheBytes }: EagerEngineOptions): Promise<StepEngine> {
+  const name = await loadEagerBackend(backend);
+  const residents = createResidents();
+  const read = createFeedReader(store, createTensorCache(cacheBytes), residents.get);
+  return {
+    async run(requests, { signal }: EngineCallOptions = {}) {
+      const results: RunResult[] = [];
+      for (const request of requests) {
+        assertNotAborted(signal);
+        results.push(await runOne(request, name, read, residents, signal));
+        await setImmediate();
+      }
+      return results;
+    },
+    async setResident(tensors) {
+      for (const [key, { dtype, shape, data }] of Object.entries(tensors)) {
+        residents.put(key, tensorOf(plainValues(dtype, data), shape));
+      }
+    },
+    async getResident(names) {
+      return Object.fromEntries(names.map((key): [string, HostTensor] => [key, hostTensorOf(residents.get(key))]));
+    },
+    async dropResident(prefix) {
+      residents.drop(prefix);
+    },
+  };
+}
+
+async function runOne(
+  request: RunRequest,
+  backend: string,
+  read: FeedReader,
+  residents: Residents,
+  signal: AbortSignal | undefined,
+): Promise<RunResult> {
+  const { graph, fetches } = request;
+  const feeds = await read(request, signal);
+  const startedMs = performance.now();
+  try {
+    const outputs = computed(graph, backend, feeds.tensors);
+    const inline = Object.entries(fetches).flatMap(([name, sink]) => {
+      const tensor = outputs[name];
+      if (tensor === undefined) throw new DomainError("INTERNAL", `an eager run gave no ${name}`);
+      return deliver(name, tensor, sink, residents);
+    });
+    for (const [name, tensor] of Object.entries(outputs)) if (fetches[name]?.kind !== "resident") tensor.dispose();
+    return { outputs: Object.fromEntries(inline), engineMs: performance.now() - startedMs };
+  } finally {
+    feeds.dispose();
+  }
+}
+
+function computed(graph: RunRequest["graph"], backend: string, feeds: Readonly<Record<string, tf.Tensor>>) {
+  try {
+    const outputs = runTwin(graph, backend, feeds);
+    if (outputs !== undefined) return outputs;
+  } catch (cause) {
+    if (isDomainError(cause)) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (/OOM|out of memory|allocation failed/i.test(message)) {
+      throw new DomainError("OUT_OF_MEMORY", "an eager step did not fit into the device's memory", { cause });
+    }
+    throw cause;
+  }
+  throw new DomainError("UNSUPPORTED_OPERATION", "a graph that was not captured in this process cannot run eagerly");
+}
+
+function deliver(name: string, tensor: tf.Tensor, sink: TensorSink, residents: Residents): [string, HostTensor][] {
+  switch (sink.kind) {
+    case "inline":
+      return [[name, hostTensorOf(tensor)]];
+    case "resident":
+      if (sink.rows !== undefined) throw unsupported("rows of a tensor");
+      residents.put(sink.name, tensor);
+      return [];
+    case "object":
+      throw unsupported("objects of the store");
+  }
+}
+
+function unsupported(what: string): DomainError {
+  return new DomainError("UNSUPPORTED_OPERATION", `an eager run leaves no ${what}`);
+}
+
+/** Tensors that stay on the backend between runs. */
+interface Residents {
+  /** @throws {DomainError} `STATE_LOST`. */
+  get(name: string): tf.Tensor;
+  put(name: string, tensor: tf.Tensor): void;
+  drop(prefix: string): void;
+}
+
+function createResidents(): Residents {
+  const tensors = new Map<string, tf.Tensor>();
+  return {
+    get(name) {
+      const found = tensors.get(name);
+      if (found !== undefined) return found;
+      throw new DomainError("STATE_LOST", `the eager engine holds no tensor "${name}"`);
+    },
+    put(name, tensor) {
+      tensors.get(name)?.dispose();
+      tensors.set(name, tensor);
+    },
+    drop(prefix) {
+      for (const [name, tensor] of tensors) {
+        if (!name.startsWith(prefix)) continue;
+        tensor.dispose();
+        tensors.delete(name);
+      }
+    },
+  };
+}
