@@ -9,6 +9,6 @@ export {
   packageFromWire,
   type StoreRoot,
 } from "./references.ts";
-export { bytesFromMb, cachedModelsSetting, type StageConfig, stageSettings } from "./settings.ts";
+export { bytesFromMb, cachedModelsSetting, type StageConfig, stageSettings, trainerSetting } from "./settings.ts";
 export { type Stage, type StageDeps, startStage } from "./start-stage.ts";
 export { ACTIVATIONS, choice, defined, type Fields, missing } from "./wire-fields.ts";

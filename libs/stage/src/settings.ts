@@ -1,6 +1,7 @@
 import {
   type CommonConfig,
   type ConfigOf,
+  choiceSetting,
   commonSettings,
   flagSetting,
   integerSetting,
@@ -54,6 +55,20 @@ export function cachedModelsSetting(what: string) {
     reason: `Models kept ready, so that ${what} does not wait for weights.`,
   });
 }
+
+const TRAINERS = ["captured", "tfjs-node-gpu", "tfjs-cpu"] as const;
+
+/** What computes the steps of trainings. */
+export type TrainerKind = (typeof TRAINERS)[number];
+
+/** What computes the steps of a stage's trainings. */
+export const trainerSetting = choiceSetting({
+  env: "PARFOCAL_TRAINER",
+  fallback: "captured",
+  choices: TRAINERS,
+  reason:
+    "Whether training steps run as captured graphs in the engine, or eagerly in this process: on a GPU by tfjs-node-gpu, which must be installed, or slowly by tfjs alone.",
+});
 
 /** MiB of a setting as bytes. */
 export function bytesFromMb(mb: number): number {

@@ -1,4 +1,4 @@
-import { createEngine, type Engine, warmUp } from "@parfocal/engine";
+import { createEagerEngine, createEngine, type Engine, type StepEngine, warmUp } from "@parfocal/engine";
 import {
   assertStoreAnswers,
   createReadiness,
@@ -13,12 +13,14 @@ import {
   startServer,
 } from "@parfocal/runtime";
 import { type ObjectStore, openStore, storeOptionsFromEnv } from "@parfocal/store";
-import { bytesFromMb, type StageConfig } from "./settings.ts";
+import { bytesFromMb, type StageConfig, type TrainerKind } from "./settings.ts";
 
 /** What every stage runs on. */
 export interface StageDeps {
   readonly store: ObjectStore;
   readonly engine: Engine;
+  /** What computes the steps of trainings: the engine, unless the stage was told otherwise. */
+  readonly trainer: StepEngine;
   /** What computes: commit or image digest, kept in what is published. */
   readonly codeVersion: string;
   /** Where the stage counts what only it knows. */
@@ -34,6 +36,8 @@ export interface StageOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Bytes of stored tensors that the engine keeps between runs; absent: it is given its tensors and reads no store. */
   readonly cacheBytes?: number;
+  /** What computes the steps of trainings. Default: the engine. */
+  readonly trainer?: TrainerKind;
   /** The services to serve. */
   services(deps: StageDeps): readonly ServerService[];
 }
@@ -48,9 +52,11 @@ export interface Stage {
 /**
  * Starts a stage: opens the store, starts the engine on its device, serves.
  *
- * @throws {DomainError} `DEVICE_MISSING` when the device asked for cannot run here; see {@link startServer}.
+ * @throws {DomainError} `DEVICE_MISSING` when the device asked for cannot run here; `PRECONDITION_FAILED` when the trainer asked for
+ * is not installed; see {@link startServer}.
  */
-export async function startStage({ config, logger, name, env, cacheBytes, services }: StageOptions): Promise<Stage> {
+export async function startStage(stage: StageOptions): Promise<Stage> {
+  const { config, logger, name, env, cacheBytes, services } = stage;
   const options = storeOptionsFromEnv(env);
   const metrics = createServerMetrics();
   const opened = observeStore(openStore(config.storeUri, options), metrics.registry);
@@ -73,7 +79,8 @@ export async function startStage({ config, logger, name, env, cacheBytes, servic
     await engine.ready();
     // Before the port opens: whoever reaches the stage finds an engine that has run a graph.
     await warmUp(running);
-    const deps = { store, engine, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown", metrics };
+    const trainer = await openTrainer(stage, store, engine);
+    const deps = { store, engine, trainer, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown", metrics };
     const readiness = await createReadiness({ checks: checksOf(deps), logger, intervalMs: config.readinessMs });
     const server = await startServer({ name, services: services(deps), config, logger, metrics, readiness });
     return {
@@ -87,6 +94,12 @@ export async function startStage({ config, logger, name, env, cacheBytes, servic
     await free();
     throw error;
   }
+}
+
+/** @throws {DomainError} `PRECONDITION_FAILED` when what the eager trainer computes on cannot be had. */
+async function openTrainer({ trainer, cacheBytes = 0 }: StageOptions, store: ObjectStore, engine: Engine) {
+  if (trainer === undefined || trainer === "captured") return engine;
+  return createEagerEngine({ backend: trainer, store, cacheBytes });
 }
 
 /** Any key will do: a store that says that nothing is there has answered. */

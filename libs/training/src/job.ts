@@ -1,5 +1,5 @@
 import type { BagRef } from "@parfocal/bags";
-import type { Engine } from "@parfocal/engine";
+import type { Engine, StepEngine } from "@parfocal/engine";
 import type { EvaluationReport, RegressionReport } from "@parfocal/metrics";
 import type { Model, Weights } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
@@ -45,12 +45,19 @@ export interface StartFrom {
 /** What a training runs on. */
 export interface TrainDeps {
   readonly engine: Engine;
+  /** Computes the steps; absent: the engine. What is reported and published is scored by the engine, which serves it. */
+  readonly trainer?: StepEngine;
   /** The store that the bags' keys and the checkpoint belong to; the engine reads the same one. */
   readonly store: ObjectStore;
   /** A clock in milliseconds for rates and the estimate; decides nothing else than how many steps travel together. */
   nowMs(): number;
   /** Unique among trainings that share the engine; keeps their state apart. */
   readonly name: string;
+}
+
+/** What computes the steps of a training. */
+export function stepEngineOf({ engine, trainer }: Pick<TrainDeps, "engine" | "trainer">): StepEngine {
+  return trainer ?? engine;
 }
 
 /** How an epoch went. */

@@ -1,4 +1,4 @@
-import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
+import type { RunRequest, RunResult, StepEngine } from "@parfocal/engine";
 import { assertNotAborted } from "@parfocal/errors";
 
 /** Runs of one message should take this long: short enough for progress and cancelling, long enough to hide the message. */
@@ -9,7 +9,7 @@ const MAX_CHUNK_RUNS = 1024;
 
 /** What {@link runInChunks} needs. */
 export interface ChunkOptions {
-  readonly engine: Engine;
+  readonly engine: StepEngine;
   nowMs(): number;
   readonly signal: AbortSignal;
 }

@@ -7,7 +7,7 @@ import { createRunMaker, type RunMaker } from "./epoch-runs.ts";
 import { finishTraining } from "./finish.ts";
 import { fitStandardise } from "./fit-standardise.ts";
 import { flattenWeights } from "./flat-layout.ts";
-import type { EpochReport, TrainDeps, TrainEvent, TrainJob } from "./job.ts";
+import { type EpochReport, stepEngineOf, type TrainDeps, type TrainEvent, type TrainJob } from "./job.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
 import { runEpoch } from "./run-epoch.ts";
 import type { ChunkOptions } from "./run-in-chunks.ts";
@@ -30,14 +30,15 @@ export async function* train(
   signal: AbortSignal,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const plan = await planTraining(job, deps, signal);
-  const options: ChunkOptions = { engine: deps.engine, nowMs: deps.nowMs, signal };
-  const resident = createResidentState(deps.engine, deps.name, plan.optimiser.slotNames);
+  const options: ChunkOptions = { engine: stepEngineOf(deps), nowMs: deps.nowMs, signal };
+  const served: ChunkOptions = { ...options, engine: deps.engine };
+  const resident = createResidentState(options.engine, deps.name, plan.optimiser.slotNames);
   const maker = createRunMaker(plan, resident);
   try {
     const start = await startState(plan, deps, options);
     yield splitEvent(plan, start);
     const end = yield* runEpochs(maker, start, deps, options);
-    yield { kind: "done", trained: await withRetries(() => finishTraining(plan, end, options)) };
+    yield { kind: "done", trained: await withRetries(() => finishTraining(plan, end, served)) };
   } finally {
     // When this fails the engine process is gone, and the state with it.
     await resident.drop().catch(() => undefined);

@@ -1,4 +1,4 @@
-import type { Engine } from "@parfocal/engine";
+import type { StepEngine } from "@parfocal/engine";
 import { DomainError } from "@parfocal/errors";
 import { initialiseParameters, type Model, type RandomSource, type Weights } from "@parfocal/models";
 import { INITIAL_SELECTION, type SelectionState } from "./early-stopping.ts";
@@ -64,7 +64,7 @@ export interface ResidentState {
 }
 
 /** The resident state of the training called `name`. */
-export function createResidentState(engine: Engine, name: string, slotNames: readonly string[]): ResidentState {
+export function createResidentState(engine: StepEngine, name: string, slotNames: readonly string[]): ResidentState {
   const prefix = `train/${name}/`;
   const nameOf = (part: string): string => `${prefix}${part}`;
   return {

@@ -1,5 +1,5 @@
 import { type ConfigOf, integerSetting, parseEnv } from "@parfocal/runtime";
-import { cachedModelsSetting, type StageConfig, stageSettings } from "@parfocal/stage";
+import { cachedModelsSetting, type StageConfig, stageSettings, trainerSetting } from "@parfocal/stage";
 
 /** The settings of the aggregation stage. */
 export const aggregateSettings = {
@@ -13,6 +13,7 @@ export const aggregateSettings = {
     reason: "Bags kept in the engine between runs; a training whose bags fit reads each of them once.",
   }),
   cachedModels: cachedModelsSetting("a prediction"),
+  trainer: trainerSetting,
 };
 
 /** The values of {@link aggregateSettings}. */

@@ -24,6 +24,7 @@ export function startAggregate(
   return startStage({
     ...{ config, logger, env, name: "aggregate" },
     cacheBytes: bytesFromMb(config.cacheMb),
+    trainer: config.trainer,
     services: (deps) => {
       const count = createCacheMetrics(deps.metrics.registry);
       return [defineAggregate({ ...deps, models: createModelCache(deps.store, config.cachedModels, count("model")) })];

@@ -20,6 +20,7 @@ export function startPretrain(
     env,
     name: "pretrain",
     cacheBytes: 0,
+    trainer: config.trainer,
     services: (deps) => [definePretrain(deps)],
   });
 }

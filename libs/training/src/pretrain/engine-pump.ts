@@ -1,4 +1,4 @@
-import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
+import type { RunRequest, RunResult, StepEngine } from "@parfocal/engine";
 
 /** Messages on their way at a time: one in the engine, and the next ready when it ends. */
 const IN_FLIGHT = 2;
@@ -26,7 +26,7 @@ export interface PumpedResult<T> {
 
 /** A pump on an engine; `signal` ends what is under way. */
 export function createEnginePump<T>(
-  engine: Engine,
+  engine: StepEngine,
   { nowMs, signal }: { nowMs(): number; readonly signal: AbortSignal },
 ): EnginePump<T> {
   const sent: Promise<PumpedResult<T>>[] = [];

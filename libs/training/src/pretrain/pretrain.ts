@@ -1,5 +1,6 @@
 import { buildModel } from "@parfocal/models";
 import { unflattenWeights } from "../flat-layout.ts";
+import { stepEngineOf } from "../job.ts";
 import { createResidentState } from "../training-state.ts";
 import type { PretrainDeps, PretrainEvent, PretrainedMixer, PretrainJob } from "./pretrain-job.ts";
 import { type PretrainPlan, planPretraining } from "./pretrain-plan.ts";
@@ -26,7 +27,7 @@ export async function* pretrain(
   signal: AbortSignal,
 ): AsyncGenerator<PretrainEvent, void, undefined> {
   const plan = await planPretraining(job, deps, signal);
-  const resident = createResidentState(deps.engine, deps.name, plan.optimiser.slotNames);
+  const resident = createResidentState(stepEngineOf(deps), deps.name, plan.optimiser.slotNames);
   try {
     const start = (await findCheckpoint(plan, deps, signal)) ?? initialPretrainState(plan);
     yield {

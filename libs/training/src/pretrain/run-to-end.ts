@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { isEngineLoss, MAX_RECOVERIES } from "../engine-loss.ts";
+import { stepEngineOf } from "../job.ts";
 import type { ResidentState } from "../training-state.ts";
 import { createBatchLoader } from "./batch-loader.ts";
 import { createEnginePump } from "./engine-pump.ts";
@@ -55,7 +56,7 @@ async function* runFrom(run: PretrainRun, start: PretrainState): AsyncGenerator<
   const { plan, deps, signal, resident, runs } = run;
   const { nUpdates, checkpointUpdates } = plan.length;
   await resident.put({ ...start, fixed: new Float32Array() }, signal);
-  const pump = createEnginePump<LearnedBatch>(deps.engine, { nowMs: deps.nowMs, signal });
+  const pump = createEnginePump<LearnedBatch>(stepEngineOf(deps), { nowMs: deps.nowMs, signal });
   const loader = createBatchLoader(plan, start.update, signal);
   const reporter = createReporter(plan, deps, pump, start.update);
   try {
@@ -85,7 +86,7 @@ async function* runToCheckpoint(
   parts.pump.pause();
   const taken = await resident.take(signal);
   assertFiniteWeights(taken.weights, to);
-  const validation = await measureValidation(plan, runs, { engine: deps.engine, signal });
+  const validation = await measureValidation(plan, runs, { engine: stepEngineOf(deps), signal });
   tally.add({ ...emptySums(plan.model.config.mixer.levels.length), validation });
   tally.close(to);
   const next = { ...taken, ...tally.current(), update: to };

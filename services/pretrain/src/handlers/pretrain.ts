@@ -10,7 +10,7 @@ import { createEventWriter, pretrainSpecFromWire, publishedToWire, regionBagFrom
  * `Pretrain`: streams reports and checkpoints and publishes. A package that is there already is the answer at once, so that a
  * caller who lost the last event may ask again.
  */
-export function createPretrain({ store, engine, codeVersion }: PretrainDeps) {
+export function createPretrain({ store, engine, trainer, codeVersion }: PretrainDeps) {
   return async function* (
     request: pretrainV1.PretrainRequest,
     { signal, draining, requestId }: HandlerContext,
@@ -27,7 +27,7 @@ export function createPretrain({ store, engine, codeVersion }: PretrainDeps) {
       regionsPrefix: folderFromWire(store, request.regionsUri),
       checkpointKey: `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`,
     };
-    const deps = { engine, store, nowMs: () => performance.now(), name: `pretrain-${requestId}` };
+    const deps = { engine, trainer, store, nowMs: () => performance.now(), name: `pretrain-${requestId}` };
     const write = createEventWriter();
     // A draining server gives its work up at once: the caller asks again elsewhere, and the last checkpoint is continued.
     for await (const event of pretrain(job, deps, AbortSignal.any([signal, draining]))) {
