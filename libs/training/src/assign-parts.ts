@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { assertNoLeakage, type Split, splitPatients } from "@parfocal/metrics";
+import { assertDistinctContent, assertNoLeakage, type Split, splitPatients } from "@parfocal/metrics";
 import { parseTask, type Task } from "@parfocal/models";
 import type { LabelledBag, Part } from "./job.ts";
 import { stratumOf } from "./label.ts";
@@ -8,8 +8,8 @@ import type { TrainSpec } from "./train-spec.ts";
 /**
  * The part of every bag, as row indices: as given when the bags carry parts, else by patient, stratified by label.
  *
- * @throws {DomainError} `INVALID_ARGUMENT` when only some bags carry a part; `LABEL_LEAKAGE` when a patient is in two
- * parts; `PRECONDITION_FAILED` when no bag trains or a part that should hold patients stays empty.
+ * @throws {DomainError} `INVALID_ARGUMENT` when only some bags carry a part; `LABEL_LEAKAGE` when a patient, or a bag by
+ * its content, is in two parts, or a bag under two patients; `PRECONDITION_FAILED` when no bag trains or a part that should hold patients stays empty.
  */
 export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec, task = parseTask(spec.model.task)): Split {
   const patients = patientsOf(bags);
@@ -19,6 +19,8 @@ export function assignParts(bags: readonly LabelledBag[], spec: TrainSpec, task 
   }
   const split = nFixed > 0 ? explicitSplit(bags) : drawnSplit(bags, patients, spec, task);
   assertNoLeakage(patients, split);
+  const contents = bags.map(({ bag }) => bag.digest);
+  assertDistinctContent(patients, contents, split);
   if (split.train.length > 0) return split;
   throw new DomainError(
     "PRECONDITION_FAILED",

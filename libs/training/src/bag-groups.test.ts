@@ -1,4 +1,4 @@
-import { writeBag } from "@parfocal/bags";
+import { readBag, writeBag } from "@parfocal/bags";
 import { parseTask } from "@parfocal/models";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assignParts, patientsOf } from "./assign-parts.ts";
@@ -74,7 +74,8 @@ describe("groups", () => {
   it("stay in one part, with and without a patient", () => {
     const bags = Array.from({ length: 60 }, (_, i): LabelledBag => {
       const key = Math.floor(i / 3);
-      return { ...stub, label: key % 2, group: `g${key}`, ...(key % 4 < 2 && { patient: `p${key}` }) };
+      const bag = { ...stub.bag, digest: `${i}` };
+      return { bag, label: key % 2, group: `g${key}`, ...(key % 4 < 2 && { patient: `p${key}` }) };
     });
     const split = assignParts(bags, specOf({ split: {} }));
     for (const part of [split.train, split.validation, split.test]) {
@@ -116,6 +117,14 @@ async function bagOf(seed: number, label: number, group: string, scale = 1): Pro
   const features = { dtype: "F32", data: filler([4, 8], seed, scale) } as const;
   const bag = await writeBag(world.store, "bags/", { n: 4, d: 8, features, metadata: {} });
   return { bag, label, patient: group };
+}
+
+/** A bag of the same tiles under another slide id, which is another bag. */
+async function copyOf(labelled: LabelledBag | undefined): Promise<LabelledBag | undefined> {
+  if (labelled === undefined) return undefined;
+  const bag = await readBag(world.store, labelled.bag);
+  const copy = await writeBag(world.store, "bags/", { ...bag, metadata: { ...bag.metadata, slideId: "copy" } });
+  return { ...labelled, bag: copy };
 }
 
 describe("training on groups", () => {
@@ -168,8 +177,10 @@ describe("training on groups", () => {
   it("learns from positives whose signal is in one of three bags", async () => {
     // In every group of label 1 one bag has the signal and two have none; groups of label 0 have none at all.
     const groups = Array.from({ length: 20 }, (_, g) => g);
+    // The same tiles stand in a group of label 0 too, as a bag of its own: nothing but the signal tells positives apart.
+    const copies = await Promise.all(groups.map(async (g) => copyOf(cohort[2 * g + 2])));
     const bags = groups.flatMap((g) => {
-      const members = g % 2 === 1 ? [cohort[2 * g + 1], cohort[2 * g], cohort[2 * g + 2]] : [cohort[2 * g]];
+      const members = g % 2 === 1 ? [cohort[2 * g + 1], cohort[2 * g], copies[g]] : [cohort[2 * g]];
       return members.flatMap((each) => (each ? [{ ...each, label: g % 2, patient: `g${g}` }] : []));
     });
     const spec = specOf({ epochs: 40, split: { validationFraction: 0.4, testFraction: 0 } });

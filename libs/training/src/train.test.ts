@@ -216,6 +216,16 @@ describe("what cannot be trained", () => {
     await expect(run(specOf(), bags)).rejects.toMatchObject({ code: "LABEL_LEAKAGE" });
   });
 
+  it("is a bag listed twice under two patients", async () => {
+    const [first, ...others] = cohort;
+    if (first === undefined) throw new Error("the cohort has bags");
+    const bags = [first, { ...first, patient: "another" }, ...others];
+    await expect(run(specOf(), bags)).rejects.toMatchObject({
+      code: "LABEL_LEAKAGE",
+      message: "rows 0, 1 are the same bag under different patients",
+    });
+  });
+
   it("are bags of two widths, of two encoders, or none", async () => {
     const make = (encoder: string, d: number) =>
       writeCohort(world.store, { nBags: 4, d, seed: 2n, metadata: { encoder } });
