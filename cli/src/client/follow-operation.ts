@@ -88,6 +88,9 @@ const SHOWN_COUNTERS = [
   ["train_loss", "loss"],
   ["validation_loss", "validation loss"],
   ["validation_auroc", "AUROC"],
+  ["validation_quadratic_kappa", "kappa"],
+  ["validation_r2", "R²"],
+  ["validation_c_index", "C-index"],
   ["contrastive_loss", "contrastive"],
 ] as const;
 

@@ -111,7 +111,11 @@ export async function resolveLabelled(
 
 /** What watchers see of an epoch. */
 function progressFromEpoch(report: commonV1.EpochReport): Progress {
-  const optional = { validation_loss: report.validationLoss, validation_auroc: report.validationAuroc };
+  const optional = {
+    validation_loss: report.validationLoss,
+    validation_auroc: report.validationAuroc,
+    ...(report.scoreName !== "" && { [`validation_${report.scoreName}`]: report.validationScore }),
+  };
   const known = Object.entries(optional).filter((entry): entry is [string, number] => entry[1] !== undefined);
   return {
     phase: `epoch ${report.epoch} of ${report.epochCount}`,
