@@ -141,6 +141,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
   const registry = observeWorkflows(workflows, {
     metrics: createOperationMetrics(metrics.registry),
     logger,
+    isResident: config.workflows === "embedded",
   });
   const operations = await openWorkflowDriver(config, store, registry, logger);
   const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 /** From an import of one file (a second) to a week of training. */
 const DURATION_BUCKETS_S = [0.1, 1, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400, 604_800];
 
-/** Counts operations of this process. */
+/** Counts operations of this process, or their steps where operations move from process to process. */
 export interface OperationMetrics {
   /** Counts one that begins; the function it gives counts its end, `OK` or the code it failed with, and gives its milliseconds. */
   started(verb: string): (code: string) => number;
