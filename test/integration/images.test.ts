@@ -1,6 +1,11 @@
+import { gatewayV1 } from "@parfocal/protocol";
+import { openStore } from "@parfocal/store";
 import { getContainerRuntimeClient, Network, type StartedNetwork } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { batchResponse, readResult, startBatch } from "../lib/batches.ts";
+import { plantCohort } from "../lib/cohort.ts";
 import { describePretrainAndTrain } from "../lib/pretrain-and-train.ts";
+import { PARENT, trainedModel, trainRequest } from "../lib/requests.ts";
 import type { ServiceEnv } from "../lib/services.ts";
 import { describeTrainAndPredict } from "../lib/train-and-predict.ts";
 import { whyNoDocker } from "./docker.ts";
@@ -14,6 +19,9 @@ import {
   startServiceContainers,
   whyNoImages,
 } from "./service-images.ts";
+
+/** Metrics and records of calls, where a cluster collects them. */
+const OBSERVED = { PARFOCAL_METRICS_PORT: "9464", PARFOCAL_AUDIT_FILE: "/dev/stdout" };
 
 const reason = (await whyNoDocker()) ?? (await whyNoImages());
 if (reason !== undefined) console.warn(`skipping the service images: ${reason}`);
@@ -47,8 +55,11 @@ describe.skipIf(reason !== undefined)("the service images", () => {
 
   describe("as containers", () => {
     let services: ServiceContainers;
+    let bucket: string;
     beforeAll(async () => {
-      services = await start(await storeEnv());
+      const env = await storeEnv();
+      bucket = new URL(env.PARFOCAL_STORE).hostname;
+      services = await start({ ...env, PARFOCAL_IMPORT_ROOTS: `s3://${bucket}/incoming`, ...OBSERVED });
     });
     afterAll(async () => {
       await services?.close();
@@ -58,6 +69,52 @@ describe.skipIf(reason !== undefined)("the service images", () => {
       const { stdout, exitCode } = await services.containers[service].exec(["/bin/sh", "-c", command]);
       return { exitCode, output: stdout.trim() };
     };
+
+    it("import what lies in the store, train on it, and score a batch of it", async () => {
+      const { clients } = services;
+      const slides = plantCohort(24);
+      const incoming = openStore(`s3://${bucket}/incoming`, server.storeOptions);
+      for (const { fileName, bytes } of slides) await incoming.put(fileName, bytes);
+      incoming.close();
+      const uris = slides.map(({ fileName }) => `s3://${bucket}/incoming/${fileName}`);
+      const done = await clients.operations.waitOperation(await clients.bags.importBags({ parent: PARENT, uris }));
+      if (done.result?.$case !== "response") throw new Error(`not a response: ${JSON.stringify(done.result)}`);
+      const { bags } = gatewayV1.ImportBagsResponse.decode(done.result.value.value);
+      const names = bags.map(({ result }) => (result?.$case === "bag" ? result.value.name : JSON.stringify(result)));
+      const request = trainRequest(slides, names, { epochs: 4 });
+      const model = await trainedModel(clients, await clients.training.train(request));
+
+      const manifest = `bag,patient_id\n${names.map((name, i) => `${name},${slides[i]?.patient}\n`).join("")}`;
+      const operation = await startBatch(clients, manifest, { models: [model.name] });
+      const response = await batchResponse(clients, operation);
+      expect(response).toMatchObject({ rowCount: 24n, scoredCount: 24n, failedCount: 0n, patientCount: 12n });
+      const rows = await readResult(clients, operation.name, "predictions.csv");
+      const { prediction } = await clients.prediction.predict({ model: model.name, bag: names[5]! });
+      expect(Number(rows[5]?.probability_tumour)).toBe(prediction?.probabilities[1]?.probability);
+    });
+
+    it("tell a model which revision made it, and keep records of calls on standard output", async () => {
+      const store = openStore(`s3://${bucket}/hospital`, server.storeOptions);
+      const { model } = await services.clients.models.getModel({ name: `${PARENT}/models/tumour` });
+      const manifest = Buffer.from((await store.get(`${model?.name}/manifest.json`)).bytes).toString();
+      store.close();
+      const { container } = await getContainerRuntimeClient();
+      const { Config } = await container.dockerode.getImage(imageOf("aggregate")).inspect();
+      expect(manifest).toContain(`"code": "${Config.Labels["org.opencontainers.image.revision"]}"`);
+      const log = await container.getById(services.containers.gateway.getId()).logs({ stdout: true });
+      expect(log.toString()).toContain('"method":"parfocal.gateway.v1.TrainingService/Train"');
+    });
+
+    it.each(SERVICE_NAMES)("%s tells its metrics and its readiness over HTTP", async (service) => {
+      const read = (path: string) =>
+        run(
+          service,
+          `node -e 'fetch("http://127.0.0.1:9464/${path}").then(async (r) => console.log(r.status, await r.text()))'`,
+        );
+      expect((await read("readyz")).output).toMatch(/^200/);
+      expect((await read("livez")).output).toMatch(/^200/);
+      expect((await read("metrics")).output).toContain("parfocal_");
+    });
 
     it.each(SERVICE_NAMES)("%s runs as nobody in particular, without capabilities", async (service) => {
       expect(await run(service, "id -u; id -g")).toMatchObject({ output: "10001\n10001" });
