@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { certaintySection } from "./certainty-section.ts";
 import { colourOf } from "./colormap.ts";
 import { figuresSection, headlineTiles, metricsSection, metricTiles } from "./evaluation-sections.ts";
 import { foldsSection } from "./folds-section.ts";
@@ -26,6 +27,7 @@ export function renderReport(data: ReportData): string {
 ${dataSection(data.data)}
 ${evaluation && metricsSection(evaluation, data.evaluatedOn ?? "the labelled cases")}
 ${evaluation && figuresSection(evaluation)}
+${certaintySection(data.predictions)}
 ${data.survival && survivalSection(data.survival, data.evaluatedOn ?? "the labelled cases")}
 ${data.numbers && numbersSection(data.numbers, data.evaluatedOn ?? "the labelled cases")}
 ${data.folds && foldsSection(data.folds)}
