@@ -24,6 +24,7 @@ const CASES: readonly (readonly [name: string, model: object, recipe: object])[]
     { head: HEAD, reembed: { kind: "r2t", stemWidth: 8, heads: 2, crmsaHeads: 2, compat: "corrected", regionNum: 2 } },
     { optimiser: SGD, frozenEpochs: 1 },
   ],
+  ["ABMIL on joined slides", { head: HEAD }, { optimiser: SGD, groups: { kind: "joined" } }],
   ["RoFormer", { head: HEAD, reembed: { kind: "roformer", width: 16, heads: 2 } }, { optimiser: SGD }],
 ];
 
@@ -91,7 +92,7 @@ async function cohortOnGrids({ store }: World, nBags: number): Promise<LabelledB
       );
       const metadata = { level0StridePx: 256 };
       const bag = await writeBag(store, "bags/", { n, d: D, features: { dtype: "F32", data }, coords, metadata });
-      return { bag, label, patient: `p${i}` };
+      return { bag, label, patient: `p${i >> 2}-${label}` };
     }),
   );
 }

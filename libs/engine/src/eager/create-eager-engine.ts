@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
-import { type EagerBackend, loadEagerBackend, runTwin, type tf } from "@parfocal/tensor";
+import { type EagerBackend, loadEagerBackend, runTwin, tf } from "@parfocal/tensor";
 import { createTensorCache } from "../child/tensor-cache.ts";
 import type { EngineCallOptions, HostTensor, RunRequest, RunResult, StepEngine, TensorSink } from "../engine-port.ts";
 import { createFeedReader, type FeedReader } from "./eager-feeds.ts";
@@ -24,7 +24,7 @@ export interface EagerEngineOptions {
  * process: who kills it loses the state, as with the engine's own process.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` when the backend cannot be had. Runs: `UNSUPPORTED_OPERATION` for graphs that were not
- * captured in this process and sinks other than `inline` and `resident`; `STATE_LOST`; `OUT_OF_MEMORY`; what the store throws.
+ * captured in this process and for objects as outputs; `STATE_LOST`; `OUT_OF_MEMORY`; what the store throws.
  */
 export async function createEagerEngine({ backend, store, cacheBytes }: EagerEngineOptions): Promise<StepEngine> {
   const name = await loadEagerBackend(backend);
@@ -98,16 +98,19 @@ function deliver(name: string, tensor: tf.Tensor, sink: TensorSink, residents: R
     case "inline":
       return [[name, hostTensorOf(tensor)]];
     case "resident":
-      if (sink.rows !== undefined) throw unsupported("rows of a tensor");
-      residents.put(sink.name, tensor);
+      residents.put(sink.name, joined(tensor, sink, residents));
       return [];
     case "object":
-      throw unsupported("objects of the store");
+      throw new DomainError("UNSUPPORTED_OPERATION", "an eager run leaves no objects in the store");
   }
 }
 
-function unsupported(what: string): DomainError {
-  return new DomainError("UNSUPPORTED_OPERATION", `an eager run leaves no ${what}`);
+/** Rows behind those that earlier runs left, which come in order. */
+function joined(tensor: tf.Tensor, { name, rows }: Extract<TensorSink, { kind: "resident" }>, residents: Residents) {
+  if (rows === undefined || rows.first === 0) return tensor;
+  const whole = tf.concat([residents.get(name), tensor]);
+  tensor.dispose();
+  return whole;
 }
 
 /** Tensors that stay on the backend between runs. */
