@@ -98,6 +98,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["5"],
   },
   {
+    name: "fuzz",
+    what: "damaged files of every format from outside: what came of them, slowest case, memory",
+    path: "bench/fuzz/run.ts",
+    quick: ["--cases", "2000", "--seed", "1"],
+  },
+  {
     name: "store",
     what: "verified reads against bare ranged GETs of the same server",
     path: "bench/store/read.ts",
