@@ -48,6 +48,18 @@ describe("a labels table", () => {
     expect(parseLabels("slide_id,label\ns1,4\n", { form: "numbers" })[0]?.values).toEqual({ label: 4 });
   });
 
+  it("reads the site of every row where sites matter", () => {
+    const text = "slide_id,label,centre\na,0,Bern\nb,1,Graz\n";
+    expect(parseLabels(text, { siteColumn: "centre" }).map(({ site }) => site)).toEqual(["Bern", "Graz"]);
+    expect(parseLabels(text)[0]).not.toHaveProperty("site");
+    expect(() => parseLabels(text.replace("Graz", ""), { siteColumn: "centre" })).toThrow(
+      "line 3 of the labels table, column centre: there is no site",
+    );
+    expect(() => parseLabels(text, { siteColumn: "hospital" })).toThrow(
+      "has no column hospital, only slide_id, label, centre",
+    );
+  });
+
   it("reads times and events, also by CLAM's censorship, which says the opposite", () => {
     const rows = parseLabels("slide_id,time,event\ns1,12.5,1\ns2,0,no\ns3,7,1:DECEASED\n");
     expect(rows.map(({ survival }) => survival)).toEqual([

@@ -22,6 +22,8 @@ export interface LabelRow {
   readonly patient?: string;
   /** Group of slides that has the label, e.g. a specimen. */
   readonly group?: string;
+  /** Hospital or scanner that the slide comes from. */
+  readonly site?: string;
   readonly part?: LabelPart;
 }
 
@@ -40,6 +42,8 @@ export type LabelForm = "classes" | "numbers" | "events";
 export interface ParseLabelsOptions extends EventColumns {
   /** Column that holds the label; default `label`. Of numbers there may be several, a comma between. */
   readonly labelColumn?: string;
+  /** Column of the site; absent: sites do not matter. */
+  readonly siteColumn?: string;
   /** Absent: times and events where the table has columns of these and none of labels, else classes. */
   readonly form?: LabelForm;
   /** Text of a table of patients that has the labels; the other one then has the slides. */
@@ -68,6 +72,7 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
     part: findColumn(table, COLUMNS.part),
   };
   const labelOf = labelReader(table, options);
+  const siteOf = siteReader(table, options.siteColumn);
   const rows = table.rows.map((row): LabelRow => {
     const slide = cellOf(row, slideColumn);
     if (slide === "") throw new UsageError(`line ${row.line} of the labels table names no slide`);
@@ -77,12 +82,25 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
       ...labelOf(row),
       ...keyOf("patient", cellOf(row, columns.patient)),
       ...keyOf("group", cellOf(row, columns.group)),
+      ...siteOf(row),
       ...(options.splits === undefined ? partOf(cellOf(row, columns.part), row.line) : {}),
     };
   });
   assertAllOrNone(rows);
   assertDistinct(rows);
   return options.splits === undefined ? rows : assigned(rows, parseSplits(options.splits));
+}
+
+/** Reads the site of a row, which it must have where sites matter. */
+function siteReader(table: TextTable, name: string | undefined): (row: TextRow) => Pick<LabelRow, "site"> {
+  if (name === undefined) return () => ({});
+  const column = findColumn(table, [name]);
+  if (column < 0) throw missingColumn(table.heading, name);
+  return (row) => {
+    const site = cellOf(row, column);
+    if (site !== "") return { site };
+    throw new UsageError(`line ${row.line} of the labels table, column ${name}: there is no site`);
+  };
 }
 
 type RowLabel = Pick<LabelRow, "labels" | "unknownLabels" | "values" | "survival">;

@@ -9,7 +9,8 @@ import { type LabelForm, type ParseLabelsOptions, parseLabels } from "./parse-la
 export const FROM_BAGS = "from-bags";
 
 /** How a labels table is read. */
-export interface TableWish extends Pick<ParseLabelsOptions, "labelColumn" | "timeColumn" | "eventColumn"> {
+export interface TableWish
+  extends Pick<ParseLabelsOptions, "labelColumn" | "timeColumn" | "eventColumn" | "siteColumn"> {
   /** Path of a table of patients that has the labels. */
   readonly clinical?: string;
   /** Path of a split file. */
@@ -33,7 +34,7 @@ const FORMS: Readonly<Partial<Record<TaskName, LabelForm>>> = {
 export async function readLabels(
   path: string,
   bags: readonly gatewayV1.Bag[],
-  { clinical, splits, kind, labelColumn, timeColumn, eventColumn }: TableWish = {},
+  { clinical, splits, kind, labelColumn, timeColumn, eventColumn, siteColumn }: TableWish = {},
 ): Promise<Matching> {
   if (path === FROM_BAGS) return labelsOfBags(bags);
   const form = kind && FORMS[kind];
@@ -41,6 +42,7 @@ export async function readLabels(
     ...(labelColumn === undefined ? {} : { labelColumn }),
     ...(timeColumn === undefined ? {} : { timeColumn }),
     ...(eventColumn === undefined ? {} : { eventColumn }),
+    ...(siteColumn === undefined ? {} : { siteColumn }),
     ...(form && { form }),
     ...(clinical === undefined ? {} : { clinical: await readText("clinical", clinical) }),
     ...(splits === undefined ? {} : { splits: await readText("splits", splits) }),

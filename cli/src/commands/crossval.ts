@@ -20,6 +20,7 @@ export function createCrossvalCommand(): Command {
     .option("--request-id <uuid>", "makes the request idempotent: the same id gives the same operation")
     .option("--folds <n>", "folds (default: 5)", parseCount)
     .option("--repeats <n>", "times that folds are drawn (default: 1)", parseCount)
+    .option("--site-column <name>", "column of hospitals or scanners, which folds keep whole (without --repeats)")
     .option("--out <folder>", "folder of the results (default: results/<model>)")
     .option("--model <id>", "name of the results, and of what --keep publishes (default: crossval)");
   addTrainingOptions(command);

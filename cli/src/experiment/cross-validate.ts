@@ -55,6 +55,7 @@ export async function crossValidate(
   const request: gatewayV1.CrossValidateRequest = {
     ...{ parent, bags, spec, requestId, fixedFolds: [] },
     ...{ folds: experiment.folds, repeats: experiment.repeats },
+    sites: matched.flatMap(({ row }) => row.site ?? []),
     startFrom: start?.name ?? "",
     keepAs: isKept ? experiment.name : "",
   };

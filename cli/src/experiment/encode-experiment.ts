@@ -62,12 +62,13 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
 }
 
 function dataSection(data: Experiment["data"], local: (path: string) => string): object {
-  const { labels, files, clinical, splits, labelColumn, timeColumn, eventColumn } = data;
+  const { labels, files, clinical, splits, labelColumn, timeColumn, eventColumn, siteColumn } = data;
   const section = {
     labels: labels === FROM_BAGS ? FROM_BAGS : local(labels),
     label_column: labelColumn,
     time_column: timeColumn,
     event_column: eventColumn,
+    site_column: siteColumn,
     clinical: clinical && local(clinical),
     splits: splits && local(splits),
     files: files.length === 0 ? undefined : files.map(local),

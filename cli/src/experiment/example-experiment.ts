@@ -11,6 +11,7 @@ name: ${name} # id of the model; one that exists gets a further version
 data:
   labels: labels.csv # slide_id,label and if there are any patient_id,group_id,split; or from-bags
   # label_column: label
+  # site_column: hospital # crossval: no site is in two folds
   # files: [features/] # imported first; without it the project's bags are used
 
 # task: # default: what the labels make

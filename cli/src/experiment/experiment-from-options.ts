@@ -12,6 +12,7 @@ export interface ExperimentOptions extends SpecOptions {
   readonly labelColumn?: string;
   readonly timeColumn?: string;
   readonly eventColumn?: string;
+  readonly siteColumn?: string;
   readonly clinical?: string;
   readonly preset?: string;
   readonly startFrom?: string;
@@ -33,13 +34,13 @@ export async function experimentFromOptions(options: ExperimentOptions): Promise
   // What is wrong without a preset and a model to start from is wrong before any service starts.
   if (preset === undefined && startFrom === undefined) createTrainingSpec(options);
   const { resolveTrainingSpec: resolve } = await import("@parfocal/service-aggregate/resolve-spec");
-  const { labelColumn, timeColumn, eventColumn, clinical, task: kind, classes } = options;
+  const { labelColumn, timeColumn, eventColumn, siteColumn, clinical, task: kind, classes } = options;
   const experiment: Experiment = {
     name,
     data: {
       labels: labels === FROM_BAGS ? labels : resolvePath(labels),
       files: [],
-      ...given({ labelColumn, timeColumn, eventColumn }),
+      ...given({ labelColumn, timeColumn, eventColumn, siteColumn }),
       ...given({ clinical: clinical === undefined ? undefined : resolvePath(clinical) }),
     },
     task: given({ kind, classes }),

@@ -66,6 +66,7 @@ export const EXPERIMENT_SCHEMA = group({
     label_column: TEXT.optional(),
     time_column: TEXT.optional(),
     event_column: TEXT.optional(),
+    site_column: TEXT.optional(),
     clinical: PATH.optional(),
     splits: PATH.optional(),
     files: listOf(z.string().min(1), "a list of paths").optional(),

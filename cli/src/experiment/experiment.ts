@@ -16,6 +16,8 @@ export interface Experiment {
     readonly labelColumn?: string;
     readonly timeColumn?: string;
     readonly eventColumn?: string;
+    /** Cross-validation: folds keep the sites of this column whole. */
+    readonly siteColumn?: string;
     /** Path of a table of patients that has the labels. */
     readonly clinical?: string;
     /** Path of a split file. */

@@ -61,6 +61,7 @@ function dataOf(data: z.infer<typeof EXPERIMENT_SCHEMA>["data"], folder: string)
     files: files.map((path) => resolve(folder, path)),
     ...given({ clinical: local(clinical), splits: local(splits) }),
     ...given({ labelColumn: data.label_column, timeColumn: data.time_column, eventColumn: data.event_column }),
+    ...given({ siteColumn: data.site_column }),
   };
 }
 

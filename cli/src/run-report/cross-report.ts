@@ -35,7 +35,7 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
     summary: `${formatPlural(nFolds, "fold")} by patient${times}: every slide was shown to a model that had seen neither it nor its patient. Figures and curves are of all slides together${nRepeats === 1 ? "" : ", of the first repeat"}.`,
     generatedAt,
     data: {
-      ...dataSummary(rows, task, [{ name: "Split", value: `by patient, stratified by label, seed ${seed}` }]),
+      ...dataSummary(rows, task, [{ name: "Split", value: splitOf(rows, seed) }]),
       parts: [],
     },
     ...outcome,
@@ -48,6 +48,12 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
     heatmaps: [],
     model: experimentCard({ ...prepared, rows, seeds: [seed] }),
   };
+}
+
+function splitOf(rows: readonly AssignedRow[], seed: bigint): string {
+  const nSites = new Set(rows.flatMap(({ row }) => row.site ?? [])).size;
+  const whole = nSites === 0 ? "" : `, ${formatPlural(nSites, "site")} kept whole`;
+  return `by patient, stratified by label${whole}, seed ${seed}`;
 }
 
 function nameOf(repeat: number, fold: number, nRepeats: number): string {
