@@ -30,27 +30,37 @@ export async function createEagerEngine({ backend, store, cacheBytes }: EagerEng
   const name = await loadEagerBackend(backend);
   const residents = createResidents();
   const read = createFeedReader(store, createTensorCache(cacheBytes), residents.get);
+  const inTurn = createTurns();
   return {
-    async run(requests, { signal }: EngineCallOptions = {}) {
-      const results: RunResult[] = [];
-      for (const request of requests) {
-        assertNotAborted(signal);
-        results.push(await runOne(request, name, read, residents, signal));
-        await setImmediate();
-      }
-      return results;
-    },
-    async setResident(tensors) {
-      for (const [key, { dtype, shape, data }] of Object.entries(tensors)) {
-        residents.put(key, tensorOf(plainValues(dtype, data), shape));
-      }
-    },
-    async getResident(names) {
-      return Object.fromEntries(names.map((key): [string, HostTensor] => [key, hostTensorOf(residents.get(key))]));
-    },
-    async dropResident(prefix) {
-      residents.drop(prefix);
-    },
+    run: (requests, { signal }: EngineCallOptions = {}) =>
+      inTurn(async () => {
+        const results: RunResult[] = [];
+        for (const request of requests) {
+          assertNotAborted(signal);
+          results.push(await runOne(request, name, read, residents, signal));
+          await setImmediate();
+        }
+        return results;
+      }),
+    setResident: (tensors) =>
+      inTurn(() => {
+        for (const [key, { dtype, shape, data }] of Object.entries(tensors)) {
+          residents.put(key, tensorOf(plainValues(dtype, data), shape));
+        }
+      }),
+    getResident: (names) =>
+      inTurn(() => Object.fromEntries(names.map((key) => [key, hostTensorOf(residents.get(key))]))),
+    dropResident: (prefix) => inTurn(() => residents.drop(prefix)),
+  };
+}
+
+/** Calls one after the other, in the order in which they came: a caller may send the next before it has the last one's answer. */
+function createTurns(): <T>(work: () => T | Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 
