@@ -1,14 +1,16 @@
 import { commonV1 } from "@parfocal/protocol";
 import type { Column, Row } from "@parfocal/tables";
 
-type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival">;
+type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
+  Partial<Pick<commonV1.Prediction, "predictionSet" | "typicality">>;
 
 /** What separates several decided classes, as in tables of labels. */
 const SEPARATOR = ";";
 
 /**
  * The columns that predictions of these tasks fill: `decision`, `probability_<class>`, `threshold_<class>` where a threshold
- * decides, `value_<name>` of regressions, `risk` and `survival` (JSON: time, survival and hazard by interval) of survival tasks.
+ * decides, `prediction_set` (classes that may hold), `value_<name>` of regressions, `risk` and `survival` (JSON: time, survival and
+ * hazard by interval) of survival tasks, and of every task `typicality_percentile` and `is_unlike`, where these were measured.
  */
 export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
   const of = (holds: (kind: commonV1.Task_Kind) => boolean) => [
@@ -22,6 +24,7 @@ export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
     ...(classes.length > 0 ? [{ name: "decision", type: "text" } as const] : []),
     ...numbers("probability", classes),
     ...numbers("threshold", [...new Set(tasks.flatMap(thresholdClasses))]),
+    ...(classes.length > 0 ? [{ name: "prediction_set", type: "text" } as const] : []),
     ...numbers(
       "value",
       of((kind) => kind === KIND_REGRESSION),
@@ -32,15 +35,20 @@ export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
           { name: "survival", type: "text" },
         ] as const)
       : []),
+    { name: "typicality_percentile", type: "number" },
+    { name: "is_unlike", type: "boolean" },
   ];
 }
 
 /** A prediction under {@link predictionColumns}. */
-export function predictionCells({ probabilities, decision, values, survival }: Prediction): Row {
+export function predictionCells(prediction: Prediction): Row {
+  const { probabilities, decision, values, survival, predictionSet, typicality } = prediction;
   return {
     ...(probabilities.length > 0 && { decision: decision.join(SEPARATOR) }),
     ...Object.fromEntries(probabilities.map((of) => [`probability_${of.label}`, of.probability])),
     ...Object.fromEntries(probabilities.map((of) => [`threshold_${of.label}`, of.threshold])),
+    ...(predictionSet && { prediction_set: predictionSet.labels.join(SEPARATOR) }),
+    ...(typicality && { typicality_percentile: typicality.percentile, is_unlike: typicality.isUnlike }),
     ...Object.fromEntries(values.map((of) => [`value_${of.label}`, of.value])),
     ...(survival && { risk: survival.risk }),
     ...(survival && survival.curve.length > 0 && { survival: JSON.stringify(survival.curve) }),
