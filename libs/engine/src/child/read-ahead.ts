@@ -27,8 +27,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 type ObjectSource = Extract<WireSource, { kind: "object" }>;
 
 /**
- * Looks ahead in a sequence for objects of the store. A run waits for its turn if it reads an object that a run before it reads as
- * well: what that one finds out (that it is right, its bytes in the cache) this one shall not find out again.
+ * Looks ahead in a sequence for objects of the store. A run that reads an object of a run shortly before it is left to its turn:
+ * what that one finds out (that it is right, its bytes in the cache) this one shall not find out again.
  */
 export function createReadAhead(
   graphs: readonly WireGraph[],
@@ -38,21 +38,27 @@ export function createReadAhead(
 ): ReadAhead {
   const ending = new AbortController();
   const either = AbortSignal.any([signal, ending.signal]);
-  const begun = new Map<number, EarlyFeeds & { readonly bytes: number; readonly keys: readonly string[] }>();
+  const begun = new Map<number, EarlyFeeds & { readonly bytes: number }>();
+  const objects = runs.length > 1 ? runs.map(objectsOf) : [];
   let nBytes = 0;
   let next = 1;
 
+  /** Whether one of the runs before it in the window, or the present one, reads one of the objects. */
+  const isSharedBy = (keys: readonly string[], index: number): boolean =>
+    objects
+      .slice(Math.max(0, index - MAX_RUNS), index)
+      .some((others) => others.some(([, { key }]) => keys.includes(key)));
+
+  /** False when there is no room for it yet. */
   const begin = (index: number): boolean => {
-    const objects = objectsOf(runs[index]);
-    if (objects.length === 0) return true;
-    const bytes = objects.reduce((sum, [, { dtype, shape }]) => sum + tensorBytes(dtype, shape), 0);
-    const keys = objects.map(([, { key }]) => key);
-    const isShared = [...begun.values()].some((other) => other.keys.some((key) => keys.includes(key)));
-    const isOfBefore = objectsOf(runs[index - 1]).some(([, { key }]) => keys.includes(key));
-    if (isShared || isOfBefore || nBytes + bytes > MAX_BYTES) return false;
+    const own = objects[index] ?? [];
+    const keys = own.map(([, { key }]) => key);
+    if (own.length === 0 || isSharedBy(keys, index)) return true;
+    const bytes = own.reduce((sum, [, { dtype, shape }]) => sum + tensorBytes(dtype, shape), 0);
+    if (nBytes + bytes > MAX_BYTES) return false;
     const checks = createPendingChecks();
     const tensors = new Map<string, Promise<Tensor>>();
-    for (const [name, source] of objects) {
+    for (const [name, source] of own) {
       const port = graphs[runs[index]!.graph]?.inputs.find((input) => input.name === name);
       const feed = feedFrom(source, port, context, checks);
       if (typeof feed !== "function") continue;
@@ -61,7 +67,7 @@ export function createReadAhead(
       reading.catch(() => undefined);
       tensors.set(name, reading);
     }
-    begun.set(index, { tensors, checks, bytes, keys });
+    begun.set(index, { tensors, checks, bytes });
     nBytes += bytes;
     return true;
   };
@@ -82,8 +88,6 @@ export function createReadAhead(
   };
 }
 
-function objectsOf(run: WireRun | undefined): (readonly [string, ObjectSource])[] {
-  return Object.entries(run?.feeds ?? {}).flatMap(([name, source]) =>
-    source.kind === "object" ? [[name, source] as const] : [],
-  );
+function objectsOf({ feeds }: WireRun): (readonly [string, ObjectSource])[] {
+  return Object.entries(feeds).flatMap(([name, source]) => (source.kind === "object" ? [[name, source] as const] : []));
 }
