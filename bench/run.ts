@@ -56,6 +56,12 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--tiles", "30000", "--rounds", "2"],
   },
   {
+    name: "intervals",
+    what: "how often conformal sets, DeLong, bootstrap and Kaplan-Meier intervals hold the truth, by simulation",
+    path: "bench/intervals/run.ts",
+    quick: ["--trials", "100"],
+  },
+  {
     name: "capture",
     what: "capture and session creation",
     path: "bench/capture/run.ts",
@@ -92,16 +98,16 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--rounds", "5"],
   },
   {
-    name: "engine",
-    what: "process boundary, transfers, respawn, event loop beside a long graph",
-    path: "libs/engine/bench/engine.ts",
-    quick: ["5"],
-  },
-  {
     name: "fuzz",
     what: "damaged files of every format from outside: what came of them, slowest case, memory",
     path: "bench/fuzz/run.ts",
     quick: ["--cases", "2000", "--seed", "1"],
+  },
+  {
+    name: "engine",
+    what: "process boundary, transfers, respawn, event loop beside a long graph",
+    path: "libs/engine/bench/engine.ts",
+    quick: ["5"],
   },
   {
     name: "store",
