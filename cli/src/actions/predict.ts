@@ -140,8 +140,10 @@ async function predictAll(
         output.record(recordOf(outcome, model));
         progress.update({ fraction: nDone / bags.length, text: `${nDone} of ${bags.length}` });
         if (outcome.kind === "error") return;
-        const maps = await attentionMapsOf(outcome.bag, outcome.response.attention, env, signal);
-        await drawer?.draw(slideOf(outcome.bag), maps);
+        if (drawer === undefined) return;
+        const { attention } = outcome.response;
+        const maps = attention && (await attentionMapsOf(outcome.bag, attention, env, signal));
+        await drawer.draw(slideOf(outcome.bag), maps);
       },
     });
     return { outcomes, isDrawn: drawer?.hasFailed() !== true };

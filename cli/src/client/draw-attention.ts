@@ -11,7 +11,8 @@ export interface DrawOptions extends ThumbnailOptions, Pick<AttentionWish, "heat
 
 /** Draws the maps of slides and remembers what could not be drawn. */
 export interface AttentionDrawer {
-  draw(slide: string, maps: readonly ScoreMap[]): Promise<void>;
+  /** `maps` undefined: the model weighs no tiles. */
+  draw(slide: string, maps: readonly ScoreMap[] | undefined): Promise<void>;
   /** Whether something could not be drawn that was asked for. */
   hasFailed(): boolean;
   /** Sentences for the end, none where all was drawn. */
@@ -32,10 +33,14 @@ export async function createDrawer(options: DrawOptions, nSlides: number): Promi
     ...(topTiles === undefined ? {} : { topTiles }),
     ...(overlayAlpha === undefined ? {} : { alpha: overlayAlpha }),
   };
-  let [nWithoutMap, nWithoutThumbnail] = [0, 0];
+  let [nUnweighed, nWithoutMap, nWithoutThumbnail] = [0, 0, 0];
   const failures: string[] = [];
   return {
     async draw(slide, maps) {
+      if (maps === undefined) {
+        nUnweighed++;
+        return;
+      }
       if (maps.length === 0) nWithoutMap++;
       try {
         const thumbnail = maps.length === 0 ? undefined : await thumbnailOf?.(slide);
@@ -46,9 +51,10 @@ export async function createDrawer(options: DrawOptions, nSlides: number): Promi
         failures.push(`failed: maps of ${slide}: ${error.code}: ${error.message}`);
       }
     },
-    hasFailed: () => failures.length > 0,
+    hasFailed: () => failures.length + nUnweighed > 0,
     remarks: () => [
       ...failures,
+      ...(nUnweighed > 0 ? [`the model weighs no tiles: of ${plural(nUnweighed, "slide")} there is no map`] : []),
       ...(nWithoutMap > 0 ? [`${plural(nWithoutMap, "bag")} without coordinates: no map was drawn`] : []),
       ...(nWithoutThumbnail > 0 ? [`${plural(nWithoutThumbnail, "slide")} without a thumbnail: no overlay`] : []),
     ],

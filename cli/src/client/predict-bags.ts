@@ -16,6 +16,7 @@ const CONCURRENT_PREDICTIONS = 4;
 export interface PredictOptions {
   /** Resource name of the model. */
   readonly model: string;
+  /** Whether tiles are weighed too, where the model's head weighs them. */
   readonly includeAttention: boolean;
   readonly signal: AbortSignal;
   /** Names of further bags that are decided together with a bag; absent: none. */
@@ -38,17 +39,18 @@ export function predictBags(
   });
 }
 
-async function predictOne(
-  { prediction }: GatewayClients,
-  bag: gatewayV1.Bag,
-  { model, includeAttention, signal, moreBagsOf }: PredictOptions,
-): Promise<BagOutcome> {
+async function predictOne(clients: GatewayClients, bag: gatewayV1.Bag, options: PredictOptions): Promise<BagOutcome> {
+  const { model, includeAttention, signal, moreBagsOf } = options;
   try {
     const moreBags = [...(moreBagsOf?.(bag) ?? [])];
-    const response = await prediction.predict({ model, bag: bag.name, includeAttention, moreBags }, { signal });
+    const response = await clients.prediction.predict({ model, bag: bag.name, includeAttention, moreBags }, { signal });
     return { kind: "prediction", bag, response };
   } catch (error) {
     const { code, message } = describeError(error);
+    // A head may weigh no tiles: what it says of the slide does not depend on that.
+    if (includeAttention && code === "PRECONDITION_FAILED") {
+      return predictOne(clients, bag, { ...options, includeAttention: false });
+    }
     if (signal.aborted || code === "UNREACHABLE") throw error;
     return { kind: "error", bag, code, message };
   }

@@ -20,7 +20,7 @@ describe("the section on certainty", () => {
     const rows = sets.map((set, i) => row({ truth: i < 3 ? "a" : "b", certainty: { set, coverage: 0.9 } }));
     const text = certaintySection(rows)?.text ?? "";
     expect(text).toMatch(/all cases<\/th><td class="number">90\.0 %<\/td><td class="number">75\.0 %/);
-    expect(text).toContain("1 classes");
+    expect(text).toContain("1.00 classes");
     expect(text).toMatch(/>a<\/th><td class="number"><\/td><td class="number">66\.7 %/);
     expect(text).toMatch(/>b<\/th><td class="number"><\/td><td class="number">100\.0 %/);
   });

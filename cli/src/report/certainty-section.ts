@@ -12,7 +12,7 @@ export function certaintySection(rows: readonly PredictionRow[]): Markup | null 
   const parts = [setsTable(rows), intervalsTable(rows), calibratedFigure(rows), unlikeSentence(rows)];
   if (parts.every((part) => part === null)) return null;
   const note =
-    "Sets and intervals are made on the validation patients, so that at least the stated share of patients like those has its truth in them; calibrated probabilities are at the temperature fitted there. Few cases leave the share seen here uncertain.";
+    "Sets and intervals are made on the validation patients, so that at least the stated share of patients like those has its truth in them; calibrated probabilities are at the temperature fitted there. The validation part has also chosen epoch and threshold, so that new patients may do worse; few cases leave the share seen here uncertain.";
   return markup`<section><h2>Certainty</h2>${parts}<p class="note">${note}</p></section>`;
 }
 
@@ -37,15 +37,19 @@ function setsTable(rows: readonly PredictionRow[]): Markup | null {
       name: "all cases",
       stated: cases[0]?.stated,
       isHeld: cases.map(({ truth, set }) => set.includes(truth)),
-      size: `${formatSignificant(nClasses / cases.length)} classes`,
+      size: meanSize(nClasses, cases.length),
     },
     ...[...new Set(cases.map(({ truth }) => truth))].sort().map((name): Held => {
       const own = cases.filter(({ truth }) => truth === name);
       const total = own.reduce((sum, { set }) => sum + set.length, 0);
       const isHeld = own.map(({ set }) => set.includes(name));
-      return { name, stated: undefined, isHeld, size: `${formatSignificant(total / own.length)} classes` };
+      return { name, stated: undefined, isHeld, size: meanSize(total, own.length) };
     }),
   ]);
+}
+
+function meanSize(nClasses: number, nCases: number): string {
+  return `${(nClasses / nCases).toFixed(2)} classes`;
 }
 
 function intervalsTable(rows: readonly PredictionRow[]): Markup | null {
