@@ -12,4 +12,4 @@ async function startUpstream(): Promise<Upstream> {
   };
 }
 
-describeStoreFaults("an S3 server", startUpstream, { checksUploads: false });
+describeStoreFaults("an S3 server", startUpstream, { checksUploads: false, hasManyRounds: true });

@@ -7,5 +7,5 @@ const reason = await whyNoDocker();
 if (reason !== undefined) console.warn(`skipping workflows on MinIO that fails: ${reason}`);
 
 describe.skipIf(reason !== undefined)("through a proxy", () => {
-  describeStoreFaults("MinIO", () => startMinio(), { checksUploads: true });
+  describeStoreFaults("MinIO", () => startMinio(), { checksUploads: true, hasManyRounds: false });
 });
