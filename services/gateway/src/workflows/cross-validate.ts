@@ -8,6 +8,7 @@ import { keys } from "../catalog/keys.ts";
 import { mapBounded } from "../catalog/pages.ts";
 import { type DrawnFold, drawFolds, partOfLetter } from "../crossval/draw-folds.ts";
 import { type FoldBag, type FoldPrediction, foldPredictionsTable } from "../crossval/fold-predictions.ts";
+import { readFolds, writeFolds } from "../crossval/stored-folds.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { createTally, type Tally } from "./tally.ts";
 import { followTraining, MAX_STAGE_ATTEMPTS, resolveLabelled, resolveStart } from "./train.ts";
@@ -35,6 +36,8 @@ interface Run {
   readonly task: commonV1.Task;
   readonly start: Json;
   readonly tally: Tally;
+  /** The parts of a fold; read from the store at the first call. */
+  partsOf(fold: FoldId, signal: AbortSignal): Promise<DrawnFold>;
 }
 
 /**
@@ -49,8 +52,8 @@ export function createCrossValidateWorkflow(deps: CrossValidateDeps): Workflow<J
     const start =
       request.startFrom === "" ? null : await context.step("start", (step) => resolveStart(deps, request, step));
     const { folds } = await context.step("folds", (step) => draw(deps, context, request, task, step));
-    const tally = createTally(folds.length);
-    const run: Run = { deps, context, request, task, start, tally };
+    const partsOf = createPartsReader(deps.store, foldsKey(context));
+    const run: Run = { deps, context, request, task, start, tally: createTally(folds.length), partsOf };
     const tested = await mapBounded(folds, deps.concurrentFolds, (fold, index) => runFold(run, fold, index));
     const repeats = [...new Set(folds.map(({ repeat }) => repeat))];
     const pooled: Json[] = [];
@@ -63,17 +66,42 @@ export function createCrossValidateWorkflow(deps: CrossValidateDeps): Workflow<J
   };
 }
 
-type Folds = { readonly folds: readonly (DrawnFold & { readonly [key: string]: Json })[] } & {
+/** Which fold, both from 1. */
+type FoldId = Pick<DrawnFold, "repeat" | "fold">;
+
+/** What the journal has of the folds; their parts, a letter for each bag, are an object. */
+interface FoldsEntry {
+  readonly folds: readonly (FoldId & { readonly [key: string]: Json })[];
   readonly [key: string]: Json;
-};
+}
+
+function foldsKey({ project, operationId }: WorkflowContext): string {
+  return `${keys.foldFolder(project, operationId, "all")}/parts.json`;
+}
+
+function createPartsReader(store: ObjectStore, key: string): Run["partsOf"] {
+  let reading: Promise<readonly DrawnFold[]> | undefined;
+  return async ({ repeat, fold }, signal) => {
+    reading ??= readFolds(store, key, { signal });
+    try {
+      const found = (await reading).find((each) => each.repeat === repeat && each.fold === fold);
+      if (found !== undefined) return found;
+    } catch (error) {
+      reading = undefined;
+      throw error;
+    }
+    throw new DomainError("CORRUPT", `the store lost the parts of repeat ${repeat}, fold ${fold}`);
+  };
+}
 
 async function draw(
   deps: CrossValidateDeps,
-  { project }: WorkflowContext,
+  context: WorkflowContext,
   request: gatewayV1.CrossValidateRequest,
   task: commonV1.Task,
   { signal, report }: StepContext,
-): Promise<Folds> {
+): Promise<FoldsEntry> {
+  const { project } = context;
   report({ phase: "drawing folds", fraction: 0 });
   const bags = await mapBounded(request.bags, CONCURRENT_READS, (bag) => resolveLabelled(deps, project, bag, signal));
   const folds = drawFolds({
@@ -82,12 +110,13 @@ async function draw(
     validationFraction: request.spec?.split?.validationFraction ?? DEFAULT_VALIDATION_FRACTION,
     seed: request.spec?.recipe?.seed ?? 0n,
   });
-  return { folds: folds.map((fold) => ({ ...fold })) };
+  await writeFolds(deps.store, foldsKey(context), folds, { signal });
+  return { folds: folds.map(({ repeat, fold }) => ({ repeat, fold })) };
 }
 
 /** A fold with what came of it, as the journal has it. */
 interface TestedFold {
-  readonly fold: DrawnFold;
+  readonly fold: FoldId;
   /** `PublishedEvent` in the contract's JSON. */
   readonly published: Json;
   /** `Evaluation` in the contract's JSON. */
@@ -102,14 +131,14 @@ interface FoldAnswers {
   readonly cases: readonly { readonly bags: readonly number[]; readonly prediction: Json }[];
 }
 
-const nameOf = ({ repeat, fold }: DrawnFold): string => `r${repeat}-f${fold}`;
+const nameOf = ({ repeat, fold }: FoldId): string => `r${repeat}-f${fold}`;
 
 /** Places in the request of the bags that have a part in a fold. */
 function rowsOf({ parts }: DrawnFold, part: commonV1.Part): number[] {
   return [...parts].flatMap((letter, row) => (partOfLetter(letter) === part ? [row] : []));
 }
 
-async function runFold(run: Run, fold: DrawnFold, index: number): Promise<TestedFold> {
+async function runFold(run: Run, fold: FoldId, index: number): Promise<TestedFold> {
   const { context, tally } = run;
   const retries = { maxAttempts: MAX_STAGE_ATTEMPTS };
   const name = nameOf(fold);
@@ -119,13 +148,14 @@ async function runFold(run: Run, fold: DrawnFold, index: number): Promise<Tested
   return { fold, published, evaluation };
 }
 
-async function trainFold(run: Run, fold: DrawnFold, index: number, step: StepContext): Promise<Json> {
+async function trainFold(run: Run, fold: FoldId, index: number, step: StepContext): Promise<Json> {
   const { deps, context, request, start, tally } = run;
   const { signal } = step;
   const { project, operationId } = context;
+  const { parts } = await run.partsOf(fold, signal);
   const bags = await mapBounded(request.bags, CONCURRENT_READS, async (bag, row) => {
     const labelled = await resolveLabelled(deps, project, bag, signal);
-    return { ...labelled, part: partOfLetter(fold.parts[row]) };
+    return { ...labelled, part: partOfLetter(parts[row]) };
   });
   const stageRequest: aggregateV1.TrainRequest = {
     bags,
@@ -147,20 +177,20 @@ async function trainFold(run: Run, fold: DrawnFold, index: number, step: StepCon
 }
 
 /** Kept models lie where models lie; others among the operation's temporary objects. */
-function packageFolder({ context, request }: Run, fold: DrawnFold): string {
+function packageFolder({ context, request }: Run, fold: FoldId): string {
   const { project, operationId } = context;
   return request.keepAs === ""
     ? `${keys.foldFolder(project, operationId, nameOf(fold))}/model`
     : keys.packageFolder(project, request.keepAs, versionOf(operationId, fold));
 }
 
-function versionOf(operationId: string, fold: DrawnFold): string {
+function versionOf(operationId: string, fold: FoldId): string {
   return `${operationId}-${nameOf(fold)}`;
 }
 
-async function testFold(run: Run, fold: DrawnFold, published: Json, { signal }: StepContext): Promise<Json> {
+async function testFold(run: Run, fold: FoldId, published: Json, { signal }: StepContext): Promise<Json> {
   const { deps, context, request } = run;
-  const rows = rowsOf(fold, commonV1.Part.PART_TEST);
+  const rows = rowsOf(await run.partsOf(fold, signal), commonV1.Part.PART_TEST);
   const bags = await mapBounded(rows, CONCURRENT_READS, (row) =>
     resolveLabelled(deps, context.project, request.bags[row]!, signal),
   );
@@ -178,14 +208,14 @@ async function testFold(run: Run, fold: DrawnFold, published: Json, { signal }: 
   return commonV1.Evaluation.toJSON(tested.evaluation) as Json;
 }
 
-function answersKey({ project, operationId }: WorkflowContext, fold: DrawnFold): string {
+function answersKey({ project, operationId }: WorkflowContext, fold: FoldId): string {
   return `${keys.foldFolder(project, operationId, nameOf(fold))}/answers.json`;
 }
 
 async function readAnswers(
   store: ObjectStore,
   context: WorkflowContext,
-  fold: DrawnFold,
+  fold: FoldId,
   signal: AbortSignal,
 ): Promise<FoldAnswers> {
   const found = await readJson(store, answersKey(context, fold), (json) => json as FoldAnswers, { signal });
@@ -199,7 +229,7 @@ async function measureRepeat(run: Run, tested: readonly TestedFold[], { signal, 
   report({ phase: "measuring", ...tally.progress() });
   const cases: aggregateV1.MeasuredCase[] = [];
   for (const { fold } of tested) {
-    const rows = rowsOf(fold, commonV1.Part.PART_TEST);
+    const rows = rowsOf(await run.partsOf(fold, signal), commonV1.Part.PART_TEST);
     const answers = await readAnswers(deps.store, context, fold, signal);
     for (const { bags, prediction } of answers.cases) {
       const labelled = request.bags[rows[bags[0] ?? -1] ?? -1];
@@ -223,7 +253,7 @@ async function publish(
   const { project, operationId } = context;
   report({ phase: "writing the results", ...tally.progress() });
   const pooled = pooledJson.map((json) => commonV1.Evaluation.fromJSON(json));
-  const folds = tested.map((each) => reportOf(run, each));
+  const folds = await mapBounded(tested, CONCURRENT_READS, (each) => reportOf(run, each, signal));
   if (request.keepAs !== "") for (const each of tested) await keepModel(run, each, signal);
   const table = foldPredictionsTable(task, await foldBags(run, signal), await allPredictions(run, tested, signal));
   const folder = keys.resultFolder(project, operationId);
@@ -238,16 +268,19 @@ async function publish(
   return gatewayV1.CrossValidateResponse.toJSON(response) as Json;
 }
 
-function reportOf({ context, request }: Run, { fold, published, evaluation }: TestedFold): gatewayV1.FoldReport {
+async function reportOf(run: Run, tested: TestedFold, signal: AbortSignal): Promise<gatewayV1.FoldReport> {
+  const { context, request } = run;
+  const { fold, published, evaluation } = tested;
   const { project, operationId } = context;
+  const drawn = await run.partsOf(fold, signal);
   const { validation, history, reembedder, head, parameterCount } = aggregateV1.PublishedEvent.fromJSON(published);
   const { PART_TRAIN, PART_VALIDATION, PART_TEST } = commonV1.Part;
   const version = versionOf(operationId, fold);
   const result: gatewayV1.FoldResult = {
     ...{ repeat: fold.repeat, fold: fold.fold },
-    trainCount: rowsOf(fold, PART_TRAIN).length,
-    validationCount: rowsOf(fold, PART_VALIDATION).length,
-    testCount: rowsOf(fold, PART_TEST).length,
+    trainCount: rowsOf(drawn, PART_TRAIN).length,
+    validationCount: rowsOf(drawn, PART_VALIDATION).length,
+    testCount: rowsOf(drawn, PART_TEST).length,
     test: commonV1.Evaluation.fromJSON(evaluation),
     validation,
     model: request.keepAs === "" ? "" : resourceName("modelVersion", { project, model: request.keepAs, version }),
@@ -280,14 +313,15 @@ function foldBags({ deps, context, request }: Run, signal: AbortSignal): Promise
 
 /** What was said of every bag, repeat by repeat, in the order of the request. */
 async function allPredictions(
-  { deps, context }: Run,
+  { deps, context, partsOf }: Run,
   tested: readonly TestedFold[],
   signal: AbortSignal,
 ): Promise<FoldPrediction[]> {
   const all: FoldPrediction[] = [];
   for (const { fold } of tested) {
     const { predictions } = await readAnswers(deps.store, context, fold, signal);
-    for (const [place, index] of rowsOf(fold, commonV1.Part.PART_TEST).entries()) {
+    const drawn = await partsOf(fold, signal);
+    for (const [place, index] of rowsOf(drawn, commonV1.Part.PART_TEST).entries()) {
       const prediction = commonV1.Prediction.fromJSON(predictions[place]);
       all.push({ repeat: fold.repeat, fold: fold.fold, index, prediction });
     }
