@@ -8,11 +8,14 @@ import { pathToFileURL } from "node:url";
 import { type Clients, createClients, type ServiceEnv, type ServiceProcess, startServiceProcess } from "../services.ts";
 import { startTemporalServer, type TemporalServer } from "../temporal-server.ts";
 
+/** A dead worker is noticed after this; the ten seconds of the default would be most of a round. */
+const LOST_AFTER_MS = 3_000;
+
 /** What runs the operations. */
 export type DriverKind = "embedded" | "temporal";
 
-/** What can be killed. */
-export type Victim = "gateway" | "worker" | "stage" | "engine";
+/** What can be killed; `frozen` is a worker that stands still until it counts as dead, and then goes on. */
+export type Victim = "gateway" | "worker" | "stage" | "engine" | "frozen";
 
 /** A deployment that runs. */
 export interface Cluster {
@@ -52,8 +55,9 @@ export async function startCluster(kind: DriverKind, folder: string, importRoot:
   const places = { gateway, worker, stage };
   return {
     clients,
-    victims: worker === undefined ? ["gateway", "stage", "engine"] : ["gateway", "worker", "stage", "engine"],
+    victims: ["gateway", "stage", "engine", ...(worker === undefined ? [] : (["worker", "frozen"] as const))],
     async kill(victim) {
+      if (victim === "frozen") return await freeze(worker);
       if (victim === "engine") return await killEngine(stage);
       const place = places[victim];
       if (place === undefined) throw new Error(`there is no ${victim}`);
@@ -71,13 +75,19 @@ export async function startCluster(kind: DriverKind, folder: string, importRoot:
 function temporalEnv(server: TemporalServer | undefined): ServiceEnv {
   if (server === undefined) return {};
   const name = { PARFOCAL_WORKFLOWS: "temporal", PARFOCAL_TEMPORAL_ADDRESS: server.address };
-  // A dead worker is noticed after this; ten seconds would be most of a round.
-  return { ...name, PARFOCAL_TEMPORAL_LOST_AFTER_MS: "3000" };
+  return { ...name, PARFOCAL_TEMPORAL_LOST_AFTER_MS: String(LOST_AFTER_MS) };
 }
 
 async function startPlace(name: Place["name"], env: ServiceEnv): Promise<Place> {
   const running = await startServiceProcess(name, env);
   return { name, env: { ...env, PORT: running.address.split(":")[1] ?? "0" }, running };
+}
+
+/** Its work goes to another meanwhile; what it does when it goes on must not count. */
+async function freeze(worker: Place | undefined): Promise<void> {
+  worker?.running.process.kill("SIGSTOP");
+  await sleep(LOST_AFTER_MS + 1_500);
+  worker?.running.process.kill("SIGCONT");
 }
 
 /** What the killed process held (its port, its lock) may be free a moment later only. */
