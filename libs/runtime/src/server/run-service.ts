@@ -4,6 +4,9 @@ import { createLogger, type Logger, type LogLevel } from "../telemetry/logger.ts
 import { startTracing, type TracingOptions } from "../telemetry/tracing.ts";
 import { runUntilSignal, type StartedService } from "./run-until-signal.ts";
 
+/** Time that a process which cannot run has to end by itself. */
+const LEFT_OPEN_MS = 2000;
+
 /** A service as its `main.ts` gives it. */
 export interface ServiceProgram<S extends Settings> {
   /** Name of the service, on every line of the log. */
@@ -29,6 +32,8 @@ export async function runService<S extends Settings>({ name, settings, start }: 
     if (isDomainError(error)) logger.error(`cannot run: ${error.message}`, { code: error.code });
     else logger.error("cannot run", { error });
     process.exitCode = 1;
+    // What a start that failed half-way left open must not keep a process that does not serve.
+    setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
   }
 }
 
