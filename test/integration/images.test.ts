@@ -116,6 +116,12 @@ describe.skipIf(reason !== undefined)("the service images", () => {
       expect((await read("metrics")).output).toContain("parfocal_");
     });
 
+    it("gateway holds the workflow of Temporal's workers, which need no folder to run programs from", async () => {
+      const { output } = await run("gateway", "wc -c < libs/workflows/src/temporal/operation-workflow.bundle.js");
+      expect(Number(output)).toBeGreaterThan(100_000);
+      expect((await run("gateway", "grep ' /tmp ' /proc/mounts")).output).toContain("noexec");
+    });
+
     it.each(SERVICE_NAMES)("%s runs as nobody in particular, without capabilities", async (service) => {
       expect(await run(service, "id -u; id -g")).toMatchObject({ output: "10001\n10001" });
       const { output } = await run(service, "cat /proc/1/status");

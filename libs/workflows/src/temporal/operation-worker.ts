@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { DomainError } from "@parfocal/errors";
 import { ApplicationFailure } from "@temporalio/common";
@@ -81,7 +82,11 @@ function superviseWorker(
 let bundle: ReturnType<typeof bundleWorkflowCode> | undefined;
 
 /** Bundles the deterministic half with the SDK's webpack, once for each process: a second or two of one core. */
+/** What an image was built with: making a bundle needs a folder that programs may run from, and a second of start-up. */
+const PREBUILT_PATH = fileURLToPath(new URL("operation-workflow.bundle.js", import.meta.url));
+
 function bundleOperationWorkflow(logger: WorkflowLogger) {
+  if (existsSync(PREBUILT_PATH)) return { codePath: PREBUILT_PATH };
   const workflowsPath = fileURLToPath(new URL("operation-workflow.ts", import.meta.url));
   bundle ??= bundleWorkflowCode({ workflowsPath, logger: sdkLogger(logger) });
   return bundle;
