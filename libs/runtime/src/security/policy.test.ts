@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { gatewayV1, googleLongrunning, inferenceV2 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
 import { matchesAny, policyFromText } from "./policy.ts";
@@ -68,6 +69,15 @@ describe("a policy", () => {
     ["a billion laughs", bomb(), /POLICY/],
   ])("refuses %s", (_, text, message) => {
     expect(() => policyFromText("POLICY", text)).toThrow(message);
+  });
+
+  it("reads the one that the documentation shows", () => {
+    const page = readFileSync(new URL("../../../../docs/security.md", import.meta.url), "utf8");
+    const example = policyFromText("POLICY", /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? "");
+    expect(example.accessOf(["role:pathologist"], PREDICT)).toEqual({
+      projects: ["lung", "breast-*"],
+      limits: { ratePerS: 20, burst: 40, concurrent: 8 },
+    });
   });
 
   it("reads JSON too", () => {
