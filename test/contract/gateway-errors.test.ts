@@ -166,12 +166,6 @@ describe("what the gateway says to wrong requests", () => {
     await expect(trainedModel(services.clients, operation)).rejects.toThrow();
   });
 
-  it("answers UNIMPLEMENTED for what the contract promises for later", async () => {
-    const { training, prediction } = services.clients;
-    await expect(training.crossValidate({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
-    await expect(prediction.batchPredict({ parent: PARENT })).rejects.toMatchObject({ code: "UNIMPLEMENTED" });
-  });
-
   it("imports from no place that was not allowed", async () => {
     const uris = ["file:///etc/passwd", "s3://somebody/else.h5"];
     for (const uri of uris) {
