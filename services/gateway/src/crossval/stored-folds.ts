@@ -1,7 +1,15 @@
 import { DomainError } from "@parfocal/errors";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
+import type { WorkflowContext } from "@parfocal/workflows";
 import { readJson, writeJson } from "../catalog/json-objects.ts";
+import { keys } from "../catalog/keys.ts";
 import type { DrawnFold } from "./draw-folds.ts";
+import type { FoldRun } from "./fold-run.ts";
+
+/** Where the folds of an operation lie. */
+export function foldsKey({ project, operationId }: Pick<WorkflowContext, "project" | "operationId">): string {
+  return `${keys.foldFolder(project, operationId, "all")}/parts.json`;
+}
 
 /** Writes the folds of an operation: of many bags and repeats they are too large for a journal. */
 export async function writeFolds(
@@ -13,8 +21,24 @@ export async function writeFolds(
   await writeJson(store, key, folds, options);
 }
 
+/** Gives the parts of a fold, all of which are read at the first call. @throws {DomainError} as {@link readFolds}. */
+export function createPartsReader(store: ObjectStore, key: string): FoldRun["partsOf"] {
+  let reading: Promise<readonly DrawnFold[]> | undefined;
+  return async ({ repeat, fold }, signal) => {
+    reading ??= readFolds(store, key, { signal });
+    try {
+      const found = (await reading).find((each) => each.repeat === repeat && each.fold === fold);
+      if (found !== undefined) return found;
+    } catch (error) {
+      reading = undefined;
+      throw error;
+    }
+    throw new DomainError("CORRUPT", `the store lost the parts of repeat ${repeat}, fold ${fold}`);
+  };
+}
+
 /** Reads them. @throws {DomainError} `CORRUPT` when they are not there or not what was written; the store's own codes. */
-export async function readFolds(store: ObjectStore, key: string, options: CallOptions): Promise<readonly DrawnFold[]> {
+async function readFolds(store: ObjectStore, key: string, options: CallOptions): Promise<readonly DrawnFold[]> {
   const found = await readJson(store, key, parseFolds, options);
   if (found === undefined) throw new DomainError("CORRUPT", "the store lost the folds of the operation");
   return found.value;

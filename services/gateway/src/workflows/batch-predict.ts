@@ -1,26 +1,10 @@
-import { DomainError } from "@parfocal/errors";
-import { gatewayV1, parseResourceName } from "@parfocal/protocol";
+import { gatewayV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
-import {
-  type BatchPlan,
-  type CaseOutcome,
-  modelsToAsk,
-  readPlan,
-  shardDigest,
-  writePlan,
-} from "../batch/batch-plan.ts";
-import {
-  type BatchOutcomes,
-  failuresTable,
-  NOT_SCORED,
-  patientsOf,
-  patientsTable,
-  predictionsTable,
-} from "../batch/batch-tables.ts";
+import { type BatchPlan, readPlan, shardDigest, writePlan } from "../batch/batch-plan.ts";
 import type { Gate } from "../batch/gate.ts";
 import { type PlanningDeps, planBatch } from "../batch/plan-batch.ts";
-import { writeResultTable } from "../batch/result-tables.ts";
+import { publishBatch } from "../batch/publish-batch.ts";
 import { createRowTally, type RowCounts, type RowTally } from "../batch/row-tally.ts";
 import { type ShardOutcomes, scoreShard } from "../batch/score-shard.ts";
 import { readShard, writeShard } from "../batch/shard-object.ts";
@@ -36,9 +20,6 @@ export interface BatchDeps extends PlanningDeps, Pick<GatewayDeps, "aggregate" |
   /** Shards of one batch under way at a time. */
   readonly concurrentShards: number;
 }
-
-/** Objects read at a time. */
-const CONCURRENT_READS = 16;
 
 /** What the journal keeps of the plan. */
 interface PlanEntry {
@@ -61,7 +42,7 @@ export function createBatchPredictWorkflow(deps: BatchDeps): Workflow<Json, Json
   return async (context, input) => {
     const request = gatewayV1.BatchPredictRequest.fromJSON(input);
     const entry = await context.step("plan", (step) => plan(deps, context, request, step));
-    const run = createRun(deps.store, context, entry);
+    const run = createRun(deps.store, entry);
     const shards = Array.from({ length: entry.nShards }, (_, shard) => shard);
     await mapBounded(shards, deps.concurrentShards, async (shard) => {
       const work = (step: StepContext) => runShard(deps, context, { run, shard }, step);
@@ -96,7 +77,7 @@ interface BatchRun {
   readPlan(signal: AbortSignal): Promise<BatchPlan>;
 }
 
-function createRun(store: ObjectStore, _context: WorkflowContext, entry: PlanEntry): BatchRun {
+function createRun(store: ObjectStore, entry: PlanEntry): BatchRun {
   let reading: Promise<BatchPlan> | undefined;
   return {
     entry,
@@ -151,56 +132,6 @@ async function publish(
 ): Promise<Json> {
   report({ phase: "writing the results", ...run.tally.progress() });
   const made = await run.readPlan(signal);
-  const shards = await mapBounded([...made.shards.keys()], CONCURRENT_READS, async (shard) => {
-    const key = keys.batchShard(project, operationId, shardDigest(run.entry, shard));
-    const found = await readShard(store, key, { signal });
-    if (found === undefined) throw new DomainError("CORRUPT", "the store lost what came of a finished shard");
-    return found;
-  });
-  const outcomes = joinOutcomes(made, shards);
-  const folder = keys.resultFolder(project, operationId);
-  const write = (name: string, table: Parameters<typeof writeResultTable>[2]["table"]) =>
-    writeResultTable(store, folder, { name, table }, { signal });
-  const tables = [
-    await write("predictions", predictionsTable(made, project, outcomes)),
-    await write("patients", patientsTable(made, outcomes)),
-    await write("failures", failuresTable(made, project, outcomes)),
-  ];
-  if (request.manifestUpload !== "") {
-    const { upload } = parseResourceName("upload", request.manifestUpload, "manifest_upload");
-    await store.delete(keys.upload(project, upload), { signal });
-  }
-  return gatewayV1.BatchPredictResponse.toJSON(responseOf(made, outcomes, tables)) as Json;
-}
-
-/** What came of every row and model: kept from an earlier batch, of a shard, or why the row means no bag. */
-function joinOutcomes(made: BatchPlan, shards: readonly ShardOutcomes[]): BatchOutcomes {
-  const found = new Map<number, ShardOutcomes[number]>();
-  for (const [shard, outcomes] of shards.entries()) {
-    for (const [place, index] of (made.shards[shard] ?? []).entries()) found.set(index, outcomes[place] ?? []);
-  }
-  return made.rows.map((row, index) => {
-    const asked = modelsToAsk(made, row);
-    return made.models.map((_, model): CaseOutcome => {
-      if (row.failure !== undefined) return row.failure;
-      const outcome = asked.includes(model) ? found.get(index)?.[model] : row.kept?.[model];
-      return outcome ?? NOT_SCORED;
-    });
-  });
-}
-
-function responseOf(
-  made: BatchPlan,
-  outcomes: BatchOutcomes,
-  tables: gatewayV1.ResultTable[],
-): gatewayV1.BatchPredictResponse {
-  const nFailed = outcomes.filter((row) => row.some((outcome) => "code" in outcome)).length;
-  return {
-    rowCount: BigInt(outcomes.length),
-    scoredCount: BigInt(outcomes.length - nFailed),
-    failedCount: BigInt(nFailed),
-    patientCount: BigInt(patientsOf(made).length),
-    models: made.models.map(({ name }) => name),
-    tables,
-  };
+  const job = { project, operationId, plan: made, stored: run.entry, manifestUpload: request.manifestUpload };
+  return gatewayV1.BatchPredictResponse.toJSON(await publishBatch(store, job, { signal })) as Json;
 }
