@@ -24,6 +24,9 @@ const EVERYTHING = {
   ...{ names: [`${PARENT}/models/m`], modelName: `${PARENT}/models/m` },
 };
 
+/** For a machine that others use. */
+const PATIENCE = { timeout: 30_000 };
+
 /** What concerns no project. */
 const FREE = ["ListPresets", "ServerLive", "ServerReady", "ServerMetadata"];
 
@@ -265,7 +268,7 @@ describe("a gateway that asks who calls", () => {
       const read = await services.auditLines();
       expect(read.at(-1)).toMatchObject({ code: "UNAUTHENTICATED" });
       return read;
-    });
+    }, PATIENCE);
     expect(lines.at(-1)).not.toHaveProperty("principal");
     expect(lines.find(({ method }) => method.endsWith("/Train"))).toMatchObject({
       ...{ principal: "trainer-test", principalKind: "jwt", project: "test", operation, code: "OK" },
@@ -291,7 +294,7 @@ describe("a gateway that asks who calls", () => {
     await vi.waitFor(async () => {
       const unread = (await services.auditLines()).filter(({ code }) => code === "UNREAD");
       expect(unread.map(({ method }) => method)).toEqual([path, path]);
-    });
+    }, PATIENCE);
   });
 
   it("is reached by the command line with an authority and a token", async () => {

@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createSilentLogger } from "../telemetry/logger.ts";
 import { createAuditLog } from "./audit-log.ts";
 
+/** For a machine that others use. */
+const PATIENCE = { timeout: 30_000 };
+
 const RECORD = {
   time: "2026-01-01T00:00:00Z",
   service: "s",
@@ -41,7 +44,7 @@ describe("the audit log", () => {
     const path = join(folder, "audit.jsonl");
     const audit = open(path);
     audit.record(RECORD);
-    await vi.waitFor(() => linesOf(path));
+    await vi.waitFor(() => linesOf(path), PATIENCE);
     await rename(path, `${path}.1`);
     audit.record(RECORD);
     await audit.close();
@@ -53,9 +56,9 @@ describe("the audit log", () => {
     const audit = open(path);
     audit.assertWritable();
     audit.record(RECORD);
-    await vi.waitFor(() => expect(() => audit.assertWritable()).toThrow("calls are refused"));
+    await vi.waitFor(() => expect(() => audit.assertWritable()).toThrow("calls are refused"), PATIENCE);
     await mkdir(join(folder, "gone"));
-    await vi.waitFor(() => audit.assertWritable(), { timeout: 10_000 });
+    await vi.waitFor(() => audit.assertWritable(), PATIENCE);
     await audit.close();
     expect(await linesOf(path)).toEqual([RECORD]);
   });

@@ -38,7 +38,7 @@ describe("readiness", () => {
   it("looks again by itself", async () => {
     const check = vi.fn(async () => undefined);
     const readiness = await createReadiness({ checks: [{ name: "x", check }], logger, intervalMs: 5 });
-    await vi.waitFor(() => expect(check.mock.calls.length).toBeGreaterThan(2));
+    await vi.waitFor(() => expect(check.mock.calls.length).toBeGreaterThan(2), { timeout: 30_000 });
     readiness.close();
   });
 
