@@ -1,17 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs";
 import { withBackend } from "./capture/backend.ts";
-import type { CaptureOptions, ConstantTensor } from "./capture/capture.ts";
+import { type ConstantTensor, originOf } from "./capture/capture.ts";
 import type { CapturedGraph } from "./graph.ts";
 import { tf } from "./tf.ts";
-
-/** What each graph was captured from. Graphs that came from a file or another process have no twin. */
-const BUILDS = new WeakMap<CapturedGraph, CaptureOptions>();
-
-/** Keeps what a graph was captured from, as long as the graph itself is kept. */
-export function rememberTwin(graph: CapturedGraph, options: CaptureOptions): CapturedGraph {
-  BUILDS.set(graph, options);
-  return graph;
-}
 
 /**
  * Runs the function that a graph was captured from on a tfjs backend, with tfjs's own kernels and gradients: the same computation
@@ -26,7 +17,7 @@ export function runTwin(
   backend: string,
   feeds: Readonly<Record<string, Tensor>>,
 ): Record<string, Tensor> | undefined {
-  const options = BUILDS.get(graph);
+  const options = originOf(graph);
   if (options === undefined) return undefined;
   return withBackend(backend, () =>
     tf.tidy(() => {

@@ -7,7 +7,7 @@ import { createRandomWords } from "../random-words.ts";
 import { type PlainValues, plainValues, tensorOf } from "./eager-tensors.ts";
 
 /** The tensors of a run, some of them made for it alone. */
-export interface EagerFeeds {
+interface EagerFeeds {
   readonly tensors: Readonly<Record<string, tf.Tensor>>;
   /** Frees those that were made for it. */
   dispose(): void;

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { DomainError, isDomainError } from "@parfocal/errors";
 import type { Tensor } from "@tensorflow/tfjs";
-import { rememberTwin } from "../eager-twin.ts";
 import type { CapturedGraph, Dim, GraphPort } from "../graph.ts";
 import { registerKernels } from "../kernels/index.ts";
 import { tf } from "../tf.ts";
@@ -38,6 +37,14 @@ export interface CaptureOptions {
   build(tensors: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>>;
 }
 
+/** What each graph was captured from, as long as the graph itself is kept. */
+const ORIGINS = new WeakMap<CapturedGraph, CaptureOptions>();
+
+/** What a graph was captured from; `undefined` for one that came from a file or another process. */
+export function originOf(graph: CapturedGraph): CaptureOptions | undefined {
+  return ORIGINS.get(graph);
+}
+
 /**
  * Records what `build` does to its tensors as one ONNX graph: inference, or with `tf.valueAndGrads` inside a whole
  * training step. Synchronous, computes nothing, leaves no tensor behind and leaves tfjs on the backend it was on.
@@ -62,7 +69,9 @@ export function captureGraph(options: CaptureOptions): CapturedGraph {
   });
   const model = encodeProgram(program, { name: options.name, inputs: options.inputs, outputs });
   const digest = createHash("sha256").update(model).digest("hex");
-  return rememberTwin({ digest, model, inputs: options.inputs, outputs }, options);
+  const graph = { digest, model, inputs: options.inputs, outputs };
+  ORIGINS.set(graph, options);
+  return graph;
 }
 
 function assertNames({ inputs, constants = {} }: CaptureOptions): void {

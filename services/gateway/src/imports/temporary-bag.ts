@@ -8,7 +8,7 @@ import type { ImportJob, StoreAddress } from "./import-messages.ts";
 import type { ImportPool } from "./import-pool.ts";
 
 /** A file to look at once. */
-export interface PassingFile extends Pick<ImportJob, "source" | "fileName" | "hints"> {
+interface PassingFile extends Pick<ImportJob, "source" | "fileName" | "hints"> {
   readonly project: string;
 }
 
