@@ -8,11 +8,12 @@ import { assignParts, type PartName } from "../cohort/assign-parts.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { loadExperiment } from "../experiment/load-experiment.ts";
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
-import { type ScoredRow, scoreRows } from "../experiment/score-rows.ts";
+import { isTogether, type ScoredRow, scoreRows } from "../experiment/score-rows.ts";
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
 import { showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
+import { attentionFigures } from "../run-report/attention-figures.ts";
 import {
   figuresOf,
   figureTables,
@@ -91,7 +92,9 @@ async function trainSeed(
   const onProblem = (text: string) => output.note(text);
   const outcome = outcomeOfScored(task, scored, { seed, onProblem, ...(cut && { cut }) });
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  return { prepared, seed, rows, model, scored, generatedAt, outcome };
+  const count = isTogether(spec.groups) ? 0 : experiment.heatmaps;
+  const heatmaps = await attentionFigures(context, clients, { model, scored, count });
+  return { prepared, seed, rows, model, scored, generatedAt, outcome, heatmaps };
 }
 
 /** Where risks are cut into groups: by slides that did not train and are not shown. */

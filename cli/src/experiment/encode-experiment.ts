@@ -19,7 +19,7 @@ export interface ResolvedFacts {
  * read. The same experiment gives the same text.
  */
 export function encodeExperiment(experiment: Experiment, folder: string, facts?: ResolvedFacts): string {
-  const { name, data, task, folds, repeats, preset, startFrom, model, sections, seeds, output } = experiment;
+  const { name, data, task, folds, repeats, preset, startFrom, model, sections, seeds, heatmaps, output } = experiment;
   const { split, ...others } = sections;
   const local = (path: string) => relative(folder, path) || ".";
   const document = new Document(
@@ -36,6 +36,7 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
       ...others,
       // Seeds beyond 2^53 stay exact as digits.
       seeds: seeds.map((seed) => (seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : String(seed))),
+      report: { heatmaps },
       output: local(output),
       ...(facts && {
         resolved: {

@@ -57,6 +57,8 @@ threshold: # chosen on the validation part alone
 #   kind: joined # mean, max, min-loss
 
 seeds: [1] # one training each; same seed, same machine: same weights
+report:
+  heatmaps: 12 # held-out slides whose attention the report shows
 output: results/${name}
 `;
 }

@@ -50,6 +50,7 @@ export async function experimentFromOptions(options: ExperimentOptions): Promise
     model: {},
     sections: {},
     seeds: [seed],
+    heatmaps: 0,
     output: resolvePath(options.out ?? `results/${name}`),
   };
   return { experiment, resolve, specOf: (of, base) => createTrainingSpec({ ...options, seed: of }, base) };

@@ -81,6 +81,7 @@ export const EXPERIMENT_SCHEMA = group({
   }).optional(),
   ...sectionSchemas(),
   seeds: listOf(SEED, `a list of seeds, each ${seedError}`).optional(),
+  report: group({ heatmaps: wholeFrom(0, 200).optional() }).optional(),
   output: z.string({ error: "the path of a folder" }).min(1).optional(),
   // What a resolved file says of itself; nothing is read from it.
   resolved: z.record(z.string(), z.unknown(), { error: "a group of named values" }).optional(),

@@ -40,12 +40,17 @@ export interface Experiment {
   readonly sections: Readonly<Record<string, Section>>;
   /** One training each. */
   readonly seeds: readonly bigint[];
+  /** Held-out slides whose maps the report shows. */
+  readonly heatmaps: number;
   /** Folder of the results. */
   readonly output: string;
 }
 
 /** Folds of a cross-validation unless the file says otherwise. */
 export const DEFAULT_FOLDS = 5;
+
+/** Maps in a report unless the file says otherwise: what opens at once. */
+export const DEFAULT_HEATMAPS = 12;
 
 /** Seed unless the file says otherwise. */
 export const DEFAULT_SEED = 1n;

@@ -28,6 +28,7 @@ describe("an experiment file", () => {
       model: {},
       sections: {},
       seeds: [1n],
+      heatmaps: 12,
       output: "/study/results/tumour",
     });
   });

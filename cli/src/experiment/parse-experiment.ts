@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { FROM_BAGS } from "../cohort/read-labels.ts";
 import { applyOverrides, parseOverride } from "./apply-overrides.ts";
-import { DEFAULT_FOLDS, DEFAULT_SEED, type Experiment, type Section } from "./experiment.ts";
+import { DEFAULT_FOLDS, DEFAULT_HEATMAPS, DEFAULT_SEED, type Experiment, type Section } from "./experiment.ts";
 import { EXPERIMENT_SCHEMA } from "./experiment-schema.ts";
 import { type ProblemContext, problemsOf } from "./find-problems.ts";
 import { ExperimentError } from "./problem.ts";
@@ -34,7 +34,7 @@ export function parseExperiment(text: string, file: string, overrides: readonly 
 }
 
 function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: string): Experiment {
-  const { name, data, task, model = {}, seeds, output, resolved: _, ...rest } = read;
+  const { name, data, task, model = {}, seeds, report, output, resolved: _, ...rest } = read;
   const { preset, start_from: startFrom, ...architecture } = model;
   const { split, ...others } = rest as Readonly<Record<string, Section | undefined>>;
   const { folds, repeats, ...shares } = split ?? {};
@@ -49,6 +49,7 @@ function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: string): 
     model: architecture as Section,
     sections: given({ split: Object.keys(shares).length === 0 ? undefined : shares, ...others }),
     seeds: seeds ?? [DEFAULT_SEED],
+    heatmaps: report?.heatmaps ?? DEFAULT_HEATMAPS,
     output: resolve(folder, output ?? `results/${name}`),
   };
 }

@@ -27,6 +27,11 @@ const { KIND_JOINED, KIND_MAX, KIND_MEAN } = commonV1.GroupRule_Kind;
 /** Rules by which a model decides a group, not each slide. */
 const TOGETHER: ReadonlySet<commonV1.GroupRule_Kind> = new Set([KIND_JOINED, KIND_MAX, KIND_MEAN]);
 
+/** Whether a rule decides groups of slides, not each slide. */
+export function isTogether(groups: commonV1.GroupRule | undefined): boolean {
+  return groups !== undefined && TOGETHER.has(groups.kind);
+}
+
 /** Predicts labelled bags; one that fails does not stop the others. */
 export async function scoreRows(
   clients: GatewayClients,
@@ -34,8 +39,7 @@ export async function scoreRows(
   rows: readonly AssignedRow[],
   { output, signal, groups }: ScoreOptions,
 ): Promise<ScoredRow[]> {
-  const isTogether = groups !== undefined && TOGETHER.has(groups.kind);
-  const units = isTogether ? [...Map.groupBy(rows, groupOf).values()] : rows.map((row) => [row]);
+  const units = isTogether(groups) ? [...Map.groupBy(rows, groupOf).values()] : rows.map((row) => [row]);
   const others = new Map(units.map(([first, ...more]) => [first?.bag.name, more.map(({ bag }) => bag.name)]));
   const progress = output.progress("predicting");
   const onBag = (_: BagOutcome, nDone: number) =>

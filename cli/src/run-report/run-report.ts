@@ -2,7 +2,7 @@ import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { AssignedRow } from "../cohort/assign-parts.ts";
 import type { PreparedExperiment } from "../experiment/prepare-experiment.ts";
 import type { ScoredRow } from "../experiment/score-rows.ts";
-import { formatPlural, type ReportData } from "../report/index.ts";
+import { formatPlural, type HeatmapFigure, type ReportData } from "../report/index.ts";
 import { dataSummary } from "./data-summary.ts";
 import { experimentCard } from "./experiment-card.ts";
 import type { MeasuredOutcome } from "./measure-scored.ts";
@@ -19,6 +19,8 @@ export interface FinishedRun {
   readonly scored: readonly ScoredRow[];
   /** Empty when nothing could be measured. */
   readonly outcome: MeasuredOutcome;
+  /** Maps of some of them. */
+  readonly heatmaps: readonly HeatmapFigure[];
   /** As the reader should see it. */
   readonly generatedAt: string;
 }
@@ -38,7 +40,7 @@ export function runReport(run: FinishedRun): ReportData {
     evaluatedOn: nHeldOut,
     training: [trainingRun(model, { isBest: experiment.sections.recipe?.selection !== "last" })],
     predictions: scored.map(({ row }) => row),
-    heatmaps: [],
+    heatmaps: run.heatmaps,
     model: experimentCard({ ...prepared, model, rows, seeds: [seed], ...(example && { example }) }),
   };
 }
