@@ -38,7 +38,7 @@ export interface CalibratedAnswer {
 }
 
 /** Classes that are not ruled out. */
-export interface PredictionSet {
+interface PredictionSet {
   /** Classes that may hold. */
   readonly classes: readonly string[];
   /** Multi-label: classes that may not hold. */

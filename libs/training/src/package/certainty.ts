@@ -12,7 +12,7 @@ export interface Certainty {
 }
 
 /** How a bag compares with the training bags. */
-export interface BagTypicality extends Pick<TypicalityVerdict, "distance" | "percentile"> {
+interface BagTypicality extends Pick<TypicalityVerdict, "distance" | "percentile"> {
   readonly isUnlike: boolean;
   /** In words; empty for bags that are not unlike. */
   readonly reason: string;

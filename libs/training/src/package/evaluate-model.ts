@@ -39,7 +39,7 @@ export interface ModelEvaluation {
 }
 
 /** A bag or group that counts once. */
-export interface EvaluatedCase extends BagScore {
+interface EvaluatedCase extends BagScore {
   /** Places of its bags among those evaluated. */
   readonly bags: readonly number[];
 }
