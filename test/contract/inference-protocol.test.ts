@@ -2,7 +2,7 @@ import { mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { inferenceV2 } from "@parfocal/protocol";
+import { commonV1, gatewayV1, inferenceV2 } from "@parfocal/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PLANTED_DIM, plantCohort } from "../lib/cohort.ts";
 import {
@@ -22,6 +22,8 @@ const FEATURES = rawInput("features", "FP32", [tiles.n, tiles.d]);
 const COORDS = rawInput("coords", "INT32", [tiles.n, 2]);
 
 describe("the Open Inference Protocol on the gateway", () => {
+  const slides = plantCohort(16);
+  let names: string[];
   let services: Services;
   let client: ReturnType<typeof createInferenceClient>;
   let store: string;
@@ -41,8 +43,7 @@ describe("the Open Inference Protocol on the gateway", () => {
     });
     client = createInferenceClient(services.clients.channel);
     const { clients } = services;
-    const slides = plantCohort(16);
-    const names = await uploadCohort(clients, slides);
+    names = await uploadCohort(clients, slides);
     other = names[0]!;
     bag = (await upload(clients, "tiles.safetensors", tilesFile(tiles))).bag.name;
     const plain = trainRequest(slides, names, { epochs: 1 });
@@ -154,6 +155,36 @@ describe("the Open Inference Protocol on the gateway", () => {
       outputs: [{ name: "coordinates" }],
     });
     await expect(placeless).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  });
+
+  it("gives numbers and risks as their tasks have them", async () => {
+    const { KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
+    const request = trainRequest(slides, names, { epochs: 1 });
+    const train = async (modelId: string, task: Partial<commonV1.Task>, labelOf: (i: number) => object) => {
+      const spec = { ...request.spec!, task: commonV1.Task.fromPartial(task) };
+      const bags = request.bags.map(({ bag: name, patientId }, i) => ({ bag: name, patientId, ...labelOf(i) }));
+      const message = gatewayV1.TrainRequest.fromPartial({ ...request, modelId, spec, bags });
+      await trainedModel(services.clients, await services.clients.training.train(message));
+    };
+    const ask = async (modelName: string) => {
+      const { outputs } = await client.modelMetadata({ name: modelName });
+      const answer = await client.modelInfer({ modelName, inputs: [bagInput(bag)] });
+      const asked = ["attention", "coordinates"];
+      expect(outputs.map(({ name }) => name)).toEqual([...answer.outputs.map(({ name }) => name), ...asked]);
+      return { prediction: await predicted(modelName), numbers: (name: string) => floatsOf(answer, name) };
+    };
+    await train("size", { kind: KIND_REGRESSION, classes: ["mm"] }, (i) => ({ values: { mm: i } }));
+    const size = await ask("size");
+    expect(size.numbers("values")).toEqual(size.prediction.values.map(({ value }) => Math.fround(value)));
+    await train("death", { kind: KIND_SURVIVAL }, (i) => ({ survival: { time: 1 + i, event: i % 3 !== 0 } }));
+    const death = await ask("death");
+    const { risk, curve } = death.prediction.survival!;
+    expect(curve.length).toBeGreaterThan(1);
+    expect(death.numbers("risk")).toEqual([Math.fround(risk)]);
+    expect(death.numbers("survival")).toEqual(curve.map(({ survival }) => Math.fround(survival)));
+    expect(death.numbers("time")).toEqual(curve.map(({ time }) => Math.fround(time)));
+    const other = client.modelInfer({ modelName: "death", inputs: [bagInput(bag)], outputs: [{ name: "decision" }] });
+    await expect(other).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
   it("reads files below the import roots, and no others", async () => {
