@@ -87,12 +87,11 @@ function replaced(metrics: MetricTable, { metrics: figures }: commonV1.Evaluatio
   const entries = (Object.entries(metrics) as [MetricName, MetricTable[MetricName]][]).map(([name, own]) => {
     const wire = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const found = figures.find((each) => each.name === wire && each.label === label);
-    // The same figure keeps the name of the method that made its interval.
-    if (found === undefined || found.value === own?.value) return [name, own] as const;
+    if (found === undefined) return [name, own] as const;
     const { value = null, lower: low, upper: high } = found;
-    const interval =
-      low === undefined || high === undefined ? null : { low, high, method: "patient-bootstrap" as const };
-    return [name, { value, interval }] as const;
+    // The same figure has its interval by the same method.
+    const method = (value === own?.value ? own.interval?.method : undefined) ?? "patient-bootstrap";
+    return [name, { value, interval: low === undefined || high === undefined ? null : { low, high, method } }] as const;
   });
   return Object.fromEntries(entries);
 }

@@ -1,0 +1,156 @@
+import { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { describe, expect, it } from "vitest";
+import type { PredictionRow } from "../report/index.ts";
+import { withServiceFigures } from "./cross-report.ts";
+import { foldTable } from "./fold-table.ts";
+import { measureScored, medianRisk } from "./measure-scored.ts";
+import { trainingRun } from "./training-run.ts";
+
+const BINARY = commonV1.Task.fromJSON({ kind: "KIND_BINARY", classes: ["a", "b"] });
+const row = (extra: Partial<PredictionRow>): PredictionRow => ({
+  slide: "s",
+  decision: null,
+  probabilities: null,
+  model: "m",
+  ...extra,
+});
+const evaluationOf = (metrics: object[], slideCount = 4) =>
+  commonV1.Evaluation.fromPartial({ metrics: metrics as commonV1.Metric[], slideCount, confusion: [1, 1, 0, 2] });
+
+/** Four slides of four patients; `p` of the class b. */
+const cases = ["a", "a", "b", "b"].map((label, i) => {
+  const p = [0.2, 0.6, 0.5, 0.9][i] ?? 0;
+  const probabilities = [
+    { label: "a", probability: 1 - p },
+    { label: "b", probability: p, threshold: 0.5 },
+  ];
+  const prediction = commonV1.Prediction.fromPartial({ probabilities });
+  return { patient: `p${i}`, truth: { labels: [label], unknownLabels: [] }, prediction, row: row({}) };
+});
+
+describe("the table of folds", () => {
+  const auroc = (value: number) => ({ name: "auroc", value, lower: value - 0.1, upper: value + 0.1 });
+  const fold = (index: number, value: number) => ({
+    repeat: 1,
+    fold: index,
+    trainCount: 8,
+    validationCount: 2,
+    testCount: 4,
+    test: evaluationOf([auroc(value)]),
+  });
+
+  it("has the figures that the task has, with intervals, of folds and of all slides", () => {
+    const pooled = [
+      evaluationOf([auroc(0.75), { name: "log_loss", value: 1 }, { name: "auroc", label: "b", value: 0.1 }], 8),
+    ];
+    const table = foldTable(
+      gatewayV1.CrossValidateResponse.fromPartial({ folds: [fold(1, 0.7), fold(2, 0.8)], pooled }),
+    );
+    expect(table.figures).toEqual(["AUROC"]);
+    expect(table.rows.map(({ name, nTest, figures }) => [name, nTest, figures[0]?.value])).toEqual([
+      ["Fold 1", 4, 0.7],
+      ["Fold 2", 4, 0.8],
+    ]);
+    expect(table.pooled).toEqual([
+      { name: "All slides together", nTest: 8, figures: [{ value: 0.75, low: 0.65, high: 0.85 }] },
+    ]);
+  });
+
+  it("has a column for each number of a regression", () => {
+    const pooled = [
+      evaluationOf([
+        { name: "r2", label: "age", value: 0.5 },
+        { name: "r2", label: "bmi", value: 0.25 },
+      ]),
+    ];
+    expect(foldTable(gatewayV1.CrossValidateResponse.fromPartial({ pooled })).figures).toEqual(["age: R²", "bmi: R²"]);
+  });
+});
+
+describe("figures of a cross-validation", () => {
+  it("are the service's where thresholds decide by fold, with their intervals; curves stay", () => {
+    const { evaluation } = measureScored(BINARY, cases, { seed: 1n });
+    if (evaluation === undefined) throw new Error("nothing was measured");
+    const measured = evaluationOf([
+      { name: "auroc", value: evaluation.metrics.auroc?.value, lower: 0.25, upper: 1 },
+      { name: "accuracy", value: 0.5, lower: 0.1, upper: 0.9 },
+    ]);
+    const merged = withServiceFigures(evaluation, measured);
+    expect(merged.metrics.accuracy).toEqual({
+      value: 0.5,
+      interval: { low: 0.1, high: 0.9, method: "patient-bootstrap" },
+    });
+    expect(merged.metrics.auroc?.interval).toEqual({
+      low: 0.25,
+      high: 1,
+      method: evaluation.metrics.auroc?.interval?.method,
+    });
+    expect([merged.confusion, merged.thresholds]).toEqual([
+      [
+        [1, 1],
+        [0, 2],
+      ],
+      [],
+    ]);
+    expect(merged.classes.map(({ roc }) => roc)).toEqual(evaluation.classes.map(({ roc }) => roc));
+  });
+});
+
+describe("outcomes of other tasks", () => {
+  it("cut risks where they are told, else at their own median, and say so", () => {
+    const task = commonV1.Task.fromJSON({ kind: "KIND_COX" });
+    const risks = [1, 2, 3, 4];
+    const all = risks.map((risk, i) => ({
+      patient: `p${i}`,
+      row: row({ risk, outcome: { time: 10 - risk, event: true } }),
+    }));
+    const cut = { value: 1.5, name: "the median risk of others" };
+    const told = measureScored(task, all, { seed: 1n, cut }).survival;
+    expect(told?.groups.map(({ name, nCases }) => [name, nCases])).toEqual([
+      ["low risk", 1],
+      ["high risk", 3],
+    ]);
+    expect([told?.cut, told?.report.metrics.cIndex?.value]).toEqual(["the median risk of others", 1]);
+    const own = measureScored(task, all, { seed: 1n }).survival;
+    expect(own?.groups.map(({ nCases }) => nCases)).toEqual([2, 2]);
+    expect(own?.cut).toContain("flatters");
+    expect([medianRisk(all.map((each) => each.row)), medianRisk([])]).toEqual([2.5, undefined]);
+  });
+
+  it("pair numbers with what is known of them", () => {
+    const task = commonV1.Task.fromJSON({ kind: "KIND_REGRESSION", classes: ["age"] });
+    const all = [
+      [1, 1],
+      [2, 3],
+      [null, 4],
+    ].map(([truth, value], i) => ({
+      patient: `p${i}`,
+      row: row({ values: { age: value ?? 0 }, trueValues: truth === null ? {} : { age: truth ?? 0 } }),
+    }));
+    const { numbers } = measureScored(task, all, { seed: 1n });
+    expect(numbers?.points).toEqual({
+      age: [
+        [1, 1],
+        [2, 3],
+      ],
+    });
+    expect(numbers?.report.targets[0]).toMatchObject({ nCases: 2, metrics: { mae: { value: 0.5 } } });
+  });
+});
+
+describe("the course of a training", () => {
+  const history = [0.5, 0.75, 0.75].map((score, i) =>
+    commonV1.EpochReport.fromPartial({
+      epoch: i + 1,
+      trainLoss: 1,
+      validationLoss: 1 - i / 10,
+      validationScore: score,
+      scoreName: "c_index",
+    }),
+  );
+
+  it("marks the epoch that was published: the best score, the lowest loss among equals, or the last", () => {
+    expect(trainingRun({ history })).toMatchObject({ keptEpoch: 3, scoreName: "C-index" });
+    expect(trainingRun({ history: history.slice(0, 2) }, { isBest: false }).keptEpoch).toBe(2);
+  });
+});
