@@ -93,6 +93,13 @@ describe.skipIf(reason !== undefined)(
       await driver.close();
     });
 
+    it("refuse a namespace that the cluster does not have", async () => {
+      const temporal = { address: server.address, namespace: "nowhere", taskQueue: "none" };
+      const opening = createTemporalDriver({ store: createMemoryStore(), registry: {}, temporal });
+      const message = 'the Temporal cluster has no namespace "nowhere"';
+      await expect(opening).rejects.toMatchObject({ code: "PRECONDITION_FAILED", message });
+    });
+
     it("begin an operation again that the cluster has forgotten", async () => {
       const own = await startTemporalServer();
       const store = createMemoryStore();

@@ -8,6 +8,7 @@ import { connect, createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Connection } from "@temporalio/client";
 
 /** A server that runs. */
 export interface TemporalServer {
@@ -57,6 +58,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
   const flags = ["--headless", "--ip", "127.0.0.1", "--port", String(port), "--log-level", "error", ...more];
   const child = spawn(temporalCli() ?? "temporal", ["server", "start-dev", ...flags], { stdio: "ignore" });
   await untilListening(child, port);
+  await untilServing(port);
   return {
     address: `127.0.0.1:${port}`,
     process: child,
@@ -67,6 +69,19 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
       await gone;
     },
   };
+}
+
+/** The server listens before it has its namespace. */
+async function untilServing(port: number): Promise<void> {
+  const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
+  for (;;) {
+    try {
+      await connection.workflowService.describeNamespace({ namespace: "default" });
+      return await connection.close();
+    } catch {
+      await sleep(50);
+    }
+  }
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DomainError } from "@parfocal/errors";
 import { Client, Connection } from "@temporalio/client";
 import {
   WorkflowExecutionAlreadyStartedError,
@@ -7,7 +8,7 @@ import {
 } from "@temporalio/common";
 import { type IndexEntry, type OperationRef, operationName } from "../operation-keys.ts";
 import { OPERATION_WORKFLOW, type OperationInput, type OperationTimes } from "./operation-protocol.ts";
-import { temporalError } from "./temporal-errors.ts";
+import { statusOf, temporalError } from "./temporal-errors.ts";
 import { sdkTls, type TemporalSettings } from "./temporal-settings.ts";
 
 /** Operations as Temporal workflows, seen by those who ask for them. */
@@ -26,10 +27,17 @@ export interface OperationClient {
 const CALL_MS = 15_000;
 /** Time in which a worker must answer a task: after it another one, after a crash, takes over. Never less than a turn's. */
 const TASK_TIMEOUT_MS = 5_000;
+/** Statuses of gRPC. */
+const NOT_FOUND = 5;
+const FORBIDDEN = 7;
 /** Between two looks at an execution that is about to close, ms. */
 const CLOSING_MS = 50;
 
-/** Connects to the cluster. @throws {DomainError} `UNREACHABLE` when it does not answer. */
+/**
+ * Connects to the cluster.
+ *
+ * @throws {DomainError} `UNREACHABLE` when it does not answer; `PRECONDITION_FAILED` when it has no such namespace.
+ */
 export async function connectOperationClient(
   settings: TemporalSettings,
   times: OperationTimes,
@@ -39,6 +47,7 @@ export async function connectOperationClient(
   const connection = await orTemporalError(() =>
     Connection.connect({ address, ...(tls === undefined ? {} : { tls }) }),
   );
+  await assertNamespace(connection, namespace);
   const client = new Client({ connection, namespace });
   const call = <T>(work: () => Promise<T>): Promise<T> =>
     orTemporalError(() => connection.withDeadline(Date.now() + CALL_MS, work));
@@ -80,6 +89,21 @@ export async function connectOperationClient(
       }),
     close: () => connection.close(),
   };
+}
+
+/** A worker on a namespace that is not there would only fail later, and say less. */
+async function assertNamespace(connection: Connection, namespace: string): Promise<void> {
+  try {
+    await connection.withDeadline(Date.now() + CALL_MS, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === FORBIDDEN) return; // Who may use a namespace need not be allowed to look at it.
+    await connection.close();
+    if (status !== NOT_FOUND) throw temporalError(error);
+    throw new DomainError("PRECONDITION_FAILED", `the Temporal cluster has no namespace "${namespace}"`);
+  }
 }
 
 /** Another gateway was faster: the next look sees what it started. */

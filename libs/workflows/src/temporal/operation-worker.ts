@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } 
 import type { WorkflowLogger } from "../failure.ts";
 import type { OperationActivities } from "./operation-protocol.ts";
 import { temporalError } from "./temporal-errors.ts";
-import { sdkTls, type TemporalSettings } from "./temporal-settings.ts";
+import { sdkTls, type TemporalSettings, type TemporalTls } from "./temporal-settings.ts";
 
 /** A process that runs steps of operations. */
 export interface OperationWorker {
@@ -37,9 +37,8 @@ export async function openOperationWorker(options: OperationWorkerOptions): Prom
   const { settings, logger, heartbeatIntervalMs, closeGraceMs } = options;
   const { address, namespace, taskQueue } = settings;
   installRuntime(logger);
-  const tls = sdkTls(settings.tls);
+  const connection = await connect(address, settings.tls);
   try {
-    const connection = await NativeConnection.connect({ address, ...(tls === undefined ? {} : { tls }) });
     const worker = await Worker.create({
       ...{ connection, namespace, taskQueue, activities: options.activities },
       workflowBundle: await bundleOperationWorkflow(logger),
@@ -53,6 +52,16 @@ export async function openOperationWorker(options: OperationWorkerOptions): Prom
       maxCachedWorkflows: MAX_CACHED,
     });
     return superviseWorker(worker, connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function connect(address: string, settings: TemporalTls | undefined): Promise<NativeConnection> {
+  const tls = sdkTls(settings);
+  try {
+    return await NativeConnection.connect({ address, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     throw temporalError(error);
   }
@@ -81,10 +90,10 @@ function superviseWorker(
 
 let bundle: ReturnType<typeof bundleWorkflowCode> | undefined;
 
-/** Bundles the deterministic half with the SDK's webpack, once for each process: a second or two of one core. */
 /** What an image was built with: making a bundle needs a folder that programs may run from, and a second of start-up. */
 const PREBUILT_PATH = fileURLToPath(new URL("operation-workflow.bundle.js", import.meta.url));
 
+/** Bundles the deterministic half with the SDK's webpack, once for each process: a second or two of one core. */
 function bundleOperationWorkflow(logger: WorkflowLogger) {
   if (existsSync(PREBUILT_PATH)) return { codePath: PREBUILT_PATH };
   const workflowsPath = fileURLToPath(new URL("operation-workflow.ts", import.meta.url));

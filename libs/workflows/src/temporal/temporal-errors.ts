@@ -23,8 +23,8 @@ function describe(code: DomainErrorCode): string {
   return `answered with ${code}`;
 }
 
-/** The gRPC status, which the SDK wraps in errors of its own. */
-function statusOf(error: unknown): number | undefined {
+/** The gRPC status of what the SDK threw, which it wraps in errors of its own; undefined when it came to no answer. */
+export function statusOf(error: unknown): number | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const { code } = at as Error & { readonly code?: unknown };
     if (typeof code === "number") return code;
