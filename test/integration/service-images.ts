@@ -67,7 +67,7 @@ export interface ServiceContainers extends RunningServices {
 }
 
 /** Starts one service on `network` under its own name, and waits until it listens. */
-export async function startServiceContainer(
+async function startServiceContainer(
   service: ServiceName,
   network: StartedNetwork,
   env: ServiceEnv,
