@@ -89,7 +89,13 @@ service_images() {
     deploy/base/make-base.sh "$BASE_IMAGE" "$BUILD_IMAGE"
   fi
   say "building the services' images"
-  TAG=test nice -n 5 deploy/build.sh
+  if [ "${CI:-}" != true ]; then TAG=test nice -n 5 deploy/build.sh; return; fi
+  # From the commit: the checks that run beside this write generated files anew, in place.
+  local tree
+  tree="$(mktemp -d)"
+  git archive HEAD | tar -x -C "$tree"
+  REVISION="$(git rev-parse HEAD)" TAG=test nice -n 5 "$tree/deploy/build.sh"
+  rm -rf "$tree"
 }
 
 mkdir -p "$cache"
