@@ -41,6 +41,7 @@ describe("the command line by itself", () => {
     ["a value out of range", ["train", "--model", "m", "--labels", "l.csv", "--dropout", "1"]],
     ["a path that is not there", ["import", "nowhere.h5"]],
     ["no bags and no --all", ["predict", "--model", "m"]],
+    ["one model to compare", ["compare", "m", "--labels", "l.csv"]],
   ])("exits 2 for %s, with one JSON line for programs", async (_, args) => {
     const { code, records, stdout } = await runCli([...args, "--json"], folder);
     expect(code).toBe(2);
@@ -126,6 +127,15 @@ describe("commands that start the services themselves", () => {
         reembed: { kind: "r2t", stemWidth: 16, heads: 2, crmsaHeads: 2, regionNum: 2, crmsaK: 3 },
         head: { kind: "abmil", hidden: [], attentionWidth: 8, attentionActivation: "relu", attentionBias: false },
       },
+    });
+    const compared = await runCli(["compare", "tumour", "r2t", "--labels", "labels.csv", ...store], folder);
+    expect(compared.code, compared.stderr).toBe(0);
+    expect(compared.records[1]).toMatchObject({ model: expect.stringContaining("/models/r2t/") as string });
+    // Two slides per patient: nothing but the bootstrap over patients holds.
+    expect(compared.records.find(({ metric }) => metric === "auroc")).toMatchObject({
+      difference: expect.any(Number) as number,
+      adjusted_p: expect.any(Number) as number,
+      method: "paired bootstrap",
     });
     const scored = await runCli(["predict", "--model", "r2t", "slide-1", ...store], folder);
     expect(scored.records).toMatchObject([{ slide: "slide-1" }]);
