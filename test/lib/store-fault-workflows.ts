@@ -199,7 +199,7 @@ export function describeStoreFaults(
     }
 
     it.each(troubles)("does not feel a few $name", async (trouble) => {
-      const result = await work(drawFaults(11n, 0.1, trouble));
+      const result = await work(drawFaults(11n, 0.1, trouble), { PARFOCAL_S3_MAX_ATTEMPTS: "8" });
       expectWhole(result);
       for (const code of result.outcome.errors) expect(trouble.told ?? []).toContain(code);
     });
