@@ -54,7 +54,7 @@ export const MIL_SETS: readonly MilSet[] = [
 
 /** What may differ between trainings on a data set. */
 export interface MilOptions {
-  readonly gated: boolean;
+  readonly head: NonNullable<commonV1.Head["kind"]>;
   /** In front of the network; absent: none. */
   readonly reembedder: commonV1.Reembedder | undefined;
   readonly seed: number;
@@ -66,11 +66,12 @@ export function specOf(set: MilSet, options: MilOptions): commonV1.TrainingSpec 
     task: { kind: commonV1.Task_Kind.KIND_BINARY, classes: ["0", "1"] },
     architecture: {
       standardise: true,
-      singleLogit: true,
+      // The paper's network has one output; heads of other papers have one per class.
+      singleLogit: options.head.$case === "abmil",
       ...(options.reembedder && { reembedder: options.reembedder }),
       head: {
         trunk: { hidden: [256, 128, 64], activation: commonV1.Activation.ACTIVATION_RELU, dropout: 0.5 },
-        kind: { $case: "abmil", value: { attentionWidth: 64, gated: options.gated, dropout: 0 } },
+        kind: options.head,
       },
     },
     recipe: {
