@@ -47,7 +47,8 @@ describe.each(ARCHITECTURES)("a model with the %s re-embedder", (kind, architect
   beforeAll(async () => {
     const uri = pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href;
     store = openStore(uri);
-    services = await startServices({ PARFOCAL_STORE: uri });
+    // So that large bags go block by block that are small enough for a test.
+    services = await startServices({ PARFOCAL_STORE: uri, PARFOCAL_WHOLE_BAG_MB: "0" });
     stages = stageClients(services);
     names = await uploadCohort(services.clients, slides);
     const request = trainRequest(slides, names, { modelId: kind, epochs: 8 });

@@ -1,6 +1,6 @@
 import { reembedV1 } from "@parfocal/protocol";
 import { createCacheMetrics, defineService, type Logger } from "@parfocal/runtime";
-import { type Stage, startStage } from "@parfocal/stage";
+import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createKeyedLock, createModelCache } from "@parfocal/training";
 import type { ReembedConfig } from "./config.ts";
 import { createReembed } from "./handlers/reembed.ts";
@@ -21,7 +21,8 @@ export function startReembed(
       const count = createCacheMetrics(metrics.registry);
       const models = createModelCache(store, config.cachedModels, count("model"));
       const onLookup = count("reembedding");
-      const reembed = createReembed({ store, engine, models, lock: createKeyedLock(), onLookup });
+      const wholeBytes = bytesFromMb(config.wholeBagMb);
+      const reembed = createReembed({ store, engine, models, lock: createKeyedLock(), wholeBytes, onLookup });
       return [defineService(reembedV1.ReembedServiceDefinition, { reembed })];
     },
   });

@@ -74,7 +74,7 @@ async function runOne(graph: WireGraph, run: WireRun, { context, early, signal }
     const fetched = (await session.run(feeds, targets)) as Record<string, Tensor>;
     const engineMs = performance.now() - startMs;
     await checks.settle();
-    return { ...(await deliver(run, fetched, context)), engineMs };
+    return { ...(await deliver(run, fetched, { context, signal })), engineMs };
   } catch (error) {
     // Inputs that are not what they should be are the reason, whatever came of them.
     await checks.settle();
@@ -141,7 +141,7 @@ function shapesOf(feeds: Readonly<Record<string, Tensor>>): Map<string, FeedShap
 async function deliver(
   run: WireRun,
   fetched: Readonly<Record<string, Tensor>>,
-  context: RunContext,
+  { context, signal }: Pick<Turn, "context" | "signal">,
 ): Promise<Pick<WireRunResult, "outputs" | "objects">> {
   const outputs: Record<string, HostTensor> = {};
   const objects: Record<string, WrittenObject> = {};
@@ -149,8 +149,9 @@ async function deliver(
     const tensor = fetched[name];
     if (tensor === undefined) throw new DomainError("INTERNAL", `the runtime gave no output "${name}"`);
     if (sink.kind === "inline") outputs[name] = hostFromTensor(tensor);
-    else if (sink.kind === "object") objects[name] = await writeOutput(tensor, sink, await context.openStore());
-    else if (sink.rows === undefined) context.residents.set(sink.name, tensor);
+    else if (sink.kind === "object") {
+      objects[name] = await writeOutput(tensor, sink, { store: await context.openStore(), signal });
+    } else if (sink.rows === undefined) context.residents.set(sink.name, tensor);
   }
   // The parent takes the files away when it has read them.
   const packed = await packTensors(outputs, createTensorPacker(context.transferDir));

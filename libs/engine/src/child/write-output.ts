@@ -15,14 +15,15 @@ type ObjectSink = Extract<TensorSink, { kind: "object" }>;
 export async function writeOutput(
   tensor: Tensor,
   { keyPrefix, keySuffix, before, after, shape }: ObjectSink,
-  store: ObjectStore,
+  { store, signal }: { readonly store: ObjectStore; readonly signal: AbortSignal },
 ): Promise<WrittenObject> {
   if (tensor.dims.join() !== shape.join()) {
     throw new DomainError("SHAPE_MISMATCH", `the output is [${tensor.dims.join(", ")}], not [${shape.join(", ")}]`);
   }
   assertFinite(tensor, shape.at(-1) ?? 1);
   const parts = [before, hostFromTensor(tensor).data, after].filter(({ length }) => length > 0);
-  const { key, digest, sizeBytes } = await putIfAbsent(store, keyPrefix, parts, undefined, { suffix: keySuffix });
+  const options = { suffix: keySuffix, signal };
+  const { key, digest, sizeBytes } = await putIfAbsent(store, keyPrefix, parts, undefined, options);
   return { key, digest, sizeBytes };
 }
 

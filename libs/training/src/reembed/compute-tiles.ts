@@ -40,7 +40,7 @@ const WHOLE_BYTES = 128 * 1024 * 1024;
 /**
  * Re-embeds one bag into the store: f32, its rows with what lies beside them. What was read is verified before the result is
  * there. Ordinary bags are read by the engine; large ones pass the stem block by block as they arrive, so that of `[N, D]`
- * only a few blocks are ever in memory. Yields the number of rows that were read.
+ * only a few blocks are ever in memory. Of these it yields the number of rows that were read.
  *
  * @throws {DomainError} `CORRUPT` when the bag is not what its reference says; `NON_FINITE` when a re-embedded tile is; what
  * store and engine throw.
@@ -52,16 +52,12 @@ export async function* computeTiles(
 ): AsyncGenerator<number, BagRef, undefined> {
   const { halves } = options.graphs;
   const isWhole = 4 * ref.n * ref.d <= (options.wholeBytes ?? WHOLE_BYTES);
-  if (halves === undefined || isWhole) return yield* computeWhole(ref, header, options);
+  if (halves === undefined || isWhole) return await computeWhole(ref, header, options);
   const blockRows = options.blockRows ?? Math.max(64, Math.min(BLOCK_ROWS, Math.floor(MAX_BLOCK_BYTES / (4 * ref.d))));
   return yield* computeInBlocks(ref, header, { ...options, halves, blockRows });
 }
 
-async function* computeWhole(
-  ref: BagRef,
-  header: BagHeader,
-  options: ComputeOptions,
-): AsyncGenerator<number, BagRef, undefined> {
+async function computeWhole(ref: BagRef, header: BagHeader, options: ComputeOptions): Promise<BagRef> {
   const { engine, store, graphs, signal } = options;
   // Ranges of the version that the engine is about to verify as a whole.
   const sides = await readSides(store, ref, header, ["coords", "level"], signal);
@@ -70,7 +66,6 @@ async function* computeWhole(
   const [result] = await engine.run([{ graph: graphs.whole, feeds, fetches: { tiles: tileSink(rows, options) } }], {
     signal,
   });
-  yield header.n;
   return writtenBag(result, rows, options);
 }
 

@@ -16,6 +16,8 @@ export interface ReembedDeps {
   readonly store: ObjectStore;
   /** Keeps two calls from computing the same bag at the same time. */
   readonly lock: KeyedLock;
+  /** See `ComputeOptions`. */
+  readonly wholeBytes?: number;
 }
 
 /** How far a re-embedding is. */
@@ -68,7 +70,7 @@ interface Making {
 }
 
 async function* makeBag(
-  { engine, store }: ReembedDeps,
+  { engine, store, wholeBytes }: ReembedDeps,
   { loaded, reembed, ref, slot, signal }: Making,
 ): AsyncGenerator<ReembedProgress, BagRef, undefined> {
   const header = await readBagHeader(store, ref, { signal });
@@ -80,15 +82,18 @@ async function* makeBag(
   const progress = computeTiles(ref, header, {
     ...{ engine, store, graphs, model: loaded.model, facts, scratch, signal },
     folder: slot.folder,
+    ...(wholeBytes !== undefined && { wholeBytes }),
   });
   try {
-    for (;;) {
+    for (let nDone = 0; ; ) {
       const step = await progress.next();
       if (step.done !== true) {
-        yield { nDone: step.value, nTotal: ref.n };
+        nDone = step.value;
+        yield { nDone, nTotal: ref.n };
         continue;
       }
       await slot.remember(step.value, { signal });
+      if (nDone < ref.n) yield { nDone: ref.n, nTotal: ref.n };
       return step.value;
     }
   } finally {
