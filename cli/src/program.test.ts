@@ -13,6 +13,7 @@ describe("the command line", () => {
       "regions",
       "pretrain",
       "train",
+      "crossval",
       "experiment",
       "presets",
       "predict",

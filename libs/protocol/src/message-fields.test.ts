@@ -12,7 +12,7 @@ describe("messageFields", () => {
         name: "metric",
         isList: false,
         canBeAbsent: false,
-        value: { kind: "enum", names: ["METRIC_UNSPECIFIED", "METRIC_AUROC", "METRIC_LOSS"] },
+        value: { kind: "enum", names: ["METRIC_UNSPECIFIED", "METRIC_AUROC", "METRIC_LOSS", "METRIC_TASK"] },
       },
     ]);
     const byName = new Map(messageFields("parfocal.common.v1.R2tReembedder").map((field) => [field.name, field]));
