@@ -1,6 +1,7 @@
 /**
  * @file Heads of the classic multiple-instance protocol: each behind the protocol's own trunk, its attention as wide as the plain one's,
- * its other options at their defaults. Fixed before any run.
+ * its other options at their defaults. TransMIL has half as many landmarks as the trunk is wide, the ratio of its paper: the default of 256
+ * is made for slides and fills a bag of five tiles up to 256 places. Fixed before any run.
  */
 import { commonV1 } from "@parfocal/protocol";
 
@@ -17,7 +18,7 @@ export const MIL_HEADS: ReadonlyMap<string, Kind> = new Map(
     dsmil: kindOf({ dsmil: { queryWidth: 64 } }),
     "clam-sb": kindOf({ clam: { attentionWidth: 64, branches: commonV1.ClamHead_Branches.BRANCHES_SHARED } }),
     "clam-mb": kindOf({ clam: { attentionWidth: 64, branches: commonV1.ClamHead_Branches.BRANCHES_PER_CLASS } }),
-    transmil: kindOf({ transmil: { heads: 4 } }),
+    transmil: kindOf({ transmil: { heads: 4, landmarks: 32 } }),
     dtfd: kindOf({ dtfd: { attentionWidth: 64 } }),
   }),
 );
