@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Bag, type BagRef, writeBag } from "@parfocal/bags";
+import { isDomainError } from "@parfocal/errors";
 import { createRng } from "@parfocal/metrics";
 import { aggregateV1, commonV1, type gatewayV1, reembedV1 } from "@parfocal/protocol";
-import { createChannelTo, createStageClient } from "@parfocal/runtime";
+import { createChannelTo, createSilentLogger, createStageClient } from "@parfocal/runtime";
+import { reembedConfigFromEnv, startReembed } from "@parfocal/service-reembed";
 import { type ObjectStore, openStore, uriFromKey } from "@parfocal/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PLANTED_DIM, plantCohort } from "../lib/cohort.ts";
@@ -148,6 +150,27 @@ describe.each(ARCHITECTURES)("a model with the %s re-embedder", (kind, architect
     expect((await reembed(small)).bag.tileCount).toBe(10);
   });
 
+  it("leaves nothing of a bag that the engine reads whole, whenever it is cancelled, and serves on", {
+    timeout: 120_000,
+  }, async () => {
+    await withWholeBags(store, async (whole) => {
+      const source = await write({ n: 20_001, d: PLANTED_DIM });
+      const before = (await store.list("cache/reembed/")).objects.length;
+      let nCancelled = 0;
+      for (const delayMs of [0, 5, 20, 80]) {
+        const code = await codeOf(whole, { model: model.reference, bag: source }, AbortSignal.timeout(delayMs));
+        if (code === undefined) break;
+        expect(code).toMatch(/^(CANCELLED|DEADLINE_EXCEEDED)$/);
+        nCancelled += 1;
+        expect((await store.list("cache/reembed/")).objects).toHaveLength(before);
+      }
+      expect(nCancelled).toBeGreaterThan(0);
+      expect(
+        await codeOf(whole, { model: model.reference, bag: await write({ n: 11, d: PLANTED_DIM }) }),
+      ).toBeUndefined();
+    });
+  });
+
   it.each([["width", { n: 4, d: 7 }, {}, "GEOMETRY_MISMATCH"]] as const)(
     "refuses a bag of another %s",
     async (_what, shape, metadata, code) => {
@@ -173,6 +196,36 @@ function stageClients({ aggregateAddress, reembedAddress }: Services) {
     reembed: createStageClient(reembedV1.ReembedServiceDefinition, channels[1]).calls,
     close: () => channels.forEach((channel) => void channel.close()),
   };
+}
+
+type ReembedCalls = ReturnType<typeof stageClients>["reembed"];
+
+/** Runs `body` on a re-embedding stage of its own that hands bags to its engine whole, as it does where nothing is set. */
+async function withWholeBags(store: ObjectStore, body: (calls: ReembedCalls) => Promise<void>): Promise<void> {
+  const env = { PORT: "0", PARFOCAL_THREADS: "1", PARFOCAL_STORE: uriFromKey(store, "") };
+  const stage = await startReembed(reembedConfigFromEnv(env), createSilentLogger(), env);
+  const channel = createChannelTo(stage.server.address);
+  try {
+    await body(createStageClient(reembedV1.ReembedServiceDefinition, channel).calls);
+  } finally {
+    channel.close();
+    await stage.close();
+  }
+}
+
+/** With which code a re-embedding fails; undefined when it does not. */
+async function codeOf(
+  calls: ReembedCalls,
+  request: Parameters<ReembedCalls["reembed"]>[0],
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    for await (const { event } of calls.reembed(request, signal ? { signal } : {})) expect(event).toBeDefined();
+    return undefined;
+  } catch (error) {
+    if (isDomainError(error)) return error.code;
+    throw error;
+  }
 }
 
 function referenceTo(store: ObjectStore, ref: BagRef): commonV1.BagReference {
