@@ -12,7 +12,7 @@ const TABLES = ["--labels", "slides.csv", "--clinical", "clinical.csv"];
 const TRAINING = ["--hidden", "16", "--attention-width", "8", "--lr", "1e-2", "--epochs", "12", "--seed", "5"];
 
 let folder: string;
-const slides = plantGrades(60);
+const slides = plantGrades(160);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "parfocal-cli-tasks-"));
   await mkdir(join(folder, "features"));
@@ -42,8 +42,8 @@ async function trainedFigure(model: string, args: readonly string[], name: strin
 describe("parfocal train on a clinical table", () => {
   it("learns grades in their order", async () => {
     const args = ["--task", "ordinal", "--label-column", "GRADE", "--classes", GRADES.join(",")];
-    // 0 is chance. A handful of held-out patients, and grades cut out of one scale: those near a cut cannot be told apart.
-    expect(await trainedFigure("grade", args, "quadratic_kappa")).toBeGreaterThan(0.4);
+    // 0 is chance. Grades are cut out of one scale: those near a cut cannot be told apart.
+    expect(await trainedFigure("grade", args, "quadratic_kappa")).toBeGreaterThan(0.6);
   });
 
   it("learns a number, and predict measures it by the same table", async () => {

@@ -11,7 +11,7 @@ import { type RunningServices, startServices } from "../lib/services.ts";
 const { KIND_COX, KIND_ORDINAL, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
 const { KIND_MEAN } = commonV1.GroupRule_Kind;
 
-const slides = plantGrades(80);
+const slides = plantGrades(160);
 let services: RunningServices;
 const names: string[] = [];
 
@@ -71,8 +71,8 @@ const [LOWEST = 0, HIGHEST = 0] = [BY_AGE[0], BY_AGE.at(-1)];
 describe("a model of ordered classes", () => {
   it("grades slides it has not seen, and says how probable each grade is", async () => {
     const model = await trained("grade", { kind: KIND_ORDINAL, classes: GRADES }, ({ grade }) => ({ labels: [grade] }));
-    // 0 is chance; grades are cut out of one scale, so slides near a cut cannot be told apart.
-    expect(figure(model, "quadratic_kappa")).toBeGreaterThan(0.6);
+    // 0 is chance, 1 is right everywhere; grades are cut out of one scale, so slides near a cut cannot be told apart.
+    expect(figure(model, "quadratic_kappa")).toBeGreaterThan(0.8);
     expect(model.history.at(-1)?.scoreName).toBe("quadratic_kappa");
     const high = await predicted("grade", HIGHEST);
     expect(high.decision).toEqual(["high"]);
