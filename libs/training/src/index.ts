@@ -85,4 +85,11 @@ export {
   trainStepBuild,
 } from "./step-graphs.ts";
 export { train } from "./train.ts";
-export { type GroupRule, parseTrainSpec, type SplitConfig, type TrainSpec, trainSpecJson } from "./train-spec.ts";
+export {
+  type GroupRule,
+  groupRuleOf,
+  parseTrainSpec,
+  type SplitConfig,
+  type TrainSpec,
+  trainSpecJson,
+} from "./train-spec.ts";

@@ -77,6 +77,9 @@ export interface EpochReport {
   readonly learningRate: number;
 }
 
+/** Whose censoring weighs figures: that of the cases that were learnt from, or that of the cases that are evaluated. */
+export type CensoringSource = "training" | "evaluated";
+
 /** How a model does on a part. With a rule for groups the cases are groups, decided by the rule. */
 export interface PartReport
   extends Pick<EvaluationReport, "nCases" | "nPatients" | "metrics" | "classes" | "confusion"> {
@@ -84,6 +87,8 @@ export interface PartReport
   readonly targets?: RegressionReport["targets"];
   /** Survival and Cox. */
   readonly nEvents?: number;
+  /** Survival and Cox: whose censoring weighs Uno's index and the Brier score. */
+  readonly censoring?: CensoringSource;
   /** Present when the cases are groups. */
   readonly groups?: {
     readonly nBags: number;

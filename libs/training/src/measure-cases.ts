@@ -128,5 +128,5 @@ function measureEvents(cases: readonly MeasuredCase[]): PartReport {
     },
     { rng: createRng(SEED).fork("bootstrap") },
   );
-  return { nCases, nPatients, nEvents, metrics, classes: [], confusion: null };
+  return { nCases, nPatients, nEvents, censoring: "evaluated", metrics, classes: [], confusion: null };
 }

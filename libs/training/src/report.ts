@@ -150,7 +150,8 @@ function reportOnEvents(task: Task, cases: readonly ScoredCase[], { seed, censor
     },
     { rng: createRng(seed).fork("bootstrap") },
   );
-  return { nCases, nPatients, nEvents, metrics, classes: [], confusion: null };
+  const source = censoring === undefined ? "evaluated" : "training";
+  return { nCases, nPatients, nEvents, censoring: source, metrics, classes: [], confusion: null };
 }
 
 /** Survival at the inner ends of the intervals: beyond the last time nothing is known. */

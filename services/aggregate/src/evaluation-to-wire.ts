@@ -1,5 +1,5 @@
 import type { Estimate, MetricTable } from "@parfocal/metrics";
-import type { commonV1 } from "@parfocal/protocol";
+import { commonV1 } from "@parfocal/protocol";
 import type { PartMetrics } from "@parfocal/training";
 
 /**
@@ -17,8 +17,16 @@ export function evaluationFromMetrics(report: PartMetrics): commonV1.Evaluation 
     slideCount: groups?.nBags ?? report.nCases,
     patientCount: report.nPatients,
     confusion: report.confusion?.flat() ?? [],
+    censoring: CENSORING[report.censoring ?? "untold"],
   };
 }
+
+const { CENSORING_EVALUATED, CENSORING_TRAINING, CENSORING_UNSPECIFIED } = commonV1.Evaluation_Censoring;
+const CENSORING = {
+  training: CENSORING_TRAINING,
+  evaluated: CENSORING_EVALUATED,
+  untold: CENSORING_UNSPECIFIED,
+} as const;
 
 function metricsFromTable(table: MetricTable, label: string): commonV1.Metric[] {
   return Object.entries(table).map(([name, estimate]: [string, Estimate]) => ({

@@ -10,8 +10,10 @@ import {
   type Certainty,
   type EpochReport,
   type EventTime,
+  groupRuleOf,
   type Label,
   type LabelledBag,
+  type LoadedModel,
   type Part,
   riskFromLogits,
 } from "@parfocal/training";
@@ -135,6 +137,15 @@ function survivalToWire(
     hazard: 1 / (1 + Math.exp(-(logits[k] ?? 0))),
   }));
   return { risk: riskFromLogits(task, logits), curve };
+}
+
+const { KIND_JOINED, KIND_MAX, KIND_MEAN, KIND_MIN_LOSS, KIND_UNSPECIFIED } = commonV1.GroupRule_Kind;
+const RULES = { joined: KIND_JOINED, max: KIND_MAX, mean: KIND_MEAN, "min-loss": KIND_MIN_LOSS } as const;
+
+/** The rule by which a model decides several slides together; unspecified without a model, and for one that has none. */
+export function groupRuleToWire(loaded: Pick<LoadedModel, "manifest"> | undefined): commonV1.GroupRule_Kind {
+  const rule = loaded && groupRuleOf(loaded.manifest.spec);
+  return rule === undefined ? KIND_UNSPECIFIED : RULES[rule.kind];
 }
 
 /** An epoch, as the contract shows it. */

@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import type { commonV1, gatewayV1, reembedV1 } from "@parfocal/protocol";
+import { commonV1, type gatewayV1, type reembedV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "./deps.ts";
 
@@ -26,7 +26,7 @@ export async function predictReference(
   bags: readonly [commonV1.BagReference, ...commonV1.BagReference[]],
   { includeAttention, isTransient = false }: PredictionWish,
   context: HandlerContext,
-): Promise<Pick<gatewayV1.PredictResponse, "prediction" | "attention">> {
+): Promise<Pick<gatewayV1.PredictResponse, "prediction" | "attention" | "rule">> {
   assertDecides(version);
   const isReembedded = version.reembedder !== "" && !isTransient;
   const ready: (commonV1.BagReference | undefined)[] = [];
@@ -42,7 +42,8 @@ export async function predictReference(
   }
   if (moreBags.length > 0) throw unattended(bags.length);
   const { prediction, attention, coordinates, mapLabels } = await aggregate.attention(request, { parent: context });
-  return { prediction, attention: { weights: attention, coordinates, mapLabels } };
+  const { KIND_UNSPECIFIED: rule } = commonV1.GroupRule_Kind;
+  return { prediction, attention: { weights: attention, coordinates, mapLabels }, rule };
 }
 
 function unattended(nBags: number): DomainError {

@@ -9,7 +9,7 @@ import {
   parseModelConfig,
 } from "@parfocal/models";
 import type { GraphPort } from "@parfocal/tensor";
-import type { BagSourceFacts, EpochReport, PartReport } from "../job.ts";
+import type { BagSourceFacts, CensoringSource, EpochReport, PartReport } from "../job.ts";
 import type { PretrainReport } from "../pretrain/pretrain-job.ts";
 import type { ModelCalibration } from "./calibration.ts";
 import type { OutlierConfig } from "./calibration-config.ts";
@@ -50,6 +50,8 @@ export interface PartMetrics {
   readonly targets?: readonly { readonly name: string; readonly nCases: number; readonly metrics: MetricTable }[];
   /** Survival and Cox. */
   readonly nEvents?: number;
+  /** Survival and Cox: whose censoring weighs; absent in packages of before it was told. */
+  readonly censoring?: CensoringSource;
   /** Present when the cases are groups of bags, decided by the rule for groups. */
   readonly groups?: {
     readonly nBags: number;
@@ -253,7 +255,7 @@ function metricsOrNull(json: ConfigObject | undefined): PartMetrics | null {
 
 /** The figures of a report that a manifest keeps. */
 export function partMetricsFromReport(report: PartReport): PartMetrics {
-  const { groups, targets, nEvents } = report;
+  const { groups, targets, nEvents, censoring } = report;
   return {
     nCases: report.nCases,
     nPatients: report.nPatients,
@@ -267,6 +269,7 @@ export function partMetricsFromReport(report: PartReport): PartMetrics {
     confusion: report.confusion,
     ...(targets && { targets }),
     ...(nEvents !== undefined && { nEvents }),
+    ...(censoring && { censoring }),
     ...(groups && {
       groups: { nBags: groups.nBags, ...(groups.ofMeans && { metricsOfMeans: groups.ofMeans.metrics }) },
     }),

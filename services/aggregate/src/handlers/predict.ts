@@ -3,7 +3,7 @@ import type { HandlerContext } from "@parfocal/runtime";
 import { bagRefFromWire, packageFromWire } from "@parfocal/stage";
 import { predictPatient } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
-import { predictionToWire } from "../wire.ts";
+import { groupRuleToWire, predictionToWire } from "../wire.ts";
 
 /** `Predict`: of one bag, or of the slides of a patient together. Tensors go from the store into the engine and never through here. */
 export function createPredict({ store, engine, models }: AggregateDeps) {
@@ -16,6 +16,7 @@ export function createPredict({ store, engine, models }: AggregateDeps) {
     const others = request.moreBags.map((bag, index) => bagRefFromWire(store, bag, `more_bags[${index}]`));
     const loaded = await models.get(folder, digest, { signal });
     const prediction = await predictPatient({ engine, store }, loaded, [ref, ...others], signal);
-    return { prediction: predictionToWire(loaded.model.config.task, prediction) };
+    const rule = groupRuleToWire(others.length > 0 ? loaded : undefined);
+    return { prediction: predictionToWire(loaded.model.config.task, prediction), rule };
   };
 }

@@ -7,7 +7,13 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
-import { Evaluation, Prediction } from "../../common/v1/prediction.ts";
+import {
+  Evaluation,
+  Evaluation_Censoring,
+  evaluation_CensoringFromJSON,
+  evaluation_CensoringToJSON,
+  Prediction,
+} from "../../common/v1/prediction.ts";
 import {
   ArrayResult,
   BagReference,
@@ -17,6 +23,9 @@ import {
 } from "../../common/v1/reference.ts";
 import {
   EpochReport,
+  GroupRule_Kind,
+  groupRule_KindFromJSON,
+  groupRule_KindToJSON,
   Part,
   partFromJSON,
   partToJSON,
@@ -45,7 +54,11 @@ export interface PredictRequest {
 /** What the model says. */
 export interface PredictResponse {
   /** What the model says. */
-  prediction?: Prediction | undefined;
+  prediction?:
+    | Prediction
+    | undefined;
+  /** The rule by which several slides were decided; unspecified: it was one. */
+  rule: GroupRule_Kind;
 }
 
 /** Scores many bags. */
@@ -260,6 +273,11 @@ export interface EvaluateRequest {
     | undefined;
   /** The labelled bags, 1 to 100 000. */
   bags: LabelledBag[];
+  /**
+   * Whose censoring weighs figures of survival. CENSORING_TRAINING is for cases that are censored as those of the training part were, e.g. the
+   * test part of a fold; the model's package must have it, else it is the evaluated cases'. Unspecified: that of the evaluated cases.
+   */
+  censoring: Evaluation_Censoring;
 }
 
 /** How well the model does. */
@@ -416,13 +434,16 @@ export const PredictRequest: MessageFns<PredictRequest> = {
 };
 
 function createBasePredictResponse(): PredictResponse {
-  return { prediction: undefined };
+  return { prediction: undefined, rule: 0 };
 }
 
 export const PredictResponse: MessageFns<PredictResponse> = {
   encode(message: PredictResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.prediction !== undefined) {
       Prediction.encode(message.prediction, writer.uint32(10).fork()).join();
+    }
+    if (message.rule !== 0) {
+      writer.uint32(16).int32(message.rule);
     }
     return writer;
   },
@@ -448,6 +469,14 @@ export const PredictResponse: MessageFns<PredictResponse> = {
             message.prediction = Prediction.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rule = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -461,13 +490,19 @@ export const PredictResponse: MessageFns<PredictResponse> = {
   },
 
   fromJSON(object: any): PredictResponse {
-    return { prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined };
+    return {
+      prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined,
+      rule: isSet(object.rule) ? groupRule_KindFromJSON(object.rule) : 0,
+    };
   },
 
   toJSON(message: PredictResponse): unknown {
     const obj: any = {};
     if (message.prediction !== undefined) {
       obj.prediction = Prediction.toJSON(message.prediction);
+    }
+    if (message.rule !== 0) {
+      obj.rule = groupRule_KindToJSON(message.rule);
     }
     return obj;
   },
@@ -480,6 +515,7 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     message.prediction = (object.prediction !== undefined && object.prediction !== null)
       ? Prediction.fromPartial(object.prediction)
       : undefined;
+    message.rule = object.rule ?? 0;
     return message;
   },
 };
@@ -2411,7 +2447,7 @@ export const ImportModelResponse: MessageFns<ImportModelResponse> = {
 };
 
 function createBaseEvaluateRequest(): EvaluateRequest {
-  return { model: undefined, bags: [] };
+  return { model: undefined, bags: [], censoring: 0 };
 }
 
 export const EvaluateRequest: MessageFns<EvaluateRequest> = {
@@ -2421,6 +2457,9 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
     }
     for (const v of message.bags) {
       LabelledBag.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.censoring !== 0) {
+      writer.uint32(24).int32(message.censoring);
     }
     return writer;
   },
@@ -2454,6 +2493,14 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
             message.bags.push(LabelledBag.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.censoring = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2470,6 +2517,7 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
     return {
       model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
       bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => LabelledBag.fromJSON(e)) : [],
+      censoring: isSet(object.censoring) ? evaluation_CensoringFromJSON(object.censoring) : 0,
     };
   },
 
@@ -2480,6 +2528,9 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
     }
     if (message.bags?.length) {
       obj.bags = message.bags.map((e) => LabelledBag.toJSON(e));
+    }
+    if (message.censoring !== 0) {
+      obj.censoring = evaluation_CensoringToJSON(message.censoring);
     }
     return obj;
   },
@@ -2493,6 +2544,7 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
       ? ModelReference.fromPartial(object.model)
       : undefined;
     message.bags = object.bags?.map((e) => LabelledBag.fromPartial(e)) || [];
+    message.censoring = object.censoring ?? 0;
     return message;
   },
 };

@@ -72,13 +72,19 @@ export interface Typicality {
 export interface SurvivalPrediction {
   /** Ranks patients: larger is sooner. Discrete time: minus the sum of `curve`'s survivals. Cox: the logarithm of the hazard ratio. */
   risk: number;
-  /** At the end of each interval, in their order; Cox: empty. */
+  /**
+   * At the end of each interval, in their order. Cox: at times of events of the training part, by the baseline hazard that was published with
+   * the model (Breslow); empty for models without one.
+   */
   curve: SurvivalPoint[];
 }
 
 /** One point of a survival curve. */
 export interface SurvivalPoint {
-  /** End of the interval, in the unit of the training labels; that of the last one is the latest time of the training part. */
+  /**
+   * End of the interval, in the unit of the training labels; that of the last one is the latest time of the training part. Cox: a time of an
+   * event; survival stays as it is until the next.
+   */
   time: number;
   /** Probability that the event has not come by then, 0 to 1. */
   survival: number;
@@ -145,6 +151,55 @@ export interface Evaluation {
   patientCount: number;
   /** Counts by true (row) and decided (column) class, row-major; empty for multi-label. */
   confusion: number[];
+  /** Whose censoring weighs `uno_c_index` and `integrated_brier`; unspecified in tasks without events, and of models of before it was told. */
+  censoring: Evaluation_Censoring;
+}
+
+/** Whose censoring weighs `uno_c_index` and `integrated_brier`. */
+export const Evaluation_Censoring = {
+  /** CENSORING_UNSPECIFIED - Nothing is weighed: no survival. */
+  CENSORING_UNSPECIFIED: 0,
+  /** CENSORING_TRAINING - That of the cases that the model has learnt from. */
+  CENSORING_TRAINING: 1,
+  /** CENSORING_EVALUATED - That of the evaluated cases. */
+  CENSORING_EVALUATED: 2,
+} as const;
+
+export type Evaluation_Censoring = typeof Evaluation_Censoring[keyof typeof Evaluation_Censoring];
+
+export namespace Evaluation_Censoring {
+  export type CENSORING_UNSPECIFIED = typeof Evaluation_Censoring.CENSORING_UNSPECIFIED;
+  export type CENSORING_TRAINING = typeof Evaluation_Censoring.CENSORING_TRAINING;
+  export type CENSORING_EVALUATED = typeof Evaluation_Censoring.CENSORING_EVALUATED;
+}
+
+export function evaluation_CensoringFromJSON(object: any): Evaluation_Censoring {
+  switch (object) {
+    case 0:
+    case "CENSORING_UNSPECIFIED":
+      return Evaluation_Censoring.CENSORING_UNSPECIFIED;
+    case 1:
+    case "CENSORING_TRAINING":
+      return Evaluation_Censoring.CENSORING_TRAINING;
+    case 2:
+    case "CENSORING_EVALUATED":
+      return Evaluation_Censoring.CENSORING_EVALUATED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Evaluation_Censoring");
+  }
+}
+
+export function evaluation_CensoringToJSON(object: Evaluation_Censoring): string {
+  switch (object) {
+    case Evaluation_Censoring.CENSORING_UNSPECIFIED:
+      return "CENSORING_UNSPECIFIED";
+    case Evaluation_Censoring.CENSORING_TRAINING:
+      return "CENSORING_TRAINING";
+    case Evaluation_Censoring.CENSORING_EVALUATED:
+      return "CENSORING_EVALUATED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Evaluation_Censoring");
+  }
 }
 
 function createBaseClassProbability(): ClassProbability {
@@ -1172,7 +1227,7 @@ export const Metric: MessageFns<Metric> = {
 };
 
 function createBaseEvaluation(): Evaluation {
-  return { metrics: [], slideCount: 0, patientCount: 0, confusion: [] };
+  return { metrics: [], slideCount: 0, patientCount: 0, confusion: [], censoring: 0 };
 }
 
 export const Evaluation: MessageFns<Evaluation> = {
@@ -1192,6 +1247,9 @@ export const Evaluation: MessageFns<Evaluation> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.censoring !== 0) {
+      writer.uint32(40).int32(message.censoring);
     }
     return writer;
   },
@@ -1251,6 +1309,14 @@ export const Evaluation: MessageFns<Evaluation> = {
 
             break;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.censoring = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1279,6 +1345,7 @@ export const Evaluation: MessageFns<Evaluation> = {
       confusion: globalThis.Array.isArray(object?.confusion)
         ? object.confusion.map((e: any) => globalThis.Number(e))
         : [],
+      censoring: isSet(object.censoring) ? evaluation_CensoringFromJSON(object.censoring) : 0,
     };
   },
 
@@ -1296,6 +1363,9 @@ export const Evaluation: MessageFns<Evaluation> = {
     if (message.confusion?.length) {
       obj.confusion = message.confusion.map((e) => Math.round(e));
     }
+    if (message.censoring !== 0) {
+      obj.censoring = evaluation_CensoringToJSON(message.censoring);
+    }
     return obj;
   },
 
@@ -1308,6 +1378,7 @@ export const Evaluation: MessageFns<Evaluation> = {
     message.slideCount = object.slideCount ?? 0;
     message.patientCount = object.patientCount ?? 0;
     message.confusion = object.confusion?.map((e) => e) || [];
+    message.censoring = object.censoring ?? 0;
     return message;
   },
 };

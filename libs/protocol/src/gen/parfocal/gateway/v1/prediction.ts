@@ -10,6 +10,7 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { Prediction } from "../../common/v1/prediction.ts";
 import { ArrayResult, ObjectReference } from "../../common/v1/reference.ts";
+import { GroupRule_Kind, groupRule_KindFromJSON, groupRule_KindToJSON } from "../../common/v1/training.ts";
 
 /** Scores one bag. */
 export interface PredictRequest {
@@ -37,7 +38,11 @@ export interface PredictResponse {
   /** The bag it was asked about. */
   bag: string;
   /** When asked for. */
-  attention?: TileAttention | undefined;
+  attention?:
+    | TileAttention
+    | undefined;
+  /** The rule by which several slides were decided together; unspecified: it was one. */
+  rule: GroupRule_Kind;
 }
 
 /** The weight of every tile. */
@@ -323,7 +328,7 @@ export const PredictRequest: MessageFns<PredictRequest> = {
 };
 
 function createBasePredictResponse(): PredictResponse {
-  return { prediction: undefined, model: "", bag: "", attention: undefined };
+  return { prediction: undefined, model: "", bag: "", attention: undefined, rule: 0 };
 }
 
 export const PredictResponse: MessageFns<PredictResponse> = {
@@ -339,6 +344,9 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     }
     if (message.attention !== undefined) {
       TileAttention.encode(message.attention, writer.uint32(34).fork()).join();
+    }
+    if (message.rule !== 0) {
+      writer.uint32(40).int32(message.rule);
     }
     return writer;
   },
@@ -388,6 +396,14 @@ export const PredictResponse: MessageFns<PredictResponse> = {
             message.attention = TileAttention.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rule = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -406,6 +422,7 @@ export const PredictResponse: MessageFns<PredictResponse> = {
       model: isSet(object.model) ? globalThis.String(object.model) : "",
       bag: isSet(object.bag) ? globalThis.String(object.bag) : "",
       attention: isSet(object.attention) ? TileAttention.fromJSON(object.attention) : undefined,
+      rule: isSet(object.rule) ? groupRule_KindFromJSON(object.rule) : 0,
     };
   },
 
@@ -423,6 +440,9 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     if (message.attention !== undefined) {
       obj.attention = TileAttention.toJSON(message.attention);
     }
+    if (message.rule !== 0) {
+      obj.rule = groupRule_KindToJSON(message.rule);
+    }
     return obj;
   },
 
@@ -439,6 +459,7 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     message.attention = (object.attention !== undefined && object.attention !== null)
       ? TileAttention.fromPartial(object.attention)
       : undefined;
+    message.rule = object.rule ?? 0;
     return message;
   },
 };
