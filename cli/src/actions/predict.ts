@@ -8,6 +8,7 @@ import { modelNameOf } from "../client/model-name.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { resolveBags } from "../client/resolve-bags.ts";
 import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
+import { type DecidedUnit, decidedUnits, type Together } from "../cohort/decided-units.ts";
 import { taskNameOf } from "../cohort/infer-task.ts";
 import { measurePredictions } from "../cohort/measure-predictions.ts";
 import type { LabelRow } from "../cohort/parse-labels.ts";
@@ -15,6 +16,7 @@ import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-v
 import { readLabels } from "../cohort/read-labels.ts";
 import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { ruleLines, unitRecord, unitRow } from "../output/decided-together.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import { encodePredictionsCsv, encodePredictionsParquet, type PredictionRow } from "../report/index.ts";
@@ -24,6 +26,7 @@ import type { CommandContext } from "../run-command.ts";
 export interface PredictCommandOptions extends ThumbnailOptions {
   readonly model: string;
   readonly all?: boolean;
+  readonly together?: Exclude<Together, "none">;
   readonly labels?: string;
   readonly labelColumn?: string;
   readonly timeColumn?: string;
@@ -50,14 +53,22 @@ export async function runPredict(
   assertThumbnailOptions(options);
   if (options.thumbnail !== undefined && options.heatmaps === undefined)
     throw new UsageError("--thumbnail is drawn on by --heatmaps; give its folder");
+  const { together = "none" } = options;
+  if (together !== "none" && (options.heatmaps !== undefined || options.geojson !== undefined))
+    throw new UsageError("maps are of one slide; --together decides several");
   const { clients } = await context.connect();
   const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
   const model = found.model as gatewayV1.Model;
   const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, model, options);
-  const { outcomes, isDrawn } = await predictAll(context, clients, model, bags, options);
-  const rows = outcomes.map((outcome) => rowOf(outcome, model, truths));
+  // Without one of its slides a patient is another patient.
+  if (together !== "none" && nMissing > 0) return EXIT_CODES.failed;
+  const units = decidedUnits(bags, together, truths);
+  const { outcomes, isDrawn } = await predictAll(context, clients, model, units, options);
+  const known = truthsOfUnits(units, truths);
+  const rows = outcomes.map((outcome, i) => unitRow(rowOf(outcome, model, known), units[i]?.length ?? 1));
   showPredictions(output, rows);
+  for (const line of ruleLines(outcomes)) output.note(line);
   if (options.csv !== undefined) {
     await writeFile(options.csv, encodePredictionsCsv(rows));
     output.note(`wrote ${plural(rows.length, "prediction")} to ${options.csv}`);
@@ -66,7 +77,7 @@ export async function runPredict(
     await writeFile(options.parquet, encodePredictionsParquet(rows));
     output.note(`wrote ${plural(rows.length, "prediction")} to ${options.parquet}`);
   }
-  if (options.labels !== undefined) showMetrics(context, model, outcomes, truths);
+  if (options.labels !== undefined) showMetrics(context, model, outcomes, known);
   const nFailed = nMissing + outcomes.filter(({ kind }) => kind === "error").length;
   return nFailed > 0 || !isDrawn ? EXIT_CODES.failed : EXIT_CODES.ok;
 }
@@ -124,9 +135,11 @@ async function predictAll(
   { output, env, signal }: CommandContext,
   clients: GatewayClients,
   model: gatewayV1.Model,
-  bags: readonly gatewayV1.Bag[],
+  units: readonly DecidedUnit[],
   options: PredictCommandOptions,
 ): Promise<{ readonly outcomes: readonly BagOutcome[]; readonly isDrawn: boolean }> {
+  const bags = units.map(([first]) => first);
+  const others = new Map(units.map(([first, ...more]) => [first.name, more.map(({ name }) => name)]));
   const includeAttention = options.heatmaps !== undefined || options.geojson !== undefined;
   const drawer = includeAttention ? await createDrawer(options, bags.length) : undefined;
   if (options.heatmaps !== undefined) await writeMeaning(model, options.heatmaps);
@@ -136,8 +149,9 @@ async function predictAll(
       model: model.name,
       includeAttention,
       signal,
+      moreBagsOf: ({ name }) => others.get(name) ?? [],
       async onBag(outcome, nDone) {
-        output.record(recordOf(outcome, model));
+        output.record(unitRecord(recordOf(outcome, model), outcome, others.get(outcome.bag.name) ?? []));
         progress.update({ fraction: nDone / bags.length, text: `${nDone} of ${bags.length}` });
         if (outcome.kind === "error") return;
         if (drawer === undefined) return;
@@ -151,6 +165,16 @@ async function predictAll(
     progress.end();
     for (const remark of drawer?.remarks() ?? []) output.note(remark);
   }
+}
+
+/** Labels by the first bag of each unit, which speaks for it. */
+function truthsOfUnits(units: readonly DecidedUnit[], truths: Truths): Truths {
+  return new Map(
+    units.flatMap((unit) => {
+      const [row] = unit.flatMap(({ name }) => truths.get(name) ?? []);
+      return row === undefined ? [] : [[unit[0].name, row] as const];
+    }),
+  );
 }
 
 function isMultilabel({ task }: gatewayV1.Model): boolean {

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { runCommand } from "../run-command.ts";
 import { parseAlpha, parseCount, parsePositive, parseSize } from "./parse-option.ts";
 
@@ -13,6 +13,13 @@ export function createPredictCommand(): Command {
     .argument("[bag...]", "bags or files; none with --all")
     .requiredOption("--model <name>", "model id, id@alias, id/versions/…, or a full resource name")
     .option("--all", "every bag of the project")
+    .addOption(
+      new Option(
+        "--together <which>",
+        "decide several slides as one patient, by the rule that the model was trained with: all (the bags named are of one patient) or\n" +
+          "patient (bags of the same patient, as the labels or the bags say)",
+      ).choices(["all", "patient"]),
+    )
     .option("--labels <file>", "labels table (see train), or 'from-bags'")
     .option("--label-column <name>", "column of the label (default: label; of a regression the names of its numbers)")
     .option("--time-column <name>", "survival, cox: column of the time (default: time, survival_months, …)")
@@ -43,9 +50,10 @@ Examples:
   parfocal predict --model tumour@production new-slides/ --csv predictions.csv --heatmaps maps/
   parfocal predict --model tumour slide-17 --heatmaps maps/ --thumbnail slide-17.jpg --thumbnail-size 98304x75264
   parfocal predict --model tumour --all --labels labels.csv --json
+  parfocal predict --model tumour --together all slide-17 slide-18 slide-19
 
 With --json each line is {bag, probabilities, decision, threshold, model} or {bag, error}, the last one {metrics} if there are
-labels. Exits 1 when a slide failed.`,
+labels; slides decided together are one line with {bags, rule} beside. Exits 1 when a slide failed.`,
     )
     .action(async (bags: string[], options: object, command: Command) => {
       const { runPredict } = await import("../actions/predict.ts");
