@@ -41,6 +41,24 @@ export function describeStarting(open: OpenDriver): void {
       await driver.close();
     });
 
+    it("tells the target while it waits, when it is done, and to the next process", async () => {
+      const store = createMemoryStore();
+      const gate = createGate();
+      const hold = ({ step }: WorkflowContext): Promise<Json> => step("hold", () => gate.opened.then(() => null));
+      const first = await open({ hold }, { store });
+      const target = (id: string) => `projects/p/models/m/versions/${id}`;
+      const { name, ...queued } = await first.start({ project: "p", kind: "hold", input: 1, target });
+      const named = target(name.split("/").at(-1) ?? "");
+      expect([queued, await first.get(name)].map((state) => state.target)).toEqual([named, named]);
+      gate.open();
+      expect((await untilDone(first, name)).target).toBe(named);
+      await first.close();
+      const second = await open({ hold }, { store });
+      expect((await second.get(name)).target).toBe(named);
+      expect((await second.list("p", { pageSize: 1 })).operations.map((state) => state.target)).toEqual([named]);
+      await second.close();
+    });
+
     it("gives one operation for 16 racing starts with one request id, and runs its workflow once", async () => {
       let nRuns = 0;
       const count = async ({ step }: WorkflowContext): Promise<Json> => step("count", async () => ++nRuns);

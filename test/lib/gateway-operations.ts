@@ -29,7 +29,11 @@ export function describeGatewayOperations(name: string, env: () => Promise<Servi
       const request = trainRequest(slides, names, { requestId: REQUEST_ID, epochs: 2 });
       const [first, second] = await Promise.all([clients.training.train(request), clients.training.train(request)]);
       expect(second.name).toBe(first.name);
-      await trainedModel(clients, first);
+      const model = await trainedModel(clients, first);
+      expect([first, await clients.operations.getOperation(first)].map((each) => metadataOf(each).target)).toEqual([
+        model.name,
+        model.name,
+      ]);
       expect((await clients.training.train(request)).done).toBe(true);
       const other = trainRequest(slides, names, { requestId: REQUEST_ID, epochs: 3 });
       await expect(clients.training.train(other)).rejects.toMatchObject({ code: "CONFLICT" });

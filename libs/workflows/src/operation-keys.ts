@@ -97,10 +97,11 @@ export function openKey(ref: OperationRef): string {
   return `${OPEN_PREFIX}${ref.project}/${ref.id}`;
 }
 
-/** What {@link indexKey} carries. */
+/** An operation as {@link indexKey} carries it, and its target where its request was read. */
 export interface IndexEntry extends OperationRef {
   readonly kind: string;
   readonly createTimeMs: number;
+  readonly target?: string;
 }
 
 /** Orders the operations of a project newest first, ties by id. */

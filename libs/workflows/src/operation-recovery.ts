@@ -11,7 +11,7 @@ import {
   parseOpenKey,
   sortKey,
 } from "./operation-keys.ts";
-import { findRequest } from "./operation-request.ts";
+import { entryOfRequest, findRequest } from "./operation-request.ts";
 import { forEachLimited, type OperationScope } from "./operation-scope.ts";
 import { type FoundState, isDone, readStoredState } from "./stored-state.ts";
 
@@ -72,7 +72,7 @@ async function resumableEntry(
     await store.delete(openKey(ref));
     return undefined;
   }
-  const entry = { ...ref, kind: request.kind, createTimeMs: request.createTimeMs };
+  const entry = entryOfRequest(ref, request);
   if (indexed === undefined) await store.put(indexKey(entry), new Uint8Array());
   scope.index.add(entry);
   return entry;

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { canonicalJson } from "./canonical-json.ts";
 import { readJson } from "./json-object.ts";
-import { type OperationRef, requestKey } from "./operation-keys.ts";
+import { type IndexEntry, type OperationRef, requestKey } from "./operation-keys.ts";
 import type { Json } from "./workflow.ts";
 
 /** What `request.json` holds; writing it is what creates an operation. */
@@ -11,6 +11,12 @@ export interface OperationRequest {
   readonly kind: string;
   readonly createTimeMs: number;
   readonly input: Json;
+  readonly target?: string;
+}
+
+/** The operation that a request made, with what of it the keys do not carry. */
+export function entryOfRequest(ref: OperationRef, { kind, createTimeMs, target }: OperationRequest): IndexEntry {
+  return { project: ref.project, id: ref.id, kind, createTimeMs, ...(target === undefined ? {} : { target }) };
 }
 
 /** The text of `request.json`. @throws {DomainError} `INVALID_ARGUMENT` when the input is not JSON. */
@@ -42,9 +48,9 @@ export function assertSameRequest(stored: OperationRequest, kind: string, input:
 }
 
 function parseRequest(value: unknown): OperationRequest {
-  const { version, kind, createTimeMs, input } = (value ?? {}) as Partial<OperationRequest>;
+  const { version, kind, createTimeMs, input, target } = (value ?? {}) as Partial<OperationRequest>;
   if (version !== 1 || typeof kind !== "string" || typeof createTimeMs !== "number" || input === undefined) {
     throw new DomainError("CORRUPT", "the stored request of an operation is not one of version 1");
   }
-  return { version, kind, createTimeMs, input };
+  return { version, kind, createTimeMs, input, ...(typeof target === "string" ? { target } : {}) };
 }

@@ -17,6 +17,7 @@ import {
 import {
   assertSameRequest,
   encodeRequest,
+  entryOfRequest,
   findRequest,
   type OperationRequest,
   readRequest,
@@ -81,8 +82,9 @@ async function create(scope: StartScope, ref: OperationRef, request: StartReques
   const { store } = scope;
   const { kind, input } = request;
   const createTimeMs = scope.clock.nowMs();
-  const entry: IndexEntry = { ...ref, kind, createTimeMs };
-  const bytes = encodeText(encodeRequest({ version: 1, kind, createTimeMs, input }));
+  const target = request.target === undefined ? {} : { target: request.target(ref.id) };
+  const entry: IndexEntry = { ...ref, kind, createTimeMs, ...target };
+  const bytes = encodeText(encodeRequest({ version: 1, kind, createTimeMs, input, ...target }));
   await mark(scope, entry);
   try {
     // The markers say where to look; this put alone makes the operation.
@@ -106,7 +108,7 @@ async function join(
   const known = await scope.findState(ref);
   if (known !== undefined) return known;
   // Created, but cut off before it began, or deleted half-way: it begins (again) now.
-  const entry: IndexEntry = { ...ref, kind: stored.kind, createTimeMs: stored.createTimeMs };
+  const entry = entryOfRequest(ref, stored);
   await mark(scope, entry);
   return await scope.admit(entry);
 }

@@ -58,6 +58,7 @@ export function queuedState(entry: IndexEntry): OperationState {
   return {
     name: operationName(entry),
     kind: entry.kind,
+    ...(entry.target === undefined ? {} : { target: entry.target }),
     createTimeMs: entry.createTimeMs,
     isCancelRequested: false,
     progress: { phase: "queued" },

@@ -52,6 +52,8 @@ export interface OperationState {
   /** `projects/{project}/operations/{id}`. */
   readonly name: string;
   readonly kind: string;
+  /** What it makes or works on, as {@link StartRequest.target} said; absent when it said nothing. */
+  readonly target?: string;
   readonly createTimeMs: number;
   readonly endTimeMs?: number;
   readonly isCancelRequested: boolean;
@@ -72,6 +74,8 @@ export interface StartRequest {
   readonly input: Json;
   /** Client-chosen id (UUID): the same id and input give the same operation, another input `CONFLICT`. */
   readonly requestId?: string;
+  /** Name of what the operation of this id will make or works on, for those who look at it. No part of the input. */
+  readonly target?: (operationId: string) => string;
 }
 
 /** Runs workflows durably. */

@@ -132,7 +132,7 @@ function metadataFromState(state: OperationState): gatewayV1.OperationMetadata {
     counters: { ...state.progress.counters },
     cancelRequested: state.isCancelRequested,
     sequence: BigInt(state.sequence),
-    target: "",
+    target: state.target ?? "",
   };
 }
 

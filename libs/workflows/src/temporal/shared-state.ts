@@ -3,8 +3,8 @@ import type { ObjectStore } from "@parfocal/store";
 import { createEventSource, type EventSource } from "../event-source.ts";
 import { encodeText, isLostRace, readJson } from "../json-object.ts";
 import { refKey } from "../operation-index.ts";
-import { type IndexEntry, type OperationRef, openKey, outcomeKey, stateKey } from "../operation-keys.ts";
-import { findRequest } from "../operation-request.ts";
+import { type OperationRef, openKey, outcomeKey, stateKey } from "../operation-keys.ts";
+import { entryOfRequest, findRequest } from "../operation-request.ts";
 import { encodeStoredState, isDone, parseStoredState, queuedState, readStoredState } from "../stored-state.ts";
 import type { OperationState } from "../workflow.ts";
 
@@ -104,6 +104,5 @@ async function readOutcome(store: ObjectStore, ref: OperationRef): Promise<Opera
 async function readQueued(store: ObjectStore, ref: OperationRef): Promise<OperationState> {
   const request = await findRequest(store, ref);
   if (request === undefined) throw new DomainError("NOT_FOUND", `there is no operation ${refKey(ref)}`);
-  const { kind, createTimeMs } = request;
-  return queuedState({ ...ref, kind, createTimeMs } satisfies IndexEntry);
+  return queuedState(entryOfRequest(ref, request));
 }

@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { googleLongrunning } from "@parfocal/protocol";
 import type { Json, WorkflowDriver } from "@parfocal/workflows";
 import { operationFromState } from "../wire.ts";
+import { targetOf } from "./operation-target.ts";
 
 /** AIP-155: a UUID, so that two clients do not meet by accident. */
 const REQUEST_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -25,5 +26,6 @@ export async function startOperation(
   }
   const { requestId: _, ...input } = request as { requestId?: string } & Record<string, Json>;
   const id = requestId === "" ? {} : { requestId: requestId.toLowerCase() };
-  return operationFromState(await operations.start({ project, kind, input, ...id }));
+  const target = targetOf(kind, project, input);
+  return operationFromState(await operations.start({ project, kind, input, target, ...id }));
 }

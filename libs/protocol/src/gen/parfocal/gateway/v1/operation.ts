@@ -38,7 +38,11 @@ export interface OperationMetadata {
   cancelRequested: boolean;
   /** Grows with every event. */
   sequence: bigint;
-  /** Resource that it makes, e.g. the model version. */
+  /**
+   * What it makes: the model version of Train, Pretrain and ImportModel, there once the operation has succeeded; the project that
+   * ImportBags and BuildRegions enter bags into; the model under which CrossValidate keeps its folds (`keep_as`); else the operation
+   * itself, under which the files lie that BatchPredict and CrossValidate write.
+   */
   target: string;
 }
 
