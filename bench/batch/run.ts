@@ -14,12 +14,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { writeBag } from "@parfocal/bags";
-import { createRng } from "@parfocal/metrics";
-import { resourceName } from "@parfocal/protocol";
-import { type ObjectStore, openStore } from "@parfocal/store";
-import { createBagCatalog } from "../../services/gateway/src/catalog/bag-catalog.ts";
-import { batchResponse, uploadManifest } from "../../test/lib/batches.ts";
+import { openStore } from "@parfocal/store";
+import { batchResponse, enterBags, uploadManifest } from "../../test/lib/batches.ts";
 import { metadataOf } from "../../test/lib/requests.ts";
 import { createClients, type ServiceProcess, startServiceProcess } from "../../test/lib/services.ts";
 import { describeMachine } from "../lib/machine.ts";
@@ -35,22 +31,6 @@ interface Options {
   readonly tiles: number;
   readonly dim: number;
   readonly rounds: number;
-}
-
-/** Writes bags and enters them: an import of each would take longer than the batch. Values repeat within a bag, bags differ. */
-async function writeBags(store: ObjectStore, { bags, tiles, dim }: Options): Promise<string[]> {
-  const catalog = createBagCatalog(store);
-  const rng = createRng(1n);
-  const data = Float32Array.from({ length: tiles * dim }, () => 2 * rng.nextFloat() - 1);
-  const names: string[] = [];
-  for (let index = 0; index < bags; index++) {
-    data[0] = index;
-    const bag = { n: tiles, d: dim, features: { dtype: "F32", data }, metadata: { slideId: `s${index}` } } as const;
-    const ref = await writeBag(store, `projects/${PROJECT}/bags/`, bag);
-    await catalog.add(PROJECT, { ref, metadata: bag.metadata });
-    names.push(resourceName("bag", { project: PROJECT, bag: ref.digest }));
-  }
-  return names;
 }
 
 /** Binds this process, and those it starts from now on, to cores. */
@@ -122,7 +102,7 @@ async function main(options: Options): Promise<void> {
   const storeUri = pathToFileURL(join(folder, "store")).href;
   const store = openStore(storeUri);
   try {
-    const names = await writeBags(store, options);
+    const names = await enterBags(store, PROJECT, { count: options.bags, n: options.tiles, d: options.dim });
     console.log(`batch of ${options.bags} bags of ${options.tiles} x ${options.dim} f32, ${describeMachine()}`);
     for (let round = 0; round < options.rounds; round++) {
       const alone = await measure(storeUri, names, options.dim, ALONE);

@@ -1,5 +1,9 @@
-import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import { writeBag } from "@parfocal/bags";
+import { createRng } from "@parfocal/metrics";
+import { gatewayV1, type googleLongrunning, resourceName } from "@parfocal/protocol";
+import type { ObjectStore } from "@parfocal/store";
 import { readRecords } from "@parfocal/tables";
+import { createBagCatalog } from "../../services/gateway/src/catalog/bag-catalog.ts";
 import { PARENT } from "./requests.ts";
 import type { Clients } from "./services.ts";
 
@@ -60,4 +64,24 @@ async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 /** Digests of every file of a response's tables. */
 export function digestsOf({ tables }: gatewayV1.BatchPredictResponse): readonly (string | undefined)[] {
   return tables.flatMap(({ csv, jsonl, parquet }) => [csv?.sha256, jsonl?.sha256, parquet?.sha256]);
+}
+
+/** Writes bags of `n` tiles that differ and enters them, straight into the store: an import of each would take longer than a batch. */
+export async function enterBags(
+  store: ObjectStore,
+  project: string,
+  { count, n, d }: { readonly count: number; readonly n: number; readonly d: number },
+): Promise<string[]> {
+  const catalog = createBagCatalog(store);
+  const rng = createRng(1n);
+  const data = Float32Array.from({ length: n * d }, () => 2 * rng.nextFloat() - 1);
+  const names: string[] = [];
+  for (let index = 0; index < count; index++) {
+    data[0] = index;
+    const bag = { n, d, features: { dtype: "F32", data }, metadata: { slideId: `s${index}` } } as const;
+    const ref = await writeBag(store, `projects/${project}/bags/`, bag);
+    await catalog.add(project, { ref, metadata: bag.metadata });
+    names.push(resourceName("bag", { project, bag: ref.digest }));
+  }
+  return names;
 }
