@@ -21,8 +21,13 @@ describe("four processes", () => {
     running.push(service);
     return service;
   };
+  // So that an epoch is told of when it ends, and a process can be killed between two.
+  const freshEnv = async () => ({
+    PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href,
+    PARFOCAL_CHECKPOINT_MS: "0",
+  });
   beforeEach(async () => {
-    env = { PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href };
+    env = await freshEnv();
   });
   afterEach(async () => {
     await Promise.all(running.splice(0).map((service) => service.end("SIGKILL")));
@@ -76,7 +81,7 @@ describe("four processes", () => {
 
   it("finish a training after kill -9 of the stage, and publish what an undisturbed one publishes", async () => {
     const expected = await undisturbed(40);
-    env = { PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href };
+    env = await freshEnv();
     const first = await start("aggregate");
     const gateway = await start("gateway", { PARFOCAL_AGGREGATE_ADDRESS: first.address });
     await withClients(gateway.address, async (clients) => {
@@ -96,7 +101,7 @@ describe("four processes", () => {
 
   it("finish a training after kill -9 of the gateway, and publish it once", async () => {
     const expected = await undisturbed(40);
-    env = { PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href };
+    env = await freshEnv();
     const aggregate = await start("aggregate");
     const stage = { PARFOCAL_AGGREGATE_ADDRESS: aggregate.address };
     const gateway = await start("gateway", stage);

@@ -30,7 +30,7 @@ describe.skipIf(reason !== undefined)(
     it("go on with a training from its last checkpoint after kill -9 of the worker", async () => {
       server = await startTemporalServer();
       const store = pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-e2e-"))).href;
-      const stage = await start("aggregate", { PARFOCAL_STORE: store });
+      const stage = await start("aggregate", { PARFOCAL_STORE: store, PARFOCAL_CHECKPOINT_MS: "0" });
       const env = {
         PARFOCAL_STORE: store,
         PARFOCAL_AGGREGATE_ADDRESS: stage.address,

@@ -10,7 +10,7 @@ import { scheduleFactor } from "./schedule.ts";
 import { createFeeds, type FeedMaker, type Feeds } from "./step-feeds.ts";
 import { logitsBuild, opinionsBuild } from "./step-graphs.ts";
 import { captureStepGraphs, hyperOf, phaseOf, type StepGraphs } from "./step-phase.ts";
-import type { ResidentState, TrainingState } from "./training-state.ts";
+import type { ResidentState, TrainingProgress } from "./training-state.ts";
 import type { StepBag, Update } from "./update.ts";
 import { choiceQuestion, togetherQuestion, withTangents } from "./update-questions.ts";
 
@@ -19,7 +19,7 @@ export interface RunMaker {
   readonly plan: TrainPlan;
   readonly resident: ResidentState;
   /** Updates of the epoch after `state`, in order. */
-  updates(state: TrainingState): Generator<Update, void, undefined>;
+  updates(state: TrainingProgress): Generator<Update, void, undefined>;
   /** For each of `rows` one run with `logits` among its outputs, in their order. */
   logitRuns(rows: readonly number[]): Generator<RunRequest, void, undefined>;
   /** Updates of one epoch. */
@@ -27,7 +27,7 @@ export interface RunMaker {
   /** Bags that learn in one epoch. */
   readonly nBagsPerEpoch: number;
   /** Step size of update `update`, counted from 0 over the whole training. */
-  learningRateAt(update: number, state: TrainingState): number;
+  learningRateAt(update: number, state: TrainingProgress): number;
 }
 
 /** Makes the runs of a plan. */
@@ -36,7 +36,7 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
   const logits = captureGraph(logitsBuild(plan.model));
   const { spec, split, groups, job } = plan;
   const nUpdatesPerEpoch = Math.ceil(groups.train.length / spec.batchSize);
-  const learningRateAt = (update: number, { plateau }: TrainingState): number => {
+  const learningRateAt = (update: number, { plateau }: TrainingProgress): number => {
     const position = { update, nUpdates: nUpdatesPerEpoch * spec.epochs, nUpdatesPerEpoch, plateau };
     return spec.optimiser.learningRate * scheduleFactor(spec.schedule, position);
   };

@@ -49,8 +49,13 @@ export interface TrainDeps {
   readonly trainer?: StepEngine;
   /** The store that the bags' keys and the checkpoint belong to; the engine reads the same one. */
   readonly store: ObjectStore;
-  /** A clock in milliseconds for rates and the estimate; decides nothing else than how many steps travel together. */
+  /** A clock in milliseconds for rates, the estimate, how many steps travel together and when checkpoints are due. */
   nowMs(): number;
+  /**
+   * The state is taken out, written and told of when the last time is so many milliseconds ago, at the end of an epoch: epochs of a few
+   * small bags share a checkpoint, which may take as long as they do. 0: after each epoch. Absent: 1 000.
+   */
+  readonly checkpointMs?: number;
   /** Unique among trainings that share the engine; keeps their state apart. */
   readonly name: string;
 }

@@ -4,27 +4,28 @@ import { advanceSelection } from "./early-stopping.ts";
 import type { RunMaker } from "./epoch-runs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import type { EpochReport } from "./job.ts";
-import { type ChunkOptions, runInChunks } from "./run-in-chunks.ts";
+import { type ChunkOptions, type ChunkPace, runInChunks } from "./run-in-chunks.ts";
 import { runUpdates } from "./run-updates.ts";
 import { advancePlateau } from "./schedule.ts";
 import { type ScoredLogits, scoreName, scoreValidation, type ValidationScore } from "./score.ts";
-import type { TrainingState } from "./training-state.ts";
+import type { ResidentState, TrainingProgress, TrainingState } from "./training-state.ts";
+
+/** What {@link runEpoch} needs. `pace` outlives the epoch, so that small ones need one message each. */
+export type EpochOptions = ChunkOptions & { readonly pace: ChunkPace };
 
 /**
- * Runs the epoch after `state`, whose vectors are resident in the engine: all updates, then the validation pass. Yields
- * the share of the bags that are done, returns the state at the end.
+ * Runs the epoch after `state` in the engine, where the vectors lie and stay: all updates, then the validation pass. Yields
+ * the share of the bags that are done, returns how far it came.
  *
  * @throws {DomainError} `NON_FINITE` naming epoch and step when the loss or a weight is not finite; what the engine throws.
  */
 export async function* runEpoch(
   maker: RunMaker,
-  state: TrainingState,
-  options: ChunkOptions,
-): AsyncGenerator<number, TrainingState, undefined> {
+  state: TrainingProgress,
+  { pace, ...options }: EpochOptions,
+): AsyncGenerator<number, TrainingProgress, undefined> {
   const epoch = state.epoch + 1;
-  const trainLoss = yield* trainEpoch(maker, state, options);
-  const taken = await maker.resident.take(options.signal);
-  assertFiniteWeights(taken.weights, epoch);
+  const trainLoss = yield* trainEpoch(maker, state, { ...options, pace });
   const score = await validate(maker, options);
   const update = state.update + maker.nUpdatesPerEpoch;
   const name = scoreName(maker.plan.model.config.task);
@@ -37,12 +38,29 @@ export async function* runEpoch(
     ...(score && { validationScore: { name, value: score.figure } }),
     learningRate: maker.learningRateAt(update - 1, state),
   };
-  return nextState(maker, { ...state, ...taken, epoch, update }, report, score);
+  const next = nextProgress(maker, { ...state, epoch, update }, report, score);
+  const isBest = maker.plan.spec.selection === "best" && next.selection.bestEpoch === epoch;
+  return isBest ? { ...next, bestWeights: (await takeState(maker.resident, epoch, options.signal)).weights } : next;
+}
+
+/**
+ * The vectors in the engine after `epoch`.
+ *
+ * @throws {DomainError} `NON_FINITE` naming the epoch when a weight is not finite; what the engine throws.
+ */
+export async function takeState(
+  resident: ResidentState,
+  epoch: number,
+  signal: AbortSignal,
+): Promise<Pick<TrainingState, "weights" | "slots">> {
+  const taken = await resident.take(signal);
+  assertFiniteWeights(taken.weights, epoch);
+  return taken;
 }
 
 async function* trainEpoch(
   maker: RunMaker,
-  state: TrainingState,
+  state: TrainingProgress,
   options: ChunkOptions,
 ): AsyncGenerator<number, number, undefined> {
   const nSteps = maker.nBagsPerEpoch;
@@ -81,18 +99,17 @@ async function validate(maker: RunMaker, options: ChunkOptions): Promise<Validat
   return scoreValidation(task, scored);
 }
 
-function nextState(
+function nextProgress(
   { plan }: RunMaker,
-  state: TrainingState,
+  state: TrainingProgress,
   report: EpochReport,
   score: ValidationScore | null,
-): TrainingState {
+): TrainingProgress {
   const history = [...state.history, report];
   if (score === null) return { ...state, history };
   const plateau = advancePlateau(plan.spec.schedule, state.plateau, score.loss);
   const selection = advanceSelection(state.selection, { epoch: state.epoch, ...score }, plan.spec.selectionMetric);
-  const isBest = plan.spec.selection === "best" && selection.bestEpoch === state.epoch;
-  return { ...state, history, plateau, selection, bestWeights: isBest ? state.weights : state.bestWeights };
+  return { ...state, history, plateau, selection };
 }
 
 function assertFiniteLoss(loss: number, at: { epoch: number; step: number; nSteps: number }): void {

@@ -12,6 +12,13 @@ export interface ChunkOptions {
   readonly engine: StepEngine;
   nowMs(): number;
   readonly signal: AbortSignal;
+  /** Kept by a caller that runs much of the same kind; without it the first message has one run. */
+  readonly pace?: ChunkPace;
+}
+
+/** How many runs the next message should have: what the messages before it took says so. */
+export interface ChunkPace {
+  nRuns: number;
 }
 
 /** Results of one message. */
@@ -45,14 +52,14 @@ export async function* runGroupsInChunks(
   options: ChunkOptions,
 ): AsyncGenerator<ChunkResult, void, undefined> {
   const iterator = groups[Symbol.iterator]();
-  let size = 1;
+  const pace = options.pace ?? { nRuns: 1 };
   for (let first = 0; ; ) {
     assertNotAborted(options.signal);
-    const chunk = takeUpTo(iterator, size);
+    const chunk = takeUpTo(iterator, pace.nRuns);
     if (chunk.length === 0) return;
     const startedMs = options.nowMs();
     const all = await options.engine.run(chunk.flat(), { signal: options.signal });
-    size = nextSize(chunk.length, options.nowMs() - startedMs);
+    pace.nRuns = nextSize(chunk.length, options.nowMs() - startedMs);
     yield { results: lastOfGroups(chunk, all), first };
     first += chunk.length;
   }

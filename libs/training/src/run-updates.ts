@@ -2,7 +2,7 @@ import type { RunRequest } from "@parfocal/engine";
 import type { RunMaker } from "./epoch-runs.ts";
 import { floatsFromHostTensor } from "./host-tensor.ts";
 import { type ChunkOptions, type ChunkResult, runInChunks } from "./run-in-chunks.ts";
-import type { TrainingState } from "./training-state.ts";
+import type { TrainingProgress } from "./training-state.ts";
 import type { Answer, Question, Update } from "./update.ts";
 
 /**
@@ -13,7 +13,7 @@ import type { Answer, Question, Update } from "./update.ts";
  */
 export async function* runUpdates(
   maker: RunMaker,
-  state: TrainingState,
+  state: TrainingProgress,
   options: ChunkOptions,
 ): AsyncGenerator<ChunkResult["results"], void, undefined> {
   const updates = maker.updates(state);

@@ -129,6 +129,12 @@ async function writeThreeClasses(): Promise<LabelledBag[]> {
   return bags;
 }
 
+/** A clock by which each run takes seconds, so that each is a message of its own and an epoch has progress. */
+function slowClock(): () => number {
+  let nowMs = 0;
+  return () => (nowMs += 2_000);
+}
+
 describe("a training that was cut off", () => {
   const spec = () => specOf({ epochs: 6, schedule: { kind: "cosine", warmupEpochs: 1 } });
 
@@ -149,7 +155,7 @@ describe("a training that was cut off", () => {
     const job = { spec: spec(), bags: cohort, checkpointKey: "checkpoints/cancelled" };
     const cancel = new AbortController();
     const cutOff = async () => {
-      for await (const event of train(job, world.deps(), cancel.signal)) {
+      for await (const event of train(job, { ...world.deps(), nowMs: slowClock() }, cancel.signal)) {
         if (event.kind === "progress" && event.epoch === 3) cancel.abort();
       }
     };
@@ -163,6 +169,38 @@ describe("a training that was cut off", () => {
     await collect(train({ spec: specOf(), bags: cohort, checkpointKey }, world.deps(), SIGNAL));
     const other = train({ spec: specOf({ seed: 9 }), bags: cohort, checkpointKey }, world.deps(), SIGNAL);
     await expect(collect(other)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  });
+});
+describe("epochs shorter than the time between checkpoints", () => {
+  it("share one, are told of behind it, and end with the same bits", async () => {
+    const spec = specOf({ epochs: 5 });
+    const each = await run(spec);
+    const job = { spec, bags: cohort, checkpointKey: "checkpoints/shared" };
+    const deps = { ...world.deps(), checkpointMs: 3_600_000 };
+    const { events, trained } = await collect(train(job, deps, SIGNAL));
+    const told = events.flatMap((event) =>
+      event.kind === "epoch" || event.kind === "checkpoint" ? [`${event.kind} ${event.epoch}`] : [],
+    );
+    const rest = ["epoch 2", "epoch 3", "epoch 4", "epoch 5", "checkpoint 5"];
+    expect(told).toEqual(["epoch 1", "checkpoint 1", ...rest]);
+    expect(bytesOf(trained)).toEqual(bytesOf(each.trained));
+    expect(trained.history).toEqual(each.trained.history);
+  });
+
+  it("are run again from it when the engine is lost, and none is told of twice", async () => {
+    const whole = await run(specOf({ epochs: 5 }));
+    const deps = { ...world.deps(), checkpointMs: 3_600_000, nowMs: slowClock() };
+    const told: string[] = [];
+    let trained: TrainedModel | undefined;
+    for await (const event of train({ spec: specOf({ epochs: 5 }), bags: cohort }, deps, SIGNAL)) {
+      if (event.kind === "progress" && event.epoch === 3 && !told.includes("recovered 1")) {
+        await world.engine.dropResident("train/");
+      }
+      if (event.kind === "epoch" || event.kind === "recovered") told.push(`${event.kind} ${event.epoch}`);
+      if (event.kind === "done") trained = event.trained;
+    }
+    expect(told).toEqual(["epoch 1", "recovered 1", "epoch 2", "epoch 3", "epoch 4", "epoch 5"]);
+    expect(trained && bytesOf(trained)).toEqual(bytesOf(whole.trained));
   });
 });
 

@@ -9,17 +9,26 @@ import { fitStandardise } from "./fit-standardise.ts";
 import { flattenWeights } from "./flat-layout.ts";
 import { type EpochReport, stepEngineOf, type TrainDeps, type TrainEvent, type TrainJob } from "./job.ts";
 import { planTraining, type TrainPlan } from "./plan.ts";
-import { runEpoch } from "./run-epoch.ts";
+import { type EpochOptions, runEpoch, takeState } from "./run-epoch.ts";
 import type { ChunkOptions } from "./run-in-chunks.ts";
-import { assertStateFits, createResidentState, initialState, type TrainingState } from "./training-state.ts";
+import {
+  assertStateFits,
+  createResidentState,
+  initialState,
+  type TrainingProgress,
+  type TrainingState,
+} from "./training-state.ts";
+
+/** Where nothing else is said. */
+const CHECKPOINT_MS = 1_000;
 
 /**
  * Trains a model on labelled bags, telling how it goes; the last event carries the trained model.
  *
- * The state lives in the engine; this process sends steps and reads losses, and never sees a feature. At the end of each
+ * The state lives in the engine; this process sends steps and reads losses, and never sees a feature. At the end of an
  * epoch the state is taken out, and written to `checkpointKey` if there is one: a training that is cut off goes on from
- * there when the same job is started again, and ends with the same bits as one that never stopped. When the engine is
- * lost in an epoch, the epoch is run again.
+ * there when the same job is started again, and ends with the same bits as one that never stopped. Epochs of less than
+ * `checkpointMs` share a checkpoint. When the engine is lost, the epochs since the last time are run again.
  *
  * @throws {DomainError} As `planTraining` for a job that is wrong; `NON_FINITE` naming epoch and step when it diverges;
  * `CANCELLED` when the signal fires; what engine and store throw.
@@ -70,33 +79,36 @@ async function* runEpochs(
   deps: TrainDeps,
   options: ChunkOptions,
 ): AsyncGenerator<TrainEvent, TrainingState, undefined> {
-  let state = start;
-  let isResident = false;
+  let kept = start;
+  let reached: TrainingProgress | undefined;
   let nFailures = 0;
+  const epochOptions = { ...options, pace: { nRuns: 1 } };
   const clock = createEpochClock(deps, maker.plan.split.train.length);
-  while (!isOver(maker.plan, state)) {
+  while (!isOver(maker.plan, kept)) {
+    const before = kept;
     try {
-      if (!isResident) await maker.resident.put(state, options.signal);
-      isResident = true;
-      state = yield* oneEpoch(maker, state, options);
+      if (reached === undefined) await maker.resident.put(kept, options.signal);
+      reached = yield* oneEpoch(maker, reached ?? kept, epochOptions);
+      if (!isOver(maker.plan, reached) && !clock.isDue()) continue;
+      kept = { ...kept, ...reached, ...(await takeState(maker.resident, reached.epoch, options.signal)) };
       nFailures = 0;
     } catch (error) {
       nFailures += 1;
       if (!isEngineLoss(error) || nFailures > MAX_RECOVERIES) throw error;
-      isResident = false;
-      yield { kind: "recovered", epoch: state.epoch, reason: error.code };
+      reached = undefined;
+      yield { kind: "recovered", epoch: kept.epoch, reason: error.code };
       continue;
     }
-    yield* reportEpoch(maker.plan, state, deps, { signal: options.signal, clock });
+    yield* reportEpochs(maker.plan, { from: before.epoch, to: kept }, deps, { signal: options.signal, clock });
   }
-  return state;
+  return kept;
 }
 
 async function* oneEpoch(
   maker: RunMaker,
-  state: TrainingState,
-  options: ChunkOptions,
-): AsyncGenerator<TrainEvent, TrainingState, undefined> {
+  state: TrainingProgress,
+  options: EpochOptions,
+): AsyncGenerator<TrainEvent, TrainingProgress, undefined> {
   const shares = runEpoch(maker, state, options);
   const [epoch, nEpochs] = [state.epoch + 1, maker.plan.spec.epochs];
   for (;;) {
@@ -106,23 +118,23 @@ async function* oneEpoch(
   }
 }
 
-/** The checkpoint comes first: an epoch that was told of is never run again. */
-async function* reportEpoch(
+/** Tells of the epochs after `from`. The checkpoint comes first: an epoch that was told of is never run again. */
+async function* reportEpochs(
   plan: TrainPlan,
-  state: TrainingState,
+  { from, to }: { readonly from: number; readonly to: TrainingState },
   deps: TrainDeps,
   { signal, clock }: { readonly signal: AbortSignal; readonly clock: EpochClock },
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const { checkpointKey } = plan.job;
   if (checkpointKey !== undefined) {
-    await writeCheckpoint(deps.store, checkpointKey, { state, jobDigest: plan.jobDigest }, signal);
+    await writeCheckpoint(deps.store, checkpointKey, { state: to, jobDigest: plan.jobDigest }, signal);
   }
-  const report = state.history.at(-1);
-  if (report !== undefined) yield { kind: "epoch", ...report, ...clock.tick(report) };
-  if (checkpointKey !== undefined) yield { kind: "checkpoint", epoch: state.epoch };
+  const rateOf = clock.rest(to.epoch - from);
+  for (const report of to.history.slice(from)) yield { kind: "epoch", ...report, ...rateOf(report) };
+  if (checkpointKey !== undefined) yield { kind: "checkpoint", epoch: to.epoch };
 }
 
-function isOver({ spec }: TrainPlan, state: TrainingState): boolean {
+function isOver({ spec }: TrainPlan, state: TrainingProgress): boolean {
   if (state.epoch >= spec.epochs) return true;
   return spec.earlyStopping !== undefined && isExhausted(spec.earlyStopping, state.selection, state.epoch);
 }
@@ -139,18 +151,25 @@ function splitEvent({ split, model }: TrainPlan, start: TrainingState): TrainEve
 }
 
 interface EpochClock {
-  tick(report: EpochReport): { readonly etaS: number; readonly bagsPerS: number };
+  /** Whether the last rest is long enough ago; it is before the first. */
+  isDue(): boolean;
+  /** Notes a rest after `nEpochs` more epochs and gives their rates. */
+  rest(nEpochs: number): (report: EpochReport) => { readonly etaS: number; readonly bagsPerS: number };
 }
 
 /** Rates of the epochs run here, the estimate from their mean. */
-function createEpochClock(deps: TrainDeps, nBags: number): EpochClock {
+function createEpochClock({ checkpointMs = CHECKPOINT_MS, ...deps }: TrainDeps, nBags: number): EpochClock {
   const startedMs = deps.nowMs();
-  let nEpochs = 0;
+  let restedMs = Number.NEGATIVE_INFINITY;
+  let nDone = 0;
   return {
-    tick(report) {
-      nEpochs += 1;
-      const epochS = (deps.nowMs() - startedMs) / 1000 / nEpochs;
-      return { etaS: epochS * (report.nEpochs - report.epoch), bagsPerS: nBags / Math.max(epochS, 1e-9) };
+    isDue: () => deps.nowMs() - restedMs >= checkpointMs,
+    rest(nEpochs) {
+      restedMs = deps.nowMs();
+      nDone += nEpochs;
+      const epochS = (restedMs - startedMs) / 1000 / nDone;
+      const bagsPerS = nBags / Math.max(epochS, 1e-9);
+      return (report) => ({ etaS: epochS * (report.nEpochs - report.epoch), bagsPerS });
     },
   };
 }

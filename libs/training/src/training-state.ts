@@ -8,26 +8,30 @@ import type { EpochReport } from "./job.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { INITIAL_PLATEAU, type PlateauState } from "./schedule.ts";
 
-/**
- * Everything a training is, at the end of an epoch. Order and dropout of later epochs follow from the seed and the
- * counts, so no generator has a state to keep. Legend: P trainable numbers, F fixed ones.
- */
-export interface TrainingState {
+/** How far a training is: all of its state but the vectors that lie in the engine. Legend: P trainable numbers, F fixed ones. */
+export interface TrainingProgress {
   /** Finished epochs. */
   readonly epoch: number;
   /** Updates made. */
   readonly update: number;
+  /** `[P]`, weights of the best epoch; null before the first and where the last epoch is taken anyway. */
+  readonly bestWeights: Float32Array<ArrayBuffer> | null;
+  readonly selection: SelectionState;
+  readonly plateau: PlateauState;
+  readonly history: readonly EpochReport[];
+}
+
+/**
+ * Everything a training is, at the end of an epoch. Order and dropout of later epochs follow from the seed and the
+ * counts, so no generator has a state to keep.
+ */
+export interface TrainingState extends TrainingProgress {
   /** `[P]`. */
   readonly weights: Float32Array<ArrayBuffer>;
   /** `[F]`. */
   readonly fixed: Float32Array<ArrayBuffer>;
   /** `[P]` by slot. */
   readonly slots: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** `[P]`, weights of the best epoch; null before the first and where the last epoch is taken anyway. */
-  readonly bestWeights: Float32Array<ArrayBuffer> | null;
-  readonly selection: SelectionState;
-  readonly plateau: PlateauState;
-  readonly history: readonly EpochReport[];
 }
 
 /** The state before the first epoch: fresh weights but for those that are `given`. `fixed` are the fitted values. */
@@ -57,7 +61,7 @@ export interface ResidentState {
   nameOf(part: string): string;
   /** Puts weights, fixed values and slots into the engine. */
   put(state: Pick<TrainingState, "weights" | "fixed" | "slots">, signal: AbortSignal): Promise<void>;
-  /** Takes weights and slots out of the engine. */
+  /** A copy of the weights and slots in the engine. */
   take(signal: AbortSignal): Promise<Pick<TrainingState, "weights" | "slots">>;
   /** Forgets everything of this training. */
   drop(): Promise<void>;

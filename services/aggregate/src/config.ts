@@ -14,6 +14,15 @@ export const aggregateSettings = {
   }),
   cachedModels: cachedModelsSetting("a prediction"),
   trainer: trainerSetting,
+  checkpointMs: integerSetting({
+    env: "PARFOCAL_CHECKPOINT_MS",
+    fallback: 1000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    reason:
+      "A training writes a checkpoint, and tells of its epochs, when the last one is so long ago; 0: after each epoch.",
+  }),
 };
 
 /** The values of {@link aggregateSettings}. */

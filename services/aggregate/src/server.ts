@@ -27,7 +27,8 @@ export function startAggregate(
     trainer: config.trainer,
     services: (deps) => {
       const count = createCacheMetrics(deps.metrics.registry);
-      return [defineAggregate({ ...deps, models: createModelCache(deps.store, config.cachedModels, count("model")) })];
+      const models = createModelCache(deps.store, config.cachedModels, count("model"));
+      return [defineAggregate({ ...deps, models, checkpointMs: config.checkpointMs })];
     },
   });
 }

@@ -12,6 +12,7 @@ import type { LabelledBag, TrainDeps, TrainEvent, TrainedModel } from "../job.ts
 export interface World {
   readonly store: ObjectStore;
   readonly engine: Engine;
+  /** What a training needs; it takes a checkpoint after each epoch. */
   deps(name?: string): TrainDeps;
   close(): Promise<void>;
 }
@@ -25,7 +26,7 @@ export async function openWorld(): Promise<World> {
   return {
     store,
     engine,
-    deps: (name = "test") => ({ engine, store, name, nowMs: () => performance.now() }),
+    deps: (name = "test") => ({ engine, store, name, nowMs: () => performance.now(), checkpointMs: 0 }),
     async close() {
       await engine.close();
       store.close();

@@ -12,7 +12,7 @@ import { epochToWire, labelledBagFromWire } from "../wire.ts";
  * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that
  * a caller who lost the last event may ask again.
  */
-export function createTrain({ store, engine, trainer, codeVersion }: AggregateDeps) {
+export function createTrain({ store, engine, trainer, codeVersion, checkpointMs }: AggregateDeps) {
   const published = (loaded: LoadedModel, folder: string): aggregateV1.TrainResponse => ({
     event: { $case: "published", value: publishedFromModel(store, folder, loaded) },
   });
@@ -31,7 +31,7 @@ export function createTrain({ store, engine, trainer, codeVersion }: AggregateDe
     const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
     const startFrom = request.startFrom && startFromWire(store, request.startFrom);
     const checkpointKey = `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`;
-    const deps = { engine, trainer, store, nowMs: () => performance.now(), name: `train-${requestId}` };
+    const deps = { engine, trainer, store, nowMs: () => performance.now(), checkpointMs, name: `train-${requestId}` };
     const job = { spec, bags, checkpointKey, ...(startFrom && { startFrom }) };
     // A draining server ends its trainings at the next checkpoint's worth of work; the caller asks again elsewhere.
     const either = AbortSignal.any([signal, draining]);
