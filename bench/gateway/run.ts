@@ -21,8 +21,6 @@ import { closedLoop, openLoop } from "./open-loop.ts";
 
 const D = 1024;
 const CONCURRENCY = 8;
-/** Of the gateway's image: V8's own nursery grows to 64 MiB with the traffic. */
-const AS_IN_THE_IMAGE = { NODE_OPTIONS: "--max-semi-space-size=8" };
 /** What the gateway may add at half load, milliseconds, and what it may hold with all watchers, MB. */
 const TARGETS = { p50Ms: 1, p99Ms: 10, memoryMb: 300 };
 
@@ -102,7 +100,7 @@ async function measureWatchers({ clients, gatewayPid }: ServiceProcesses, nWatch
 }
 
 async function main(options: Options): Promise<void> {
-  const services = await startServiceProcesses({ PARFOCAL_THREADS: "1", ...AS_IN_THE_IMAGE });
+  const services = await startServiceProcesses({ PARFOCAL_THREADS: "1" });
   const { clients, aggregate } = services;
   try {
     const model: gatewayV1.Model = await trainThroughGateway(clients, D);
