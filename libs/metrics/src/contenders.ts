@@ -1,5 +1,6 @@
 /** @file What models say of cases, made ready to be compared: one function per kind of task. */
 import { DomainError } from "@parfocal/errors";
+import { alignToHalf, DECISION_METRICS } from "./align-thresholds.ts";
 import type { ComparedCases, Contender } from "./compare.ts";
 import { rankedConcordance, rankRisks } from "./concordance.ts";
 import { binaryStatistics, keepsClasses } from "./evaluate-binary.ts";
@@ -15,6 +16,8 @@ export interface ComparedClassifier {
   readonly probabilities: readonly (readonly number[])[];
   /** Its own frozen thresholds: one for binary, K for multi-label, none otherwise. */
   readonly thresholds: readonly number[];
+  /** Of each case, `[N]`, where several models speak, each of its own cases; absent: `thresholds` are everybody's. */
+  readonly thresholdsOfCases?: readonly (readonly number[])[];
 }
 
 /** Labels of the cases, `[N]`: class index, or for multi-label `[K]` of 0, 1 or null. */
@@ -40,16 +43,19 @@ export function contestOfClassifiers(
   const names = task.classes;
   if (task.kind === "multi-label") {
     const vectors = labels.map((label) => (typeof label === "number" ? [label] : label));
-    const made = models.map(({ probabilities, thresholds }) =>
-      overallMultilabelStatistics({ names, patients, labels: vectors, probabilities }, thresholds),
-    );
-    const isUsable = made[0]?.isUsable;
-    return { contenders: made, cases: { patients, ...(isUsable && { isUsable }) } };
+    const madeOf = ({ probabilities, thresholds }: ComparedClassifier) =>
+      overallMultilabelStatistics({ names, patients, labels: vectors, probabilities }, thresholds);
+    const isUsable = models[0] && madeOf(models[0]).isUsable;
+    return {
+      contenders: models.map((model) => decidedByOwn(model, madeOf)),
+      cases: { patients, ...(isUsable && { isUsable }) },
+    };
   }
   const classes = labels.map(classIndex);
   const cases = { patients, isUsable: keepsClasses(classes) };
   if (task.kind === "binary") {
-    return { contenders: models.map((model) => binaryContender(classes, model)), cases: { ...cases, labels: classes } };
+    const contenders = models.map((model) => decidedByOwn(model, (of) => binaryContender(classes, of)));
+    return { contenders, cases: { ...cases, labels: classes } };
   }
   const isOrdered = task.kind === "ordinal";
   const contenders = models.map(({ probabilities }): Contender => {
@@ -97,6 +103,29 @@ function binaryContender(labels: readonly number[], { probabilities, thresholds 
     statistics: binaryStatistics({ labels, scores }, predicted),
     isRight: labels.map((label, i) => label === predicted[i]),
     scores,
+  };
+}
+
+/** A contender of cases with thresholds of their own: these decide, what ranks and calibrates is of the probabilities as they are. */
+function decidedByOwn(model: ComparedClassifier, make: (model: ComparedClassifier) => Contender): Contender {
+  const plain = make(model);
+  const { thresholds, thresholdsOfCases: own = [], probabilities } = model;
+  if (own.every((row) => row.every((value, k) => value === thresholds[k]))) return plain;
+  const isBinary = thresholds.length === 1 && probabilities[0]?.length === 2;
+  const aligned = probabilities.map((row, i) => {
+    const limits = own[i] ?? [];
+    const of = (k: number) => (isBinary ? (k === 0 ? 1 - (limits[0] ?? 0.5) : limits[0]) : limits[k]) ?? 0.5;
+    return row.map((p, k) => alignToHalf(p, of(k)));
+  });
+  const decided = make({ probabilities: aligned, thresholds: thresholds.map(() => 0.5) });
+  return {
+    ...plain,
+    ...(decided.isRight && { isRight: decided.isRight }),
+    statistics: (weights) => {
+      const [said, chosen] = [plain.statistics(weights), decided.statistics(weights)];
+      const names = Object.keys(said) as (keyof typeof said)[];
+      return Object.fromEntries(names.map((name) => [name, (DECISION_METRICS.has(name) ? chosen : said)[name]]));
+    },
   };
 }
 

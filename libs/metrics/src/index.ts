@@ -1,3 +1,4 @@
+export { alignToHalf, DECISION_METRICS } from "./align-thresholds.ts";
 export { auroc, multiclassAuroc, rankedAuroc } from "./auroc.ts";
 export { averagePrecision, multiclassAveragePrecision, rankedAveragePrecision } from "./average-precision.ts";
 export type { BinaryLabels } from "./binary-input.ts";
@@ -90,7 +91,10 @@ export { holmAdjusted } from "./holm.ts";
 export { type Estimate, type Interval, type IntervalMethod, wilsonInterval } from "./interval.ts";
 export {
   type CensoringCurve,
+  type CensoringStep,
   censoringCurve,
+  censoringSteps,
+  curveOfCensoring,
   type KaplanMeierPoint,
   kaplanMeier,
   medianSurvival,

@@ -63,30 +63,44 @@ export interface CensoringCurve {
   after(time: number): number;
 }
 
+/** Where the censoring curve falls: G from this time on, until the next step. */
+export interface CensoringStep {
+  readonly time: number;
+  readonly free: number;
+}
+
 /**
- * Kaplan-Meier estimate of the censoring of `outcomes` (usually the training cases), for inverse weights. Events at a time
- * leave the risk set before the censorings of that time.
+ * Kaplan-Meier estimate of the censoring of `outcomes` (usually the training cases) as steps, times ascending; none where nobody was censored.
+ * Events at a time leave the risk set before the censorings of that time.
  *
  * @throws {DomainError} `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT` for bad input.
  */
-export function censoringCurve(outcomes: SurvivalOutcomes): CensoringCurve {
+export function censoringSteps(outcomes: SurvivalOutcomes): CensoringStep[] {
   let atRisk = outcomes.times.length;
   let free = 1;
-  const steps = groupByTime(outcomes).map(({ time, events, censored }) => {
-    const before = free;
+  return groupByTime(outcomes).flatMap(({ time, events, censored }) => {
     atRisk -= events.length;
     if (censored.length > 0) free *= 1 - censored.length / atRisk;
     atRisk -= censored.length;
-    return { time, before, after: free };
+    return censored.length > 0 ? [{ time, free }] : [];
   });
+}
+
+/** The curve of steps, see {@link censoringSteps}, for inverse weights. */
+export function curveOfCensoring(steps: readonly CensoringStep[]): CensoringCurve {
+  const freeBefore = (place: number): number => steps[place - 1]?.free ?? 1;
   return {
-    // Just before t is just before the first step at or after t; past the last step nothing changes any more.
-    before: (time) => steps[firstAtOrAfter(steps, time)]?.before ?? free,
+    before: (time) => freeBefore(firstAtOrAfter(steps, time)),
     after(time) {
-      const next = steps[firstAtOrAfter(steps, time)];
-      return next === undefined ? free : next.time === time ? next.after : next.before;
+      const place = firstAtOrAfter(steps, time);
+      return freeBefore(steps[place]?.time === time ? place + 1 : place);
     },
   };
+}
+
+/** The curve of {@link censoringSteps}. @throws {DomainError} as there. */
+export function censoringCurve(outcomes: SurvivalOutcomes): CensoringCurve {
+  return curveOfCensoring(censoringSteps(outcomes));
 }
 
 function greenwoodInterval(

@@ -1,7 +1,9 @@
 import {
+  alignToHalf,
   type CasePrediction,
   censoringCurve,
   createRng,
+  DECISION_METRICS,
   type EvaluationReport,
   evaluate,
   evaluateSurvival,
@@ -27,22 +29,6 @@ export interface MeasuredCase {
 
 /** The bootstrap: the same cases give the same intervals. */
 const SEED = 1n;
-
-/** What depends on where the threshold lies. */
-const DECISION_METRICS: ReadonlySet<MetricName> = new Set([
-  "accuracy",
-  "exactMatch",
-  "balancedAccuracy",
-  "sensitivity",
-  "specificity",
-  "ppv",
-  "npv",
-  "f1",
-  "macroF1",
-  "weightedF1",
-  "microF1",
-  "kappa",
-]);
 
 /**
  * All metrics of predictions that several models may have made, each decided by the thresholds it came with. Of survival only what
@@ -71,7 +57,7 @@ function measureClasses(task: Task, cases: readonly MeasuredCase[]): EvaluationR
     const { thresholds } = cases[i]!;
     return {
       ...each,
-      probabilities: (each.probabilities ?? []).map((p, k) => alignTo(p, thresholdAt(task, thresholds, k))),
+      probabilities: (each.probabilities ?? []).map((p, k) => alignToHalf(p, thresholdAt(task, thresholds, k))),
     };
   });
   return withDecisions(measured(halves, plain), measured(halves, aligned));
@@ -82,13 +68,6 @@ function thresholdAt({ kind }: Task, thresholds: readonly number[], k: number): 
   if (kind !== "binary") return thresholds[k] ?? 0.5;
   const positive = thresholds[0] ?? 0.5;
   return k === 0 ? 1 - positive : positive;
-}
-
-/** A probability so moved that its threshold lies at one half: straight from 0 to it, and from it to 1. */
-function alignTo(p: number, threshold: number): number {
-  if (p >= threshold) return threshold >= 1 ? 1 : 0.5 + (0.5 * (p - threshold)) / (1 - threshold);
-  // Not one half itself, whatever rounding makes of a probability just below.
-  return Math.min((0.5 * p) / threshold, 0.5 - Number.EPSILON);
 }
 
 /** A report whose decisions are those of another. */
