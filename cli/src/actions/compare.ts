@@ -8,7 +8,8 @@ import type { CommandContext } from "../run-command.ts";
 
 /** Options of `compare`. */
 export interface CompareCommandOptions {
-  readonly labels: string;
+  /** Path, or `from-bags`. */
+  readonly labels?: string;
   readonly labelColumn?: string;
   readonly part?: LabelPart;
   readonly metric?: string;
@@ -21,13 +22,15 @@ export async function runCompare(
   options: CompareCommandOptions,
 ): Promise<ExitCode> {
   const { output, parent, signal } = context;
-  if (names.length < 2) throw new UsageError("a comparison takes two models or more");
+  if (names.length < 2) throw new UsageError("a comparison takes two models or more, or an experiment by -f");
+  const { labels } = options;
+  if (labels === undefined) throw new UsageError("give --labels: models are compared on labelled bags");
   const { clients } = await context.connect();
   const models = await Promise.all(names.map((name) => findModel(clients, parent, name, signal)));
   const wantsRegions = models.some(({ reembedder }) => readsRegions(reembedder));
-  const matched = await matchLabels(context, clients, { ...options, wantsRegions });
+  const matched = await matchLabels(context, clients, { ...options, labels, wantsRegions });
   const rows = matched.filter(({ row }) => options.part === undefined || row.part === options.part);
-  if (rows.length === 0) throw new UsageError(`no row of ${options.labels} has the part ${options.part}`);
+  if (rows.length === 0) throw new UsageError(`no row of ${labels} has the part ${options.part}`);
   const answer = await clients.models.compareModels(
     {
       // By their versions: an alias may move meanwhile.

@@ -61,12 +61,13 @@ async function crossValidateAll(
   return EXIT_CODES.ok;
 }
 
-async function runSeed(
+/** Cross-validates by one seed; shows the figures, and leaves report and predictions in the folder. */
+export async function runSeed(
   context: CommandContext,
   clients: GatewayClients,
   prepared: PreparedExperiment,
   options: Parameters<typeof crossValidate>[3],
-): Promise<void> {
+): Promise<CrossValidation> {
   const validation = await crossValidate(context, clients, prepared, options);
   const { seed, folder } = options;
   const outcome = pooledOutcome(context, prepared, validation, seed);
@@ -78,6 +79,7 @@ async function runSeed(
     metrics: recordOf(prepared, validation, seed),
   });
   show(context, prepared, validation, { seed, files });
+  return validation;
 }
 
 /** What is drawn of the first repeat; decisions are those of the folds' own thresholds. */

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { UsageError } from "../exit-codes.ts";
 
 /** Options that mean something beside an experiment file; what else would be said is in it. */
-const BESIDE_A_FILE: ReadonlySet<string> = new Set(["file", "override", "requestId", "keep"]);
+const BESIDE_A_FILE: ReadonlySet<string> = new Set(["file", "override", "requestId", "keep", "metric"]);
 
 /** @throws {UsageError} for an option beside an experiment file that the file says. */
 export function assertOnlyFile(command: Command, options: object): void {

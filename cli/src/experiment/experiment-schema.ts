@@ -6,12 +6,16 @@ import { camelCase, snakeCase } from "./field-names.ts";
 
 const COMMON = "parfocal.common.v1";
 
+/** Most variants: more comparisons than pairs of these say little about any of them. */
+const MAX_VARIANTS = 16;
+
 /** Fields that the word for a kind stands for. */
 const SAID_BY_KIND: Readonly<Record<string, ContractShapeOptions>> = {
   abmil: { omit: ["gated"] },
   clam: { omit: ["branches"] },
 };
 
+const MODEL_ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const MODEL_ID = "a model id: 1 to 63 of a-z, 0-9, '.', '_' and '-', with a letter or digit first";
 
 const wholeFrom = (min: number, max: number) => {
@@ -58,9 +62,21 @@ const reembedSchemas = REEMBEDDERS.map((kind) => {
 
 type Members<T> = [T, ...T[]];
 
+const CHANGES = z.record(z.string(), z.unknown(), { error: "a group of named values" }).optional();
+
+const variantsError = `a list of 2 to ${MAX_VARIANTS} variants`;
+
+/** A variant by itself says little: what it makes of the experiment is checked whole, see `parseVariants`. */
+const VARIANT = group({
+  name: z.string({ error: MODEL_ID }).regex(MODEL_ID_PATTERN, { error: MODEL_ID }),
+  ...Object.fromEntries(
+    ["model", ...SPEC_SECTIONS.map(snakeCase)].flatMap((n) => (n === "split" ? [] : [[n, CHANGES]])),
+  ),
+});
+
 /** Everything that an experiment file may hold; issues say what a value is, as the end of a sentence. */
 export const EXPERIMENT_SCHEMA = group({
-  name: z.string({ error: MODEL_ID }).regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, { error: MODEL_ID }),
+  name: z.string({ error: MODEL_ID }).regex(MODEL_ID_PATTERN, { error: MODEL_ID }),
   data: group({
     labels: z.string({ error: "the path of a labels table, or from-bags" }).min(1),
     label_column: TEXT.optional(),
@@ -83,6 +99,12 @@ export const EXPERIMENT_SCHEMA = group({
   seeds: listOf(SEED, `a list of seeds, each ${seedError}`).optional(),
   report: group({ heatmaps: wholeFrom(0, 200).optional() }).optional(),
   output: z.string({ error: "the path of a folder" }).min(1).optional(),
+  // What 'compare' compares; other commands leave it aside.
+  variants: z
+    .array(VARIANT, { error: variantsError })
+    .min(2, { error: variantsError })
+    .max(MAX_VARIANTS, { error: variantsError })
+    .optional(),
   // What a resolved file says of itself; nothing is read from it.
   resolved: z.record(z.string(), z.unknown(), { error: "a group of named values" }).optional(),
 });

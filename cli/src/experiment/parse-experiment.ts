@@ -33,8 +33,9 @@ export function parseExperiment(text: string, file: string, overrides: readonly 
   return { experiment: experimentOf(result.data, dirname(file)), file, context };
 }
 
-function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: string): Experiment {
-  const { name, data, task, model = {}, seeds, report, output, resolved: _, ...rest } = read;
+/** An experiment of values that the schema has read; paths count from `folder`. */
+export function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: string): Experiment {
+  const { name, data, task, model = {}, seeds, report, output, resolved: _, variants: __, ...rest } = read;
   const { preset, start_from: startFrom, ...architecture } = model;
   const { split, ...others } = rest as Readonly<Record<string, Section | undefined>>;
   const { folds, repeats, ...shares } = split ?? {};

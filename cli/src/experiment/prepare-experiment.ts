@@ -37,7 +37,7 @@ export interface PreparedExperiment {
 
 /**
  * Imports the experiment's files, matches its labels with bags and fills in what presets, models to start from, labels and the service
- * say.
+ * say. `isImported`: the files were imported before.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` when a file cannot be imported, `NOT_FOUND` for labels without bags, or a value refused.
  */
@@ -45,9 +45,10 @@ export async function prepareExperiment(
   context: CommandContext,
   clients: GatewayClients,
   { experiment, resolve, specOf }: RunnableExperiment,
+  { isImported = false }: { readonly isImported?: boolean } = {},
 ): Promise<PreparedExperiment> {
   const { parent, signal } = context;
-  await importData(context, clients, experiment.data.files);
+  if (!isImported) await importData(context, clients, experiment.data.files);
   const { preset, startFrom, data } = experiment;
   const named = preset === undefined ? undefined : await presetSpec(clients, preset, signal);
   const start = startFrom === undefined ? undefined : await findModel(clients, parent, startFrom, signal);

@@ -21,10 +21,8 @@ export function showComparison(
     const known = [...new Set(comparisons.map((row) => row.metric))].join(", ");
     throw new UsageError(`the metric ${metric} was not measured; there are ${known}`);
   }
-  versions.forEach((model, i) => {
-    output.record({ model, evaluation: evaluationRecord(evaluations[i]) });
-  });
-  for (const row of wanted) output.record(recordOf(row, versions));
+  const records = comparisonRecords({ evaluations, names: versions, comparisons: wanted });
+  for (const record of [...records.models, ...records.pairs]) output.record(record);
   showEvaluations(
     output,
     evaluations.map((evaluation, i) => ({ name: names[i] ?? "", evaluation })),
@@ -41,6 +39,17 @@ export function showComparison(
     ],
     wanted.map((row) => rowOf(row, names)),
   );
+}
+
+/** A comparison as programs read it: a record per model, and one per pair and metric. */
+export function comparisonRecords({ evaluations, names, comparisons }: gatewayV1.CompareModelsResponse): {
+  readonly models: readonly object[];
+  readonly pairs: readonly object[];
+} {
+  return {
+    models: names.map((model, i) => ({ model, evaluation: evaluationRecord(evaluations[i]) })),
+    pairs: comparisons.map((row) => recordOf(row, names)),
+  };
 }
 
 function rowOf(row: gatewayV1.ModelComparison, names: readonly string[]): string[] {
@@ -71,7 +80,8 @@ function recordOf(row: gatewayV1.ModelComparison, versions: readonly string[]): 
   };
 }
 
-function methodOf({ method }: gatewayV1.ModelComparison): string {
+/** Name of the test. */
+export function methodOf({ method }: gatewayV1.ModelComparison): string {
   if (method === METHOD_DELONG) return "DeLong";
   return method === METHOD_MCNEMAR ? "McNemar" : "paired bootstrap";
 }

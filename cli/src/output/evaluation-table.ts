@@ -27,6 +27,9 @@ const SHOWN = [
   ["integrated_brier", "Brier score (integrated)"],
 ] as const;
 
+/** How figures are called, by their names in the contract; those that people are shown. */
+export const METRIC_TITLES: ReadonlyMap<string, string> = new Map(SHOWN);
+
 const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
 
 /** Prints the main figures of evaluations side by side, each with its 95 % interval. */

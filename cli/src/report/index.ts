@@ -1,5 +1,6 @@
 export { attentionGeoJson } from "./attention-geojson.ts";
 export { sumByCell } from "./cell-map.ts";
+export { type ComparedDraw, renderComparison } from "./comparison-page.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
 export { METRIC_LABELS } from "./metric-names.ts";

@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import {
+  type ComparedClassifier,
   type Comparison,
   type Contest,
   compareContenders,
@@ -50,14 +51,26 @@ function contests(task: commonV1.Task, cases: readonly ComparedCase[]): NamedCon
 function classContest(task: commonV1.Task, cases: readonly ComparedCase[]): Contest {
   const labels = cases.map(({ labelled }) => classLabel(task, labelled));
   const nModels = cases[0]?.predictions.length ?? 0;
-  const models = Array.from({ length: nModels }, (_, m) => {
-    const rows = cases.map(({ predictions }) => predictions[m]?.probabilities ?? []);
-    const thresholds = (rows[0] ?? []).flatMap(({ threshold }) => threshold ?? []);
-    // A binary model shows the threshold of its positive class alone, which comes last.
-    const own = task.kind === KIND_BINARY ? thresholds.slice(-1) : thresholds;
-    return { probabilities: rows.map((row) => row.map(({ probability }) => probability)), thresholds: own };
-  });
+  const models = Array.from({ length: nModels }, (_, m) =>
+    classifierOf(
+      task,
+      cases.map(({ predictions }) => predictions[m]),
+    ),
+  );
   return contestOfClassifiers(evaluationTask(task), patientsOf(cases), labels, models);
+}
+
+/** A version, or the versions of several folds: cases with thresholds of their own are decided by these. */
+function classifierOf(
+  task: commonV1.Task,
+  predictions: readonly (commonV1.Prediction | undefined)[],
+): ComparedClassifier {
+  const rows = predictions.map((prediction) => prediction?.probabilities ?? []);
+  const probabilities = rows.map((row) => row.map(({ probability }) => probability));
+  const limits = rows.map((row) => row.flatMap(({ threshold }) => threshold ?? []));
+  // A binary model shows the threshold of its positive class alone, which comes last.
+  const thresholds = limits.map((row) => (task.kind === KIND_BINARY ? row.slice(-1) : row));
+  return { probabilities, thresholds: thresholds[0] ?? [], thresholdsOfCases: thresholds };
 }
 
 function numberContests({ classes }: commonV1.Task, cases: readonly ComparedCase[]): NamedContest[] {
