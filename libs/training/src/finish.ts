@@ -2,18 +2,28 @@ import type { RunRequest } from "@parfocal/engine";
 import {
   type CasePrediction,
   type CensoringCurve,
-  censoringCurve,
+  censoringSteps,
   chooseThreshold,
+  curveOfCensoring,
   type ThresholdRule,
 } from "@parfocal/metrics";
-import { captureAggregate, captureReembed, countThresholds, type Task, type Weights } from "@parfocal/models";
+import {
+  type CoxTask,
+  captureAggregate,
+  captureReembed,
+  countThresholds,
+  type Task,
+  type Weights,
+} from "@parfocal/models";
 import { patientsOf } from "./assign-parts.ts";
 import { labelOfGroup } from "./bag-groups.ts";
+import { type BaselineHazard, breslowHazard } from "./baseline-hazard.ts";
 import { unflattenWeights } from "./flat-layout.ts";
-import type { PartReport, ScoredBag, TrainedModel } from "./job.ts";
+import type { Part, PartReport, ScoredBag, TrainedModel } from "./job.ts";
 import { eventOf } from "./label.ts";
 import { fitCalibration } from "./package/calibration.ts";
 import { fitTypicalityOf } from "./package/fit-typicality.ts";
+import { type SurvivalFacts, survivalFacts } from "./package/survival-facts.ts";
 import type { TrainPlan } from "./plan.ts";
 import { classCase, groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "./report.ts";
 import { type ChunkOptions, runGroupsInChunks } from "./run-in-chunks.ts";
@@ -48,14 +58,14 @@ export async function finishTraining(
     spec.calibration,
   );
   const typicality = await fitTypicalityOf(plan, weights, options);
-  const censoring = censoringOf(plan);
+  const survival = await survivalOf(plan, weights, options);
   const report = (scored: readonly ScoredBag[], part: "validation" | "test"): PartReport | null =>
     scored.length === 0
       ? null
       : reportOnGroups(task, casesOf(plan, scored), localGroups(plan, part), {
           thresholds,
           seed: spec.seed,
-          ...(censoring && { censoring }),
+          ...(survival && { censoring: survival.censoring }),
         });
   return {
     model,
@@ -70,6 +80,7 @@ export async function finishTraining(
     areThresholdsFitted: isFitted,
     ...(calibration && { calibration }),
     ...(typicality && { typicality }),
+    ...(survival && { survival: survival.facts }),
     validation: report(validation, "validation"),
     test: report(test, "test"),
     testPredictions: test,
@@ -78,7 +89,7 @@ export async function finishTraining(
 }
 
 /** The groups of a part as places among its rows; null without a rule for groups. */
-function localGroups({ split, groups, spec, inputs }: TrainPlan, part: "validation" | "test"): ReportGroups | null {
+function localGroups({ split, groups, spec, inputs }: TrainPlan, part: Part): ReportGroups | null {
   if (spec.groups === undefined) return null;
   const places = new Map(split[part].map((row, place) => [row, place]));
   const nBags = split[part].reduce((sum, row) => sum + (inputs[row]?.members?.length ?? 1), 0);
@@ -126,11 +137,44 @@ function casesOf({ job }: TrainPlan, scored: readonly ScoredBag[]): ScoredCase[]
   }));
 }
 
-/** When patients of the training part were censored; undefined in tasks without times. */
-function censoringOf({ job, groups }: TrainPlan): CensoringCurve | undefined {
+/**
+ * What is published of the training part's events; undefined in tasks without times. For Cox's baseline hazard the training part is scored once
+ * more, by the weights that were selected: risks of patients and groups as they will be decided.
+ */
+async function survivalOf(
+  plan: TrainPlan,
+  weights: Weights,
+  options: ChunkOptions,
+): Promise<{ readonly facts: SurvivalFacts; readonly censoring: CensoringCurve } | undefined> {
+  const { job, groups, model } = plan;
+  const { task } = model.config;
   const times = groups.train.flatMap((group) => eventOf(labelOfGroup(job.bags, group)) ?? []);
   if (times.length === 0) return undefined;
-  return censoringCurve({ times: times.map(({ time }) => time), events: times.map(({ isEvent }) => Number(isEvent)) });
+  const steps = censoringSteps({
+    times: times.map(({ time }) => time),
+    events: times.map(({ isEvent }) => Number(isEvent)),
+  });
+  const baseline = task.kind === "cox" ? await baselineOf(plan, task, weights, options) : undefined;
+  return { facts: survivalFacts(baseline, steps), censoring: curveOfCensoring(steps) };
+}
+
+async function baselineOf(
+  plan: TrainPlan,
+  task: CoxTask,
+  weights: Weights,
+  options: ChunkOptions,
+): Promise<BaselineHazard | undefined> {
+  const scored = await scoreRows(plan, weights, plan.split.train, options);
+  const cases = groupCases(task, casesOf(plan, scored), localGroups(plan, "train")).speakers;
+  const known = cases.flatMap(({ label, logits: [theta = Number.NaN] }) => {
+    const event = eventOf(label);
+    return event === null ? [] : [{ event, theta }];
+  });
+  return breslowHazard(
+    known.map(({ event }) => event),
+    known.map(({ theta }) => theta),
+    task.ties,
+  );
 }
 
 /** What decides when the validation part cannot choose. */

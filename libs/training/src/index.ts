@@ -1,4 +1,5 @@
 export { assignParts, patientsOf } from "./assign-parts.ts";
+export { type BaselineHazard, survivalCurve } from "./baseline-hazard.ts";
 export { type CheckpointSource, checkpointSourceOf } from "./checkpoints/checkpoint-source.ts";
 export {
   type CheckpointImport,

@@ -5,6 +5,7 @@ import type { Model, Weights } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { Label } from "./label.ts";
 import type { ModelCalibration } from "./package/calibration.ts";
+import type { SurvivalFacts } from "./package/survival-facts.ts";
 import type { Typicality } from "./package/typicality.ts";
 import type { ScoreName } from "./score.ts";
 import type { TrainSpec } from "./train-spec.ts";
@@ -134,6 +135,8 @@ export interface TrainedModel {
   readonly calibration?: ModelCalibration;
   /** What the training part's bags are like; absent where it was not measured. */
   readonly typicality?: Typicality;
+  /** Survival and Cox: of the training part's events. */
+  readonly survival?: SurvivalFacts;
   readonly validation: PartReport | null;
   readonly test: PartReport | null;
   readonly testPredictions: readonly ScoredBag[];

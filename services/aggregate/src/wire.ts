@@ -7,6 +7,7 @@ import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import { bagRefFromWire, invalidField, type StoreRoot } from "@parfocal/stage";
 import {
   type BagPrediction,
+  type BaselineHazard,
   type Certainty,
   type EpochReport,
   type EventTime,
@@ -16,6 +17,7 @@ import {
   type LoadedModel,
   type Part,
   riskFromLogits,
+  survivalCurve,
 } from "@parfocal/training";
 import { intervalToWire, predictionSetToWire, typicalityToWire } from "./certainty-to-wire.ts";
 
@@ -100,9 +102,10 @@ function partFromWire(part: commonV1.Part): Part | undefined {
 
 /** What the model says, as the contract shows it. */
 export function predictionToWire(
-  task: Task,
+  { model, manifest }: Pick<LoadedModel, "model" | "manifest">,
   prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "engineMs"> & Certainty,
 ): commonV1.Prediction {
+  const { task } = model.config;
   const { answer, decision, thresholds, engineMs } = prediction;
   // A binary task has one threshold: the positive class's.
   const first = task.kind === "binary" ? 1 : 0;
@@ -118,7 +121,7 @@ export function predictionToWire(
     decision: [...decision],
     engineMs,
     values: task.kind === "regression" ? values : [],
-    survival: survivalToWire(task, prediction),
+    survival: survivalToWire(task, prediction, manifest.survival?.baseline),
     predictionSet: predictionSetToWire(prediction),
     typicality: typicalityToWire(prediction),
   };
@@ -128,15 +131,17 @@ export function predictionToWire(
 function survivalToWire(
   task: Task,
   { logits, answer }: Pick<BagPrediction, "logits" | "answer">,
+  baseline: BaselineHazard | undefined,
 ): commonV1.SurvivalPrediction | undefined {
   if (task.kind !== "survival" && task.kind !== "cox") return undefined;
-  const edges = task.kind === "survival" ? task.edges.slice(1) : [];
-  const curve = edges.map((time, k) => ({
+  const risk = riskFromLogits(task, logits);
+  if (task.kind === "cox") return { risk, curve: baseline ? survivalCurve(baseline, risk) : [] };
+  const curve = task.edges.slice(1).map((time, k) => ({
     time,
     survival: answer[k] ?? 0,
     hazard: 1 / (1 + Math.exp(-(logits[k] ?? 0))),
   }));
-  return { risk: riskFromLogits(task, logits), curve };
+  return { risk, curve };
 }
 
 const { KIND_JOINED, KIND_MAX, KIND_MEAN, KIND_MIN_LOSS, KIND_UNSPECIFIED } = commonV1.GroupRule_Kind;

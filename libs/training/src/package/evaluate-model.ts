@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
+import { curveOfCensoring } from "@parfocal/metrics";
 import { assertGroupsFit, type BagGroup, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
-import type { PartReport } from "../job.ts";
+import type { CensoringSource, PartReport } from "../job.ts";
 import { joinInputs } from "../join-inputs.ts";
 import { assertLabel, type Label } from "../label.ts";
 import { groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
@@ -12,6 +13,7 @@ import { groupRuleOf } from "../train-spec.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
 import { createScorer, readServingInput, type ServingInput } from "./serving-input.ts";
+import { censoringOfFacts } from "./survival-facts.ts";
 
 /** What {@link evaluateModel} runs on. */
 export interface EvaluateDeps extends PredictDeps {
@@ -48,7 +50,8 @@ interface EvaluatedCase extends BagScore {
 const BOOTSTRAP_SEED = 1n;
 
 /**
- * Scores labelled bags and measures how well the model does, with intervals. Deterministic.
+ * Scores labelled bags and measures how well the model does, with intervals. Deterministic. `censoring` of survival: `training` where the bags
+ * are of the source of the training part; a package that does not say how that was censored leaves it at `evaluated`, as the report tells.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for a label that is not the task's; `PRECONDITION_FAILED` and `GEOMETRY_MISMATCH` as
  * `predictBag`; what store and engine throw.
@@ -58,6 +61,7 @@ export async function evaluateModel(
   loaded: LoadedModel,
   bags: readonly EvaluatedBag[],
   signal: AbortSignal,
+  censoring: CensoringSource = "evaluated",
 ): Promise<ModelEvaluation> {
   decidingGraph(loaded);
   const { task, dIn } = loaded.model.config;
@@ -88,7 +92,9 @@ export async function evaluateModel(
   const counted = groupCases(task, cases, grouped).speakers.map(({ logits, answer }, i) => {
     return { bags: members[i] ?? [], logits, answer };
   });
-  const report = reportOnGroups(task, cases, grouped, { thresholds, seed: BOOTSTRAP_SEED });
+  const steps = censoring === "training" ? censoringOfFacts(loaded.manifest.survival) : undefined;
+  const options = { thresholds, seed: BOOTSTRAP_SEED, ...(steps && { censoring: curveOfCensoring(steps) }) };
+  const report = reportOnGroups(task, cases, grouped, options);
   return { report, scores, cases: counted };
 }
 

@@ -14,6 +14,7 @@ import type { PretrainReport } from "../pretrain/pretrain-job.ts";
 import type { ModelCalibration } from "./calibration.ts";
 import type { OutlierConfig } from "./calibration-config.ts";
 import { calibrationFromJson } from "./calibration-json.ts";
+import { type SurvivalFacts, survivalFromJson } from "./survival-facts.ts";
 
 /** Version of the manifest's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-model/1";
@@ -74,6 +75,8 @@ export interface ModelManifest {
   readonly calibration?: ModelCalibration;
   /** What the training bags are like; absent where it was not measured. */
   readonly typicality?: TypicalityFacts;
+  /** Survival and Cox: of the training part's events; absent in packages of before it was, and in imported ones. */
+  readonly survival?: SurvivalFacts;
   readonly validation: PartMetrics | null;
   readonly test: PartMetrics | null;
   readonly digests: {
@@ -153,6 +156,7 @@ function readManifest(reader: ConfigReader): ModelManifest {
     areThresholdsFitted: reader.boolean("areThresholdsFitted"),
     ...readCalibration(reader.optionalObject("calibration")),
     ...readTypicality(reader.optionalObject("typicality")),
+    ...readSurvival(reader.optionalObject("survival")),
     validation: metricsOrNull(reader.optionalObject("validation")),
     test: metricsOrNull(reader.optionalObject("test")),
     digests: readDigests(reader.object("digests")),
@@ -182,6 +186,10 @@ function readDigests(json: ConfigObject): ModelManifest["digests"] {
 
 function readCalibration(json: ConfigObject | undefined): Pick<ModelManifest, "calibration"> {
   return json === undefined ? {} : { calibration: calibrationFromJson(json) };
+}
+
+function readSurvival(json: ConfigObject | undefined): Pick<ModelManifest, "survival"> {
+  return json === undefined ? {} : { survival: survivalFromJson(json) };
 }
 
 function readTypicality(json: ConfigObject | undefined): Pick<ModelManifest, "typicality"> {

@@ -112,6 +112,7 @@ function factsOf(trained: TrainedModel, codeVersion: string): ManifestFacts {
     thresholds: trained.thresholds,
     areThresholdsFitted: trained.areThresholdsFitted,
     ...(trained.calibration && { calibration: trained.calibration }),
+    ...(trained.survival && { survival: trained.survival }),
     validation: trained.validation && partMetricsFromReport(trained.validation),
     test: trained.test && partMetricsFromReport(trained.test),
     digests: {

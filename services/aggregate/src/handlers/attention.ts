@@ -32,7 +32,7 @@ export function createAttention({ store, engine, models }: AggregateDeps) {
       coordinates:
         coords && (await arrayResult({ ...keep, name: "coordinates" }, Float32Array.from(coords), [attention.n, 2])),
       mapLabels: attention.nBranches > 1 ? branchNames(task) : [],
-      prediction: predictionToWire(task, prediction),
+      prediction: predictionToWire(loaded, prediction),
     };
   };
 }

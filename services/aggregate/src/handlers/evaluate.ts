@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import type { aggregateV1 } from "@parfocal/protocol";
+import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { packageFromWire } from "@parfocal/stage";
 import {
@@ -15,6 +15,8 @@ import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { labelledBagFromWire, predictionToWire } from "../wire.ts";
 
 const MAX_BAGS = 100_000;
+
+const { CENSORING_TRAINING } = commonV1.Evaluation_Censoring;
 
 /** `Evaluate`: scores labelled bags with the thresholds frozen in the model. */
 export function createEvaluate({ store, engine, models }: AggregateDeps) {
@@ -39,9 +41,10 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
       return { bag, label, patient: patients[index] ?? "", ...(group !== undefined && { group }) };
     });
     const deps = { engine, store, nowMs: () => performance.now() };
-    const evaluated = await evaluateModel(deps, loaded, cases, signal);
+    const censoring = request.censoring === CENSORING_TRAINING ? "training" : "evaluated";
+    const evaluated = await evaluateModel(deps, loaded, cases, signal, censoring);
     const toWire = (score: ModelEvaluation["scores"][number]) =>
-      predictionToWire(task, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 });
+      predictionToWire(loaded, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 });
     return {
       evaluation: evaluationFromMetrics(partMetricsFromReport(evaluated.report)),
       predictions: evaluated.scores.map(toWire),

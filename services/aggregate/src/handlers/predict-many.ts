@@ -18,11 +18,10 @@ export function createPredictMany({ store, engine, models }: AggregateDeps) {
     const { folder, digest } = packageFromWire(store, request.model);
     const refs = request.bags.map((bag, index) => bagRefFromWire(store, bag, `bags[${index}]`));
     const loaded = await models.get(folder, digest, { signal });
-    const { task } = loaded.model.config;
     for await (const outcome of predictBags({ engine, store }, loaded, refs, signal)) {
       const { index } = outcome;
       if (outcome.kind === "prediction") {
-        yield { index, result: { $case: "prediction", value: predictionToWire(task, outcome.prediction) } };
+        yield { index, result: { $case: "prediction", value: predictionToWire(loaded, outcome.prediction) } };
       } else {
         const { code, message } = outcome.error;
         yield { index, result: { $case: "failure", value: { code, message } } };

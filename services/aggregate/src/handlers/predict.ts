@@ -17,6 +17,6 @@ export function createPredict({ store, engine, models }: AggregateDeps) {
     const loaded = await models.get(folder, digest, { signal });
     const prediction = await predictPatient({ engine, store }, loaded, [ref, ...others], signal);
     const rule = groupRuleToWire(others.length > 0 ? loaded : undefined);
-    return { prediction: predictionToWire(loaded.model.config.task, prediction), rule };
+    return { prediction: predictionToWire(loaded, prediction), rule };
   };
 }

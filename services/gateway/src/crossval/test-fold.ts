@@ -32,7 +32,9 @@ export async function testFold(run: FoldRun, fold: FoldId, published: Json, { si
     resolveLabelled(deps, context.project, request.bags[row]!, signal),
   );
   const { model } = aggregateV1.PublishedEvent.fromJSON(published);
-  const tested = await deps.aggregate.evaluate({ model, bags }, { signal, timeoutMs: STAGE_TIMEOUT_MS });
+  // Folds are drawn of one data set: its training part tells how the test part was censored.
+  const censoring = commonV1.Evaluation_Censoring.CENSORING_TRAINING;
+  const tested = await deps.aggregate.evaluate({ model, bags, censoring }, { signal, timeoutMs: STAGE_TIMEOUT_MS });
   if (tested.evaluation === undefined) throw new DomainError("INTERNAL", "the stage answered without an evaluation");
   const answers: FoldAnswers = {
     predictions: tested.predictions.map((each) => commonV1.Prediction.toJSON(each) as Json),
