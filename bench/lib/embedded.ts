@@ -21,6 +21,7 @@ export async function startEmbedded(settings: Readonly<Record<string, string>> =
   const channel = createChannelTo(gateway.server.address);
   return {
     folder,
+    storeUri: env.PARFOCAL_STORE,
     gatewayAddress: gateway.server.address,
     aggregateAddress: aggregate.server.address,
     bags: createStageClient(gatewayV1.BagServiceDefinition, channel).calls,
