@@ -5,20 +5,18 @@ import { applyStandardise, standardiseParameters } from "./layers/standardise.ts
 import { MAX_WIDTH } from "./layers/trunk.ts";
 import {
   type AuxiliaryOutput,
-  type BagSize,
   type DepthRule,
   type DropoutSite,
   type ForwardContext,
   type HeadConfig,
   type HeadOutput,
   type HeadWidths,
-  KEPT_TILES,
   type OutputRows,
-  REGIONS,
   type ReembedderConfig,
   type ReembedderInput,
   type ReembedderOutput,
   type RegionRule,
+  ROW_SIZES,
   type SideInput,
   type SideTensors,
   type StageDeclaration,
@@ -215,9 +213,8 @@ function assertHeadFitsTask(head: string, { kind }: Task): void {
 
 /** A head's declaration, which speaks of tiles, about the rows that it gets: its dropout has as many words as these. */
 function onRows(rows: OutputRows, stage: StageDeclaration): StageDeclaration {
-  const sizes: Readonly<Record<OutputRows, BagSize>> = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS };
   const onSize = ({ shape, ...site }: DropoutSite): DropoutSite => {
-    return { ...site, shape: shape.map((dim) => (dim === TILES ? sizes[rows] : dim)) };
+    return { ...site, shape: shape.map((dim) => (dim === TILES ? ROW_SIZES[rows] : dim)) };
   };
   return { ...stage, dropoutSites: stage.dropoutSites.map(onSize) };
 }

@@ -72,6 +72,7 @@ export {
   type ReembedderInput,
   type ReembedderOutput,
   type RegionRule,
+  ROW_SIZES,
   type SideInput,
   type SideTensors,
   type StageDeclaration,

@@ -174,6 +174,9 @@ export interface SideTensors {
  */
 export type OutputRows = "tiles" | "kept" | "regions";
 
+/** How many rows a head gets, by what they are. */
+export const ROW_SIZES: Readonly<Record<OutputRows, BagSize>> = { tiles: TILES, kept: KEPT_TILES, regions: REGIONS };
+
 /** What a re-embedder gets; of the side inputs those that the definition asks for. */
 export interface ReembedderInput extends SideTensors {
   /** `[N, D]`; for a re-embedder with a stem, what the stem made of it, `[N, W]`. */

@@ -18,18 +18,9 @@ export function assertRecipeFits(spec: TrainSpec, task: Task): void {
     throw unfit("selectionMetric", spec.selectionMetric, kind, `task (${figure}) or loss`);
   if (kind === "cox" && spec.batchSize < 2) throw unfit("batchSize", spec.batchSize, kind, "2 or more patients");
   const rule = spec.groups?.kind;
-  if (rule === "joined" && isReembedded(spec)) {
-    const message =
-      "groups.kind is joined; tiles of several slides do not go through one re-embedder: take mean, max or min-loss";
-    throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "groups.kind" } });
-  }
   if ((rule !== "mean" && rule !== "max") || headOf(spec) !== "clam") return;
   const message = `groups.kind is ${rule}; the head clam sorts the tiles of each bag by its label, so it takes none, min-loss or joined`;
   throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "groups.kind" } });
-}
-
-function isReembedded({ model: { reembed } }: TrainSpec): boolean {
-  return typeof reembed === "object" && reembed !== null && "kind" in reembed && reembed.kind !== "none";
 }
 
 function headOf({ model: { head } }: TrainSpec): unknown {

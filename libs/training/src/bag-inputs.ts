@@ -21,6 +21,8 @@ export interface BagInput {
   readonly before?: readonly RunRequest[];
   /** The bags that were joined to this one. */
   readonly members?: readonly BagInput[];
+  /** Whether the members' rows are joined behind the re-embedder, through which each goes by itself; there are no feeds then. */
+  readonly isJoinedBehind?: boolean;
 }
 
 /** Headers read at the same time: enough to hide a store's latency, few enough for its rate limits. */

@@ -25,6 +25,11 @@ const CASES: readonly (readonly [name: string, model: object, recipe: object])[]
     { optimiser: SGD, frozenEpochs: 1 },
   ],
   ["ABMIL on joined slides", { head: HEAD }, { optimiser: SGD, groups: { kind: "joined" } }],
+  [
+    "RoFormer on joined slides, frozen at first",
+    { head: HEAD, standardise: true, reembed: { kind: "roformer", width: 16, heads: 2 } },
+    { optimiser: SGD, frozenEpochs: 1, groups: { kind: "joined" } },
+  ],
   ["RoFormer", { head: HEAD, reembed: { kind: "roformer", width: 16, heads: 2 } }, { optimiser: SGD }],
 ];
 

@@ -1,14 +1,14 @@
 import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
 import { createRng } from "@parfocal/metrics";
-import { captureGraph } from "@parfocal/tensor";
 import { type BagGroup, doAllLearn, labelOfGroup } from "./bag-groups.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import { losesTogether } from "./join-losses.ts";
+import { memoise } from "./memoise.ts";
 import type { Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
 import { scheduleFactor } from "./schedule.ts";
+import { createStepBags } from "./step-bags.ts";
 import { createFeeds, type FeedMaker, type Feeds } from "./step-feeds.ts";
-import { logitsBuild, opinionsBuild } from "./step-graphs.ts";
 import { captureStepGraphs, hyperOf, phaseOf, type StepGraphs } from "./step-phase.ts";
 import type { ResidentState, TrainingProgress } from "./training-state.ts";
 import type { StepBag, Update } from "./update.ts";
@@ -33,7 +33,6 @@ export interface RunMaker {
 /** Makes the runs of a plan. */
 export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMaker {
   const graphsOf = memoise((phase: Phase) => captureStepGraphs(plan, phase));
-  const logits = captureGraph(logitsBuild(plan.model));
   const { spec, split, groups, job } = plan;
   const nUpdatesPerEpoch = Math.ceil(groups.train.length / spec.batchSize);
   const learningRateAt = (update: number, { plateau }: TrainingProgress): number => {
@@ -44,11 +43,7 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
   const { task } = plan.model.config;
   const isTogether = losesTogether(task, spec.groups);
   const learns = (group: BagGroup) => isTogether || doAllLearn(spec.groups, labelOfGroup(job.bags, group));
-  const opinionsOf = memoise((phase: Phase) => captureGraph(opinionsBuild(plan.model, phase)));
-  const inLogits = (row: number): readonly RunRequest[] => [
-    ...feeds.before(row),
-    { graph: logits, feeds: { ...feeds.input(row), ...feeds.state }, fetches: { logits: { kind: "inline" } } },
-  ];
+  const bags = createStepBags(plan, feeds);
   return {
     plan,
     resident,
@@ -67,27 +62,27 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
         const hyper = hyperOf(plan, { phase, update, nUpdatesPerEpoch, learningRate: learningRateAt(update, state) });
         const undecided = batch.filter((group) => group.length > 1 && !learns(group));
         const bagsOf = (chosen: ReadonlyMap<BagGroup, number>) =>
-          learningRows(batch, chosen).map(
-            ({ row, place }): StepBag => ({ before: feeds.before(row), feeds: feeds.bag(row, first + place, phase) }),
-          );
+          learningRows(batch, chosen).map(({ row, place }) => bags.bag(row, first + place, phase));
         const question = isTogether
-          ? togetherQuestion(plan, batch, bagsOf(new Map()), { graph: opinionsOf(phase), state: feeds.state })
+          ? togetherQuestion(plan, batch, bagsOf(new Map()), (bag) => bags.opinionsOf(bag, phase))
           : undecided.length > 0
-            ? choiceQuestion(plan, undecided, undecided.flat().flatMap(inLogits))
+            ? choiceQuestion(plan, undecided, undecided.flat().flatMap(bags.logitRuns))
             : undefined;
         yield {
           ...(question && { question }),
           *runs({ chosen = new Map(), tangents }) {
-            const bags = bagsOf(chosen).map((bag, place) => withTangents(bag, tangents?.[place], plan.model.nLogits));
+            const learning = bagsOf(chosen).map((bag, place) =>
+              withTangents(bag, tangents?.[place], plan.model.nLogits),
+            );
             const update = { nGroups: batch.length, feeds: feeds.update(hyper) };
-            yield* updateRuns(graphsOf(phase), bags, update, feeds);
+            yield* updateRuns(graphsOf(phase), learning, update, feeds);
           },
         };
         step += batch.flat().length;
       }
     },
     *logitRuns(rows) {
-      for (const row of rows) yield* inLogits(row);
+      for (const row of rows) yield* bags.logitRuns(row);
     },
   };
 }
@@ -101,35 +96,22 @@ function learningRows(
   return places.flatMap(({ row, choice }, place) => (choice === undefined || choice === row ? [{ row, place }] : []));
 }
 
-function memoise<K, V>(make: (key: K) => V): (key: K) => V {
-  const made = new Map<K, V>();
-  return (key) => {
-    const value = made.get(key) ?? make(key);
-    made.set(key, value);
-    return value;
-  };
-}
-
 function* updateRuns(
   graphs: StepGraphs,
   batch: readonly StepBag[],
   update: { readonly nGroups: number; readonly feeds: Feeds },
-  { state, nextState, gradients, nextGradients }: FeedMaker,
+  maker: FeedMaker,
 ): Generator<RunRequest, void, undefined> {
-  const loss: TensorSink = { kind: "inline" };
+  const { state, nextState, gradients } = maker;
   if (graphs.kind === "fused") {
+    const loss: TensorSink = { kind: "inline" };
     for (const { before, feeds } of batch) {
       yield* before;
-      yield { graph: graphs.step, feeds: { ...feeds, ...state, ...update.feeds }, fetches: { loss, ...nextState } };
+      yield { graph: graphs.step, feeds: { ...feeds, ...update.feeds }, fetches: { loss, ...nextState } };
     }
     return;
   }
-  for (const [i, bag] of batch.entries()) {
-    const isFirst = i === 0;
-    const feeds = { ...bag.feeds, ...state, ...(isFirst ? {} : gradients) };
-    yield* bag.before;
-    yield { graph: isFirst ? graphs.first : graphs.next, feeds, fetches: { loss, ...nextGradients } };
-  }
+  for (const [i, bag] of batch.entries()) yield* gradientRuns(graphs, bag, i === 0, maker);
   const { weights } = state;
   const scale: TensorSource = {
     kind: "inline",
@@ -140,4 +122,19 @@ function* updateRuns(
     feeds: { ...(weights && { weights }), scale, ...gradients, ...update.feeds },
     fetches: nextState,
   };
+}
+
+/** The runs that add one bag's gradients to those of an update: of the whole model, or of the head and then of each slide. */
+function* gradientRuns(
+  graphs: StepGraphs & { readonly kind: "batched" },
+  { before, feeds, slides }: StepBag,
+  isFirst: boolean,
+  { gradients, nextGradients, nextSlopes }: FeedMaker,
+): Generator<RunRequest, void, undefined> {
+  const { first, next, slide } = (slides && graphs.joined) ?? graphs.whole;
+  const fetches = { loss: { kind: "inline" } as const, ...nextGradients, ...(slide && nextSlopes) };
+  yield* before;
+  yield { graph: isFirst ? first : next, feeds: { ...feeds, ...(isFirst ? {} : gradients) }, fetches };
+  if (slide === undefined) return;
+  for (const of of slides ?? []) yield { graph: slide, feeds: { ...of, ...gradients }, fetches: nextGradients };
 }

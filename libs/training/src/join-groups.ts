@@ -1,4 +1,5 @@
 import type { Split } from "@parfocal/metrics";
+import type { Model } from "@parfocal/models";
 import type { PartGroups } from "./bag-groups.ts";
 import type { BagInput } from "./bag-inputs.ts";
 import type { LabelledBag, TrainJob } from "./job.ts";
@@ -22,7 +23,7 @@ interface PlannedBags {
  */
 export function joinGroups(
   { job, split, groups, inputs, targets }: PlannedBags,
-  width: number,
+  model: Model,
   name: string,
 ): PlannedBags {
   const bags: LabelledBag[] = [];
@@ -35,7 +36,7 @@ export function joinGroups(
       joined.push(
         joinInputs(
           group.flatMap((row) => inputs[row] ?? []),
-          width,
+          model,
           name,
         ),
       );

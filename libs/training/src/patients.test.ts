@@ -1,15 +1,17 @@
-import { type BagRef, writeBag } from "@parfocal/bags";
+import { type BagRef, readBag, writeBag } from "@parfocal/bags";
 import { createRng } from "@parfocal/metrics";
 import { parseTask } from "@parfocal/models";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabelledBag, TrainedModel } from "./job.ts";
 import type { Label } from "./label.ts";
 import { evaluateModel } from "./package/evaluate-model.ts";
-import { loadModel } from "./package/load-model.ts";
+import { type LoadedModel, loadModel } from "./package/load-model.ts";
 import { predictBag } from "./package/predict-bag.ts";
 import { predictPatient } from "./package/predict-patient.ts";
 import { publishModel } from "./package/publish-model.ts";
 import { poolLogits } from "./pool-logits.ts";
+import { createKeyedLock } from "./reembed/keyed-lock.ts";
+import { reembedBag } from "./reembed/reembed-bag.ts";
 import { weightBytes } from "./testing/tiny-model.ts";
 import { collect, openWorld, type World } from "./testing/world.ts";
 import { train } from "./train.ts";
@@ -60,11 +62,27 @@ async function trained(bags: readonly LabelledBag[], fields: Record<string, unkn
   return (await collect(train({ spec, bags }, world.deps(), SIGNAL))).trained;
 }
 
-async function served(kind: string, fields: Record<string, unknown> = {}) {
+async function served(kind: string, fields: Record<string, unknown> = {}, prefix = `models/${kind}`) {
   const model = await trained(slides, { groups: { kind }, ...fields });
-  const prefix = `models/${kind}`;
   await publishModel(world.store, prefix, model, { codeVersion: "test" });
   return { model, loaded: await loadModel(world.store, prefix) };
+}
+
+async function reembedded(loaded: LoadedModel, ref: BagRef): Promise<BagRef> {
+  const runs = reembedBag({ ...world, lock: createKeyedLock() }, loaded, ref, SIGNAL);
+  for (;;) {
+    const step = await runs.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The rows of bags as one bag of the same encoder. */
+async function joinedBag(refs: readonly BagRef[], encoder: string): Promise<BagRef> {
+  const all: number[] = [];
+  for (const ref of refs) all.push(...(await readBag(world.store, ref)).features.data);
+  const d = refs[0]?.d ?? 0;
+  const features = { dtype: "F32", data: Float32Array.from(all) } as const;
+  return writeBag(world.store, "bags/", { n: all.length / d, d, features, metadata: { encoder } });
 }
 
 const FIRST = () => slides.slice(0, 2).map(({ bag }) => bag);
@@ -94,12 +112,61 @@ describe("slides that are joined", () => {
     expect(together.answer).not.toEqual((await predictBag(world, loaded, FIRST()[0] as BagRef)).answer);
   });
 
-  it("are not taken through a re-embedder that would see several slides as one", async () => {
-    const model = { head: HEAD, task: TASK, reembed: { kind: "roformer", width: 8, heads: 2, rotary: "none" } };
-    await expect(trained(slides, { model, groups: { kind: "joined" } })).rejects.toMatchObject({
-      code: "INVALID_ARGUMENT",
-      message: expect.stringContaining("groups.kind is joined; tiles of several slides") as string,
+  const REEMBEDDERS = {
+    roformer: { kind: "roformer", width: 8, heads: 2, mlpRatio: 1, rotary: "none", dropout: 0.2 },
+    r2t: { kind: "r2t", stemWidth: 8, heads: 2, crmsaHeads: 2, regionNum: 2 },
+  };
+
+  it.each(Object.entries(REEMBEDDERS))(
+    "go through %s one by one, and the head sees their rows",
+    async (name, reembed) => {
+      const { model, loaded } = await served(
+        "joined",
+        { model: { standardise: true, reembed, head: HEAD, task: TASK } },
+        `models/${name}`,
+      );
+      expect(model.history.at(-1)?.trainLoss).toBeLessThan(model.history[0]?.trainLoss ?? Number.NaN);
+      const together = await predictPatient(world, loaded, FIRST(), SIGNAL);
+
+      // Re-embedded each by itself, as the stage before would, then joined: all of them, or some.
+      const rows: BagRef[] = [];
+      for (const ref of FIRST()) rows.push(await reembedded(loaded, ref));
+      expect((await predictPatient(world, loaded, rows, SIGNAL)).answer).toEqual(together.answer);
+      const mixed = [rows[0] as BagRef, ...FIRST().slice(1)];
+      expect((await predictPatient(world, loaded, mixed, SIGNAL)).answer).toEqual(together.answer);
+
+      // Rows written end to end by hand, and tiles that see each other, which is something else.
+      const { encoder } = loaded.reembed ?? { encoder: "" };
+      const byHand = await joinedBag(rows, encoder);
+      expect((await predictBag(world, loaded, byHand)).answer).toEqual(together.answer);
+      expect((await predictBag(world, loaded, whole[0]?.bag as BagRef)).answer).not.toEqual(together.answer);
+
+      // A joined bag stands for a patient, in their order.
+      const patients = new Set(model.testPredictions.map(({ index }) => whole[index]?.patient));
+      const tested = slides.filter((bag): bag is LabelledBag & { patient: string } => patients.has(bag.patient));
+      const { report } = await evaluateModel({ ...world, nowMs: () => 0 }, loaded, tested, SIGNAL);
+      expect(report.metrics.quadraticKappa?.value).toBe(model.test?.metrics.quadraticKappa?.value);
+      expect(world.engine.stats().residentTensors).toBe(0);
+    },
+  );
+
+  it("train behind a re-embedder that is frozen at first, several patients an update, and go on from a checkpoint", async () => {
+    const spec = parseTrainSpec({
+      model: { reembed: REEMBEDDERS.roformer, head: HEAD, task: { kind: "cox" } },
+      ...{ epochs: 3, batchSize: 6, frozenEpochs: 1, selection: "last", groups: { kind: "joined" } },
     });
+    const bags = slides.map((bag, i): LabelledBag => ({ ...bag, label: { time: 1 + Number(bag.patient?.slice(1)), isEvent: i >= 0 } })); // biome-ignore format: one line
+    const straight = await collect(train({ spec, bags }, world.deps(), SIGNAL));
+    const job = { spec, bags, checkpointKey: "checkpoints/joined" };
+    const cut = new AbortController();
+    await expect(async () => {
+      for await (const event of train(job, world.deps(), cut.signal)) {
+        if (event.kind === "checkpoint" && event.epoch === 2) cut.abort();
+      }
+    }).rejects.toThrow();
+    const resumed = await collect(train(job, world.deps(), SIGNAL));
+    expect(weightBytes(resumed.trained)).toEqual(weightBytes(straight.trained));
+    expect(straight.trained.history.every(({ trainLoss }) => Number.isFinite(trainLoss))).toBe(true);
   });
 });
 

@@ -71,7 +71,7 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   const given = { job, split, groups, inputs, targets: targetsOf(job, model, split, groups) };
   const isJoined = spec.groups?.kind === "joined";
   return {
-    ...(isJoined ? joinGroups(given, dIn, `train/${deps.name}/joined`) : given),
+    ...(isJoined ? joinGroups(given, model, `train/${deps.name}/joined`) : given),
     spec,
     model,
     layout: flatLayout(model.parameters),

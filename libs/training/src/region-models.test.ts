@@ -6,6 +6,7 @@ import type { LabelledBag, StartFrom, TrainedModel } from "./job.ts";
 import { evaluateModel } from "./package/evaluate-model.ts";
 import { type LoadedModel, loadModel } from "./package/load-model.ts";
 import { type BagPrediction, predictBag } from "./package/predict-bag.ts";
+import { predictPatient } from "./package/predict-patient.ts";
 import { publishModel, publishPackage } from "./package/publish-model.ts";
 import { type ComputeOptions, computeTiles } from "./reembed/compute-tiles.ts";
 import { createKeyedLock } from "./reembed/keyed-lock.ts";
@@ -52,13 +53,14 @@ async function writeRegions(): Promise<LabelledBag[]> {
 
 async function trainOn(
   reembed: object,
-  more: { startFrom?: StartFrom; bags?: LabelledBag[]; head?: object } = {},
+  more: { startFrom?: StartFrom; bags?: LabelledBag[]; head?: object; groups?: object } = {},
 ): Promise<TrainedModel> {
-  const { bags = cohort, head = HEAD, ...job } = more;
+  const { bags = cohort, head = HEAD, groups, ...job } = more;
   const split = { validationFraction: 0.2, testFraction: 0.2 };
   const spec = parseTrainSpec({
     ...{ model: { reembed, head, task: TASK }, epochs: 2, optimiser: { learningRate: 5e-3 }, split },
     ...{ frozenEpochs: 1, layerDecay: 0.75, selection: "last" },
+    ...(groups && { groups }),
   });
   return (await collect(train({ spec, bags, ...job }, world.deps(), SIGNAL))).trained;
 }
@@ -98,6 +100,19 @@ describe.each(CASES)("a model of regions: %s", (name, config, rows) => {
     expect((await predictBag(world, loaded, ref)).probabilities).toEqual(answer);
     const left = await reembed(loaded, ref);
     expect((await predictBag(world, loaded, left)).probabilities).toEqual(answer);
+  });
+
+  it("takes slides that are joined one by one, and leaves its head the rows of all", async () => {
+    const patients = cohort.map((bag, i) => ({ ...bag, patient: `p${i >> 2}-${i % 2}` }));
+    const model = await trainOn(config, { bags: patients, groups: { kind: "joined" } });
+    expect(model.history.every(({ trainLoss }) => Number.isFinite(trainLoss))).toBe(true);
+    await publishModel(world.store, `${prefix}-joined`, model, { codeVersion: "test" });
+    const joined = await loadModel(world.store, `${prefix}-joined`);
+    const refs = [cohort[0]?.bag as BagRef, cohort[2]?.bag as BagRef];
+    const left = [await reembed(joined, refs[0] as BagRef), await reembed(joined, refs[1] as BagRef)];
+    const { answer } = await predictPatient(world, joined, refs, SIGNAL);
+    expect((await predictPatient(world, joined, left, SIGNAL)).answer).toEqual(answer);
+    expect((await predictBag(world, joined, refs[0] as BagRef)).answer).not.toEqual(answer);
   });
 
   it("weighs what its head sees, and says where that lies", async () => {

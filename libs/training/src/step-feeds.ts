@@ -1,10 +1,9 @@
-import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
-import type { DropoutSite } from "@parfocal/models";
+import type { HostTensor, RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
 import type { BagInput } from "./bag-inputs.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import type { Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
-import { trainedSites } from "./step-graphs.ts";
+import { type NumberedSite, sitesOf, trainedSites } from "./step-ports.ts";
 import type { ResidentState } from "./training-state.ts";
 
 /** What a run takes, by port. */
@@ -14,6 +13,9 @@ type Fetches = Readonly<Record<string, TensorSink>>;
 
 /** Most dropout sites of a model; streams of random words are numbered `step * this + site`. */
 const MAX_SITES = 64n;
+
+/** Streams of the slides of one bag are apart by this: the first has those of a bag alone. */
+const SLIDE_STREAMS = 1n << 48n;
 
 /** Makes what the runs of a training take. */
 export interface FeedMaker {
@@ -27,8 +29,14 @@ export interface FeedMaker {
   input(row: number): Feeds;
   /** The runs without which these are not there. */
   before(row: number): readonly RunRequest[];
-  /** The tensors of a bag that trains in step `step`: with its target and the random words that the phase uses. */
+  /** The tensors of a bag that trains in step `step`: with its target and the random words that the phase uses; joined behind a re-embedder the head's. */
   bag(row: number, step: number, phase: Phase): Feeds;
+  /** The random words of a joined bag's slide at `place` as it goes through the re-embedder in step `step`. */
+  slideWords(row: number, place: number, step: number): Feeds;
+  /** The loss's gradient by joined rows, and where those of a slide begin. */
+  slopes(first: number): Feeds;
+  /** Where that gradient goes. */
+  readonly nextSlopes: Fetches;
   /** Hyper-parameters and slots of an update. */
   update(hyper: Float32Array): Feeds;
 }
@@ -55,11 +63,17 @@ export function createFeeds(
     before: (row) => inputs[row]?.before ?? [],
     bag(row, step, phase) {
       const target = targetFeeds[row];
-      const words = trainedSites(model, phase).map(([i, site]) =>
-        randomFeed(site, { sizes: inputs[row]?.sizes, step, i, seed: spec.seed }),
-      );
-      return { ...input(row), ...(target && { target }), ...Object.fromEntries(words) };
+      const { isJoinedBehind, sizes } = inputs[row] ?? {};
+      const sites = isJoinedBehind ? sitesOf(model, "head") : trainedSites(model, phase);
+      const words = wordFeeds(sites, { sizes, step, seed: spec.seed });
+      return { ...input(row), ...(target && { target }), ...words };
     },
+    slideWords(row, place, step) {
+      const sizes = inputs[row]?.members?.[place]?.sizes;
+      return wordFeeds(sitesOf(model, "reembed"), { sizes, step, place, seed: spec.seed });
+    },
+    slopes: (first) => ({ slopes: source("slopes"), first: { kind: "inline", tensor: indexTensor(first) } }),
+    nextSlopes: { slopes: sink("slopes") },
     update: (hyper) => ({
       hyper: { kind: "inline", tensor: hostTensorFromFloats([hyper.length], hyper) },
       ...slotFeeds,
@@ -67,17 +81,28 @@ export function createFeeds(
   };
 }
 
-/** Words of a site depend on seed, step and site alone: neither on where training was resumed nor on what ran before. */
-function randomFeed(
-  site: DropoutSite,
-  at: {
-    readonly sizes: BagInput["sizes"] | undefined;
-    readonly step: number;
-    readonly i: number;
-    readonly seed: bigint;
-  },
-): readonly [string, TensorSource] {
-  const { sizes, step, i, seed } = at;
-  const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : (sizes?.[dim] ?? 0)));
-  return [`random.${site.name}`, { kind: "random", seed, stream: BigInt(step) * MAX_SITES + BigInt(i), shape }];
+/** What random words belong to. */
+interface WordsOf {
+  readonly sizes: BagInput["sizes"] | undefined;
+  readonly step: number;
+  /** Of a slide among those of its bag. */
+  readonly place?: number;
+  readonly seed: bigint;
+}
+
+/**
+ * Words of a site depend on seed, step, slide and site alone: neither on where training was resumed nor on what ran before. There is room for
+ * 2^42 steps of 64 slides.
+ */
+function wordFeeds(sites: readonly NumberedSite[], { sizes, step, place = 0, seed }: WordsOf): Feeds {
+  const words = sites.map(([i, site]): [string, TensorSource] => {
+    const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : (sizes?.[dim] ?? 0)));
+    const stream = BigInt(place) * SLIDE_STREAMS + BigInt(step) * MAX_SITES + BigInt(i);
+    return [`random.${site.name}`, { kind: "random", seed, stream, shape }];
+  });
+  return Object.fromEntries(words);
+}
+
+function indexTensor(value: number): HostTensor {
+  return { dtype: "i32", shape: [1], data: new Uint8Array(Int32Array.of(value).buffer) };
 }

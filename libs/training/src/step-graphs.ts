@@ -5,23 +5,24 @@
  * (`bagPorts`), the ones with dropout also `random.<site>` u16 words. Values that change from step to step (`target`
  * `[2, K]`, `hyper`) are inputs, so each graph is captured once and serves every bag, step and epoch.
  */
-import {
-  bagPorts,
-  type DropoutFunction,
-  type DropoutSite,
-  type Model,
-  type ModelOutput,
-  modelInputFromPorts,
-  type ParameterTensors,
-} from "@parfocal/models";
-import { type CaptureOptions, dropout, type GraphPort, tf } from "@parfocal/tensor";
-import { cutParameters, type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
-import { opinions, outputLoss, pulledLoss } from "./loss.ts";
+import { bagPorts, type Model, type ModelOutput, modelInputFromPorts, type ParameterTensors } from "@parfocal/models";
+import { type CaptureOptions, type GraphPort, tf } from "@parfocal/tensor";
+import { type FlatLayout, flatLayout, joinFlat } from "./flat-layout.ts";
+import { opinions } from "./loss.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { groupOf, type Phase, partitionOf } from "./parameter-groups.ts";
+import { type Phase, partitionOf } from "./parameter-groups.ts";
+import {
+  dropoutFrom,
+  modelPorts,
+  named,
+  randomPorts,
+  stateParameters,
+  type Tensors,
+  toldLoss,
+  toldPort,
+  trainedSites,
+} from "./step-ports.ts";
 import { applyUpdate, gradientPort, type StepOptions, updatePorts, vectorPort } from "./update-graph.ts";
-
-type Tensors = Readonly<Record<string, tf.Tensor>>;
 
 /**
  * Forward, backward and update of one bag. Inputs besides the model's: `target`, `hyper` (of every group that moves, in their order),
@@ -33,7 +34,7 @@ export function trainStepBuild(model: Model, optimiser: Optimiser, options: Step
   const update = updatePorts(optimiser, layout, phase);
   return {
     name: phase === "frozen" ? "frozen-train-step" : "train-step",
-    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), targetPort(model), ...update],
+    inputs: [...modelPorts(model, layout), ...randomPorts(trainedSites(model, phase)), toldPort(model), ...update],
     build(tensors) {
       const { loss, gradients } = lossAndGradients(model, layout, tensors, phase);
       return { loss, ...applyUpdate({ model, optimiser, layout, ...options }, tensors, gradients) };
@@ -56,13 +57,14 @@ export function gradStepBuild(
   const accumulated: GraphPort[] = isAccumulating ? [gradientPort(layout, phase)] : [];
   const pulled = nOpinions === undefined ? "" : "pulled-";
   const name = isAccumulating ? `${pulled}gradient-step` : `first-${pulled}gradient-step`;
-  const told: GraphPort =
-    nOpinions === undefined
-      ? targetPort(model)
-      : { name: "pulls", dtype: "f32", shape: [nOpinions, model.nLogits + 1] };
   return {
     name: phase === "frozen" ? `frozen-${name}` : name,
-    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase), told, ...accumulated],
+    inputs: [
+      ...modelPorts(model, layout),
+      ...randomPorts(trainedSites(model, phase)),
+      toldPort(model, nOpinions),
+      ...accumulated,
+    ],
     build(tensors) {
       const { loss, gradients } = lossAndGradients(model, layout, tensors, phase);
       const before = tensors.gradients;
@@ -94,7 +96,7 @@ export function opinionsBuild(model: Model, phase: Phase = "joint"): CaptureOpti
   const layout = flatLayout(model.parameters);
   return {
     name: phase === "frozen" ? "frozen-opinions" : "opinions",
-    inputs: [...modelPorts(model, layout), ...randomPorts(model, phase)],
+    inputs: [...modelPorts(model, layout), ...randomPorts(trainedSites(model, phase))],
     build(tensors) {
       const state = stateParameters(layout, tensors);
       return { opinions: opinions(forwardOf(model, state, tensors, phase)(state)) };
@@ -127,32 +129,6 @@ export function momentsBuild(model: Model): CaptureOptions {
   };
 }
 
-function modelPorts(model: Model, layout: FlatLayout): GraphPort[] {
-  const fixed = layout.nFixed > 0 ? [vectorPort("fixed", layout.nFixed)] : [];
-  return [...bagPorts(model), vectorPort("weights", layout.nTrainable), ...fixed];
-}
-
-/** The places where a step drops activations, with their numbers among all of the model: a frozen re-embedder drops none. */
-export function trainedSites(model: Model, phase: Phase): readonly (readonly [number, DropoutSite])[] {
-  const isIn = ({ name }: DropoutSite) => phase !== "frozen" || groupOf({ name }, phase) === "head";
-  return [...model.dropoutSites.entries()].filter(([, site]) => isIn(site));
-}
-
-function randomPorts(model: Model, phase: Phase): GraphPort[] {
-  return trainedSites(model, phase).map(
-    ([, { name, shape }]): GraphPort => ({ name: `random.${name}`, dtype: "u16", shape }),
-  );
-}
-
-function targetPort(model: Model): GraphPort {
-  return { name: "target", dtype: "f32", shape: [2, model.nLogits] };
-}
-
-function stateParameters(layout: FlatLayout, tensors: Tensors): ParameterTensors {
-  const trainable = cutParameters(layout.trainable, named<tf.Tensor1D>(tensors, "weights"));
-  return layout.nFixed === 0 ? trainable : { ...trainable, ...cutParameters(layout.fixed, named(tensors, "fixed")) };
-}
-
 /** Gradients are taken with respect to the cut parameters: through the cut itself they would be padded and summed. */
 function lossAndGradients(
   model: Model,
@@ -167,11 +143,7 @@ function lossAndGradients(
   const loss = (...values: tf.Tensor[]): tf.Scalar => {
     const parameters = { ...state, ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])) };
     const output = forward(parameters);
-    const pulls = tensors.pulls as tf.Tensor2D | undefined;
-    const bag =
-      pulls === undefined
-        ? outputLoss(model.config.task, output, named<tf.Tensor2D>(tensors, "target"))
-        : pulledLoss(output, pulls);
+    const bag = toldLoss(model, output, tensors);
     return Object.values(output.lossTerms).reduce<tf.Scalar>((sum, term) => tf.add(sum, term), bag);
   };
   const { value, grads } = tf.valueAndGrads(loss)(names.map((name) => named(state, name)));
@@ -193,15 +165,4 @@ function frozenForward(model: Model, state: ParameterTensors, tensors: Tensors):
   const { features, ...sides } = modelInputFromPorts(tensors);
   const { tiles } = model.stages.body({ ...sides, tiles: model.stages.stem(features, state) }, state);
   return (parameters) => ({ ...model.stages.head(tiles, parameters, dropoutFrom(tensors)), lossTerms: {} });
-}
-
-function dropoutFrom(tensors: Tensors): DropoutFunction {
-  return <T extends tf.Tensor>(site: DropoutSite, x: T): T => {
-    const words = named(tensors, `random.${site.name}`);
-    return (site.isDraw ? words : dropout(x, words, 1 - site.probability)) as T;
-  };
-}
-
-function named<T extends tf.Tensor>(tensors: Tensors, name: string): T {
-  return tensors[name] as T;
 }

@@ -2,6 +2,7 @@ import type { Model } from "@parfocal/models";
 import { type CapturedGraph, captureGraph } from "@parfocal/tensor";
 import { doAllLearn, labelOfGroup } from "./bag-groups.ts";
 import { losesTogether } from "./join-losses.ts";
+import { joinedHeadBuild, slideGradientBuild } from "./joined-graphs.ts";
 import { groupOf, movingGroups, type Phase } from "./parameter-groups.ts";
 import type { TrainPlan } from "./plan.ts";
 import { applyStepBuild, gradStepBuild, opinionsBuild, trainStepBuild } from "./step-graphs.ts";
@@ -11,25 +12,48 @@ export type StepGraphs =
   | { readonly kind: "fused"; readonly step: CapturedGraph }
   | {
       readonly kind: "batched";
-      readonly first: CapturedGraph;
-      readonly next: CapturedGraph;
+      readonly whole: GradientGraphs;
+      /** Of bags that are joined behind the re-embedder. */
+      readonly joined?: GradientGraphs;
       readonly apply: CapturedGraph;
     };
+
+/** What the gradients of a bag are computed by. */
+export interface GradientGraphs {
+  /** Of the update's first bag. */
+  readonly first: CapturedGraph;
+  /** Of later ones, which add to what is there. */
+  readonly next: CapturedGraph;
+  /** Of each slide of a joined bag; absent: nothing before the head moves. */
+  readonly slide?: CapturedGraph;
+}
 
 /** Captures the graphs that train the plan's model in a phase. */
 export function captureStepGraphs(plan: TrainPlan, phase: Phase): StepGraphs {
   const { model, optimiser, spec } = plan;
   const options = { phase, layerDecay: spec.layerDecay };
   const isTogether = losesTogether(model.config.task, spec.groups);
-  if (nBagsPerUpdate(plan) === 1 && !isTogether)
+  const isJoined = plan.inputs.some((input) => input.isJoinedBehind);
+  if (nBagsPerUpdate(plan) === 1 && !isTogether && !isJoined)
     return { kind: "fused", step: captureGraph(trainStepBuild(model, optimiser, options)) };
   const nOpinions = isTogether ? countOpinions(model, phase) : undefined;
   return {
     kind: "batched",
-    first: captureGraph(gradStepBuild(model, false, phase, nOpinions)),
-    next: captureGraph(gradStepBuild(model, true, phase, nOpinions)),
+    whole: {
+      first: captureGraph(gradStepBuild(model, false, phase, nOpinions)),
+      next: captureGraph(gradStepBuild(model, true, phase, nOpinions)),
+    },
+    ...(isJoined && { joined: joinedGraphs(plan, phase, nOpinions) }),
     apply: captureGraph(applyStepBuild(model, optimiser, options)),
   };
+}
+
+function joinedGraphs(plan: TrainPlan, phase: Phase, nOpinions: number | undefined): GradientGraphs {
+  const { model } = plan;
+  const first = captureGraph(joinedHeadBuild(model, false, phase, nOpinions));
+  const next = captureGraph(joinedHeadBuild(model, true, phase, nOpinions));
+  if (phase === "frozen" || !canFreeze(plan)) return { first, next };
+  return { first, next, slide: captureGraph(slideGradientBuild(model)) };
 }
 
 /** S, sets of logits that the loss of a bag looks at. */
@@ -47,10 +71,15 @@ function nBagsPerUpdate({ spec, groups, job }: TrainPlan): number {
 }
 
 /** The phase of the epoch after `nDone` finished ones. A model whose re-embedder has no parameters has nothing to freeze. */
-export function phaseOf({ spec, layout }: TrainPlan, nDone: number): Phase {
-  const canFreeze = layout.trainable.some((parameter) => groupOf(parameter, "frozen") === "reembed");
-  if (spec.frozenEpochs === 0 || !canFreeze) return "joint";
-  return nDone < spec.frozenEpochs ? "frozen" : "thawed";
+export function phaseOf(plan: TrainPlan, nDone: number): Phase {
+  const { frozenEpochs } = plan.spec;
+  if (frozenEpochs === 0 || !canFreeze(plan)) return "joint";
+  return nDone < frozenEpochs ? "frozen" : "thawed";
+}
+
+/** Whether the re-embedder has something to learn. */
+function canFreeze({ layout }: TrainPlan): boolean {
+  return layout.trainable.some((parameter) => groupOf(parameter, "frozen") === "reembed");
 }
 
 /** Hyper-parameters of the groups that move; the re-embedder's count of steps begins where it was let go. */

@@ -7,7 +7,6 @@ import { type BagGroup, labelOfGroup, learningBag, plainLoss } from "./bag-group
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import { type OpinionGroup, tangentsOf } from "./join-losses.ts";
 import type { TrainPlan } from "./plan.ts";
-import type { Feeds } from "./step-feeds.ts";
 import type { Question, StepBag } from "./update.ts";
 
 /** Which bag of each undecided group learns; `runs` score their bags, without dropout, in the groups' order. */
@@ -36,12 +35,12 @@ export function togetherQuestion(
   { job, model, spec, targets }: TrainPlan,
   batch: readonly BagGroup[],
   bags: readonly StepBag[],
-  { graph, state }: { readonly graph: CapturedGraph; readonly state: Feeds },
+  graphOf: (bag: StepBag) => CapturedGraph,
 ): Question {
-  const runs = bags.flatMap(({ before, feeds: { target: _, ...feeds } }): RunRequest[] => [
-    ...before,
-    { graph, feeds: { ...feeds, ...state }, fetches: { opinions: { kind: "inline" } } },
-  ]);
+  const runs = bags.flatMap((bag): RunRequest[] => {
+    const { target: _, ...feeds } = bag.feeds;
+    return [...bag.before, { graph: graphOf(bag), feeds, fetches: { opinions: { kind: "inline" } } }];
+  });
   return {
     runs,
     output: "opinions",

@@ -15,6 +15,8 @@ export interface StepBag {
   /** Runs that have to come right before. */
   readonly before: readonly RunRequest[];
   readonly feeds: Feeds;
+  /** What each slide of a bag that is joined behind the re-embedder takes to learn, after the head; absent: the bag goes through the model whole. */
+  readonly slides?: readonly Feeds[];
 }
 
 /** Something that the engine is asked before an update. */

@@ -4,7 +4,6 @@ import { curveOfCensoring } from "@parfocal/metrics";
 import { assertGroupsFit, type BagGroup, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
 import type { CensoringSource, PartReport } from "../job.ts";
-import { joinInputs } from "../join-inputs.ts";
 import { assertLabel, type Label } from "../label.ts";
 import { groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "../report.ts";
 import { runGroupsInChunks } from "../run-in-chunks.ts";
@@ -12,7 +11,7 @@ import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { groupRuleOf } from "../train-spec.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
-import { createScorer, readServingInput, type ServingInput } from "./serving-input.ts";
+import { createScorer, joinServing, readServingInput, type ServingInput } from "./serving-input.ts";
 import { censoringOfFacts } from "./survival-facts.ts";
 
 /** What {@link evaluateModel} runs on. */
@@ -64,7 +63,7 @@ export async function evaluateModel(
   censoring: CensoringSource = "evaluated",
 ): Promise<ModelEvaluation> {
   decidingGraph(loaded);
-  const { task, dIn } = loaded.model.config;
+  const { task } = loaded.model.config;
   for (const { label } of bags) assertLabel(task, label);
   const groups = groupsOf(loaded, bags);
   const refs = bags.map(({ bag }) => bag);
@@ -75,12 +74,12 @@ export async function evaluateModel(
   const isJoined = groups?.rule.kind === "joined";
   const joined = await withScratch(deps, (name) => {
     const whole = (group: BagGroup) =>
-      joinInputs(
+      joinServing(
         group.flatMap((place) => inputs[place] ?? []),
-        dIn,
+        loaded.model,
         name,
       );
-    const wholes = isJoined ? members.map((group) => ({ ...whole(group), isReembedded: false })) : [];
+    const wholes = isJoined ? members.map(whole) : [];
     return scoreInputs(deps, loaded, wholes, signal);
   });
   const cases = (isJoined ? members : alone).flatMap(([place = -1], i): ScoredCase[] => {

@@ -2,6 +2,7 @@ import type { RunRequest } from "@parfocal/engine";
 import { captureReembed, type Weights } from "@parfocal/models";
 import type { TrainPlan } from "../plan.ts";
 import { type ChunkOptions, runGroupsInChunks } from "../run-in-chunks.ts";
+import { tileRuns } from "../serving-runs.ts";
 import { type BagMoments, fitTypicality, MIN_TYPICAL_BAGS, type Typicality } from "./typicality.ts";
 import { captureMoments, momentsFrom, momentsRun } from "./typicality-runs.ts";
 
@@ -39,9 +40,9 @@ function* runsOf(
   for (const row of rows) {
     const input = inputs[row];
     if (input === undefined) continue;
-    const before = reembed && { graph: reembed, feeds: input.feeds, fetches: { tiles } };
-    const measure = momentsRun(model, graph, input.rows.n, before ? { tiles } : input.feeds);
-    if (measure !== undefined) yield [...(input.before ?? []), ...(before ? [before] : []), measure];
+    const before = reembed ? tileRuns(reembed, input, scratchName) : (input.before ?? []);
+    const measure = momentsRun(model, graph, input.rows.n, reembed ? { tiles } : input.feeds);
+    if (measure !== undefined) yield [...before, measure];
   }
 }
 

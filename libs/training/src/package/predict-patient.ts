@@ -4,13 +4,12 @@ import { DomainError } from "@parfocal/errors";
 import { answerFromLogits, hasClasses, type Task } from "@parfocal/models";
 import { logitsOfGroup } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
-import { joinInputs } from "../join-inputs.ts";
 import { type BagScore, scoreFetches } from "../score-outputs.ts";
 import { type GroupRule, groupRuleOf } from "../train-spec.ts";
 import { certaintyOf } from "./certainty.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { type BagPrediction, decide, type PredictDeps, predictBag, predictionFrom } from "./predict-bag.ts";
-import { createScorer, readServingInput, type ServingInput } from "./serving-input.ts";
+import { createScorer, joinServing, readServingInput } from "./serving-input.ts";
 
 /** Most slides of a patient. */
 const MAX_SLIDES = 64;
@@ -54,16 +53,17 @@ async function predictJoined(
   refs: readonly BagRef[],
   signal: AbortSignal | undefined,
 ): Promise<BagPrediction> {
-  const { task, dIn } = loaded.model.config;
+  const { task } = loaded.model.config;
   const inputs = await mapBags(refs, (ref) => readServingInput(deps.store, ref, loaded, signal), signal);
   const name = `patient/${randomUUID()}`;
-  const input: ServingInput = { ...joinInputs(inputs, dIn, name), isReembedded: false };
+  const input = joinServing(inputs, loaded.model, name);
   const scorer = await createScorer(loaded, [input], { measures: true, ...(signal && { signal }) });
   try {
     const runs = scorer.runs(input, scoreFetches(task));
     return predictionFrom(loaded, await deps.engine.run(runs, signal ? { signal } : {}));
   } finally {
     await deps.engine.dropResident(name).catch(() => undefined);
+    await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
   }
 }
 

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
 import type { RunRequest, TensorSink } from "@parfocal/engine";
+import type { Model } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { assertSourceFits, type BagInput, readBagInput, readTilesOrBag } from "../bag-inputs.ts";
+import { joinInputs } from "../join-inputs.ts";
 import { scoringRuns } from "../serving-runs.ts";
 import { decidingGraph, type LoadedModel, type LoadedTypicality } from "./load-model.ts";
 import { momentsRun } from "./typicality-runs.ts";
@@ -33,6 +35,11 @@ export async function readServingInput(
       : await readTilesOrBag(store, ref, { model, encoder: reembed.encoder }, signal);
   if (!input.isReembedded) assertSourceFits(manifest.expects, input.metadata);
   return input;
+}
+
+/** The slides of a patient as one bag, see `joinInputs`; it counts as re-embedded when every slide is. */
+export function joinServing(slides: readonly ServingInput[], model: Model, name: string): ServingInput {
+  return { ...joinInputs(slides, model, name), isReembedded: slides.every((slide) => slide.isReembedded) };
 }
 
 /** Makes the runs that score bags, as many as the model needs for each. */
