@@ -120,7 +120,13 @@ describe("models of survival", () => {
     expect(figure(model, "c_index")).toBeGreaterThan(0.8);
     expect(model.test?.slideCount).toBe(2 * (model.test?.patientCount ?? 0));
     const [low, high] = [await predicted("risk", LOWEST), await predicted("risk", HIGHEST)];
-    expect(high.survival?.curve).toEqual([]);
+    // The curve of the baseline hazard that was published with the model.
+    const { curve = [] } = high.survival ?? {};
+    expect(curve.length).toBeGreaterThan(4);
+    expect(curve.map(({ time }) => time)).toEqual(curve.map(({ time }) => time).toSorted((a, b) => a - b));
+    const middle = Math.floor(curve.length / 2);
+    expect(curve[middle]?.survival).toBeLessThan(low.survival?.curve[middle]?.survival ?? 0);
+    expect(model.test?.censoring).toBe(commonV1.Evaluation_Censoring.CENSORING_TRAINING);
     expect(high.survival?.risk).toBeGreaterThan(low.survival?.risk ?? Number.NaN);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { harrellConcordance } from "./concordance.ts";
+import { harrellConcordance, unoConcordance } from "./concordance.ts";
 import { evaluate } from "./evaluate.ts";
 import { evaluateRegression } from "./evaluate-regression.ts";
 import { evaluateSurvival } from "./evaluate-survival.ts";
@@ -77,6 +77,15 @@ describe("evaluateSurvival", () => {
     const { metrics } = evaluateSurvival({ ...cases, forecast: { times, survival }, censoring, tau: 2 }, options());
     expect(metrics.unoCIndex?.interval?.low).toBeLessThan(metrics.unoCIndex?.value ?? Number.NaN);
     expect(metrics.integratedBrier?.value).toBeLessThan(0.25);
+  });
+
+  it("counts events by Uno as long as training cases were followed", () => {
+    const [followed, short] = [0.5, { times: [0.1, 0.5], events: [0, 0] }];
+    const censoring = censoringCurve(short);
+    const { metrics } = evaluateSurvival({ ...cases, censoring }, options());
+    const truncated = unoConcordance(outcomes, risks, { censoring, tau: followed }).index;
+    expect(outcomes.times.some((time) => time > followed)).toBe(true);
+    expect(metrics.unoCIndex?.value).toBeCloseTo(truncated ?? Number.NaN, 12);
   });
 
   it("has no index and no interval when nobody's event was seen", () => {

@@ -18,7 +18,7 @@ export interface SurvivalCases {
   readonly forecast?: SurvivalForecast;
   /** Censoring of the training cases; absent: no metric that needs weights (Uno's index, Brier). */
   readonly censoring?: CensoringCurve;
-  /** Uno's index counts events before this time only; absent: all. */
+  /** Uno's index counts events before this time only; absent: those up to the last time to which training cases were followed. */
   readonly tau?: number;
 }
 
@@ -69,7 +69,9 @@ type SurvivalStatistic = "cIndex" | "unoCIndex" | "integratedBrier";
 function survivalStatistics(cases: SurvivalCases): (weights: Float64Array) => Record<SurvivalStatistic, number | null> {
   const { outcomes, risks, forecast, censoring, tau } = cases;
   const ranked = rankRisks(outcomes, risks);
-  const eventWeights = censoring && unoWeights(outcomes, { censoring, ...(tau === undefined ? {} : { tau }) });
+  const weights = censoring && unoWeights(outcomes, { censoring, ...(tau === undefined ? {} : { tau }) });
+  // Later than anybody was followed there is nothing to weigh by: Uno's own truncation.
+  const eventWeights = tau === undefined ? weights?.map((weight) => (Number.isFinite(weight) ? weight : 0)) : weights;
   const brier = (weights: Float64Array): number | null =>
     forecast && censoring
       ? integratedBrierScore(forecast.times, survivalBrierScores(outcomes, forecast, censoring, weights))
