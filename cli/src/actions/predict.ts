@@ -218,7 +218,9 @@ function showMetrics(
   });
   try {
     for (const { name, metrics, nCases, nPatients } of measurePredictions(model.task as commonV1.Task, slides)) {
-      output.record({ ...(name === undefined ? {} : { number: name }), metrics, cases: nCases, patients: nPatients });
+      const weighed = metrics.unoCIndex === undefined ? {} : { censoring: "evaluated" };
+      const counts = { cases: nCases, patients: nPatients, ...weighed };
+      output.record({ ...(name === undefined ? {} : { number: name }), metrics, ...counts });
       showReportMetrics(output, { metrics, nCases, nPatients }, name);
     }
   } catch (error) {

@@ -21,6 +21,7 @@ import {
   medianRisk,
   outcomeOfScored,
   type RiskCut,
+  trainingCensoring,
 } from "../run-report/measure-scored.ts";
 import { type FinishedRun, runReport } from "../run-report/run-report.ts";
 import { announce, modelOf } from "./train.ts";
@@ -90,7 +91,13 @@ async function trainSeed(
   const scored = await score("test");
   const cut = await riskCutOf(prepared, score);
   const onProblem = (text: string) => output.note(text);
-  const outcome = outcomeOfScored(task, scored, { seed, onProblem, ...(cut && { cut }) });
+  const isGrouped = hasGroups && spec.groups?.kind !== commonV1.GroupRule_Kind.KIND_NONE;
+  const censoring = trainingCensoring(rows, { hasGroups: isGrouped });
+  const outcome = outcomeOfScored(task, scored, {
+    ...{ seed, onProblem },
+    ...(cut && { cut }),
+    ...(censoring && { censoring }),
+  });
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const count = isTogether(spec.groups) ? 0 : experiment.heatmaps;
   const heatmaps = await attentionFigures(context, clients, { model, scored, count });
@@ -121,8 +128,8 @@ function writeRun(folder: string, run: FinishedRun): Promise<ResultFiles> {
 /** Everything that was measured, in one place whatever the task. */
 function measuredJson({ evaluation, numbers, survival }: MeasuredOutcome): object {
   if (survival === undefined) return evaluation ?? numbers?.report ?? { metrics: {} };
-  const { report, groups, pValue, cut } = survival;
-  return { ...report, groups, logRankP: pValue, cut };
+  const { report, groups, pValue, cut, censoring } = survival;
+  return { ...report, groups, logRankP: pValue, cut, censoring };
 }
 
 function showRun({ output }: CommandContext, run: FinishedRun, files: ResultFiles): void {

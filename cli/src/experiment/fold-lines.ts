@@ -32,7 +32,7 @@ export function viewFoldLine(line: FoldLine): {
     })),
     decision: (decision ?? "").split(";").filter((name) => name !== ""),
     values: Object.entries(values).map(([label, value]) => ({ label, value })),
-    ...(typeof risk === "number" && { survival: { risk, curve: [] } }),
+    ...(typeof risk === "number" && { survival: { risk, curve: curveOf(line) } }),
   });
   const view: PredictionView = {
     probabilities,
@@ -42,6 +42,11 @@ export function viewFoldLine(line: FoldLine): {
     ...(prediction.survival && { survival: prediction.survival }),
   };
   return { view, prediction };
+}
+
+/** Curves are text in tables. */
+function curveOf({ survival }: FoldLine): commonV1.SurvivalPoint[] {
+  return typeof survival === "string" && survival !== "" ? (JSON.parse(survival) as commonV1.SurvivalPoint[]) : [];
 }
 
 function numbersOf(line: FoldLine, prefix: string): Record<string, number> {

@@ -1,4 +1,4 @@
-import type { commonV1 } from "@parfocal/protocol";
+import { commonV1 } from "@parfocal/protocol";
 import type { Output } from "./output.ts";
 
 /** Figures that people are shown first; the others are in the JSON. */
@@ -51,6 +51,10 @@ export function showEvaluations(
     title: `${name} (${evaluation.slideCount} slides, ${evaluation.patientCount} patients)`,
   }));
   output.table([{ title: "95 % intervals" }, ...columns], rows);
+  for (const { name, evaluation } of known) {
+    const whose = CENSORING.get(evaluation.censoring);
+    if (whose !== undefined) output.line(`${name}: C-index (Uno) weighed by the censoring of the ${whose} cases`);
+  }
 }
 
 function labelsOf(known: readonly { readonly evaluation: commonV1.Evaluation }[]): string[] {
@@ -65,15 +69,23 @@ function estimateOf(evaluation: commonV1.Evaluation, name: string, label: string
   return `${decimals(value)}${interval}`;
 }
 
+/** Whose censoring weighs figures of survival. */
+const CENSORING: ReadonlyMap<commonV1.Evaluation_Censoring, string> = new Map([
+  [commonV1.Evaluation_Censoring.CENSORING_TRAINING, "training"],
+  [commonV1.Evaluation_Censoring.CENSORING_EVALUATED, "evaluated"],
+]);
+
 /** An evaluation as programs are shown it. */
 export function evaluationRecord(evaluation: commonV1.Evaluation | undefined): object | null {
   if (evaluation === undefined) return null;
-  const { metrics, slideCount, patientCount, confusion } = evaluation;
+  const { metrics, slideCount, patientCount, confusion, censoring } = evaluation;
   const figures = metrics.map(({ name, label, value, lower, upper }) => ({
     name,
     ...(label === "" ? {} : { class: label }),
     value: value ?? null,
     interval: lower === undefined || upper === undefined ? null : [lower, upper],
   }));
-  return { metrics: figures, slides: slideCount, patients: patientCount, confusion };
+  const whose = CENSORING.get(censoring);
+  const weighed = whose === undefined ? {} : { censoring: whose };
+  return { metrics: figures, slides: slideCount, patients: patientCount, confusion, ...weighed };
 }

@@ -58,15 +58,22 @@ describe("sections of other tasks", () => {
       { rng: createRng(1n), nResamples: 50 },
     );
     const groups = [{ name: "all", curve: kaplanMeier(outcomes), nCases: 6, nEvents: 4 }];
-    const { text } = survivalSection(
-      { report, groups, pValue: 0.0321, cut: "the median of the validation part" },
+    const figure = { report, pValue: 0.0321, cut: "the median of the validation part" };
+    const { text } = survivalSection({ ...figure, groups, censoring: "evaluated" }, "6 slides");
+    expect(text).not.toContain("Dotted");
+    const predicted = [{ time: 2, survival: 0.5 }];
+    const dotted = survivalSection(
+      { ...figure, groups: groups.map((group) => ({ ...group, predicted })), censoring: "training" },
       "6 slides",
-    );
+    ).text;
+    for (const part of ["Dotted: the mean survival", 'stroke-dasharray="1.5 4"', "weighed by the training cases"])
+      expect(dotted).toContain(part);
     for (const part of [
       "6 cases of 6 patients, 4 events",
       "p = 0.0321",
       "cut at the median of the validation part",
       "1.000",
+      "weighed by these cases",
     ])
       expect(text).toContain(part);
   });

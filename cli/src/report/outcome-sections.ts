@@ -6,12 +6,18 @@ import { renderScatterChart } from "./scatter-chart.ts";
 import { renderSurvivalChart } from "./survival-chart.ts";
 
 /** Concordance of risks, and what became of patients of low and high risk. */
-export function survivalSection({ report, groups, pValue, cut }: SurvivalFigure, evaluatedOn: string): Markup {
+export function survivalSection(
+  { report, groups, pValue, cut, censoring }: SurvivalFigure,
+  evaluatedOn: string,
+): Markup {
   const { nCases, nPatients, nEvents, metrics, bootstrap } = report;
   const scope = `On ${evaluatedOn}: ${formatPlural(nCases, "case")} of ${formatPlural(nPatients, "patient")}, ${formatPlural(nEvents, "event")}.`;
   const test = pValue === null ? "" : ` Log-rank test between the groups: p = ${formatSignificant(pValue)}.`;
-  const caption = `Kaplan-Meier curves with 95 % intervals (log-log); ticks are censored cases. Risks were cut at ${cut}.${test}`;
-  const method = `A C-index of 0.5 is chance. ${bootstrapSentence(bootstrap.nResamples)}`;
+  const isPredicted = groups.some(({ predicted = [] }) => predicted.length > 0);
+  const dotted = isPredicted ? " Dotted: the mean survival that the model gives the cases of the group." : "";
+  const caption = `Kaplan-Meier curves with 95 % intervals (log-log); ticks are censored cases. Risks were cut at ${cut}.${test}${dotted}`;
+  const whose = censoring === "training" ? "the training cases'" : "these cases'";
+  const method = `A C-index of 0.5 is chance. Uno's is weighed by ${whose} censoring. ${bootstrapSentence(bootstrap.nResamples)}`;
   const figure = markup`<figure>${trusted(renderSurvivalChart(groups))}<figcaption>${caption}</figcaption></figure>`;
   return markup`<section><h2>Survival</h2><p>${scope}</p><div class="scroll">${metricTable(metrics)}</div><p class="note">${method}</p>${groups.length > 0 && figure}</section>`;
 }

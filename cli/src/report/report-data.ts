@@ -51,6 +51,8 @@ export interface SurvivalFigure {
   readonly pValue: number | null;
   /** Where the groups were cut, as the end of the sentence "Risks were cut at …". */
   readonly cut: string;
+  /** Whose censoring weighs Uno's index. */
+  readonly censoring: "training" | "evaluated";
 }
 
 /** A row per fold, and what they come to. */

@@ -17,18 +17,24 @@ export interface SurvivalGroup {
   readonly curve: readonly KaplanMeierPoint[];
   readonly nCases: number;
   readonly nEvents: number;
+  /** Mean of the survival that the model gives its cases, from each time on; absent where it gives none. */
+  readonly predicted?: readonly { readonly time: number; readonly survival: number }[];
 }
 
 /**
  * Kaplan-Meier curves as an SVG document: steps with their 95 % intervals, a tick where somebody was censored, and below how many were
- * at risk. `timeLabel` names the axis.
+ * at risk. Dotted beside them what the model gives, where it does. `timeLabel` names the axis.
  */
 export function renderSurvivalChart(groups: readonly SurvivalGroup[], timeLabel = "Time"): string {
   const xAxis = timeAxis(groups, timeLabel);
   const yAxis = unitAxis("Free of the event");
   const frame = createFrame({ left: LEFT, top: TOP, width: PLOT_WIDTH, height: PLOT_HEIGHT, xAxis, yAxis });
   const bands = groups.map(({ curve }, i) => band(frame, curve, i));
-  const curves = groups.map(({ curve }, i) => [steps(frame, curve, i), censorings(frame, curve, i)]);
+  const curves = groups.map(({ curve, predicted = [] }, i) => [
+    steps(frame, curve, i),
+    censorings(frame, curve, i),
+    predictedSteps(frame, predicted, xAxis.max, i),
+  ]);
   const riskTop = TOP + PLOT_HEIGHT + 66;
   const legendTop = riskTop + ROW_HEIGHT * groups.length + 22;
   const entries = groups.map((group, index) => ({ text: legendText(group), index }));
@@ -62,6 +68,20 @@ function steps(frame: Frame, curve: readonly KaplanMeierPoint[], index: number):
   const start = `M${frame.x(first?.time ?? 0)} ${frame.y(first?.survival ?? 1)}`;
   const d = rest.map(({ time, survival }) => `H${frame.x(time)}V${frame.y(survival)}`);
   return markup`<path class="series" style="stroke:${colour}" stroke-dasharray="${dash}" d="${start}${d.join("")}"/>`;
+}
+
+/** What is predicted, as dots: from time 0 on, as far as the axis goes. */
+function predictedSteps(
+  frame: Frame,
+  points: NonNullable<SurvivalGroup["predicted"]>,
+  end: number,
+  index: number,
+): Markup | null {
+  const shown = points.filter(({ time }) => time <= end);
+  if (shown.length === 0) return null;
+  const d = shown.map(({ time, survival }) => `H${frame.x(time)}V${frame.y(survival)}`);
+  const path = `M${frame.x(0)} ${frame.y(1)}${d.join("")}H${frame.x(Math.min(end, points.at(-1)?.time ?? end))}`;
+  return markup`<path class="series" style="stroke:${seriesStyle(index).colour}" stroke-dasharray="1.5 4" d="${path}"/>`;
 }
 
 function censorings(frame: Frame, curve: readonly KaplanMeierPoint[], index: number): Fragment {

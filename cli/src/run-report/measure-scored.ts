@@ -1,4 +1,5 @@
 import {
+  type CensoringCurve,
   censoringCurve,
   createRng,
   evaluateRegression,
@@ -10,6 +11,7 @@ import {
   riskGroups,
 } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
+import type { AssignedRow } from "../cohort/assign-parts.ts";
 import { type EvaluatedSlide, evaluatePredictions } from "../cohort/evaluate-predictions.ts";
 import type { MeasuredFigures } from "../cohort/measure-predictions.ts";
 import { describeError, UsageError } from "../exit-codes.ts";
@@ -31,20 +33,30 @@ export interface RiskCut {
   readonly name: string;
 }
 
+/** Settings of {@link measureScored}. */
+export interface MeasureOptions {
+  /** Drives the bootstrap. */
+  readonly seed: bigint;
+  /** Survival: where risks are cut; absent: at the median of these cases. */
+  readonly cut?: RiskCut;
+  /** Survival: of the training cases; absent: that of these cases. */
+  readonly censoring?: CensoringCurve;
+}
+
 /**
  * How good predictions are, whatever the task, with all that a report draws. Cases without a truth or a prediction are left out.
  *
- * @param cut For survival; absent: the median of these cases.
  * @throws {UsageError} for a label that is none of the model's. @throws {DomainError} as the evaluations of `@parfocal/metrics`.
  */
 export function measureScored(
   task: commonV1.Task,
   cases: readonly MeasuredCase[],
-  { seed, cut }: { readonly seed: bigint; readonly cut?: RiskCut },
+  { seed, cut, censoring }: MeasureOptions,
 ): MeasuredOutcome {
   const { KIND_COX, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
   if (task.kind === KIND_REGRESSION) return { numbers: numbersOf(task.classes, cases, seed) };
-  if (task.kind === KIND_SURVIVAL || task.kind === KIND_COX) return { survival: survivalOf(cases, seed, cut) };
+  if (task.kind === KIND_SURVIVAL || task.kind === KIND_COX)
+    return { survival: survivalOf(cases, seed, { ...(cut && { cut }), ...(censoring && { censoring }) }) };
   return { evaluation: evaluatePredictions(task, cases, seed) };
 }
 
@@ -116,14 +128,25 @@ function numbersOf(names: readonly string[], cases: readonly MeasuredCase[], see
   return { report, points: Object.fromEntries(names.map((name) => [name, pointsOf(name)])) };
 }
 
-function survivalOf(cases: readonly MeasuredCase[], seed: bigint, given: RiskCut | undefined): SurvivalFigure {
-  const known = cases.flatMap(({ patient, row: { risk, outcome } }) =>
-    risk === undefined || outcome === undefined ? [] : [{ patient, risk, outcome }],
+function survivalOf(
+  cases: readonly MeasuredCase[],
+  seed: bigint,
+  { cut: given, censoring }: Pick<MeasureOptions, "cut" | "censoring">,
+): SurvivalFigure {
+  const known = cases.flatMap(({ patient, prediction, row: { risk, outcome } }) =>
+    risk === undefined || outcome === undefined
+      ? []
+      : [{ patient, risk, outcome, steps: prediction?.survival?.curve ?? [] }],
   );
   const risks = known.map(({ risk }) => risk);
   const outcomes = outcomesOf(known);
   const report = evaluateSurvival(
-    { patients: known.map(({ patient }) => patient), outcomes, risks, censoring: censoringCurve(outcomes) },
+    {
+      patients: known.map(({ patient }) => patient),
+      outcomes,
+      risks,
+      censoring: censoring ?? censoringCurve(outcomes),
+    },
     { rng: createRng(seed).fork("evaluation") },
   );
   const own = { value: medianRisk(cases.map(({ row }) => row)) ?? 0, name: "their own median, which flatters" };
@@ -135,10 +158,34 @@ function survivalOf(cases: readonly MeasuredCase[], seed: bigint, given: RiskCut
     const nEvents = events.filter((event) => event === 1).length;
     return members.length === 0
       ? []
-      : [{ name, curve: kaplanMeier({ times, events }), nCases: members.length, nEvents }];
+      : [{ name, curve: kaplanMeier({ times, events }), nCases: members.length, nEvents, ...predictedBy(members) }];
   });
   const pValue = groups.length === 2 ? (logRankTest(outcomes, groupOf, 2)?.pValue ?? null) : null;
-  return { report, groups, pValue, cut: cut.name };
+  return { report, groups, pValue, cut: cut.name, censoring: censoring === undefined ? "evaluated" : "training" };
+}
+
+/** The mean of curves of survival; nothing where a case has none. Models of several folds have times of their own. */
+function predictedBy(
+  members: readonly { readonly steps: readonly commonV1.SurvivalPoint[] }[],
+): Pick<SurvivalFigure["groups"][number], "predicted"> {
+  if (members.length === 0 || members.some(({ steps }) => steps.length === 0)) return {};
+  const times = [...new Set(members.flatMap(({ steps }) => steps.map(({ time }) => time)))].sort((a, b) => a - b);
+  const at = (steps: readonly commonV1.SurvivalPoint[], time: number) =>
+    steps.findLast((step) => step.time <= time)?.survival ?? 1;
+  const mean = (time: number) => members.reduce((sum, { steps }) => sum + at(steps, time), 0) / members.length;
+  return { predicted: times.map((time) => ({ time, survival: mean(time) })) };
+}
+
+/** How patients of a training part were censored, or groups where these have the label; undefined in tasks without events. */
+export function trainingCensoring(
+  rows: readonly AssignedRow[],
+  { hasGroups }: { readonly hasGroups: boolean },
+): CensoringCurve | undefined {
+  const known = rows.flatMap(({ part, patient, row }, i) => {
+    const key = hasGroups ? JSON.stringify([patient, row.group ?? ""]) : String(i);
+    return part === "train" && row.survival !== undefined ? [[key, { outcome: row.survival }] as const] : [];
+  });
+  return known.length === 0 ? undefined : censoringCurve(outcomesOf([...new Map(known).values()]));
 }
 
 function outcomesOf(known: readonly { readonly outcome: { readonly time: number; readonly event: boolean } }[]) {

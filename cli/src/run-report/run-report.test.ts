@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PredictionRow } from "../report/index.ts";
 import { withServiceFigures } from "./cross-report.ts";
 import { foldTable } from "./fold-table.ts";
-import { measureScored, medianRisk } from "./measure-scored.ts";
+import { measureScored, medianRisk, trainingCensoring } from "./measure-scored.ts";
 import { trainingRun } from "./training-run.ts";
 
 const BINARY = commonV1.Task.fromJSON({ kind: "KIND_BINARY", classes: ["a", "b"] });
@@ -115,6 +115,46 @@ describe("outcomes of other tasks", () => {
     expect(own?.groups.map(({ nCases }) => nCases)).toEqual([2, 2]);
     expect(own?.cut).toContain("flatters");
     expect([medianRisk(all.map((each) => each.row)), medianRisk([])]).toEqual([2.5, undefined]);
+  });
+
+  it("give the mean of predicted survivals beside, and say whose censoring weighs", () => {
+    const task = commonV1.Task.fromJSON({ kind: "KIND_COX" });
+    // Two folds with times of their own.
+    const steps = [
+      [{ time: 2, survival: 0.5, hazard: 0.5 }],
+      [
+        { time: 1, survival: 0.8, hazard: 0.2 },
+        { time: 3, survival: 0.4, hazard: 0.5 },
+      ],
+    ];
+    const all = steps.map((curve, i) => ({
+      patient: `p${i}`,
+      row: row({ risk: 1, outcome: { time: i + 1, event: true } }),
+      prediction: commonV1.Prediction.fromPartial({ survival: { risk: 1, curve } }),
+    }));
+    const { groups = [], censoring } = measureScored(task, all, { seed: 1n }).survival ?? {};
+    expect(groups.map(({ predicted }) => predicted)).toEqual([
+      [
+        { time: 1, survival: 0.9 },
+        { time: 2, survival: 0.65 },
+        { time: 3, survival: 0.45 },
+      ],
+    ]);
+    expect(censoring).toBe("evaluated");
+    const rows = [4, 5, 4].map((time, i) => ({
+      ...{ part: "train" as const, patient: i === 1 ? "b" : "a" },
+      row: { line: i, slide: `s${i}`, labels: [], unknownLabels: [], survival: { time, event: false } },
+      bag: gatewayV1.Bag.fromPartial({}),
+    }));
+    const grouped = trainingCensoring(rows, { hasGroups: true });
+    // Of two patients one is censored at 4; of three slides two.
+    expect([grouped?.after(4), trainingCensoring(rows, { hasGroups: false })?.after(4)]).toEqual([
+      0.5,
+      expect.closeTo(1 / 3, 12) as number,
+    ]);
+    const training = measureScored(task, all, { seed: 1n, ...(grouped && { censoring: grouped }) }).survival;
+    expect(training?.censoring).toBe("training");
+    expect(trainingCensoring([], { hasGroups: true })).toBeUndefined();
   });
 
   it("pair numbers with what is known of them", () => {
