@@ -25,10 +25,14 @@ export async function checkExperiment(
   file: string,
   overrides: readonly string[],
 ): Promise<ExitCode> {
-  const { experiment } = await loadExperiment(file, overrides);
+  const { experiment, variants } = await loadExperiment(file, overrides);
   const { name, seeds, folds, repeats } = experiment;
-  output.record({ file, name, seeds: [...seeds], folds, repeats });
-  output.line(`${file}: ${plural(seeds.length, "training")} of ${name}, or ${plural(folds * repeats, "fold")}`);
+  const named = variants.length === 0 ? {} : { variants: variants.map((variant) => variant.name) };
+  output.record({ file, name, seeds: [...seeds], folds, repeats, ...named });
+  const compared = variants.length === 0 ? "" : `; ${plural(variants.length, "variant")} to compare`;
+  output.line(
+    `${file}: ${plural(seeds.length, "training")} of ${name}, or ${plural(folds * repeats, "fold")}${compared}`,
+  );
   return EXIT_CODES.ok;
 }
 

@@ -60,5 +60,10 @@ seeds: [1] # one training each; same seed, same machine: same weights
 report:
   heatmaps: 12 # held-out slides whose attention the report shows
 output: results/${name}
+
+# variants: # for 'parfocal compare -f': the experiment, each with values of its own
+#   - name: gated
+#   - name: clam
+#     model: {head: {kind: clam-sb}}
 `;
 }

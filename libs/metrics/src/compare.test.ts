@@ -109,6 +109,40 @@ describe("comparing classifiers", () => {
   });
 });
 
+describe("classifiers whose cases have thresholds of their own", () => {
+  const patients = ["a", "b", "c", "d"];
+  const pair = (p: number) => [1 - p, p];
+  const positive = [0.1, 0.4, 0.3, 0.9];
+  const labels = [0, 0, 1, 1];
+
+  it("decide each case by its own, and rank all by what was said", () => {
+    const task = { kind: "binary", classes: ["n", "p"] } as const;
+    const own = [[0.5], [0.5], [0.2], [0.5]];
+    const model = { probabilities: positive.map(pair), thresholds: [0.5], thresholdsOfCases: own };
+    const { contenders } = contestOfClassifiers(task, patients, labels, [
+      model,
+      { ...model, thresholdsOfCases: [[0.5], [0.5], [0.5], [0.5]] },
+    ]);
+    const [first, second] = contenders.map(({ statistics }) => statistics(new Float64Array(4).fill(1)));
+    expect([first?.accuracy, second?.accuracy]).toEqual([1, 0.75]);
+    expect([first?.auroc, first?.brier]).toEqual([second?.auroc, second?.brier]);
+    expect(first?.auroc).toBe(0.75);
+    expect(contenders[0]?.isRight).toEqual([true, true, true, true]);
+  });
+
+  it("decide each label of a multi-label case by its own", () => {
+    const task = { kind: "multi-label", classes: ["x", "y"] } as const;
+    const model = {
+      probabilities: positive.map(pair),
+      thresholds: [0.5, 0.5],
+      thresholdsOfCases: [[0.5, 0.5], [0.5, 0.5], [0.8, 0.2], [0.5, 0.5]], // biome-ignore format: a row
+    };
+    const truths = labels.map((label) => [1 - label, label]);
+    const { contenders } = contestOfClassifiers(task, patients, truths, [model, model]);
+    expect(contenders[0]?.statistics(new Float64Array(4).fill(1)).exactMatch).toBe(1);
+  });
+});
+
 describe("comparing other tasks", () => {
   const rng = createRng(12n);
   const truth = Array.from({ length: 80 }, () => rng.normal());
