@@ -61,9 +61,6 @@ report:
   heatmaps: 12 # held-out slides whose attention the report shows
 output: results/${name}
 
-# variants: # for 'parfocal compare -f': the experiment, each with values of its own
-#   - name: gated
-#   - name: clam
-#     model: {head: {kind: clam-sb}}
+# variants: [{name: gated}, {name: clam, model: {head: {kind: clam-sb}}}] # for 'parfocal compare -f'
 `;
 }

@@ -1,9 +1,10 @@
 import { commonV1 } from "@parfocal/protocol";
+import { viewCertainty } from "../cohort/certainty-view.ts";
 import type { PredictionView } from "../cohort/prediction-view.ts";
 
 /**
- * A line of the predictions that a cross-validation leaves; beside these names it has `probability_<class>`, `threshold_<class>` and
- * `value_<name>`.
+ * A line of the predictions that a cross-validation leaves; beside these names it has `probability_<class>`, `threshold_<class>`,
+ * `calibrated_<class>`, and `value_<name>` with `lower_<name>` and `upper_<name>`.
  */
 export interface FoldLine extends Readonly<Record<string, unknown>> {
   readonly repeat: number;
@@ -12,6 +13,13 @@ export interface FoldLine extends Readonly<Record<string, unknown>> {
   readonly patient: string | null;
   readonly decision?: string | null;
   readonly risk?: number | null;
+  /** Classes, a semicolon between; null where nothing is said. */
+  readonly prediction_set?: string | null;
+  readonly absent_set?: string | null;
+  readonly coverage?: number | null;
+  readonly typicality_distance?: number | null;
+  readonly typicality_percentile?: number | null;
+  readonly is_unlike?: boolean | null;
 }
 
 /** What the line says, for people and as the contract has it. */
@@ -21,7 +29,10 @@ export function viewFoldLine(line: FoldLine): {
 } {
   const probabilities = numbersOf(line, "probability_");
   const thresholds = numbersOf(line, "threshold_");
+  const calibrated = numbersOf(line, "calibrated_");
   const values = numbersOf(line, "value_");
+  const [lower, upper] = [numbersOf(line, "lower_"), numbersOf(line, "upper_")];
+  const coverage = line.coverage ?? undefined;
   const { decision, risk } = line;
   const all = Object.values(thresholds);
   const prediction = commonV1.Prediction.fromPartial({
@@ -29,9 +40,14 @@ export function viewFoldLine(line: FoldLine): {
       label,
       probability,
       ...(thresholds[label] === undefined ? {} : { threshold: thresholds[label] }),
+      ...(calibrated[label] === undefined ? {} : { calibrated: calibrated[label] }),
     })),
-    decision: (decision ?? "").split(";").filter((name) => name !== ""),
-    values: Object.entries(values).map(([label, value]) => ({ label, value })),
+    decision: namesOf(decision),
+    values: Object.entries(values).map(([label, value]) => {
+      const ends = { lower: lower[label], upper: upper[label] };
+      return { label, value, ...ends, coverage: ends.lower === undefined ? undefined : coverage };
+    }),
+    ...certaintyOf(line),
     ...(typeof risk === "number" && { survival: { risk, curve: curveOf(line) } }),
   });
   const view: PredictionView = {
@@ -40,8 +56,28 @@ export function viewFoldLine(line: FoldLine): {
     threshold: all.length === 1 ? (all[0] ?? null) : null,
     ...(Object.keys(values).length > 0 && { values }),
     ...(prediction.survival && { survival: prediction.survival }),
+    ...viewCertainty(prediction),
   };
   return { view, prediction };
+}
+
+/** A set that rules nothing in is empty text; no set is no text. */
+function certaintyOf(line: FoldLine): Parameters<typeof commonV1.Prediction.fromPartial>[0] {
+  const { prediction_set: set, absent_set: absent, coverage, is_unlike: isUnlike } = line;
+  const { typicality_distance: distance, typicality_percentile: percentile } = line;
+  return {
+    ...(typeof set === "string" &&
+      typeof coverage === "number" && {
+        predictionSet: { labels: namesOf(set), absentLabels: namesOf(absent), coverage },
+      }),
+    ...(typeof percentile === "number" && {
+      typicality: { percentile, distance: distance ?? Number.NaN, isUnlike: isUnlike ?? false },
+    }),
+  };
+}
+
+function namesOf(text: string | null | undefined): string[] {
+  return (text ?? "").split(";").filter((name) => name !== "");
 }
 
 /** Curves are text in tables. */
