@@ -10,7 +10,7 @@ export interface ChannelToOptions {
   readonly credentials?: ChannelCredentials;
   /** Largest message accepted, bytes; default 16 MiB, what a server of ours sends at most. */
   readonly maxReceiveBytes?: number;
-  /** Largest message sent, bytes; default 4 MiB, what a server of ours accepts. */
+  /** Largest message sent, bytes; default 64 MiB: what a server accepts is for it to say, with the size and its bound. */
   readonly maxSendBytes?: number;
   /** Silence after which a connection with calls on it is pinged, ms; default 30 s. */
   readonly keepaliveTimeMs?: number;
@@ -36,7 +36,7 @@ const FLOW_CONTROL_WINDOW_BYTES = MIB;
 export function createChannelTo(address: string, options: ChannelToOptions = {}): Channel {
   return createChannel(address, options.credentials ?? credentials.createInsecure(), {
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 16 * MIB,
-    "grpc.max_send_message_length": options.maxSendBytes ?? 4 * MIB,
+    "grpc.max_send_message_length": options.maxSendBytes ?? 64 * MIB,
     "grpc.service_config": ROUND_ROBIN,
     "grpc.keepalive_time_ms": options.keepaliveTimeMs ?? 30_000,
     "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? 10_000,

@@ -242,6 +242,17 @@ describe("channels", () => {
     const calls = clientOf(address, { channel: { maxSendBytes: 1024 } });
     expect(await failureOf(calls.modelReady({ name: "m".repeat(2000) }))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
   });
+
+  it("leave it to the server to say what is too large, with the size and the bound", async () => {
+    const { address } = await serve();
+    const calls = clientOf(address, { retry: { maxAttempts: 1 } });
+    const size = 5 * 1024 * 1024;
+    expect(await failureOf(calls.modelReady({ name: "m".repeat(size) }))).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      details: { value: `${size + 5}`, bound: `${4 * 1024 * 1024}` },
+      message: expect.stringContaining("PARFOCAL_MAX_RECEIVE_BYTES"),
+    });
+  });
 });
 
 async function freePort(): Promise<number> {

@@ -17,7 +17,7 @@ export const explainOversized: ServerInterceptor = (_method, call) => {
     const [, value = "", bound = ""] =
       (answer.code === status.RESOURCE_EXHAUSTED && OVERSIZED.exec(answer.details ?? "")) || [];
     if (bound === "") return sendStatus(answer);
-    const message = `a message of ${value} bytes; the bound is ${bound} (PARFOCAL_MAX_RECEIVE_BYTES). Larger bags go in pieces or by reference: upload or import them, then name them`;
+    const message = `a message of ${value} bytes; the bound is ${bound} (PARFOCAL_MAX_RECEIVE_BYTES). Larger bags go in pieces or by reference: upload or import them, then name them. More bags than one request can name: a manifest where BatchPredict takes it, else a larger bound at the gateway and its stages`;
     // No RetryInfo: the same message will never be small enough.
     const details = { ErrorInfo: { reason: "RESOURCE_EXHAUSTED", domain: ERROR_DOMAIN, metadata: { value, bound } } };
     const metadata = new Metadata();
