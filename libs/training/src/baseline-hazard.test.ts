@@ -17,6 +17,29 @@ describe("Breslow's baseline hazard", () => {
     for (const [k, value] of expected.entries()) expect(hazards[k]).toBeCloseTo(value, 14);
   });
 
+  it("equals scikit-survival 0.28, its curve too", () => {
+    const follow = [5, 3, 9, 3, 7, 12, 1, 9, 4, 15, 7, 2];
+    const seen = [1, 1, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1];
+    const risks = [0.3, 1.2, -0.7, 0.5, 0, -1.1, 0.9, -0.2, 0.4, -1.5, 0.8, 1.7];
+    const cases = follow.map((time, i) => (seen[i] === 1 ? event(time) : censored(time)));
+    const baseline = breslowHazard(cases, risks, "breslow");
+    // BreslowEstimator().fit(risks, seen, follow): cum_baseline_hazard_, and get_survival_function([0.6]).
+    const hazards = [
+      0.054403035352853485, 0.2093531500297083, 0.36447086254820305, 0.7568694559677096, 1.2912523741491615,
+      3.089809501614985,
+    ];
+    const survival = [
+      0.9056260617485316, 0.6828593908005011, 0.5147318410885127, 0.2518035484439314, 0.09510105394633354,
+      0.003588575390067807,
+    ];
+    expect(baseline?.times).toEqual([2, 3, 5, 7, 9, 12]);
+    const curve = baseline === undefined ? [] : survivalCurve(baseline, 0.6);
+    for (const [k, hazard] of hazards.entries()) {
+      expect(baseline?.hazards[k]).toBeCloseTo(hazard, 13);
+      expect(curve[k]?.survival).toBeCloseTo(survival[k] ?? Number.NaN, 13);
+    }
+  });
+
   it("takes tied events one after the other with Efron, who are half at risk for the second", () => {
     const { hazards = [] } = breslowHazard(times, theta, "efron") ?? {};
     const expected = [1 / 15, 1 / 15 + 1 / 14 + 1 / 11, 1 / 15 + 1 / 14 + 1 / 11 + 1 / 5];
