@@ -66,6 +66,7 @@ export async function finishTraining(
           thresholds,
           seed: spec.seed,
           ...(survival && { censoring: survival.censoring }),
+          ...(survival?.facts.baseline && { baseline: survival.facts.baseline }),
         });
   return {
     model,

@@ -11,8 +11,9 @@ import {
 } from "@parfocal/metrics";
 import { answerFromLogits, hasClasses, type SurvivalTask, type Task } from "@parfocal/models";
 import { type BagGroup, meanProbabilities, speaker } from "./bag-groups.ts";
+import { type BaselineHazard, survivalCurve } from "./baseline-hazard.ts";
 import type { PartReport } from "./job.ts";
-import { eventOf, type Label, listOf } from "./label.ts";
+import { type EventTime, eventOf, type Label, listOf } from "./label.ts";
 import { poolLogits } from "./pool-logits.ts";
 import { riskFromLogits } from "./score.ts";
 import type { GroupRule } from "./train-spec.ts";
@@ -36,6 +37,8 @@ export interface ReportOptions {
   readonly seed: bigint;
   /** When the training part was censored; absent: what needs it looks at the cases' own censoring. */
   readonly censoring?: CensoringCurve;
+  /** Cox: what makes curves of risks, for the Brier score; absent: there is none. */
+  readonly baseline?: BaselineHazard;
 }
 
 /** Groups as places among the cases, and the rule by which they are decided. */
@@ -131,7 +134,11 @@ function reportOnNumbers({ classes }: Task, cases: readonly ScoredCase[], { seed
   return { nCases, nPatients, metrics, classes: [], confusion: null, targets };
 }
 
-function reportOnEvents(task: Task, cases: readonly ScoredCase[], { seed, censoring }: ReportOptions): PartReport {
+function reportOnEvents(
+  task: Task,
+  cases: readonly ScoredCase[],
+  { seed, censoring, baseline }: ReportOptions,
+): PartReport {
   const labelled = cases.flatMap(({ label, ...rest }) => {
     const event = eventOf(label);
     return event === null ? [] : [{ ...rest, event }];
@@ -140,13 +147,15 @@ function reportOnEvents(task: Task, cases: readonly ScoredCase[], { seed, censor
     times: labelled.map(({ event }) => event.time),
     events: labelled.map(({ event }) => Number(event.isEvent)),
   };
+  const curve = censoring ?? censoringCurve(outcomes);
   const { nCases, nPatients, nEvents, metrics } = evaluateSurvival(
     {
       patients: labelled.map(({ patient }) => patient),
       outcomes,
       risks: labelled.map(({ logits }) => riskFromLogits(task, logits)),
       ...(task.kind === "survival" && forecastOf(task, labelled)),
-      censoring: censoring ?? censoringCurve(outcomes),
+      ...(baseline && forecastByBaseline(baseline, labelled, curve)),
+      censoring: curve,
     },
     { rng: createRng(seed).fork("bootstrap") },
   );
@@ -163,6 +172,30 @@ function forecastOf(
   return times.length < 2
     ? {}
     : { forecast: { times, survival: cases.map(({ answer }) => answer.slice(0, times.length)) } };
+}
+
+/** Most times at which Cox's curves are judged: every resample looks at all of them. */
+const MAX_FORECASTS = 16;
+
+/** Survival by Cox's risks at times of the baseline, evenly by rank, before all cases are over and while some training cases are followed. */
+function forecastByBaseline(
+  baseline: BaselineHazard,
+  cases: readonly (Pick<ScoredCase, "logits"> & { readonly event: EventTime })[],
+  censoring: CensoringCurve,
+): { forecast?: SurvivalForecast } {
+  const end = cases.reduce((latest, { event }) => Math.max(latest, event.time), 0);
+  const within = [...baseline.times.keys()].filter((k) => {
+    const time = baseline.times[k] ?? end;
+    return time < end && censoring.after(time) > 0;
+  });
+  const n = Math.min(within.length, MAX_FORECASTS);
+  if (n < 2) return {};
+  const kept = Array.from({ length: n }, (_, i) => within[Math.round((i * (within.length - 1)) / (n - 1))] ?? 0);
+  const survival = cases.map(({ logits: [theta = Number.NaN] }) => {
+    const curve = survivalCurve(baseline, theta);
+    return kept.map((k) => curve[k]?.survival ?? Number.NaN);
+  });
+  return { forecast: { times: kept.map((k) => baseline.times[k] ?? Number.NaN), survival } };
 }
 
 /** The task in the words of the metrics. */

@@ -91,8 +91,14 @@ export async function evaluateModel(
   const counted = groupCases(task, cases, grouped).speakers.map(({ logits, answer }, i) => {
     return { bags: members[i] ?? [], logits, answer };
   });
+  const { baseline } = loaded.manifest.survival ?? {};
   const steps = censoring === "training" ? censoringOfFacts(loaded.manifest.survival) : undefined;
-  const options = { thresholds, seed: BOOTSTRAP_SEED, ...(steps && { censoring: curveOfCensoring(steps) }) };
+  const options = {
+    thresholds,
+    seed: BOOTSTRAP_SEED,
+    ...(steps && { censoring: curveOfCensoring(steps) }),
+    ...(baseline && { baseline }),
+  };
   const report = reportOnGroups(task, cases, grouped, options);
   return { report, scores, cases: counted };
 }

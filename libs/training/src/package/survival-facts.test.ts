@@ -67,10 +67,18 @@ describe("what is published of the events of a training part", () => {
     expect(training.report.metrics.unoCIndex?.value).toBeCloseTo(trained.test?.metrics.unoCIndex?.value ?? 0, 9);
     expect(own.report.metrics.unoCIndex?.value).not.toBe(training.report.metrics.unoCIndex?.value);
     expect(own.report.metrics.cIndex?.value).toBe(training.report.metrics.cIndex?.value);
+    // 0.25 is a forecast of one half for everybody.
+    expect(training.report.metrics.integratedBrier?.value).toBeLessThan(0.25);
+    expect(training.report.metrics.integratedBrier?.value).toBeCloseTo(
+      trained.test?.metrics.integratedBrier?.value ?? Number.NaN,
+      7,
+    );
     // An older package cannot say.
     const { survival: _, ...old } = loaded.manifest;
     const untold = await evaluateModel(deps, { ...loaded, manifest: old }, cases, SIGNAL, "training");
-    expect(untold.report).toEqual(own.report);
+    const { integratedBrier, ...ranked } = own.report.metrics;
+    expect(integratedBrier?.value).toBeGreaterThan(0);
+    expect(untold.report).toEqual({ ...own.report, metrics: ranked });
   });
 
   it("may be absent, and is read strictly", async () => {
