@@ -2,7 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { downloadResult, readResult } from "../lib/batches.ts";
 import { plantCohort } from "../lib/cohort.ts";
@@ -17,6 +17,41 @@ async function crossValidated(clients: Clients, { name }: googleLongrunning.Oper
 
 const figureOf = (evaluation: { metrics: { name: string; value?: number | undefined }[] } | undefined, name: string) =>
   evaluation?.metrics.find((metric) => metric.name === name)?.value;
+
+/** Sets are in the table, and what is told of them, by fold and of all together, is true of it. */
+async function expectCertainty(
+  clients: Clients,
+  { name }: googleLongrunning.Operation,
+  { folds, pooled }: gatewayV1.CrossValidateResponse,
+) {
+  const text = Buffer.from(await downloadResult(clients, name, "predictions.jsonl")).toString();
+  const lines = text.split("\n").filter((line) => line !== "").map((line) => viewLine(JSON.parse(line) as SetLine)); // biome-ignore format: one line
+  expect(lines.every(({ set, coverage }) => set !== undefined && coverage === 0.5)).toBe(true);
+  const held = (own: typeof lines) => own.filter(({ truth, set }) => set?.includes(truth)).length / own.length;
+  const size = (own: typeof lines) => own.reduce((sum, { set }) => sum + (set?.length ?? 0), 0) / own.length;
+  for (const { repeat, fold, test } of folds) {
+    const own = lines.filter((line) => line.repeat === repeat && line.fold === fold);
+    expect(figureOf(test, "set_coverage")).toBeCloseTo(held(own), 12);
+    expect(figureOf(test, "set_size")).toBeCloseTo(size(own), 12);
+  }
+  for (const [i, evaluation] of pooled.entries()) {
+    const own = lines.filter(({ repeat }) => repeat === i + 1);
+    expect(figureOf(evaluation, "set_coverage")).toBeCloseTo(held(own), 12);
+    expect(figureOf(evaluation, "set_size")).toBeCloseTo(size(own), 12);
+  }
+}
+
+interface SetLine {
+  readonly repeat: number;
+  readonly fold: number;
+  readonly truth: string;
+  readonly prediction_set?: string | null;
+  readonly coverage?: number | null;
+}
+
+function viewLine({ prediction_set: set, ...line }: SetLine) {
+  return { ...line, set: set?.split(";").filter((name) => name !== "") };
+}
 
 describe("a cross-validation", () => {
   const slides = plantCohort(24);
@@ -34,6 +69,8 @@ describe("a cross-validation", () => {
 
   const requestOf = (request: Parameters<typeof gatewayV1.CrossValidateRequest.fromPartial>[0]) => {
     const { parent, bags, spec } = trainRequest(slides, names, { epochs: 3 });
+    // So low that the few validation patients of a fold make sets that rule something out.
+    if (spec !== undefined) spec.calibration = commonV1.CalibrationOptions.fromPartial({ coverage: 0.5 });
     return gatewayV1.CrossValidateRequest.fromPartial({ parent, bags, spec, folds: 3, ...request });
   };
 
@@ -65,6 +102,7 @@ describe("a cross-validation", () => {
       expect(figureOf(pooled, "auroc")).toBeGreaterThanOrEqual(0);
       expect(pooled).toMatchObject({ slideCount: 24, patientCount: 12 });
     }
+    await expectCertainty(clients, operation, response);
     expect(rows.map(({ fold }) => fold).slice(0, 24)).not.toEqual(rows.map(({ fold }) => fold).slice(24));
     const json = Buffer.from(await downloadResult(clients, operation.name, "evaluation.json")).toString();
     const report = gatewayV1.CrossValidationReport.fromJSON(JSON.parse(json));

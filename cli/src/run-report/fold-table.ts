@@ -18,6 +18,15 @@ const SHOWN: Readonly<Record<string, MetricName>> = {
   spearman: "spearman",
 };
 
+/** Whether certainty comes true: in the order in which they are shown, behind the others. */
+const CERTAINTY: Readonly<Record<string, string>> = {
+  set_coverage: "Sets that hold the truth",
+  set_size: "Classes in the mean set",
+  interval_coverage: "Intervals that hold the truth",
+  interval_width: "Mean width of intervals",
+  unlike_share: "Slides unlike the training part",
+};
+
 /** The figures of folds beside each other, and of all folds of a repeat together. */
 export function foldTable({ folds, pooled }: gatewayV1.CrossValidateResponse): FoldTable {
   const columns = columnsOf(pooled[0]);
@@ -48,11 +57,18 @@ interface FigureColumn {
 function columnsOf(evaluation: commonV1.Evaluation | undefined): FigureColumn[] {
   const metrics = evaluation?.metrics ?? [];
   const hasWhole = metrics.some(({ name, label }) => label === "" && SHOWN[name] !== undefined);
-  return metrics.flatMap(({ name, label }) => {
-    const metric = SHOWN[name];
-    if (metric === undefined || (label === "") !== hasWhole) return [];
-    return [{ name, label, title: label === "" ? METRIC_LABELS[metric] : `${label}: ${METRIC_LABELS[metric]}` }];
+  const column = ({ name, label }: commonV1.Metric, title: string): FigureColumn => {
+    return { name, label, title: label === "" ? title : `${label}: ${title}` };
+  };
+  const figures = metrics.flatMap((each) => {
+    const metric = SHOWN[each.name];
+    return metric === undefined || (each.label === "") !== hasWhole ? [] : [column(each, METRIC_LABELS[metric])];
   });
+  const certainty = metrics.flatMap((each) => {
+    const title = CERTAINTY[each.name];
+    return title === undefined || (each.label !== "" && hasWhole) ? [] : [column(each, title)];
+  });
+  return [...figures, ...certainty];
 }
 
 function figureOf(

@@ -56,6 +56,24 @@ describe("the table of folds", () => {
     ]);
   });
 
+  it("shows whether sets hold what they promise, of folds and of all slides", () => {
+    const figures = (coverage: number, size: number) => [
+      { name: "auroc", value: 0.8 },
+      { name: "set_coverage", value: coverage, lower: 0.5, upper: 1 },
+      { name: "set_size", value: size },
+      { name: "set_coverage", label: "tumour", value: 1 },
+    ];
+    const table = foldTable(
+      gatewayV1.CrossValidateResponse.fromPartial({
+        folds: [{ ...fold(1, 0.7), test: evaluationOf(figures(0.75, 1.5)) }],
+        pooled: [evaluationOf(figures(0.875, 1.25), 8)],
+      }),
+    );
+    expect(table.figures).toEqual(["AUROC", "Sets that hold the truth", "Classes in the mean set"]);
+    expect(table.rows[0]?.figures.slice(1)).toEqual([{ value: 0.75, low: 0.5, high: 1 }, { value: 1.5 }]);
+    expect(table.pooled[0]?.figures.slice(1)).toEqual([{ value: 0.875, low: 0.5, high: 1 }, { value: 1.25 }]);
+  });
+
   it("has a column for each number of a regression", () => {
     const pooled = [
       evaluationOf([

@@ -5,6 +5,7 @@ import type { LabelledBag, TrainedModel } from "../job.ts";
 import { collect, openWorld, type World, writeCohort } from "../testing/world.ts";
 import { train } from "../train.ts";
 import { parseTrainSpec } from "../train-spec.ts";
+import { evaluateModel } from "./evaluate-model.ts";
 import { loadModel } from "./load-model.ts";
 import { encodeManifest, type PackageGraph, parseManifest } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
@@ -121,6 +122,18 @@ describe("what the specification says of certainty", () => {
     });
     const outcomes = await Array.fromAsync(predictBags(world, loaded, [testBag(), far, testBag()], SIGNAL));
     expect(outcomes.map(({ kind }) => kind)).toEqual(["prediction", "failure", "prediction"]);
+    // Who evaluates is told of it, with what the model publishes of every other bag.
+    const bags = [testBag(), far].map((bag, i) => ({ bag, label: i, patient: `evaluated ${i}` }));
+    const { scores, cases } = await evaluateModel({ ...world, nowMs: () => 0 }, loaded, bags, SIGNAL);
+    expect(scores.map(({ typicality }) => typicality?.isUnlike)).toEqual([false, true]);
+    const alone = await predictBag(world, loaded, testBag());
+    expect(scores[0]).toMatchObject({
+      answer: alone.answer,
+      calibrated: alone.calibrated,
+      typicality: alone.typicality,
+    });
+    expect(cases.map(({ typicality }) => typicality)).toEqual(scores.map(({ typicality }) => typicality));
+    expect(world.engine.stats().residentTensors).toBe(0);
   });
 
   it("is to measure nothing, and nothing is published", async () => {

@@ -25,13 +25,25 @@ interface BagTypicality extends Pick<TypicalityVerdict, "distance" | "percentile
  * @throws {DomainError} `PRECONDITION_FAILED` for a bag unlike the training bags when the model refuses those.
  */
 export function certaintyOf(
-  { model, manifest, usual }: Pick<LoadedModel, "model" | "manifest" | "usual">,
+  loaded: CertainModel,
   answer: readonly number[],
-  measured: RunResult | undefined,
+  measured: Pick<RunResult, "outputs"> | undefined,
+): Certainty {
+  const certainty = describeCertainty(loaded, answer, measured);
+  const { typicality } = certainty;
+  if (typicality?.isUnlike === true && loaded.usual?.action === "refuse") throw unlike(typicality);
+  return certainty;
+}
+
+type CertainModel = Pick<LoadedModel, "model" | "manifest" | "usual">;
+
+/** The same for who evaluates: a bag that would be refused is told as what it is. */
+export function describeCertainty(
+  { model, manifest, usual }: CertainModel,
+  answer: readonly number[],
+  measured: Pick<RunResult, "outputs"> | undefined,
 ): Certainty {
   const { calibration } = manifest;
-  const typicality = usual && measured && typicalityOf(usual, measured);
-  if (typicality?.isUnlike === true && usual?.action === "refuse") throw unlike(typicality);
   return {
     ...(calibration && {
       calibrated: {
@@ -40,11 +52,20 @@ export function certaintyOf(
         isClassConditional: calibration.isClassConditional,
       },
     }),
-    ...(typicality && { typicality }),
+    ...(usual && measured && { typicality: typicalityOf(usual, measured) }),
   };
 }
 
-function typicalityOf({ typicality, percentile: limit }: LoadedTypicality, measured: RunResult): BagTypicality {
+/** Of what several bags are like, what the most unusual one is; undefined where none was measured. */
+export function mostUnusual(bags: readonly Certainty[]): Certainty["typicality"] {
+  const [first] = bags.flatMap(({ typicality }) => typicality ?? []).toSorted((a, b) => b.percentile - a.percentile);
+  return first;
+}
+
+function typicalityOf(
+  { typicality, percentile: limit }: LoadedTypicality,
+  measured: Pick<RunResult, "outputs">,
+): BagTypicality {
   const { distance, percentile, furthest } = judgeBag(typicality, momentsFrom(measured.outputs));
   const isUnlike = percentile > limit || (limit === 100 && percentile === 100);
   const what = furthest === "mean" ? "mean values" : "spread";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
+import type { RunRequest, RunResult } from "@parfocal/engine";
 import { curveOfCensoring } from "@parfocal/metrics";
 import { assertGroupsFit, type BagGroup, groupBags } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
@@ -9,6 +10,7 @@ import { groupCases, type ReportGroups, reportOnGroups, type ScoredCase } from "
 import { runGroupsInChunks } from "../run-in-chunks.ts";
 import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { groupRuleOf } from "../train-spec.ts";
+import { type Certainty, describeCertainty, mostUnusual } from "./certainty.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
 import { createScorer, joinServing, readServingInput, type ServingInput } from "./serving-input.ts";
@@ -34,13 +36,16 @@ export interface ModelEvaluation {
   /** With the thresholds frozen in the model; of a model that was trained on groups the cases are groups. */
   readonly report: PartReport;
   /** By bag, in their order. */
-  readonly scores: readonly BagScore[];
+  readonly scores: readonly CertainScore[];
   /** What the report counts: bags, or groups as their rule decides them. */
   readonly cases: readonly EvaluatedCase[];
 }
 
+/** A score with how far it may be trusted. Bags that the model refuses to predict are scored, and told as unlike. */
+interface CertainScore extends BagScore, Certainty {}
+
 /** A bag or group that counts once. */
-interface EvaluatedCase extends BagScore {
+interface EvaluatedCase extends CertainScore {
   /** Places of its bags among those evaluated. */
   readonly bags: readonly number[];
 }
@@ -89,7 +94,15 @@ export async function evaluateModel(
   const { thresholds } = loaded.manifest;
   const grouped = isJoined ? { ...groups, groups: cases.map((_, i) => [i]), nBags: bags.length } : groups;
   const counted = groupCases(task, cases, grouped).speakers.map(({ logits, answer }, i) => {
-    return { bags: members[i] ?? [], logits, answer };
+    const of = members[i] ?? [];
+    const typicality = mostUnusual(isJoined ? joined.slice(i, i + 1) : of.flatMap((place) => scores[place] ?? []));
+    return {
+      bags: of,
+      logits,
+      answer,
+      ...describeCertainty(loaded, answer, undefined),
+      ...(typicality && { typicality }),
+    };
   });
   const { baseline } = loaded.manifest.survival ?? {};
   const steps = censoring === "training" ? censoringOfFacts(loaded.manifest.survival) : undefined;
@@ -109,19 +122,32 @@ async function scoreInputs(
   loaded: LoadedModel,
   inputs: readonly ServingInput[],
   signal: AbortSignal,
-): Promise<BagScore[]> {
+): Promise<CertainScore[]> {
   const { task } = loaded.model.config;
-  const scorer = await createScorer(loaded, inputs, { signal });
-  const runs = inputs.map((input) => scorer.runs(input, scoreFetches(task)));
-  const scores: BagScore[] = [];
+  const scorer = await createScorer(loaded, inputs, { signal, measures: true });
+  const runs = inputs.flatMap((input) => measuredApart(scorer.runs(input, scoreFetches(task)), loaded));
+  const scores: CertainScore[] = [];
+  let measured: Pick<RunResult, "outputs"> | undefined;
   try {
     for await (const { results } of runGroupsInChunks(runs, { ...deps, signal })) {
-      for (const { outputs } of results) scores.push(scoreFrom(task, outputs));
+      for (const result of results) {
+        if (result.outputs.logits === undefined) measured = result;
+        else {
+          const score = scoreFrom(task, result.outputs);
+          scores.push({ ...score, ...describeCertainty(loaded, score.answer, measured) });
+        }
+      }
     }
   } finally {
     await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
   }
   return scores;
+}
+
+/** The runs of a bag, the last of which scores it, so that the result of the one that measures before it is told too. */
+function measuredApart(runs: readonly RunRequest[], { usual }: LoadedModel): (readonly RunRequest[])[] {
+  // What lies in the engine between the two has a name that is this evaluation's alone.
+  return usual === undefined ? [runs] : [runs.slice(0, -1), runs.slice(-1)];
 }
 
 /** Does something with a name of its own in the engine, and forgets what lies there. */

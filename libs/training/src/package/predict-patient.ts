@@ -6,7 +6,7 @@ import { logitsOfGroup } from "../bag-groups.ts";
 import { mapBags } from "../bag-inputs.ts";
 import { type BagScore, scoreFetches } from "../score-outputs.ts";
 import { type GroupRule, groupRuleOf } from "../train-spec.ts";
-import { certaintyOf } from "./certainty.ts";
+import { certaintyOf, mostUnusual } from "./certainty.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { type BagPrediction, decide, type PredictDeps, predictBag, predictionFrom } from "./predict-bag.ts";
 import { createScorer, joinServing, readServingInput } from "./serving-input.ts";
@@ -71,7 +71,7 @@ function pooledPrediction(loaded: LoadedModel, rule: GroupRule, predictions: rea
   const { task } = loaded.model.config;
   const { thresholds } = loaded.manifest;
   const { logits, answer } = pooledScore(task, rule, predictions);
-  const [unusual] = predictions.toSorted((a, b) => (b.typicality?.percentile ?? 0) - (a.typicality?.percentile ?? 0));
+  const typicality = mostUnusual(predictions);
   return {
     logits,
     answer,
@@ -79,7 +79,7 @@ function pooledPrediction(loaded: LoadedModel, rule: GroupRule, predictions: rea
     decision: decide(task, answer, thresholds),
     thresholds,
     ...certaintyOf(loaded, answer, undefined),
-    ...(unusual?.typicality && { typicality: unusual.typicality }),
+    ...(typicality && { typicality }),
     engineMs: predictions.reduce((sum, { engineMs }) => sum + engineMs, 0),
   };
 }

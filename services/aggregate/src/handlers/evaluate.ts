@@ -10,6 +10,7 @@ import {
   partMetricsFromReport,
   patientsOf,
 } from "@parfocal/training";
+import { certaintyMetrics } from "../certainty-metrics.ts";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { labelledBagFromWire, predictionToWire } from "../wire.ts";
@@ -45,10 +46,16 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
     const evaluated = await evaluateModel(deps, loaded, cases, signal, censoring);
     const toWire = (score: ModelEvaluation["scores"][number]) =>
       predictionToWire(loaded, { ...score, decision: decide(task, score.answer, thresholds), thresholds, engineMs: 0 });
+    const counted = evaluated.cases.map((each) => ({ bags: [...each.bags], prediction: toWire(each) }));
+    const certain = counted.flatMap(({ bags: [place = -1], prediction }) => {
+      const known = cases[place];
+      return known === undefined ? [] : [{ ...known, prediction }];
+    });
+    const evaluation = evaluationFromMetrics(partMetricsFromReport(evaluated.report));
     return {
-      evaluation: evaluationFromMetrics(partMetricsFromReport(evaluated.report)),
+      evaluation: { ...evaluation, metrics: [...evaluation.metrics, ...certaintyMetrics(task, certain)] },
       predictions: evaluated.scores.map(toWire),
-      cases: evaluated.cases.map((each) => ({ bags: [...each.bags], prediction: toWire(each) })),
+      cases: counted,
     };
   };
 }

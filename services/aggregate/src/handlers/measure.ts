@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { hasClasses, parseTask, type Task } from "@parfocal/models";
 import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import { type MeasuredCase, measureCases, partMetricsFromReport, patientsOf } from "@parfocal/training";
+import { certaintyMetrics } from "../certainty-metrics.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
 import { taskFromWire } from "../task-wire.ts";
 import { labelFromWire } from "../wire.ts";
@@ -23,9 +24,14 @@ export function createMeasure() {
       cases.map(({ truth }) => ({ patient: truth?.patientKey ?? "", group: truth?.groupKey ?? "" })),
     );
     const measured = cases.map((each, index) => caseFromWire(decided, each, patients[index] ?? "", index));
-    return Promise.resolve({
-      evaluation: evaluationFromMetrics(partMetricsFromReport(measureCases(decided, measured))),
-    });
+    const certain = measured.map(({ patient, label }, index) => ({
+      patient,
+      label,
+      prediction: cases[index]?.prediction,
+    }));
+    const evaluation = evaluationFromMetrics(partMetricsFromReport(measureCases(decided, measured)));
+    const metrics = [...evaluation.metrics, ...certaintyMetrics(decided, certain)];
+    return Promise.resolve({ evaluation: { ...evaluation, metrics } });
   };
 }
 

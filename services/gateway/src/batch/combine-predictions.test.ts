@@ -24,6 +24,21 @@ describe("combinePredictions", () => {
     expect(combinePredictions(KIND_BINARY, [ofClasses([0.75, 0.25], 0.3)], "mean").probabilities).toHaveLength(2);
   });
 
+  it("promises nothing of several slides that was fitted on one, and warns by the most unusual", () => {
+    const slides = [90, 99].map((percentile) => ({
+      ...commonV1.Prediction.fromPartial({
+        probabilities: [{ label: "a", probability: 1, calibrated: 0.75 }],
+        predictionSet: { labels: ["a"], coverage: 0.9 },
+        typicality: { percentile, isUnlike: percentile > 95 },
+      }),
+    }));
+    const combined = combinePredictions(KIND_MULTICLASS, slides, "mean");
+    expect(combined.probabilities[0]?.calibrated).toBeUndefined();
+    expect(combined).not.toHaveProperty("predictionSet");
+    expect(combined.typicality).toMatchObject({ percentile: 99, isUnlike: true });
+    expect(combinePredictions(KIND_MULTICLASS, slides.slice(0, 1), "mean")).toEqual(slides[0]);
+  });
+
   it("takes the most positive slide of a binary task", () => {
     const combined = combinePredictions(KIND_BINARY, [ofClasses([0.75, 0.25]), ofClasses([0.375, 0.625])], "max");
     expect(shares(combined)).toEqual([0.375, 0.625]);

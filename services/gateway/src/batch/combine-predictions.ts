@@ -1,7 +1,8 @@
 import { argmax, medianClass } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
 
-type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival">;
+type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
+  Partial<Pick<commonV1.Prediction, "typicality">>;
 
 /** How the slides of a patient are combined. */
 export type PatientRule = "mean" | "max";
@@ -11,7 +12,9 @@ const { KIND_BINARY, KIND_MULTILABEL, KIND_ORDINAL } = commonV1.Task_Kind;
 /**
  * What a model says of a patient by what it says of the patient's slides, one or more. Mean: of probabilities, numbers, risks and
  * survivals. Max: binary by the largest positive probability; multi-label by the largest of each class; multi-class and ordinal
- * likewise, divided by their sum; numbers and risks by the largest. Decided as slides are, by the model's own thresholds.
+ * likewise, divided by their sum; numbers and risks by the largest. Decided as slides are, by the model's own thresholds. Temperature,
+ * sets and intervals were fitted on what the model says of one slide and promise nothing of several: there are none. How unusual the patient is,
+ * is how unusual the most unusual slide is.
  */
 export function combinePredictions(
   kind: commonV1.Task_Kind,
@@ -23,12 +26,18 @@ export function combinePredictions(
   const combine = (pick: (slide: Prediction) => number) => combined(slides.map(pick), rule);
   const raw = first.probabilities.map((_, k) => combine((slide) => slide.probabilities[k]?.probability ?? 0));
   const shares = rule === "max" ? sharesOf(kind, raw) : raw;
-  const probabilities = first.probabilities.map((of, k) => ({ ...of, probability: shares[k] ?? 0 }));
+  const probabilities = first.probabilities.map((of, k) => ({
+    ...of,
+    probability: shares[k] ?? 0,
+    calibrated: undefined,
+  }));
+  const measured = slides.flatMap(({ typicality }) => typicality ?? []);
   return {
     probabilities,
     decision: decide(kind, probabilities),
     values: first.values.map(({ label }, k) => ({ label, value: combine((slide) => slide.values[k]?.value ?? 0) })),
     survival: first.survival && combineSurvival(slides, rule),
+    typicality: measured.toSorted((a, b) => b.percentile - a.percentile)[0],
   };
 }
 

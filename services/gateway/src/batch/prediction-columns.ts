@@ -4,13 +4,17 @@ import type { Column, Row } from "@parfocal/tables";
 type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
   Partial<Pick<commonV1.Prediction, "predictionSet" | "typicality">>;
 
+const text = (name: string): Column => ({ name, type: "text" });
+
 /** What separates several decided classes, as in tables of labels. */
 const SEPARATOR = ";";
 
 /**
  * The columns that predictions of these tasks fill: `decision`, `probability_<class>`, `threshold_<class>` where a threshold
- * decides, `prediction_set` (classes that may hold), `value_<name>` of regressions, `risk` and `survival` (JSON: time, survival and
- * hazard by interval) of survival tasks, and of every task `typicality_percentile` and `is_unlike`, where these were measured.
+ * decides, `calibrated_<class>` (the probability at the fitted temperature), `prediction_set` (classes that may hold), multi-label `absent_set`
+ * (classes that may not), `value_<name>` of regressions with `lower_<name>` and `upper_<name>`, the ends of the interval, `coverage` (the least share
+ * of patients whose truth a set or an interval holds), `risk` and `survival` (JSON: time, survival and
+ * hazard by interval) of survival tasks, and of every task `typicality_distance`, `typicality_percentile` and `is_unlike`, where these were measured.
  */
 export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
   const of = (holds: (kind: commonV1.Task_Kind) => boolean) => [
@@ -19,22 +23,24 @@ export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
   const numbers = (prefix: string, names: readonly string[]): Column[] =>
     names.map((name) => ({ name: `${prefix}_${name}`, type: "number" }));
   const classes = of(hasClasses);
+  const values = of((kind) => kind === KIND_REGRESSION);
   const hasSurvival = tasks.some(({ kind }) => kind === KIND_SURVIVAL || kind === KIND_COX);
   return [
     ...(classes.length > 0 ? [{ name: "decision", type: "text" } as const] : []),
     ...numbers("probability", classes),
     ...numbers("threshold", [...new Set(tasks.flatMap(thresholdClasses))]),
-    ...(classes.length > 0 ? [{ name: "prediction_set", type: "text" } as const] : []),
-    ...numbers(
-      "value",
-      of((kind) => kind === KIND_REGRESSION),
-    ),
+    ...numbers("calibrated", classes),
+    ...(classes.length > 0 ? [text("prediction_set")] : []),
+    ...(tasks.some(({ kind }) => kind === KIND_MULTILABEL) ? [text("absent_set")] : []),
+    ...["value", "lower", "upper"].flatMap((prefix) => numbers(prefix, values)),
+    ...(classes.length + values.length > 0 ? [{ name: "coverage", type: "number" } as const] : []),
     ...(hasSurvival
       ? ([
           { name: "risk", type: "number" },
           { name: "survival", type: "text" },
         ] as const)
       : []),
+    { name: "typicality_distance", type: "number" },
     { name: "typicality_percentile", type: "number" },
     { name: "is_unlike", type: "boolean" },
   ];
@@ -47,12 +53,21 @@ export function predictionCells(prediction: Prediction): Row {
     ...(probabilities.length > 0 && { decision: decision.join(SEPARATOR) }),
     ...Object.fromEntries(probabilities.map((of) => [`probability_${of.label}`, of.probability])),
     ...Object.fromEntries(probabilities.map((of) => [`threshold_${of.label}`, of.threshold])),
+    ...Object.fromEntries(probabilities.map((of) => [`calibrated_${of.label}`, of.calibrated])),
     ...(predictionSet && { prediction_set: predictionSet.labels.join(SEPARATOR) }),
-    ...(typicality && { typicality_percentile: typicality.percentile, is_unlike: typicality.isUnlike }),
+    ...(predictionSet && { absent_set: predictionSet.absentLabels.join(SEPARATOR) }),
+    ...(typicality && typicalityCells(typicality)),
     ...Object.fromEntries(values.map((of) => [`value_${of.label}`, of.value])),
+    ...Object.fromEntries(values.map((of) => [`lower_${of.label}`, of.lower])),
+    ...Object.fromEntries(values.map((of) => [`upper_${of.label}`, of.upper])),
+    coverage: predictionSet?.coverage ?? values.find((of) => of.coverage !== undefined)?.coverage,
     ...(survival && { risk: survival.risk }),
     ...(survival && survival.curve.length > 0 && { survival: JSON.stringify(survival.curve) }),
   };
+}
+
+function typicalityCells({ distance, percentile, isUnlike }: commonV1.Typicality): Row {
+  return { typicality_distance: distance, typicality_percentile: percentile, is_unlike: isUnlike };
 }
 
 const { KIND_BINARY, KIND_MULTILABEL, KIND_REGRESSION, KIND_SURVIVAL, KIND_COX } = commonV1.Task_Kind;
