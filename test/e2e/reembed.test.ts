@@ -111,6 +111,36 @@ describe.each(ARCHITECTURES)("a model with the %s re-embedder", (kind, architect
     expect(predictions[2]?.probabilities).toEqual(predictions[0]?.probabilities);
   });
 
+  it("re-embeds joined slides of a patient one by one, and decides by the rows of all", {
+    timeout: 120_000,
+  }, async () => {
+    const request = trainRequest(slides, names, { modelId: `${kind}-joined`, epochs: 2 });
+    if (request.spec !== undefined) {
+      request.spec.architecture = commonV1.Architecture.fromPartial(architecture);
+      request.spec.groups = commonV1.GroupRule.fromPartial({ kind: commonV1.GroupRule_Kind.KIND_JOINED });
+    }
+    const joined = await trainedModel(services.clients, await services.clients.training.train(request));
+    const before = (await store.list("cache/reembed/")).objects.length;
+    const [first = "", ...moreBags] = names.filter((_, i) => slides[i]?.patient === slides[0]?.patient);
+    expect(moreBags.length).toBeGreaterThan(0);
+    const asked = { model: joined.name, includeAttention: false };
+    const { prediction, rule } = await services.clients.prediction.predict({ ...asked, bag: first, moreBags });
+    expect(rule).toBe(commonV1.GroupRule_Kind.KIND_JOINED);
+    // A bag and a pointer for each slide.
+    expect((await store.list("cache/reembed/")).objects).toHaveLength(before + 2 * (1 + moreBags.length));
+
+    const references: commonV1.BagReference[] = [];
+    for (const name of [first, ...moreBags]) {
+      const { bag } = await services.clients.bags.getBag({ name });
+      references.push(bag?.reference as commonV1.BagReference);
+    }
+    const [bag, ...others] = references;
+    const inOne = await stages.aggregate.predict({ model: joined.reference, bag, moreBags: others });
+    expect(inOne.prediction?.probabilities).toEqual(prediction?.probabilities);
+    const alone = await services.clients.prediction.predict({ ...asked, bag: first });
+    expect(alone.prediction?.probabilities).not.toEqual(prediction?.probabilities);
+  });
+
   it("keeps coordinates and what is known of the slide, and answers at once when it is asked again", async () => {
     const coords = Int32Array.from({ length: 200 }, (_, i) => 256 * i);
     const source = await write({ n: 100, d: PLANTED_DIM, coords }, { slideId: "a", mpp: 0.5 });
