@@ -25,6 +25,8 @@ const SHOWN = [
   ["c_index", "C-index (Harrell)"],
   ["uno_c_index", "C-index (Uno)"],
   ["integrated_brier", "Brier score (integrated)"],
+  ["set_coverage", "prediction sets that hold the truth"],
+  ["set_size", "classes in the mean prediction set"],
 ] as const;
 
 /** How figures are called, by their names in the contract; those that people are shown. */

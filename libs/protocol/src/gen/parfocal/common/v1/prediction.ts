@@ -122,7 +122,9 @@ export interface Metric {
   /**
    * Machine name: `auroc`, `average_precision`, `balanced_accuracy`, `accuracy`, `f1`, `log_loss`, `brier`, `ece`; ordinal:
    * `quadratic_kappa`; regression: `mae`, `rmse`, `r2`, `pearson`, `spearman`; survival: `c_index`, `uno_c_index`. Where the cases
-   * are groups of slides, for which the most positive slide speaks, those of the groups' means as well: `mean_auroc`, and so on.
+   * are groups of slides, for which the most positive slide speaks, those of the groups' means as well: `mean_auroc`, and so on. Whether
+   * certainty comes true on the cases of `Evaluate`, `Measure` and cross-validations: `set_coverage` (share whose truth the prediction set holds),
+   * `set_size` (classes in the mean set), `interval_coverage`, `interval_width`, `unlike_share` (share unlike the training part).
    */
   name: string;
   /** Absent when it is undefined (one class only). */
