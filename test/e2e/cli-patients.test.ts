@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -35,7 +35,7 @@ interface Said {
   readonly bag: string;
   readonly bags?: readonly string[];
   readonly rule?: string;
-  readonly survival: { readonly risk: number };
+  readonly survival: { readonly risk: number; readonly curve: readonly { time: number; survival: number }[] };
 }
 
 const predict = (args: readonly string[], model = "risk") =>
@@ -50,6 +50,13 @@ describe("parfocal predict --together", () => {
     expect([both.code, both.records.length], both.stderr).toEqual([0, 1]);
     const said = both.records[0] as unknown as Said;
     expect(said.survival.risk).toBeCloseTo(((risks[0] ?? 0) + (risks[1] ?? 0)) / 2, 5);
+    // Of one baseline: S(t)^(1 / e^risk) is the same for all.
+    const [first] = alone.records as unknown as Said[];
+    const baseline = ({ survival: { risk, curve } }: Said) =>
+      curve.map((point) => -Math.log(point.survival) / Math.exp(risk));
+    expect(said.survival.curve.length).toBeGreaterThan(4);
+    for (const [k, hazard] of baseline(said).slice(0, 5).entries())
+      expect(hazard).toBeCloseTo(first === undefined ? Number.NaN : (baseline(first)[k] ?? Number.NaN), 8);
     expect([said.rule, said.bags?.length, said.bags?.[0]]).toEqual(["mean", 2, said.bag]);
     expect(both.stderr).toContain(
       "1 patient with several slides, decided by the mean of the slides' logits (rule mean)",
@@ -83,5 +90,24 @@ describe("parfocal predict --together", () => {
     expect(trained.code, trained.stderr).toBe(0);
     const alone = await predict(["--together", "all", ...two], "alone");
     expect([alone.code, alone.records]).toMatchObject([1, [{ error: { code: "PRECONDITION_FAILED" } }]]);
+  });
+});
+
+interface Folded {
+  readonly folds: readonly { readonly metrics: { readonly censoring?: string } }[];
+  readonly pooled: readonly { readonly censoring?: string }[];
+}
+
+describe("parfocal crossval of risks", () => {
+  it("weighs folds by their training cases, all of them by themselves, and draws what was predicted", async () => {
+    const cox = ["--task", "cox", "--epochs", "4", "--folds", "2", "--out", "cv"];
+    const run = await runCli(["crossval", ...TABLE, ...cox, ...SMALL, ...STORE], folder);
+    expect(run.code, run.stderr).toBe(0);
+    const { folds, pooled } = run.records.at(-1) as unknown as Folded;
+    expect(folds.map(({ metrics }) => metrics.censoring)).toEqual(["training", "training"]);
+    expect(pooled.map(({ censoring }) => censoring)).toEqual(["evaluated"]);
+    const report = await readFile(join(folder, "cv/report.html"), "utf8");
+    expect(report).toContain("Dotted: the mean survival that the model gives the cases of the group.");
+    expect(report).toContain("is weighed by these cases");
   });
 });
