@@ -3,6 +3,7 @@ import { tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import {
   type AttentionConfig,
+  attendInBlocks,
   countAttentionBranches,
   declareAttentionHead,
   poolTiles,
@@ -11,8 +12,9 @@ import {
 } from "../layers/attention-pooling.ts";
 import { type InstanceLossConfig, instanceLoss } from "../layers/instance-loss.ts";
 import { smoothSvm } from "../layers/smooth-svm.ts";
+import { isBlockwise } from "../layers/tile-blocks.ts";
 import { trunkWidth } from "../layers/trunk.ts";
-import type { BagTarget, ForwardContext, HeadDefinition, HeadWidths } from "../model.ts";
+import type { BagTarget, ForwardContext, HeadDefinition, HeadOutput, HeadWidths } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
 
 // Legend: K logits.
@@ -69,16 +71,29 @@ export const clamHead: HeadDefinition<ClamConfig> = {
   countBranches: countAttentionBranches,
 
   forward(config, tiles, context, widths) {
-    const scored = scoreTiles(config, tiles, context, GATED);
-    const pooled = poolTiles(config, scored, context, widths);
-    const objective = (target: BagTarget): tf.Scalar => {
-      const bag = config.bagLoss === "svm" ? bagSvm(pooled.logits, target, widths) : target.lossOf(pooled.logits);
-      const instances = instanceLoss(scored, classifiersOf(context, widths), target, config);
-      return tf.add(tf.mul(bag, 1 - config.instanceWeight), tf.mul(instances, config.instanceWeight));
-    };
-    return { ...pooled, objective };
+    if (!isBlockwise(context)) return pickTiles(config, tiles, context, widths);
+    // Whoever asks for the objective at inference as well gets it of all tiles at once.
+    const objective = (target: BagTarget) => pickTiles(config, tiles, context, widths).objective(target);
+    return { ...attendInBlocks(config, tiles, context, widths, GATED), objective };
   },
 };
+
+/** The head as it trains: all tiles at once, for its instance loss picks among them. */
+function pickTiles(
+  config: ClamConfig,
+  tiles: tf.Tensor2D,
+  context: ForwardContext,
+  widths: HeadWidths,
+): HeadOutput & { readonly objective: (target: BagTarget) => tf.Scalar } {
+  const scored = scoreTiles(config, tiles, context, GATED);
+  const pooled = poolTiles(config, scored, context, widths);
+  const objective = (target: BagTarget): tf.Scalar => {
+    const bag = config.bagLoss === "svm" ? bagSvm(pooled.logits, target, widths) : target.lossOf(pooled.logits);
+    const instances = instanceLoss(scored, classifiersOf(context, widths), target, config);
+    return tf.add(tf.mul(bag, 1 - config.instanceWeight), tf.mul(instances, config.instanceWeight));
+  };
+  return { ...pooled, objective };
+}
 
 function classNames({ nLogits }: HeadWidths): string[] {
   return Array.from({ length: nLogits }, (_, c) => `instance.${c}`);

@@ -1,6 +1,6 @@
 import { logSoftmax, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
-import { attentionScores } from "../layers/attention-pooling.ts";
+import { attentionRows, attentionScores } from "../layers/attention-pooling.ts";
 import { chosen } from "../layers/chosen.ts";
 import { largestTiles } from "../layers/largest-tiles.ts";
 import { applyLinear } from "../layers/linear.ts";
@@ -9,10 +9,12 @@ import {
   attendWithin,
   classActivation,
   fixedKeys,
+  gapsWithin,
   type SubBags,
   splitTiles,
   valuesWithin,
 } from "../layers/sub-bags.ts";
+import { cutTiles, isBlockwise, poolInBlocks } from "../layers/tile-blocks.ts";
 import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig, trunkWidth } from "../layers/trunk.ts";
 import {
   type BagTarget,
@@ -52,6 +54,7 @@ export interface DtfdConfig extends HeadConfig, TrunkConfig {
 
 /** As the papers have it: tanh, and biases. */
 const ATTENTION = { attentionActivation: "tanh", attentionBias: true } as const;
+const FIRST = { isGated: true, name: "first.attention" } as const;
 /** Moves rows that nothing stands for out of a softmax. */
 const OUT_OF_THE_WAY = 1e9;
 
@@ -114,10 +117,11 @@ export const dtfdHead: HeadDefinition<DtfdConfig> = {
   countBranches: () => 1,
 
   forward(config, tiles, context, widths) {
-    const hidden = applyTrunk(config, tiles, context, false); // [N, W]
-    const bags = splitTiles(keysOf(config, hidden.shape[0], context), config.groups);
-    const first = poolSubBags(hidden, bags, context);
-    const second = poolDistilled(distill(config, { hidden, bags, ...first }, context, widths), bags, context);
+    const bags = splitTiles(keysOf(config, tiles.shape[0], context), config.groups);
+    // Distilling by single tiles looks for them among all.
+    const pool = isBlockwise(context) && config.distill === "afs" ? poolSubBagsInBlocks : poolSubBags;
+    const first = pool(config, tiles, bags, context);
+    const second = poolDistilled(distill(config, first, bags, context, widths), bags, context);
     const objective = (target: BagTarget): tf.Scalar =>
       tf.add(meanLoss(first.logits, bags.isFilled, target), meanLoss(second.logits, undefined, target));
     return {
@@ -141,6 +145,8 @@ function keysOf({ splits }: DtfdConfig, nTiles: number, context: ForwardContext)
 }
 
 interface FirstTier {
+  /** `[N, W]`, the tiles behind the trunk. */
+  readonly hidden: () => tf.Tensor2D;
   /** `[N, S·G]`, columns summing to 1. */
   readonly attention: tf.Tensor2D;
   /** `[S·G, W]`. */
@@ -149,11 +155,29 @@ interface FirstTier {
   readonly logits: tf.Tensor2D;
 }
 
-function poolSubBags(hidden: tf.Tensor2D, bags: SubBags, context: ForwardContext): FirstTier {
-  const scores = attentionScores(ATTENTION, hidden, context, { isGated: true, name: "first.attention" }); // [N, 1]
-  const attention = attendWithin(scores, bags);
+function poolSubBags(config: DtfdConfig, tiles: tf.Tensor2D, bags: SubBags, context: ForwardContext): FirstTier {
+  const hidden = applyTrunk(config, tiles, context, false); // [N, W]
+  const attention = attendWithin(attentionScores(ATTENTION, hidden, context, FIRST), bags);
   const pooled: tf.Tensor2D = tf.matMul(attention, hidden, true); // [S·G, W]
-  return { attention, pooled, logits: applyLinear(context, "first.classifier", pooled) };
+  return { hidden: () => hidden, attention, pooled, logits: applyLinear(context, "first.classifier", pooled) };
+}
+
+/** The same, block after block of tiles. */
+function poolSubBagsInBlocks(
+  config: DtfdConfig,
+  tiles: tf.Tensor2D,
+  bags: SubBags,
+  context: ForwardContext,
+): FirstTier {
+  const trunk = (x: tf.Tensor2D) => applyTrunk(config, x, context, false);
+  const blocks = cutTiles(tiles.shape[0]);
+  const score = (block: tf.Tensor2D) => {
+    const hidden = trunk(block);
+    return { hidden, scores: attentionRows(ATTENTION, hidden, context, FIRST) };
+  };
+  const { pooled, scores } = poolInBlocks(tiles, blocks, score, gapsWithin(bags, blocks));
+  const attention = attendWithin(scores, bags);
+  return { hidden: () => trunk(tiles), attention, pooled, logits: applyLinear(context, "first.classifier", pooled) };
 }
 
 /** What the second tier gets. */
@@ -167,18 +191,14 @@ interface Distilled {
 /** What stands for each sub-bag. */
 function distill(
   config: DtfdConfig,
-  {
-    hidden,
-    bags,
-    attention,
-    pooled,
-  }: Omit<FirstTier, "logits"> & { readonly hidden: tf.Tensor2D; readonly bags: SubBags },
+  { hidden, attention, pooled }: FirstTier,
+  bags: SubBags,
   context: ForwardContext,
   { link }: HeadWidths,
 ): Distilled {
   if (config.distill === "afs") return { rows: constant(pooled), isThere: bags.isFilled };
   const weight = context.parameter<tf.Tensor2D>("first.classifier.weight"); // [K, W]
-  const activation = classActivation(attention, tf.matMul(hidden, weight, false, true), bags, link); // [N, S]
+  const activation = classActivation(attention, tf.matMul(hidden(), weight, false, true), bags, link); // [N, S]
   const ends = config.distill === "max" ? [activation] : [activation, tf.neg(activation) as tf.Tensor2D];
   const picks = tf.concat(
     ends.map((values) => largestTiles(valuesWithin(values, bags), config.instances)),
@@ -186,8 +206,8 @@ function distill(
   );
   const own = tf.mul(picks, tf.expandDims(tf.transpose(bags.isIn), 1)); // [S·G, c, N], rows of tiles of other sub-bags emptied
   const nRows = bags.nSplits * config.groups * rowsPerGroup(config);
-  const flat: tf.Tensor2D = tf.reshape(own, [nRows, hidden.shape[0]]);
-  return { rows: tf.matMul(flat, constant(hidden)), isThere: tf.sum(flat, 1) };
+  const flat: tf.Tensor2D = tf.reshape(own, [nRows, -1]);
+  return { rows: tf.matMul(flat, constant(hidden())), isThere: tf.sum(flat, 1) };
 }
 
 function constant(x: tf.Tensor2D): tf.Tensor2D {

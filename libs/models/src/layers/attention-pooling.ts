@@ -12,6 +12,7 @@ import {
 } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
 import { applyLinear } from "./linear.ts";
+import { cutTiles, isBlockwise, poolInBlocks } from "./tile-blocks.ts";
 import {
   ACTIVATIONS,
   type Activation,
@@ -116,7 +117,24 @@ export function applyAttentionHead(
   widths: HeadWidths,
   kind: AttentionKind,
 ): HeadOutput {
+  if (isBlockwise(context)) return attendInBlocks(config, tiles, context, widths, kind);
   return poolTiles(config, scoreTiles(config, tiles, context, kind), context, widths);
+}
+
+/** The same as {@link applyAttentionHead}, block after block of tiles: for inference. */
+export function attendInBlocks(
+  config: AttentionConfig,
+  tiles: tf.Tensor2D,
+  context: ForwardContext,
+  widths: HeadWidths,
+  kind: AttentionKind,
+): HeadOutput {
+  const { pooled, scores } = poolInBlocks(tiles, cutTiles(tiles.shape[0]), (block) => {
+    const hidden = applyTrunk(config, block, context);
+    return { hidden, scores: attentionRows(config, hidden, context, kind) };
+  });
+  const logits = classifyBranches(pooled, context, config.branches, widths);
+  return { logits, attention: softmaxOverTiles(scores) as tf.Tensor2D };
 }
 
 /** Tiles behind the trunk with what the softmax over tiles is taken of. */
@@ -157,18 +175,42 @@ export function poolTiles(
  * Differs: tanh may be another function and `b` absent, as the public R2T program has it.
  */
 export function attentionScores(
-  { attentionActivation, attentionBias }: Pick<AttentionConfig, "attentionActivation" | "attentionBias">,
+  config: AttentionLayer,
+  hidden: tf.Tensor2D,
+  context: ForwardContext,
+  options: AttentionKind & { readonly name?: string },
+): tf.Tensor2D {
+  const { features, w } = scoredFeatures(config, hidden, context, options);
+  return tf.matMul(features, w, false, true);
+}
+
+/** {@link attentionScores} as rows, `[A, N]`: the runtime is fastest at few rows. */
+export function attentionRows(
+  config: AttentionLayer,
+  hidden: tf.Tensor2D,
+  context: ForwardContext,
+  options: AttentionKind & { readonly name?: string },
+): tf.Tensor2D {
+  const { features, w } = scoredFeatures(config, hidden, context, options);
+  return tf.matMul(w, features, false, true);
+}
+
+type AttentionLayer = Pick<AttentionConfig, "attentionActivation" | "attentionBias">;
+
+/** What the scores are products of: `features` `[N, L]` and `w` `[A, L]`. */
+function scoredFeatures(
+  { attentionActivation, attentionBias }: AttentionLayer,
   hidden: tf.Tensor2D,
   context: ForwardContext,
   { isGated, name = "attention" }: AttentionKind & { readonly name?: string },
-): tf.Tensor2D {
+): { readonly features: tf.Tensor2D; readonly w: tf.Tensor2D } {
   const layer = (part: string): tf.Tensor2D => applyLinear(context, `${name}.${part}`, hidden, attentionBias);
   const activated = applyActivation(attentionActivation, layer("v"));
   const v = context.dropout<tf.Tensor2D>(`${name}.v`, activated); // [N, L]
   const w = context.parameter<tf.Tensor2D>(`${name}.w.weight`); // [A, L]
-  if (!isGated) return tf.matMul(v, w, false, true);
+  if (!isGated) return { features: v, w };
   const u = context.dropout<tf.Tensor2D>(`${name}.u`, tf.sigmoid(layer("u"))); // [N, L]
-  return tf.matMul(tf.mul<tf.Tensor2D>(v, u), w, false, true);
+  return { features: tf.mul<tf.Tensor2D>(v, u), w };
 }
 
 /** `[A, H]` -> `[K]`: one classifier of the single embedding, or row k of the classifier on embedding k. */

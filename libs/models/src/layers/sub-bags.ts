@@ -3,6 +3,7 @@
  */
 import { type IntegerMath, indexVector, softmaxOverTiles, tf } from "@parfocal/tensor";
 import type { Link } from "../task.ts";
+import type { TileBlocks } from "./tile-blocks.ts";
 
 /** Which tile lies in which sub-bag; columns are the sub-bags of the first split, then those of the next. */
 export interface SubBags {
@@ -59,6 +60,14 @@ function scrambled<T>(math: IntegerMath<T>, i: T, split: number): T {
   const p = math.constant(PRIME);
   const line = math.mod(math.add(math.mul(i, slope), start), p);
   return math.mod(math.add(math.mul(line, line), line), p);
+}
+
+/** What keeps the tiles of each block out of the softmax of sub-bags that they are not in, `[B, S·G, b]`. */
+export function gapsWithin({ isIn }: SubBags, { index, gaps }: TileBlocks): tf.Tensor3D {
+  const [nBlocks, size] = index.shape;
+  const rows = tf.gather(isIn, tf.reshape(index, [-1]) as tf.Tensor1D); // [B·b, S·G]
+  const within = tf.mul(tf.sub(tf.reshape(rows, [nBlocks, size, isIn.shape[1]]), 1), OUT_OF_THE_WAY);
+  return tf.add(tf.transpose(within, [0, 2, 1]), gaps);
 }
 
 /** Attention within each sub-bag: `scores` `[N, 1]` -> `[N, S·G]`, columns of filled sub-bags summing to 1. */
