@@ -19,7 +19,7 @@ export type StepGraphs =
     };
 
 /** What the gradients of a bag are computed by. */
-export interface GradientGraphs {
+interface GradientGraphs {
   /** Of the update's first bag. */
   readonly first: CapturedGraph;
   /** Of later ones, which add to what is there. */
