@@ -5,8 +5,8 @@ import { deriveSize, type IntegerMath, indexVector, scanBlocks, tf } from "@parf
 import type { ForwardContext } from "../model.ts";
 
 /**
- * Most tiles in a block: with 512 features in and out they stay in a core's second cache between the layers, and they are enough for every
- * core. The products of a whole bag go through memory once for each slice of their depth, a quarter of their time.
+ * Most tiles in a block: few enough for the caches to keep them between layers, and enough for every core. A product of a whole bag goes
+ * through memory once for each slice of its depth, which costs 15 to 25 % of its time at 10 000 tiles.
  */
 const MOST_TILES = 512;
 
