@@ -1,11 +1,11 @@
 import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
-import { openGraph } from "../../../tensor/src/testing/run-graph.ts";
 import { buildModel, type DropoutFunction, type Model } from "../build-model.ts";
-import { bagPorts, captureAggregate, constantsOf, modelInputFromPorts } from "../capture-aggregate.ts";
+import { bagPorts, constantsOf, modelInputFromPorts } from "../capture-aggregate.ts";
 import type { DropoutSite } from "../model.ts";
 import type { Weights } from "../parameter.ts";
 import { filler, fillerWeights } from "../testing/filler.ts";
+import { runModel } from "../testing/run-model.ts";
 import { fixedKeys } from "./sub-bags.ts";
 
 const BINARY = { kind: "binary", classes: ["no", "yes"] };
@@ -44,13 +44,12 @@ describe.each(HEADS)("%s", (_name, head, task) => {
   const weights = fillerWeights(model.parameters, 2);
 
   // One tile; the last of one block and the first of two; a last block that is filled up.
-  it.each([1, 2, 511, 512, 513, 1301])("answers for %i tiles in blocks as for the whole bag", async (n) => {
+  it.each([1, 2, 511, 512, 513, 1301])("answers for %i tiles in blocks as for the whole bag", (n) => {
     const features = filler([n, 5], 3, 4);
-    const run = await openGraph(captureAggregate(model, weights));
-    const answered = await run({ features: { dtype: "f32", shape: [n, 5], data: features } });
+    const answered = runModel(model, weights, features);
     const whole = wholeBag(model, weights, features, n);
-    for (const name of ["logits", "attention"]) {
-      const [ours, expected] = [answered[name]?.data ?? [], whole[name]?.data ?? []];
+    for (const name of ["logits", "attention"] as const) {
+      const [ours, expected] = [answered[name], whole[name]?.data ?? []];
       expect(ours).toHaveLength(expected.length);
       for (const [i, value] of expected.entries()) expect(ours[i]).toBeCloseTo(Number(value), 5);
     }
