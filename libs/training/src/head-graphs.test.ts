@@ -13,6 +13,8 @@ const TASK = { kind: "binary", classes: ["no", "yes"] };
 const HEADS = {
   "clam sb": { kind: "clam", hidden: [10], attentionWidth: 4, instances: 4, subtyping: true },
   "clam mb": { kind: "clam", hidden: [10], attentionWidth: 4, instances: 4, branches: "per-class", instanceLoss: "ce" },
+  "gated abmil": { kind: "gated-abmil", hidden: [10], attentionWidth: 4 },
+  dsmil: { kind: "dsmil", queryWidth: 4 },
   transmil: { kind: "transmil", hidden: [8], heads: 2, landmarks: 8, convTaps: 9 },
   "dtfd by features": { kind: "dtfd", hidden: [8], attentionWidth: 4 },
   "dtfd by largest tiles": { kind: "dtfd", hidden: [8], attentionWidth: 4, groups: 3, distill: "max", instances: 2 },
@@ -35,6 +37,14 @@ describe.each(Object.entries(HEADS))("one graph of %s for every number of tiles"
       expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
       for (const [name, values] of Object.entries(expected)) expect(distance(found[name], values)).toBeLessThan(1e-5);
     }
+  });
+
+  it("gives the eager logits of 1301 tiles, which heads that go by blocks cut in three", async () => {
+    const options = logitsBuild(model);
+    const tensors = only(modelTensors(model, 1301), options.inputs);
+    const [found, expected] = [await runCaptured(world.engine, options, tensors), runEager(options, tensors)];
+    expect(Object.keys(expected)).not.toHaveLength(0);
+    for (const [name, values] of Object.entries(expected)) expect(distance(found[name], values)).toBeLessThan(1e-5);
   });
 
   it("gives the loss and gradients of 4097 tiles that a graph of that number gives", async () => {
