@@ -2,10 +2,25 @@ import { buildModel, type Model, type ParameterTensors } from "@parfocal/models"
 import { type CaptureOptions, type ConstantTensor, runEagerly, tf } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flatLayout, joinFlat } from "./flat-layout.ts";
-import { joinedHeadBuild, joinedLogitsBuild, joinedOpinionsBuild, slideGradientBuild, slideRowsBuild } from "./joined-graphs.ts"; // biome-ignore format: one line
+import {
+  joinedHeadBuild,
+  joinedLogitsBuild,
+  joinedOpinionsBuild,
+  slideGradientBuild,
+  slideRowsBuild,
+} from "./joined-graphs.ts";
 import { dropoutFrom, modelPorts, randomPorts, sitesOf, stateParameters, toldLoss, toldPort } from "./step-ports.ts";
 import { filler } from "./testing/filler.ts";
-import { bagTensors, distance, modelTensors, type Outputs, only, runCaptured, runEager, type Tensors } from "./testing/graph-runs.ts"; // biome-ignore format: one line
+import {
+  bagTensors,
+  distance,
+  modelTensors,
+  type Outputs,
+  only,
+  runCaptured,
+  runEager,
+  type Tensors,
+} from "./testing/graph-runs.ts";
 import { openWorld, type World } from "./testing/world.ts";
 
 // What the runs of slides and head add up to is the gradient of the model that sees each slide by itself and their rows as one bag.
@@ -148,9 +163,14 @@ function wholeBuild(model: Model): CaptureOptions {
       const state = stateParameters(layout, tensors);
       const names = layout.trainable.map(({ name }) => name);
       const lossOf = (...values: tf.Tensor[]): tf.Scalar => {
-        const parameters: ParameterTensors = { ...state, ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])) }; // biome-ignore format: one line
+        const parameters: ParameterTensors = {
+          ...state,
+          ...Object.fromEntries(values.map((value, i) => [names[i] ?? "", value])),
+        };
         const rows = SLIDES.map((_n, i) => {
-          const of = Object.fromEntries(ports.map(({ name }) => [name, tensors[`${i}/${name}`] ?? tensors[name]])) as Record<string, tf.Tensor>; // biome-ignore format: one line
+          const of = Object.fromEntries(
+            ports.map(({ name }) => [name, tensors[`${i}/${name}`] ?? tensors[name]]),
+          ) as Record<string, tf.Tensor>;
           const { features, grid, coords } = of;
           const stem = model.stages.stem(features as tf.Tensor2D, parameters, dropoutFrom(of));
           const sides = {

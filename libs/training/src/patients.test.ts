@@ -155,7 +155,9 @@ describe("slides that are joined", () => {
       model: { reembed: REEMBEDDERS.roformer, head: HEAD, task: { kind: "cox" } },
       ...{ epochs: 3, batchSize: 6, frozenEpochs: 1, selection: "last", groups: { kind: "joined" } },
     });
-    const bags = slides.map((bag, i): LabelledBag => ({ ...bag, label: { time: 1 + Number(bag.patient?.slice(1)), isEvent: i >= 0 } })); // biome-ignore format: one line
+    const bags = slides.map(
+      (bag, i): LabelledBag => ({ ...bag, label: { time: 1 + Number(bag.patient?.slice(1)), isEvent: i >= 0 } }),
+    );
     const straight = await collect(train({ spec, bags }, world.deps(), SIGNAL));
     const job = { spec, bags, checkpointKey: "checkpoints/joined" };
     const cut = new AbortController();
@@ -177,7 +179,11 @@ describe.each(["mean", "max"] as const)("the %s of slides", (kind) => {
     const alone = [];
     for (const ref of FIRST()) alone.push(await predictBag(world, loaded, ref));
     const task = parseTask(TASK);
-    const { logits } = poolLogits(task, kind, alone.map((each) => each.logits)); // biome-ignore format: one line
+    const { logits } = poolLogits(
+      task,
+      kind,
+      alone.map((each) => each.logits),
+    );
     const together = await predictPatient(world, loaded, FIRST(), SIGNAL);
     expect(together.logits).toEqual(logits);
     expect(together.answer.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9);
@@ -219,7 +225,8 @@ describe("Cox's likelihood", () => {
   });
 
   it("goes on from a checkpoint with the same bits", async () => {
-    const spec = (epochs: number) => parseTrainSpec({ ...specOf(HEAD), epochs, selection: "last", optimiser: { learningRate: 0.02 } }); // biome-ignore format: one line
+    const spec = (epochs: number) =>
+      parseTrainSpec({ ...specOf(HEAD), epochs, selection: "last", optimiser: { learningRate: 0.02 } });
     const straight = await collect(train({ spec: spec(4), bags: events() }, world.deps(), SIGNAL));
     const job = { spec: spec(4), bags: events(), checkpointKey: "checkpoints/cox" };
     const cut = new AbortController();
@@ -252,13 +259,31 @@ describe("pooled logits", () => {
       [1, 5],
       [3, 5],
     ];
-    expect(poolLogits(REGRESSION, "mean", bags)).toEqual({ logits: [2, 5], shares: [[0.5, 0.5], [0.5, 0.5]] }); // biome-ignore format: one line
-    expect(poolLogits(REGRESSION, "max", bags)).toEqual({ logits: [3, 5], shares: [[0, 1], [1, 0]] }); // biome-ignore format: one line
+    expect(poolLogits(REGRESSION, "mean", bags)).toEqual({
+      logits: [2, 5],
+      shares: [
+        [0.5, 0.5],
+        [0.5, 0.5],
+      ],
+    });
+    expect(poolLogits(REGRESSION, "max", bags)).toEqual({
+      logits: [3, 5],
+      shares: [
+        [0, 1],
+        [1, 0],
+      ],
+    });
   });
 
   it("of two competing classes are those of the most positive bag", () => {
     const binary = parseTask({ kind: "binary", classes: ["no", "yes"] });
-    expect(poolLogits(binary, "max", [[5, 6], [0, 4], [9, 0]]).logits).toEqual([0, 4]); // biome-ignore format: one line
+    expect(
+      poolLogits(binary, "max", [
+        [5, 6],
+        [0, 4],
+        [9, 0],
+      ]).logits,
+    ).toEqual([0, 4]);
   });
 
   it.each<[string, Record<string, unknown>, string]>([

@@ -1,5 +1,13 @@
 import { createRng } from "@parfocal/metrics";
-import { buildModel, captureServing, HEAD_KINDS, initialiseParameters, type Model, modelInputFromPorts, probabilityTensor } from "@parfocal/models"; // biome-ignore format: one line
+import {
+  buildModel,
+  captureServing,
+  HEAD_KINDS,
+  initialiseParameters,
+  type Model,
+  modelInputFromPorts,
+  probabilityTensor,
+} from "@parfocal/models";
 import type { CaptureOptions, ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertBagFits } from "./bag-inputs.ts";

@@ -1,7 +1,14 @@
 import { createRandomWords, type Engine, type HostTensor, type TensorSource } from "@parfocal/engine";
 import { createRng } from "@parfocal/metrics";
 import { initialiseParameters, type Model } from "@parfocal/models";
-import { type CapturedGraph, type CaptureOptions, type ConstantTensor, captureGraph, type GraphPort, runEagerly } from "@parfocal/tensor"; // biome-ignore format: one line
+import {
+  type CapturedGraph,
+  type CaptureOptions,
+  type ConstantTensor,
+  captureGraph,
+  type GraphPort,
+  runEagerly,
+} from "@parfocal/tensor";
 import { flatLayout, flattenWeights } from "../flat-layout.ts";
 import { floatsFromHostTensor } from "../host-tensor.ts";
 import type { Label } from "../label.ts";
