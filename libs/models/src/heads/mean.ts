@@ -1,8 +1,9 @@
 import { meanOverTiles, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import { applyLinear } from "../layers/linear.ts";
+import { cutTiles, isBlockwise, meanInBlocks } from "../layers/tile-blocks.ts";
 import { applyTrunk, declareTrunk, readTrunkConfig, type TrunkConfig, trunkWidth } from "../layers/trunk.ts";
-import type { HeadConfig, HeadDefinition } from "../model.ts";
+import type { ForwardContext, HeadConfig, HeadDefinition } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
 
 /** Configuration of {@link meanHead}. */
@@ -37,10 +38,16 @@ export const meanHead: HeadDefinition<MeanConfig> = {
   countBranches: () => 0,
 
   forward(config, tiles, context, { nLogits }) {
-    const hidden = applyTrunk(config, tiles, context); // [N, H]
-    const width = hidden.shape[1];
-    const pooled: tf.Tensor2D = tf.reshape(meanOverTiles(hidden), [1, width]);
+    const pooled = meanTile(config, tiles, context); // [1, H]
     const logits: tf.Tensor1D = tf.reshape(applyLinear(context, "classifier", pooled), [nLogits]);
     return { logits };
   },
 };
+
+function meanTile(config: MeanConfig, tiles: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
+  const trunk = (x: tf.Tensor2D) => applyTrunk(config, x, context);
+  // Without a layer there is nothing that a block would keep in the cache.
+  if (isBlockwise(context) && config.hidden.length > 0) return meanInBlocks(tiles, cutTiles(tiles.shape[0]), trunk);
+  const hidden = trunk(tiles); // [N, H]
+  return tf.reshape(meanOverTiles(hidden), [1, hidden.shape[1]]);
+}

@@ -13,6 +13,7 @@ const LABELS = { kind: "multilabel", classes: ["a", "b", "c"] };
 
 /** Every head that takes tiles in blocks. */
 const HEADS: readonly (readonly [string, Record<string, unknown>, object])[] = [
+  ["mean", { kind: "mean" }, BINARY],
   ["abmil", { kind: "abmil", attentionWidth: 3 }, BINARY],
   ["gated abmil, branches per class", { kind: "gated-abmil", attentionWidth: 3 }, LABELS],
   ["clam", { kind: "clam", attentionWidth: 3 }, BINARY],

@@ -92,6 +92,21 @@ export function poolInBlocks(
   return { pooled, scores: asColumns(scores, nTiles) };
 }
 
+/** The mean over tiles of what `f` makes of each block of `tiles` `[N, D]`, `[1, H]`. */
+export function meanInBlocks(
+  tiles: tf.Tensor2D,
+  { index, gaps }: TileBlocks,
+  f: (block: tf.Tensor2D) => tf.Tensor2D,
+): tf.Tensor2D {
+  const { stacked } = scanBlocks([index, gaps], ([rows, gap]) => {
+    const isThere = tf.exp(gap as tf.Tensor2D); // [1, b]
+    const sums = tf.matMul(isThere, f(tf.gather(tiles, rows as tf.Tensor1D)));
+    return { stacked: [sums, tf.sum(isThere, 1, true)] };
+  });
+  const [sums, counts] = stacked as [tf.Tensor3D, tf.Tensor3D];
+  return tf.div(tf.sum(sums, 0), tf.sum(counts, 0));
+}
+
 /** `[B, A, b]` as the rows of the N tiles, `[N, A]`. */
 function asColumns(rows: tf.Tensor3D, nTiles: number): tf.Tensor2D {
   const nColumns = rows.shape[1];
