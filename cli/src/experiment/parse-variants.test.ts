@@ -13,7 +13,7 @@ variants:
 `;
 
 const variantsOf = (text: string, overrides: readonly string[] = []) =>
-  parseVariants(parseExperiment(`${BASE}${text}`, "/work/exp.yaml", overrides), resolveTrainingSpec);
+  parseVariants(parseExperiment(`${BASE}${text}`, "/lab/exp.yaml", overrides), resolveTrainingSpec);
 
 describe("variants", () => {
   it("are the experiment with values of their own, in folders of their own", () => {
@@ -23,7 +23,7 @@ describe("variants", () => {
     );
     expect(wide?.experiment).toMatchObject({
       name: "tumour-wide",
-      output: "/work/out/wide",
+      output: "/lab/out/wide",
       model: { head: { kind: "gated-abmil", attention_width: 128, trunk: { hidden: [32] } } },
       sections: { recipe: { epochs: 2 } },
     });
@@ -42,10 +42,10 @@ describe("variants", () => {
       "  - {name: a, model: {head: {attention_widht: 3}}}\n  - {name: b, recipe: {epochs: 0}}\n  - {name: a}\n  - {name: c, model: {head: {kind: x}}}\n";
     expect(() => variantsOf(text)).toThrow(
       [
-        "/work/exp.yaml:8:30: variant a: model.head has no attention_widht; did you mean attention_width?",
-        "/work/exp.yaml:9:32: variant b: recipe.epochs is 0; it must be a whole number from 1 to 10000",
-        "/work/exp.yaml:10:12: variant a: another variant has this name",
-        "/work/exp.yaml:11:36: variant c: model.head.kind is ",
+        "/lab/exp.yaml:8:30: variant a: model.head has no attention_widht; did you mean attention_width?",
+        "/lab/exp.yaml:9:32: variant b: recipe.epochs is 0; it must be a whole number from 1 to 10000",
+        "/lab/exp.yaml:10:12: variant a: another variant has this name",
+        "/lab/exp.yaml:11:36: variant c: model.head.kind is ",
       ].join("\n"),
     );
     expect(() => variantsOf("  - {name: a}\n")).toThrow("exp.yaml:8:3: variants is ");
