@@ -49,7 +49,8 @@ export function defineService<Definition extends GeneratedDefinition & CompatSer
 }
 
 function unimplemented(method: string, isStream: boolean) {
-  const error = () => new DomainError("UNIMPLEMENTED", `${method} is part of the contract, and this service does not offer it`);
+  const error = () =>
+    new DomainError("UNIMPLEMENTED", `${method} is part of the contract, and this service does not offer it`);
   if (!isStream) return () => Promise.reject(error());
   return () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error()) }) });
 }
