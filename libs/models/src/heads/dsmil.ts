@@ -1,8 +1,7 @@
-import { maxOverTiles, softmaxOverTiles, tf } from "@parfocal/tensor";
+import { lookupRows, softmaxOverTiles, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import { criticalTiles } from "../layers/critical-tiles.ts";
 import { applyLinear } from "../layers/linear.ts";
-import { cutTiles, isBlockwise, rowsInBlocks } from "../layers/tile-blocks.ts";
 import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig, trunkWidth } from "../layers/trunk.ts";
 import { type DropoutSite, type ForwardContext, type HeadConfig, type HeadDefinition, TILES } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
@@ -79,43 +78,32 @@ export const dsmilHead: HeadDefinition<DsmilConfig> = {
 
   forward(config, tiles, context, { nLogits }) {
     const hidden = applyTrunk(config, tiles, context); // [N, W]
-    const { scores, queries } = streams(config, hidden, context);
-    const attention = similarity(config, { scores, queries }, hidden.shape[0]); // [N, K]
+    const critical = criticalTiles(() => applyLinear(context, "instance", hidden)); // [K]
+    const attention = similarity(config, queriesOf(config, hidden, context), critical); // [N, K]
     const pooled = tf.matMul(attention, valuesOf(config, hidden, context), true); // [K, W]
     const bag: tf.Tensor1D = tf.reshape(applyLinear(context, "classifier", tf.reshape(pooled, [1, -1])), [nLogits]);
-    const instance: tf.Tensor1D = tf.reshape(maxOverTiles(scores), [nLogits]);
-    const auxiliary = { logits: instance, weight: config.instanceWeight };
+    const auxiliary = { logits: criticalLogits(hidden, critical, context), weight: config.instanceWeight };
     return { logits: bag, attention, auxiliary };
   },
 };
-
-/** What is known of each tile; of rows beyond the last tile, that one's. */
-interface Streams {
-  /** `[R, K]`, R at least N. */
-  readonly scores: tf.Tensor2D;
-  /** `[R, Q]`. */
-  readonly queries: tf.Tensor2D;
-}
-
-/** Both streams of `hidden` `[N, W]`; at inference block after block, which reads the tiles once for both. */
-function streams(config: DsmilConfig, hidden: tf.Tensor2D, context: ForwardContext): Streams {
-  const both = (x: tf.Tensor2D) => [applyLinear(context, "instance", x), queriesOf(config, x, context)];
-  const isCut = isBlockwise(context);
-  const [scores, queries] = isCut ? rowsInBlocks(hidden, cutTiles(hidden.shape[0]), both) : both(hidden);
-  return { scores: scores as tf.Tensor2D, queries: queries as tf.Tensor2D };
-}
 
 function queriesOf(config: DsmilConfig, hidden: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
   const layer = applyLinear(context, "query.0", hidden); // [N, Q]
   return config.query === "deep" ? tf.tanh(applyLinear(context, "query.1", tf.relu(layer))) : layer;
 }
 
-/** Attention of the tiles to the critical tile of each class, columns summing to 1. The first of equal tiles is critical, never one that fills up. */
-function similarity({ queryWidth }: DsmilConfig, { scores, queries }: Streams, nTiles: number): tf.Tensor2D {
-  const sought = tf.matMul(criticalTiles(scores), queries, true); // [K, Q]
-  const products: tf.Tensor2D = tf.matMul(queries, sought, false, true); // [R, K]
-  const own = tf.slice(products, [0, 0], [nTiles, products.shape[1]]);
-  return softmaxOverTiles(tf.mul(own, 1 / Math.sqrt(queryWidth))) as tf.Tensor2D;
+/** The largest score of each class, `[K]`, from its critical tile alone: the other tiles have no part in its gradient. */
+function criticalLogits(hidden: tf.Tensor2D, critical: tf.Tensor1D, context: ForwardContext): tf.Tensor1D {
+  const tiles = lookupRows(hidden, critical); // [K, W]
+  const weight = context.parameter<tf.Tensor2D>("instance.weight"); // [K, W]
+  return tf.add(tf.sum(tf.mul(tiles, weight), 1), context.parameter<tf.Tensor1D>("instance.bias"));
+}
+
+/** Attention of the tiles with `queries` `[N, Q]` to the critical tile of each class, `[N, K]`, columns summing to 1. */
+function similarity({ queryWidth }: DsmilConfig, queries: tf.Tensor2D, critical: tf.Tensor1D): tf.Tensor2D {
+  const sought = lookupRows(queries, critical); // [K, Q]
+  const products = tf.matMul(queries, sought as tf.Tensor2D, false, true); // [N, K]
+  return softmaxOverTiles(tf.mul(products, 1 / Math.sqrt(queryWidth))) as tf.Tensor2D;
 }
 
 function valuesOf(config: DsmilConfig, hidden: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {

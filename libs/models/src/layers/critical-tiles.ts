@@ -1,15 +1,10 @@
 import { tf } from "@parfocal/tensor";
 
 /**
- * Ones at the largest score of each column and zeros elsewhere, `[N, K]` -> `[N, K]` f32; of equal scores the first wins. A
- * choice has no gradient: none reaches the scores.
+ * Which tile has the largest of the scores that `score` gives, `[N, K]` -> `[K]` i32; of equal scores the first wins. A choice has no
+ * gradient: `score` runs unseen by the tape, which would else carry zeros back through all tiles.
  */
-export function criticalTiles(scores: tf.Tensor2D): tf.Tensor2D {
-  const choose = tf.customGrad((x) => {
-    const columns = x as tf.Tensor2D;
-    const tile = tf.reshape(tf.range(0, columns.shape[0], 1, "int32"), [-1, 1]); // [N, 1]
-    const value = tf.cast(tf.equal(tile, tf.argMax(columns, 0)), "float32"); // [N, K]
-    return { value, gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy) };
-  });
-  return choose(scores) as tf.Tensor2D;
+export function criticalTiles(score: () => tf.Tensor2D): tf.Tensor1D {
+  const choose = tf.customGrad(() => ({ value: tf.argMax(score(), 0), gradFunc: () => [] }));
+  return choose() as tf.Tensor1D;
 }

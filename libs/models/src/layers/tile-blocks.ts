@@ -113,16 +113,3 @@ function asColumns(rows: tf.Tensor3D, nTiles: number): tf.Tensor2D {
   const columns: tf.Tensor2D = tf.reshape(tf.transpose(rows, [0, 2, 1]), [-1, nColumns]);
   return tf.slice(columns, [0, 0], [nTiles, nColumns]);
 }
-
-/**
- * What `f` makes of the rows of each block of `tiles` `[N, D]`: for each of its tensors `[b, W]` one of `[B·b, W]`, whose rows beyond the
- * last tile are that one's.
- */
-export function rowsInBlocks(
-  tiles: tf.Tensor2D,
-  { index }: TileBlocks,
-  f: (block: tf.Tensor2D) => readonly tf.Tensor2D[],
-): tf.Tensor2D[] {
-  const { stacked } = scanBlocks([index], ([rows]) => ({ stacked: f(tf.gather(tiles, rows as tf.Tensor1D)) }));
-  return stacked.map((x) => tf.reshape(x, [-1, x.shape[2] ?? 0]));
-}

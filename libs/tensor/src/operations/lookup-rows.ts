@@ -13,14 +13,15 @@ const lookup = defineOperation<readonly [Tensor, Tensor], undefined>({
   },
   eager: ([table, index]) => tf.gather(table, index as Tensor1D),
   gradient(dy, { inputs: [table, index] }) {
-    const isRow = tf.oneHot(index as Tensor1D, table.shape[0] ?? 0).toFloat(); // [n, T]
-    return [tf.matMul(isRow, dy, true), tf.zerosLike(index)];
+    const row = tf.reshape(tf.range(0, table.shape[0] ?? 0, 1, "int32"), [-1, 1]); // [T, 1]
+    const isRow = tf.cast(tf.equal(row, index), "float32"); // [T, n]
+    return [tf.matMul(isRow, dy), tf.zeros(index.shape)];
   },
 });
 
 /**
- * Rows `index` (i32 `[n]`) of a small `table` [T, W], f32 [n, W]. Its gradient is one matrix product with n·T zeros and ones, many
- * times faster than a scattered sum while T is a few hundred.
+ * Rows `index` (i32 `[n]`) of a `table` [T, W], f32 [n, W], where T or n is small. Its gradient by the table is one matrix product with n·T
+ * zeros and ones, many times faster than a scattered sum while the lesser of them is a few hundred; `index` has none.
  */
 export function lookupRows(table: Tensor, index: Tensor): Tensor {
   return lookup([table, index], undefined);
