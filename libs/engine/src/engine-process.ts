@@ -119,13 +119,20 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
   };
 }
 
+/** What libraries under the runtime read when the process starts. */
+const RUNTIME_ENVIRONMENT = {
+  // TensorFloat-32 keeps 10 bits of a factor's mantissa: CUDA's libraries must not use it where a graph says f32.
+  NVIDIA_TF32_OVERRIDE: "0",
+  // Matrices of many MB lie on pages of 2 MB where the system lends them on request: fewer faults and misses of the page tables.
+  GLIBC_TUNABLES: [process.env.GLIBC_TUNABLES, "glibc.malloc.hugetlb=1"].filter(Boolean).join(":"),
+};
+
 function forkEntry(): ChildProcess {
   return fork(ENTRY, [], {
     serialization: "advanced",
     execArgv: ["--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    // TensorFloat-32 keeps 10 bits of a factor's mantissa: CUDA's libraries must not use it where a graph says f32.
-    env: { ...process.env, NVIDIA_TF32_OVERRIDE: "0" },
+    env: { ...process.env, ...RUNTIME_ENVIRONMENT },
   });
 }
 
