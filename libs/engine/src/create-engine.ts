@@ -4,13 +4,14 @@ import { assertHostTensor } from "./element-types.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./engine-options.ts";
 import type { Engine, EngineStats, RunResult } from "./engine-port.ts";
 import type { EngineProcess, WorkReply } from "./engine-process.ts";
+import { createForesight } from "./foresight.ts";
 import { createJobQueue, type Job, type Prepare } from "./job-queue.ts";
 import { limitMemory, watchMemory } from "./memory-limit.ts";
 import { assertRuns, workFromRuns } from "./prepare-runs.ts";
 import { createProcessKeeper } from "./process-keeper.ts";
 import { createScratchFolder } from "./scratch-folder.ts";
 import { type ChildStats, errorFromWire, type WireRunResult, type Work } from "./wire.ts";
-import { createTensorPacker, packTensors, takeTensors } from "./wire-tensor.ts";
+import { packTensors, takeTensors } from "./wire-tensor.ts";
 
 const NO_STATS: ChildStats = { ...NO_COUNTERS, sessions: 0, cachedBytes: 0, residentTensors: 0, residentBytes: 0 };
 
@@ -26,7 +27,8 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const keeper = createProcessKeeper(settings, scratch.transferDir);
   let isServing = false;
   let served: Promise<void> = Promise.resolve();
-  const queue = createJobQueue(settings.maxQueue, () => isServing);
+  const queue = createJobQueue(settings.maxQueue, { isBusy: () => isServing, onChange: () => foresight.look() });
+  const foresight = createForesight(queue, scratch.transferDir);
   const totals = { runs: 0, engineMs: 0 };
   const counters = createCounterTotals();
   let childStats = NO_STATS;
@@ -46,9 +48,9 @@ export function createEngine(options: EngineOptions = {}): Engine {
     isServing = false;
   }
   async function serveOne(job: Job): Promise<void> {
-    const packer = createTensorPacker(scratch.transferDir);
+    const prepared = foresight.take(job);
     try {
-      const work = await job.prepare(packer);
+      const work = await prepared.work;
       const process = await orAborted(keeper.current(), job.signal);
       const reply = await performLimited(process, work, job.signal);
       if (job.signal?.aborted) throw abortErrorFromSignal(job.signal);
@@ -58,7 +60,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
     } catch (error) {
       job.reject(error);
     }
-    await packer.dispose();
+    await prepared.dispose();
     if (!isWorn || childStats.residentTensors > 0) return;
     isWorn = false;
     childStats = NO_STATS;
@@ -71,7 +73,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
       limited = { process, sessionsCreated: childStats.sessionsCreated };
     }
     try {
-      const reply = await performUnder(process, work, signal, settings);
+      const reply = await performUnder(process, () => foresight.perform(process, work), signal, settings);
       childStats = reply.stats;
       counters.add(process, reply.stats);
       // The runtime keeps the memory it once took: after a lack of it, a fresh process can do more.
@@ -141,7 +143,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
 /** Hands the work to the process, and ends the process when the signal fires or memory runs over. */
 async function performUnder(
   process: EngineProcess,
-  work: Work,
+  perform: () => Promise<WorkReply>,
   signal: AbortSignal | undefined,
   settings: ResolvedEngineOptions,
 ): Promise<WorkReply> {
@@ -155,7 +157,7 @@ async function performUnder(
   signal?.addEventListener("abort", onAbort, { once: true });
   const stopWatching = watchLimit(process, settings);
   try {
-    return await process.perform(work);
+    return await perform();
   } finally {
     stopWatching();
     clearTimeout(grace);

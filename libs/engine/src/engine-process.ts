@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { DomainError } from "@parfocal/errors";
 import type { ChildOptions } from "./engine-options.ts";
 import { errorFromExit, readOutOfMemoryKills } from "./exit-error.ts";
-import { type ChildReply, errorFromWire, type ParentMessage, type Work } from "./wire.ts";
+import { type ChildReply, errorFromWire, type ParentMessage, type RunWork, type Work } from "./wire.ts";
 
 /** The answer to a piece of work. */
 export type WorkReply = Extract<ChildReply, { kind: "done" | "failed" }>;
@@ -16,8 +16,14 @@ export interface EngineProcess {
   /** Fires once, when the process has ended. */
   readonly ended: Promise<void>;
   readonly isAlive: boolean;
-  /** Hands work over. @throws {DomainError} the reason given to `kill`, else ENGINE_CRASHED or OUT_OF_MEMORY */
-  perform(work: Work): Promise<WorkReply>;
+  /**
+   * Hands work over, with what will follow it as far as that is known.
+   *
+   * @throws {DomainError} the reason given to `kill`, else ENGINE_CRASHED or OUT_OF_MEMORY
+   */
+  perform(work: Work, next?: RunWork): Promise<WorkReply>;
+  /** Says what will follow the work in the process, whose inputs it may then read meanwhile; `undefined`: no longer known. */
+  expect(next: RunWork | undefined): void;
   /** Asks the work in the process to stop between two runs. */
   cancel(): void;
   /** Ends the process at once; work in it fails with `reason`. */
@@ -49,6 +55,7 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
   let killReason: DomainError | undefined;
   let isAlive = true;
   let lastId = 0;
+  let announced: RunWork | undefined;
 
   function send(message: ParentMessage): void {
     // Failing to send means that the process is gone, which its end reports.
@@ -102,14 +109,20 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
     get isAlive() {
       return isAlive;
     },
-    perform(work) {
+    perform(work, next) {
       if (!isAlive)
         return Promise.reject(killReason ?? new DomainError("ENGINE_CRASHED", "the engine process is gone"));
       return new Promise((resolve, reject) => {
         waiter = { resolve, reject };
         lastId += 1;
-        send({ kind: "work", id: lastId, work });
+        send({ kind: "work", id: lastId, ...(work !== announced && { work }), ...(next && { next }) });
+        announced = next;
       });
+    },
+    expect(next) {
+      if (next === announced) return;
+      announced = next;
+      send({ kind: "next", ...(next && { work: next }) });
     },
     cancel: () => send({ kind: "cancel", id: lastId }),
     kill,

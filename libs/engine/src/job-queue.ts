@@ -19,12 +19,22 @@ export interface JobQueue {
   /** Adds work and gives its result. @throws {DomainError} RESOURCE_EXHAUSTED, CANCELLED, DEADLINE_EXCEEDED */
   add(prepare: Prepare, signal: AbortSignal | undefined): Promise<WorkResult>;
   take(): Job | undefined;
+  /** The first jobs that wait, at most `count`, left where they are. */
+  peek(count: number): readonly Job[];
   rejectAll(error: DomainError): void;
   readonly length: number;
 }
 
+/** What a queue asks of its owner, and tells it. */
+export interface QueueOwner {
+  /** Whether a job was taken and is not done. */
+  isBusy(): boolean;
+  /** A job came or, otherwise than by {@link JobQueue.take}, left. */
+  onChange(): void;
+}
+
 /** A queue of at most `maxWaiting` jobs. A job whose signal fires leaves it at once. */
-export function createJobQueue(maxWaiting: number, isBusy: () => boolean): JobQueue {
+export function createJobQueue(maxWaiting: number, { isBusy, onChange }: QueueOwner): JobQueue {
   /** By job, what stops listening to its signal: a signal outlives thousands of jobs and would keep the result of each. */
   const jobs = new Map<Job, () => void>();
   return {
@@ -35,10 +45,13 @@ export function createJobQueue(maxWaiting: number, isBusy: () => boolean): JobQu
       return new Promise((resolve, reject) => {
         const job: Job = { prepare, signal, resolve, reject };
         const leave = () => {
-          if (signal !== undefined && jobs.delete(job)) reject(abortErrorFromSignal(signal));
+          if (signal === undefined || !jobs.delete(job)) return;
+          reject(abortErrorFromSignal(signal));
+          onChange();
         };
         jobs.set(job, () => signal?.removeEventListener("abort", leave));
         signal?.addEventListener("abort", leave, { once: true });
+        onChange();
       });
     },
     take() {
@@ -49,12 +62,14 @@ export function createJobQueue(maxWaiting: number, isBusy: () => boolean): JobQu
       stopListening();
       return job;
     },
+    peek: (count) => [...jobs.keys()].slice(0, count),
     rejectAll(error) {
       for (const [job, stopListening] of jobs) {
         stopListening();
         job.reject(error);
       }
       jobs.clear();
+      onChange();
     },
     get length() {
       return jobs.size;

@@ -17,6 +17,9 @@ export type WireSource =
   | Exclude<TensorSource, { kind: "inline" }>
   | { readonly kind: "inline"; readonly tensor: WireTensor };
 
+/** An input that the engine process reads from the store. */
+export type StoredSource = Extract<WireSource, { readonly kind: "object" }>;
+
 /** One run; `graph` is an index into the message's graphs, so that a thousand runs carry a graph's ports once. */
 export interface WireRun {
   readonly graph: number;
@@ -24,9 +27,16 @@ export interface WireRun {
   readonly fetches: Readonly<Record<string, TensorSink>>;
 }
 
+/** Runs that follow each other. */
+export interface RunWork {
+  readonly kind: "run";
+  readonly graphs: readonly WireGraph[];
+  readonly runs: readonly WireRun[];
+}
+
 /** Work for the engine process: answered by exactly one {@link ChildReply} of the same id. */
 export type Work =
-  | { readonly kind: "run"; readonly graphs: readonly WireGraph[]; readonly runs: readonly WireRun[] }
+  | RunWork
   | { readonly kind: "set"; readonly tensors: Readonly<Record<string, WireTensor>> }
   | { readonly kind: "get"; readonly names: readonly string[] }
   | { readonly kind: "drop"; readonly prefix: string };
@@ -34,7 +44,10 @@ export type Work =
 /** Parent to child. */
 export type ParentMessage =
   | { readonly kind: "start"; readonly options: ChildOptions }
-  | { readonly kind: "work"; readonly id: number; readonly work: Work }
+  /** Do this, or what was announced (`work` is absent then). `next` is what will follow, as far as it is known. */
+  | { readonly kind: "work"; readonly id: number; readonly work?: Work; readonly next?: RunWork }
+  /** What will follow the present work is this, or not known any more: its inputs may be read meanwhile. */
+  | { readonly kind: "next"; readonly work?: RunWork }
   /** Stop between two runs, or while waiting for the store. */
   | { readonly kind: "cancel"; readonly id: number };
 

@@ -1,25 +1,42 @@
 import type { ObjectStore } from "@parfocal/store";
 import type { ChildOptions } from "../engine-options.ts";
-import { type ChildReply, type ParentMessage, type Work, type WorkResult, wireFromError } from "../wire.ts";
+import {
+  type ChildReply,
+  type ParentMessage,
+  type RunWork,
+  type Work,
+  type WorkResult,
+  wireFromError,
+} from "../wire.ts";
 import { createTensorPacker, packTensors } from "../wire-tensor.ts";
+import { type ObjectReader, startObjectReader } from "./object-reader.ts";
 import { openConfiguredStore } from "./open-configured-store.ts";
+import { createReadAhead } from "./read-ahead.ts";
 import { createResidents } from "./residents.ts";
 import { type RunContext, runSequence } from "./run-sequence.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import { createSessionCache } from "./session-cache.ts";
 import { startDevice } from "./start-device.ts";
 import { countTraffic } from "./store-traffic.ts";
-import { createTensorCache } from "./tensor-cache.ts";
+import { createTensorCache, type TensorCache } from "./tensor-cache.ts";
 import { hostFromTensor, tensorFromWire } from "./tensors.ts";
 import { watchParent } from "./watch-parent.ts";
 
-// The engine process: one device, one piece of work at a time, asked and answered over the IPC channel.
+// The engine process: one device, one piece of work at a time, asked and answered over the IPC channel. Of the piece that follows
+// it knows, to read its inputs meanwhile.
 
 const NOTHING: WorkResult = { runs: [], tensors: {} };
 
+/** Of this thread, which writes; the reader counts what it reads. */
 const traffic = { readBytes: 0, writtenBytes: 0 };
 
-let context: RunContext | undefined;
+interface ProcessContext extends RunContext {
+  readonly cache: TensorCache;
+  readonly reader: ObjectReader;
+}
+
+let context: ProcessContext | undefined;
+let announced: RunWork | undefined;
 let current: { readonly id: number; readonly controller: AbortController } | undefined;
 
 function send(reply: ChildReply): void {
@@ -28,21 +45,24 @@ function send(reply: ChildReply): void {
 
 async function start(options: ChildOptions): Promise<void> {
   try {
-    const [device] = await Promise.all([startDevice(options.device), watchParent()]);
-    context = createContext(options, device);
+    const starting = [startDevice(options.device), startObjectReader(options.store), watchParent()] as const;
+    const [device, reader] = await Promise.all(starting);
+    context = createContext(options, device, reader);
     send({ kind: "ready", device });
   } catch (error) {
     send({ kind: "startFailed", error: wireFromError(errorFromRuntime(error)) });
   }
 }
 
-function createContext(options: ChildOptions, device: string): RunContext {
+function createContext(options: ChildOptions, device: string, reader: ObjectReader): ProcessContext {
   let store: Promise<ObjectStore> | undefined;
   const open = async () => countTraffic(await openConfiguredStore(options.store), traffic);
+  const cache = createTensorCache(options.cacheBytes);
   return {
     residents: createResidents(),
-    cache: createTensorCache(options.cacheBytes),
-    verified: new Set<string>(),
+    cache,
+    reader,
+    ahead: createReadAhead({ cache, reader, verified: new Set() }),
     sessions: createSessionCache({ ...options, device }, options.maxSessions),
     transferDir: options.transferDir,
     openStore() {
@@ -52,7 +72,7 @@ function createContext(options: ChildOptions, device: string): RunContext {
   };
 }
 
-async function work(id: number, task: Work, ready: RunContext): Promise<void> {
+async function work(id: number, task: Work, ready: ProcessContext): Promise<void> {
   const controller = new AbortController();
   current = { id, controller };
   try {
@@ -65,10 +85,10 @@ async function work(id: number, task: Work, ready: RunContext): Promise<void> {
   }
 }
 
-async function perform(task: Work, ready: RunContext, signal: AbortSignal): Promise<WorkResult> {
+async function perform(task: Work, ready: ProcessContext, signal: AbortSignal): Promise<WorkResult> {
   switch (task.kind) {
     case "run":
-      return { runs: await runSequence(task.graphs, task.runs, ready, signal), tensors: {} };
+      return { runs: await runSequence(task, ready, signal), tensors: {} };
     case "set":
       for (const [name, tensor] of Object.entries(task.tensors))
         ready.residents.set(name, await tensorFromWire(tensor));
@@ -84,16 +104,21 @@ async function perform(task: Work, ready: RunContext, signal: AbortSignal): Prom
   }
 }
 
-function statsOf({ sessions, cache, residents }: RunContext) {
+function statsOf({ sessions, cache, residents, reader }: ProcessContext) {
   return {
     sessions: sessions.size,
     sessionsCreated: sessions.created,
     cachedBytes: cache.bytes,
     ...{ cacheHits: cache.hits, cacheMisses: cache.misses },
-    ...{ storeReadBytes: traffic.readBytes, storeWrittenBytes: traffic.writtenBytes },
+    ...{ storeReadBytes: reader.readBytes + traffic.readBytes, storeWrittenBytes: traffic.writtenBytes },
     residentTensors: residents.size,
     residentBytes: residents.bytes,
   };
+}
+
+function announce(next: RunWork | undefined, { ahead }: ProcessContext): void {
+  announced = next;
+  ahead.expect(next);
 }
 
 function receive(message: ParentMessage): void {
@@ -101,8 +126,15 @@ function receive(message: ParentMessage): void {
     case "start":
       void start(message.options);
       return;
-    case "work":
-      if (context !== undefined) void work(message.id, message.work, context);
+    case "work": {
+      const task = message.work ?? announced;
+      if (context === undefined || task === undefined) return;
+      void work(message.id, task, context);
+      announce(message.next, context);
+      return;
+    }
+    case "next":
+      if (context !== undefined) announce(message.work, context);
       return;
     case "cancel":
       if (current?.id === message.id) current.controller.abort();

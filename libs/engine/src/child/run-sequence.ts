@@ -1,24 +1,29 @@
 import { DomainError } from "@parfocal/errors";
+import type { ObjectStore } from "@parfocal/store";
 import { assertFeeds, type FeedShape } from "../check-feeds.ts";
 import type { HostTensor, WrittenObject } from "../engine-port.ts";
-import type { WireGraph, WireRun, WireRunResult } from "../wire.ts";
+import type { RunWork, WireGraph, WireRun, WireRunResult } from "../wire.ts";
 import { createTensorPacker, packTensors } from "../wire-tensor.ts";
-import { type FeedContext, type FeedReader, feedFrom } from "./feed-sources.ts";
+import { feedFrom } from "./feed-sources.ts";
+import type { StoredFeeds } from "./line.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { outputTargets } from "./output-targets.ts";
-import type { PendingChecks } from "./pending-checks.ts";
-import { createReadAhead, type EarlyFeeds } from "./read-ahead.ts";
-import { freeTensor } from "./residents.ts";
+import type { ReadAhead } from "./read-ahead.ts";
+import { freeTensor, type Residents } from "./residents.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
 import { elementOf, hostFromTensor } from "./tensors.ts";
 import { writeOutput } from "./write-output.ts";
 
 /** What runs need. */
-export interface RunContext extends FeedContext {
+export interface RunContext {
+  readonly residents: Residents;
+  readonly ahead: ReadAhead;
   readonly sessions: SessionCache;
   /** Where outputs too large for a message pass through. */
   readonly transferDir: string;
+  /** Opens the store at the first use. */
+  openStore(): Promise<ObjectStore>;
 }
 
 /**
@@ -27,24 +32,20 @@ export interface RunContext extends FeedContext {
  *
  * @throws {DomainError} whatever the first failing run did, with its index as the detail `run`
  */
-export async function runSequence(
-  graphs: readonly WireGraph[],
-  runs: readonly WireRun[],
-  context: RunContext,
-  signal: AbortSignal,
-): Promise<WireRunResult[]> {
+export async function runSequence(work: RunWork, context: RunContext, signal: AbortSignal): Promise<WireRunResult[]> {
   const results: WireRunResult[] = [];
-  const ahead = createReadAhead(graphs, runs, context, signal);
+  const feeds = context.ahead.enter(work, signal);
   try {
-    for (const [index, run] of runs.entries()) {
+    for (const [index, run] of work.runs.entries()) {
       try {
-        results.push(await runOne(graphAt(graphs, run.graph), run, { context, early: ahead.take(index), signal }));
+        const graph = graphAt(work.graphs, run.graph);
+        results.push(await runOne(graph, run, { context, stored: feeds.take(index), signal }));
       } catch (error) {
         throw errorOfRun(error, index);
       }
     }
   } finally {
-    await ahead.close();
+    await feeds.close();
   }
   return results;
 }
@@ -57,14 +58,14 @@ function errorOfRun(error: unknown, index: number): DomainError {
 
 interface Turn {
   readonly context: RunContext;
-  readonly early: EarlyFeeds;
+  readonly stored: StoredFeeds;
   readonly signal: AbortSignal;
 }
 
-async function runOne(graph: WireGraph, run: WireRun, { context, early, signal }: Turn): Promise<WireRunResult> {
+async function runOne(graph: WireGraph, run: WireRun, { context, stored, signal }: Turn): Promise<WireRunResult> {
   const session = await context.sessions.get(graph);
-  const { checks } = early;
-  const feeds = await readFeeds(graph, run, { context, early, checks, signal });
+  const { tensors, checks } = stored;
+  const feeds = await feedsOf(graph, run, { context, tensors });
   // Rows of a resident tensor are written by the run itself.
   if (isWritingInPlace(run)) await checks.settle();
   if (signal.aborted) throw new DomainError("CANCELLED", "the sequence was cancelled between two runs");
@@ -86,50 +87,26 @@ function isWritingInPlace({ fetches }: WireRun): boolean {
   return Object.values(fetches).some((sink) => sink.kind === "resident" && sink.rows !== undefined);
 }
 
-interface Reading {
-  readonly context: RunContext;
-  readonly early: EarlyFeeds;
-  readonly checks: PendingChecks;
-  readonly signal: AbortSignal;
-}
-
-async function readFeeds(
+async function feedsOf(
   graph: WireGraph,
   run: WireRun,
-  { context, early, checks, signal }: Reading,
+  { context, tensors }: Pick<Turn, "context"> & Pick<StoredFeeds, "tensors">,
 ): Promise<Record<string, Tensor>> {
-  const ports = new Map(graph.inputs.map((input) => [input.name, input]));
   const feeds: Record<string, Tensor> = {};
-  const readers: [string, FeedReader][] = [];
+  const waited: [string, Promise<Tensor>][] = [];
   for (const [name, source] of Object.entries(run.feeds)) {
-    const reading = early.tensors.get(name);
-    const feed = reading === undefined ? feedFrom(source, ports.get(name), context, checks) : () => reading;
-    if (typeof feed === "function") readers.push([name, feed]);
-    else feeds[name] = feed;
+    const feed = source.kind === "object" ? tensors.get(name) : feedFrom(source, context.residents);
+    if (feed instanceof Promise) waited.push([name, feed]);
+    else if (feed !== undefined) feeds[name] = feed;
   }
-  if (readers.length > 0) Object.assign(feeds, await readTogether(readers, signal));
+  if (waited.length > 0) Object.assign(feeds, await together(waited));
   assertFeeds(graph.inputs, shapesOf(feeds));
   return feeds;
 }
 
-/** Reads side by side. The first failure ends the other reads, which are waited for. */
-async function readTogether(
-  readers: readonly (readonly [string, FeedReader])[],
-  signal: AbortSignal,
-): Promise<Record<string, Tensor>> {
-  const siblings = new AbortController();
-  const either = AbortSignal.any([signal, siblings.signal]);
-  const read = readers.map(async ([name, reader]) => {
-    try {
-      return [name, await reader(either)] as const;
-    } catch (error) {
-      // Aborting gives the siblings this very error as their reason: whichever is reported first is the cause.
-      siblings.abort(errorFromRuntime(error));
-      throw error;
-    }
-  });
-  await Promise.allSettled(read);
-  return Object.fromEntries(await Promise.all(read));
+/** The first failure is the cause; what the others read ends with the sequence. */
+async function together(waited: readonly (readonly [string, Promise<Tensor>])[]): Promise<Record<string, Tensor>> {
+  return Object.fromEntries(await Promise.all(waited.map(async ([name, tensor]) => [name, await tensor] as const)));
 }
 
 function shapesOf(feeds: Readonly<Record<string, Tensor>>): Map<string, FeedShape> {

@@ -81,8 +81,3 @@ export function elementOf(tensor: Tensor): ElementType {
     `a tensor of ${tensor.type} is none of ${[...ELEMENT_OF.values()].join(", ")}`,
   );
 }
-
-/** Widens the 16-bit floats from `offset` on exactly; little-endian words in, f32 out. */
-export function widenHalves(shape: readonly number[], buffer: ArrayBufferLike, offset = 0): Tensor {
-  return new Tensor("float32", new Float32Array(new Float16Array(buffer, offset, elementCount(shape))), [...shape]);
-}

@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { type ObjectStore, putIfAbsent } from "@parfocal/store";
+import type { ObjectStore } from "@parfocal/store";
 import type { TensorSink, WrittenObject } from "../engine-port.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { hostFromTensor } from "./tensors.ts";
@@ -23,6 +23,8 @@ export async function writeOutput(
   assertFinite(tensor, shape.at(-1) ?? 1);
   const parts = [before, hostFromTensor(tensor).data, after].filter(({ length }) => length > 0);
   const options = { suffix: keySuffix, signal };
+  // Engines that write nothing need not load the store's clients into this thread.
+  const { putIfAbsent } = await import("@parfocal/store");
   const { key, digest, sizeBytes } = await putIfAbsent(store, keyPrefix, parts, undefined, options);
   return { key, digest, sizeBytes };
 }
