@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { plantCohort } from "../../test/lib/cohort.ts";
 import { trainRequest, uploadCohort } from "../../test/lib/requests.ts";
-import { cpuMs, describeMachine, memoryMib } from "../lib/machine.ts";
+import { cpuMs, describeMachine, machineCpuMs, memoryMib, withChildren } from "../lib/machine.ts";
 import { type ServiceProcesses, startServiceProcesses } from "../lib/service-processes.ts";
 import { median, quantile } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
@@ -45,17 +45,29 @@ async function measureThroughput(services: ServiceProcesses, call: () => Promise
   return ratePerS;
 }
 
+/** Processor time that processes beside this benchmark and its services have used, ms. */
+function othersCpuMs({ gatewayPid, aggregatePid, reembedPid }: ServiceProcesses): number {
+  const services = [gatewayPid, aggregatePid, reembedPid].flatMap((pid) =>
+    pid === undefined ? [] : withChildren(pid),
+  );
+  return [process.pid, ...services].reduce((left, pid) => left - cpuMs(pid), machineCpuMs());
+}
+
 async function measureAdded(
+  services: ServiceProcesses,
   calls: { readonly gateway: () => Promise<unknown>; readonly stage: () => Promise<unknown> },
   ratePerS: number,
   { seconds, rounds }: Options,
 ): Promise<void> {
   const latencies = { gateway: [] as number[], stage: [] as number[] };
   const ownDelaysMs: number[] = [];
+  const othersPercent: number[] = [];
   let nFailed = 0;
   for (let round = 0; round < rounds; round += 1) {
     for (const way of ["gateway", "stage"] as const) {
+      const [before, startMs] = [othersCpuMs(services), performance.now()];
       const result = await openLoop(calls[way], ratePerS, seconds);
+      othersPercent.push((100 * (othersCpuMs(services) - before)) / (performance.now() - startMs));
       latencies[way].push(...result.latenciesMs);
       nFailed += result.nFailed;
       ownDelaysMs.push(result.ownDelayP99Ms);
@@ -69,6 +81,9 @@ async function measureAdded(
   console.log(`    at the stage         ${text(direct)}`);
   console.log(
     `    delay of this process's own event loop, p99 of each turn: ${median(ownDelaysMs).toFixed(2)} in the median`,
+  );
+  console.log(
+    `    others had ${othersPercent.map((percent) => percent.toFixed(0)).join(", ")} % of a core in the turns`,
   );
   const added = (q: number) => quantile(through, q) - quantile(direct, q);
   const isMet = added(0.5) <= TARGETS.p50Ms && added(0.99) <= TARGETS.p99Ms;
@@ -114,7 +129,7 @@ async function main(options: Options): Promise<void> {
     const stage = () => aggregate.predict({ model: model.reference, bag: bag.reference });
     console.log(`Predict of ${options.tiles} x ${D} through the gateway, ${describeMachine()}`);
     const mostPerS = await measureThroughput(services, gateway, options.seconds);
-    await measureAdded({ gateway, stage }, mostPerS / 2, options);
+    await measureAdded(services, { gateway, stage }, mostPerS / 2, options);
     await measureWatchers(services, options.watchers, options.seconds);
     console.log(`  ${describeMachine()}`);
   } finally {

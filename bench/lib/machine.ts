@@ -32,6 +32,20 @@ export function cpuMs(pid: number | undefined): number {
   }
 }
 
+/** Processor time that all processes of the machine have used, ms. NaN without `/proc`. */
+export function machineCpuMs(): number {
+  try {
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync("/proc/stat", "utf8")
+      .split("\n", 1)[0]!
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
+    return ((user + nice + system + irq + softirq) * 1000) / TICKS_PER_S;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** A process and those it started. */
 export function withChildren(pid: number): number[] {
   try {
