@@ -11,6 +11,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { isDomainError } from "@parfocal/errors";
@@ -45,8 +46,9 @@ async function importSet(clients: Clients, path: string): Promise<Labelled[]> {
   });
 }
 
-/** Waits that may lose their connection before a fold is given up. */
-const MAX_WAITS = 10;
+/** Waits that may lose their connection before a fold is given up, and the pause between them. */
+const MAX_WAITS = 100;
+const LOST_MS = 3_000;
 
 /** The finished operation. A starved machine may lose the connection to a call of an hour; the operation goes on without it. */
 async function waitFor(clients: Clients, name: string): Promise<googleLongrunning.Operation> {
@@ -54,7 +56,10 @@ async function waitFor(clients: Clients, name: string): Promise<googleLongrunnin
     try {
       return await clients.operations.waitOperation({ name }, { timeoutMs: 3_600_000 });
     } catch (error) {
-      if (!isDomainError(error, "UNREACHABLE") || nLost === MAX_WAITS) throw error;
+      // A stream that the server's own timer ended comes as INTERNAL.
+      const isLost = isDomainError(error, "UNREACHABLE") || isDomainError(error, "INTERNAL");
+      if (!isLost || nLost === MAX_WAITS) throw error;
+      await sleep(LOST_MS);
     }
   }
 }
