@@ -1,8 +1,11 @@
-import type { BodyGraph } from "../capture/body.ts";
+import type { BodyGraph, BodyNode } from "../capture/body.ts";
+import { type AttentionTilesOptions, attentionTilesBody } from "./attention-tiles-body.ts";
 import { blockIntegers, blockRows, countRows, joinRows } from "./row-blocks.ts";
 
 // Legend: N tiles, d head width, b queries of a block. `v1` [N, d+1] are the values and a column of ones, `do1` [N, d+1] the
 // output's gradient and a column of -D with D = dO · O: their product is dO Vᵀ - D without a pass of its own.
+
+const f32 = (...names: readonly string[]) => names.map((name) => ({ name, dtype: "f32" as const }));
 
 /** One block of queries: its own gradient, and what it adds to those of keys and values. */
 const BLOCK: BodyGraph = {
@@ -32,17 +35,15 @@ const BLOCK: BodyGraph = {
 };
 
 /**
- * The body of a `Scan` over heads: `q` (scaled), `k` [N, d], `v1`, `do1` [N, d+1] to the gradients of scores·values by `q`, `k`
- * and `v`, [N, d] each. Queries go in blocks of `queryBlock`, so that b·N weights exist at a time; rows of zeros that fill up the
- * last block add nothing, because their output's gradient is zero.
- *
- * Source: the recurrence of memory-efficient attention (Rabe and Staats 2021; Dao et al. 2022, algorithm 4).
+ * The body of a `Scan` over heads, for any scores: `q` (scaled), `k` [N, d], `v1`, `do1` [N, d+1] to the gradients by `q`, `k`
+ * and `v`, [N, d] each. Queries go in blocks of `queryBlock`, so that b·N weights exist at a time; rows of zeros that fill up
+ * the last block add nothing, because their output's gradient is zero.
  */
-export function attentionGradientBody(depth: number, queryBlock: number): BodyGraph {
+function headBody(depth: number, queryBlock: number): BodyGraph {
   return {
     name: "head",
-    inputs: ["q", "k", "v1", "do1"].map((name) => ({ name, dtype: "f32" })),
-    outputs: ["dq", "dk", "dv"].map((name) => ({ name, dtype: "f32" })),
+    inputs: f32("q", "k", "v1", "do1"),
+    outputs: f32("dq", "dk", "dv"),
     nodes: [
       ...countRows("q"),
       ...blockRows("q", "q.shape"), // [N/b, b, d]
@@ -63,5 +64,65 @@ export function attentionGradientBody(depth: number, queryBlock: number): BodyGr
       "do1.shape": [-1, queryBlock, depth + 1],
       "dq.shape": [-1, depth],
     },
+  };
+}
+
+/** The other branch: a `Scan` over the heads of a group, with its inputs read around it. */
+function headsBody({ depth, queryBlock }: AttentionTilesOptions): BodyGraph {
+  return {
+    name: "heads",
+    inputs: [],
+    outputs: f32("dq.heads", "dk.heads", "dv.heads"),
+    nodes: [
+      {
+        op: "Scan",
+        inputs: ["q.heads", "k.heads", "v1.heads", "do1.heads"],
+        outputs: ["dq.heads", "dk.heads", "dv.heads"],
+        attributes: { body: headBody(depth, queryBlock), num_scan_inputs: 4 },
+      },
+    ],
+  };
+}
+
+/** Scores of at most 75 have exponentials from 2.7e-33 to 3.7e32, whose sum over a hundred thousand keys is a number of f32. */
+const GREATEST_SCORE = 75;
+
+/** `is.small`: whether no score of the group can be greater, as |q·k| is at most |q| |k|. */
+function compareScores(): BodyNode[] {
+  const greatest = (x: string): BodyNode[] => [
+    { op: "ReduceSumSquare", inputs: [x, "last.axis"], outputs: [`${x}.squares`] }, // [G, N, 1]
+    { op: "ReduceMax", inputs: [`${x}.squares`], outputs: [`${x}.greatest`], attributes: { keepdims: 0 } },
+  ];
+  return [
+    ...greatest("q.heads"),
+    ...greatest("k.heads"),
+    { op: "Mul", inputs: ["q.heads.greatest", "k.heads.greatest"], outputs: ["bound"] },
+    { op: "Less", inputs: ["bound", "small"], outputs: ["is.small"] },
+  ];
+}
+
+/**
+ * The body of a `Scan` over groups of G heads: `q` (scaled), `k` [G, N, d], `v1`, `do1` [G, N, d+1] to the gradients of
+ * scores·values by `q`, `k` and `v`, [G, N, d] each. Weights are exponentials of scores over their sum; where those could
+ * leave f32, the greatest score of each query is taken off first, row after row of weights, which takes longer.
+ *
+ * Source: the recurrence of memory-efficient attention (Rabe and Staats 2021; Dao et al. 2022, algorithm 4).
+ */
+export function attentionGradientBody(options: AttentionTilesOptions): BodyGraph {
+  return {
+    name: "group",
+    inputs: f32("q.heads", "k.heads", "v1.heads", "do1.heads"),
+    outputs: f32("dq.group", "dk.group", "dv.group"),
+    nodes: [
+      ...compareScores(),
+      {
+        op: "If",
+        inputs: ["is.small"],
+        outputs: ["dq.group", "dk.group", "dv.group"],
+        attributes: { then_branch: attentionTilesBody(options), else_branch: headsBody(options) },
+      },
+    ],
+    integers: { "last.axis": [-1] },
+    floats: { small: GREATEST_SCORE ** 2 },
   };
 }

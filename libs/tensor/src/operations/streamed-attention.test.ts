@@ -91,34 +91,72 @@ describe("the numbers of F7", () => {
   });
 });
 
+type Feeds = Readonly<Record<"q" | "k" | "v" | "weight", ConstantTensor>>;
+
+/** Captured for any N, against f64: the worst difference over the largest number of each result. */
+async function comparedWithDense(heads: number, queryBlock: number, bags: readonly Feeds[]): Promise<number> {
+  const width = bags[0]?.q.shape[2] ?? heads;
+  const attend: Attention = (q, k, v) => streamedAttention(q, k, v, { heads, queryBlock });
+  const run = await openGraph(captureGraph(gradientsOf(attend, "N", width)));
+  const gaps: number[] = [];
+  for (const feeds of bags) {
+    const nTiles = feeds.q.shape[1] ?? 0;
+    const found = await run(feeds);
+    const expected = inDoublePrecision(() => runEagerly(gradientsOf(dense(heads), nTiles, width), feeds));
+    for (const name of ["y", "dq", "dk", "dv"]) {
+      const exact = Array.from(expected[name]?.data ?? []);
+      expect(found[name]?.data).toHaveLength(nTiles * width);
+      const scale = Math.max(1, ...exact.map(Math.abs));
+      gaps.push(...exact.map((value, i) => Math.abs(value - Number(found[name]?.data[i])) / scale));
+    }
+  }
+  return gaps.reduce((most, gap) => Math.max(most, gap), 0);
+}
+
 describe("streamed attention forwards and backwards is dense attention (F26)", () => {
-  const [HEADS, WIDTH] = [3, 12];
+  const WIDTH = 12;
   const draw = (nTiles: number, seed: number) =>
     f32([1, nTiles, WIDTH], Array.from({ length: nTiles * WIDTH }, (_, i) => 1.5 * Math.sin(1.3 * i + seed))); // biome-ignore format: one line
 
-  it.each([16, 128])("in blocks of %i queries, for any N", async (queryBlock) => {
-    const attend: Attention = (q, k, v) => streamedAttention(q, k, v, { heads: HEADS, queryBlock });
-    const run = await openGraph(captureGraph(gradientsOf(attend, "N", WIDTH)));
-    for (const nTiles of [1, 2, 15, 16, 17, 130]) {
-      const feeds = () => ({
-        q: draw(nTiles, 1),
-        k: draw(nTiles, 2),
-        v: draw(nTiles, 3),
-        weight: draw(nTiles, 4),
-      });
-      const found = await run(feeds());
-      const expected = inDoublePrecision(() => runEagerly(gradientsOf(dense(HEADS), nTiles, WIDTH), feeds()));
-      for (const name of ["y", "dq", "dk", "dv"]) {
-        const exact = Array.from(expected[name]?.data ?? []);
-        expect(found[name]?.data).toHaveLength(nTiles * WIDTH);
-        const scale = Math.max(1, ...exact.map(Math.abs));
-        const worst = exact.reduce(
-          (most, value, i) => Math.max(most, Math.abs(value - Number(found[name]?.data[i]))),
-          0,
-        );
-        // f32 sums of up to 130 terms against f64.
-        expect(worst / scale, `${name} of ${nTiles}`).toBeLessThan(2e-6);
-      }
-    }
+  // Two heads go together where their number is even.
+  it.each([
+    [3, 16],
+    [3, 128],
+    [2, 16],
+    [4, 5],
+  ])("with %i heads, in blocks of %i queries, for any N", async (heads, queryBlock) => {
+    const bags = [1, 2, 15, 16, 17, 130].map((nTiles) => {
+      return { q: draw(nTiles, 1), k: draw(nTiles, 2), v: draw(nTiles, 3), weight: draw(nTiles, 4) };
+    });
+    // f32 sums of up to 130 terms against f64.
+    expect(await comparedWithDense(heads, queryBlock, bags)).toBeLessThan(2e-6);
+  });
+});
+
+describe("scores of any size", () => {
+  const [N, HEADS, DEPTH] = [70, 2, 4];
+
+  const rows = (valueAt: (i: number) => number) =>
+    f32(
+      [1, N, HEADS * DEPTH],
+      Array.from({ length: N * HEADS * DEPTH }, (_, i) => valueAt(i)),
+    );
+  // With d = 4 the scores of whole numbers are halves, exact in f32, so that only exponentials are rounded.
+  const whole = (most: number, seed: number) => rows((i) => Math.round(most * Math.sin(1.3 * i * i + seed)));
+  const bagOf = (most: number): Feeds => {
+    return { q: whole(most, 1), k: whole(most, 2), v: whole(2, 3), weight: whole(2, 4) };
+  };
+
+  it.each([
+    [5, "within the bound below which nothing is taken off"],
+    [30, "far beyond it"],
+  ])("whole numbers up to %i, %s", async (most) => {
+    expect(await comparedWithDense(HEADS, 16, [bagOf(most)])).toBeLessThan(2e-6);
+  });
+
+  it("gives queries whose scores are all very small the weights of their scores", async () => {
+    // Every score is -72: exponentials of 5e-32, and equal weights.
+    const bag = { q: rows(() => 6), k: rows(() => -6), v: whole(2, 3), weight: whole(2, 4) };
+    expect(await comparedWithDense(HEADS, 16, [bag])).toBeLessThan(2e-6);
   });
 });

@@ -14,7 +14,7 @@ import { blockGradients, mergeHeads, scaleOf, splitHeads, weightsOf } from "./mu
 export interface StreamedAttentionOptions {
   /** Number of heads; divides the width. */
   readonly heads: number;
-  /** Queries whose weights the gradient holds at once: its memory is about 3·queryBlock·N numbers. Default 256. */
+  /** Queries whose weights the gradient holds at once: its memory is at most about 3·queryBlock·N numbers. Default 256. */
   readonly queryBlock?: number;
 }
 
@@ -48,20 +48,27 @@ const attention = defineOperation<Inputs, StreamedAttentionOptions>({
   },
 });
 
-/** Gradients [1, H, N, d] by the scaled queries, keys and values, head after head. */
+/** Heads of a group: two keep both cores of a small machine busy, each with a head of its own; more would share their caches. */
+const groupOf = (heads: number): number => (heads % 2 === 0 ? 2 : 1);
+
+/** Gradients [1, H, N, d] by the scaled queries, keys and values, group after group of heads. */
 function scanHeads(
   recorder: Recorder,
   tensors: readonly [Tensor, Tensor, Tensor, Tensor],
   queryBlock: number,
 ): [Tensor, Tensor, Tensor] {
-  const [, heads = 1, , depth = 1] = tensors[0].shape;
-  const operands = tensors.map((x) => recorder.valueOf(tf.reshape(x, x.shape.slice(1)))); // [H, N, d]
-  const shape = tensors[0].shape.slice(1);
-  const type = { dtype: "f32" as const, shape };
+  const [, heads = 1, nTiles = 1, depth = 1] = tensors[0].shape;
+  const group = groupOf(heads);
+  const grouped = (width: number) => [heads / group, group, nTiles, width];
+  const operands = tensors.map((x) => recorder.valueOf(tf.reshape(x, grouped(x.shape[3] ?? 1)))); // [H/G, G, N, .]
+  const type = { dtype: "f32" as const, shape: grouped(depth) };
   const outputs = recorder.emitMany("Scan", operands, [type, type, type], {
-    attributes: { body: body(attentionGradientBody(depth, queryBlock)), num_scan_inputs: int(operands.length) },
+    attributes: {
+      body: body(attentionGradientBody({ depth, group, queryBlock })),
+      num_scan_inputs: int(operands.length),
+    },
   });
-  const [dq, dk, dv] = outputs.map((value) => tf.reshape(emitted(value), [1, heads, shape[1] ?? 1, depth]));
+  const [dq, dk, dv] = outputs.map((value) => tf.reshape(emitted(value), [1, heads, nTiles, depth]));
   if (dq === undefined || dk === undefined || dv === undefined)
     throw new DomainError("INTERNAL", `attention's gradient has ${outputs.length} parts; it must have 3`);
   return [dq, dk, dv];
