@@ -1,6 +1,5 @@
 import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
 import type { Metadata } from "nice-grpc-common";
-import { createSlots, type Slots } from "../memory/slots.ts";
 
 /** Metadata key under which the interceptor leaves a call's number. Whatever a caller sends under it is overwritten. */
 const CALL_KEY = "parfocal-call";
@@ -36,49 +35,34 @@ export interface CallOriginsOptions {
 
 /** Notes every call before its message is read, until its stream has ended. */
 export function createCallOrigins({ hasClientCertificates, onEnd }: CallOriginsOptions): CallOrigins {
-  const noted = createSlots<NotedCall>();
+  const origins = new Map<string, CallOrigin>();
   let nCalls = 0;
   const interceptor: ServerInterceptor = (method, call) =>
     new ServerInterceptingCall(call, {
       start(next) {
-        let place = Number.NaN;
+        const id = String(++nCalls);
         const listener = new ServerListenerBuilder()
           .withOnReceiveMetadata((metadata, nextMetadata) => {
             const deadlineMs = Number(call.getDeadline());
-            const origin: CallOrigin = {
+            origins.set(id, {
               method: method.path.slice(1),
               peer: call.getPeer(),
               startedMs: performance.now(),
               deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : undefined,
               certificate: hasClientCertificates ? call.getAuthContext().sslPeerCertificate?.raw : undefined,
               isSeen: false,
-            };
-            const id = String(++nCalls);
-            place = noted.add({ id, origin });
-            metadata.set(CALL_KEY, `${place}.${id}`);
+            });
+            metadata.set(CALL_KEY, id);
             nextMetadata(metadata);
           })
           // gRPC says "cancel" of every stream that has ended, also of those that ended well.
           .withOnCancel(() => {
-            const ended = noted.at(place);
-            noted.remove(place);
-            place = Number.NaN;
-            if (ended !== undefined) onEnd?.(ended.origin);
+            const origin = origins.get(id);
+            origins.delete(id);
+            if (origin !== undefined) onEnd?.(origin);
           });
         next(listener.build());
       },
     });
-  return { interceptor, of: (metadata) => find(noted, metadata.get(CALL_KEY) ?? "") };
-}
-
-/** A call in its place. A place is used again, an id never: who comes late finds nothing rather than another call. */
-interface NotedCall {
-  readonly id: string;
-  readonly origin: CallOrigin;
-}
-
-function find(noted: Slots<NotedCall>, key: string): CallOrigin | undefined {
-  const [place, id] = key.split(".");
-  const found = noted.at(Number(place));
-  return found?.id === id ? found?.origin : undefined;
+  return { interceptor, of: (metadata) => origins.get(metadata.get(CALL_KEY) ?? "") };
 }
