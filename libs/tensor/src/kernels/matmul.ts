@@ -1,7 +1,8 @@
+import { MICROSOFT_DOMAIN } from "../capture/domains.ts";
 import type { Recorder } from "../capture/recorder.ts";
-import { dims, float, int, type RecordedValue } from "../capture/recording.ts";
+import { type Attributes, dims, float, int, type RecordedValue } from "../capture/recording.ts";
 import { tf } from "../tf.ts";
-import { type KernelTable, reshape, transpose } from "./kernel.ts";
+import { type KernelTable, like, reshape } from "./kernel.ts";
 
 /** A matrix, and whether it is read transposed. */
 export interface Factor {
@@ -9,10 +10,35 @@ export interface Factor {
   readonly isTransposed: boolean;
 }
 
-/** One Gemm of two matrices: transposes are flags, never copies. Of two long columns read as rows it is a Gemm for each. */
+/**
+ * One Gemm of two matrices: transposes are flags, never copies. Of two long columns read as rows it is a Gemm for each; a bias on many
+ * rows is added behind it.
+ */
 export function emitGemm(recorder: Recorder, a: Factor, b: Factor, bias?: RecordedValue): RecordedValue {
+  if (bias !== undefined) return emitBiased(recorder, a, b, bias);
   const isThin = a.isTransposed && !b.isTransposed && isThinColumns(a.value);
-  return isThin && bias === undefined ? emitRows(recorder, a.value, b) : emitProduct(recorder, a, b, bias);
+  return isThin ? emitRows(recorder, a.value, b) : emitProduct(recorder, a, b);
+}
+
+/** From this many rows on a node of its own adds a bias in less time: the runtime's Gemm first writes it into every row on one core. */
+const MANY_ROWS = 256;
+
+/** A symbolic number of rows counts as many. The sum takes the product's place, so that it needs no memory. */
+function emitBiased(recorder: Recorder, a: Factor, b: Factor, bias: RecordedValue): RecordedValue {
+  if (rowsOf(a) < MANY_ROWS) return emitProduct(recorder, a, b, bias);
+  return like(recorder, "Add", [emitProduct(recorder, a, b), bias]);
+}
+
+function rowsOf({ value, isTransposed }: Factor): number {
+  return value.shape.at(isTransposed ? -1 : -2) ?? 0;
+}
+
+function columnsOf({ value, isTransposed }: Factor): number {
+  return value.shape.at(isTransposed ? -2 : -1) ?? 0;
+}
+
+function transposesOf(a: Factor, b: Factor): Attributes {
+  return { alpha: float(1), transA: int(a.isTransposed ? 1 : 0), transB: int(b.isTransposed ? 1 : 0) };
 }
 
 /** From this length on two products of a row take less than one of two rows. */
@@ -41,23 +67,22 @@ function emitRows(recorder: Recorder, a: RecordedValue, b: Factor): RecordedValu
 }
 
 function emitProduct(recorder: Recorder, a: Factor, b: Factor, bias?: RecordedValue): RecordedValue {
-  const rows = a.value.shape[a.isTransposed ? 1 : 0]!;
-  const columns = b.value.shape[b.isTransposed ? 0 : 1]!;
-  const attributes = {
-    alpha: float(1),
-    beta: float(1),
-    transA: int(a.isTransposed ? 1 : 0),
-    transB: int(b.isTransposed ? 1 : 0),
-  };
+  const attributes = { ...transposesOf(a, b), beta: float(1) };
   const operands = bias === undefined ? [a.value, b.value] : [a.value, b.value, bias];
-  return recorder.emit("Gemm", operands, { dtype: "f32", shape: [rows, columns] }, { attributes });
+  return recorder.emit("Gemm", operands, { dtype: "f32", shape: [rowsOf(a), columnsOf(b)] }, { attributes });
 }
 
-/** The last two axes exchanged if the factor is read transposed; the runtime fuses this into the product. */
-function oriented(recorder: Recorder, { value, isTransposed }: Factor): RecordedValue {
-  const rank = value.shape.length;
-  const axes = value.shape.map((_, i) => i);
-  return isTransposed ? transpose(recorder, value, [...axes.slice(0, -2), rank - 1, rank - 2]) : value;
+/**
+ * A product of each pair of matrices. Transposes are flags of the runtime's own operator: as a node of its own, one that meets another
+ * transpose would become a copy with single numbers far apart.
+ */
+function emitProducts(recorder: Recorder, a: Factor, b: Factor): RecordedValue {
+  const [left, right] = [a, b].map(({ value }) => value.shape.slice(0, -2)) as [number[], number[]];
+  const shape = [...tf.broadcast_util.assertAndGetBroadcastShape(left, right), rowsOf(a), columnsOf(b)];
+  const type = { dtype: "f32" as const, shape };
+  const factors = [a.value, b.value];
+  if (!a.isTransposed && !b.isTransposed) return recorder.emit("MatMul", factors, type);
+  return recorder.emit("FusedMatMul", factors, type, { attributes: transposesOf(a, b), domain: MICROSOFT_DOMAIN });
 }
 
 /** Products of matrices. */
@@ -67,10 +92,6 @@ export const matmulKernels: KernelTable = {
     const a: Factor = { value: input("a"), isTransposed: transposeA };
     const b: Factor = { value: input("b"), isTransposed: transposeB };
     if (a.value.shape.length === 2 && b.value.shape.length === 2) return emitGemm(recorder, a, b);
-    const left = oriented(recorder, a);
-    const right = oriented(recorder, b);
-    const batch = tf.broadcast_util.assertAndGetBroadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2));
-    const shape = [...batch, left.shape.at(-2)!, right.shape.at(-1)!];
-    return recorder.emit("MatMul", [left, right], { dtype: "f32", shape });
+    return emitProducts(recorder, a, b);
   },
 };
