@@ -96,8 +96,8 @@ type FixedWeights = readonly [
   ...[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
 ];
 
-/** Rows of a step: with fewer the products are slower, with more what lies between them leaves a core's cache. */
-const ROWS_AT_A_TIME = 1600;
+/** Rows of a step: with half as many the products are slower, with twice as many what lies between them leaves a core's cache. */
+const ROWS_AT_A_TIME = 800;
 
 /** A block that takes G sequences at a time. */
 interface GroupOptions extends FusedBlockOptions {
@@ -150,7 +150,7 @@ function amongAll(x: tf.Tensor, nRows: number, { queries: { first, count }, size
   );
 }
 
-/** Value `[B, Q, W]`, then queries, keys and values, attended rows, middle, gate and up in groups `[B/G, G·.., ..]`. */
+/** Value `[B, Q, W]`, then queries, keys and values, attended rows and middle in groups `[B/G, G·.., W]`, gate and up `[B/G, h, G·Q]`. */
 function forward(x: tf.Tensor3D, weights: BlockWeights, how: FusedBlockOptions): tf.Tensor[] {
   const { heads, queries } = how;
   const [nSequences, nTokens, width] = x.shape;
@@ -168,8 +168,9 @@ function forward(x: tf.Tensor3D, weights: BlockWeights, how: FusedBlockOptions):
       isPresent === undefined ? multiHeadAttention(q, k, v, { heads }) : maskedAttention(q, k, v, isPresent, { heads });
     const middle = tf.add(askingRows(tokens, options), apply(tf.reshape(mixed, [-1, width]), weights.out));
     const inner = layerNorm(middle, ...weights.norm2);
-    const [gate, up] = [linear(inner, weights.gate), linear(inner, weights.up)]; // [G·Q, h]
-    const value = tf.add(middle, linear(swishProduct(gate, up), weights.down));
+    // What is wide is turned, so that no product of the gradient reads it against its order; what is turned back is narrow.
+    const [gate, up] = [tf.matMul(weights.gate, inner, false, true), tf.matMul(weights.up, inner, false, true)]; // [h, G·Q]
+    const value = tf.add(middle, tf.transpose(tf.matMul(weights.down, swishProduct(gate, up))));
     return { stacked: [value, asked, key, given, mixed, middle, gate, up] };
   });
   const [value, ...between] = stacked as [tf.Tensor, ...tf.Tensor[]];
@@ -187,21 +188,29 @@ function backward(dy: tf.Tensor3D, saved: readonly tf.Tensor[], how: FusedBlockO
   const size = groupSize(x.shape[0], ROWS_AT_A_TIME / x.shape[1]);
   const options = { ...how, size };
   const blocks = scanned([grouped(dy, size), grouped(x, size), ...between], options);
-  const { stacked, summed } = scanBlocks(blocks, (group) => backwardOne(group, weights, options));
+  const turned = [weights.gate, weights.up, weights.down].map((x) => tf.transpose(x)) as Three;
+  const { stacked, summed } = scanBlocks(blocks, (group) => backwardOne(group, { ...weights, turned }, options));
   const [g1, b1, ...others] = summed as [tf.Tensor, tf.Tensor, ...tf.Tensor[]];
   const [matrices, biases] = [tf.concat(others.slice(0, 3)), tf.concat(others.slice(3, 6))]; // [3W, W], [3W]
-  return [tf.reshape(stacked[0] as tf.Tensor, x.shape), g1, b1, matrices, biases, ...others.slice(6)];
+  const down = tf.transpose(others.at(-1) as tf.Tensor);
+  return [tf.reshape(stacked[0] as tf.Tensor, x.shape), g1, b1, matrices, biases, ...others.slice(6, -1), down];
 }
 
-/** One group of {@link backward}. */
-function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, options: GroupOptions) {
+/** A block's weights, and `gate`, `up` and `down` transposed. */
+interface TurnedWeights extends BlockWeights {
+  readonly turned: Three;
+}
+
+/** One group of {@link backward}; the gradient by `down` comes transposed. */
+function backwardOne(blocks: readonly tf.Tensor[], weights: TurnedWeights, options: GroupOptions) {
   const [dy, tokens, query, key, value, attended, middle, gate, up] = blocks as NineTensors;
   const { heads, size } = options;
   const [nRows = 0, width = 0] = tokens.shape;
   const inner = layerNorm(middle, ...weights.norm2);
-  const { value: product, gradients } = swishProductGradients(tf.matMul(dy, weights.down), gate, up);
-  const [dGate, dUp] = gradients; // [G·Q, h]
-  const dInner = tf.add(tf.matMul(dGate, weights.gate), tf.matMul(dUp, weights.up)); // [G·Q, W]
+  const [gateTurned, upTurned, downTurned] = weights.turned;
+  const { value: product, gradients } = swishProductGradients(tf.matMul(downTurned, dy, false, true), gate, up);
+  const [dGate, dUp] = gradients; // [h, G·Q]
+  const dInner = tf.transpose(tf.add(tf.matMul(gateTurned, dGate), tf.matMul(upTurned, dUp))); // [G·Q, W]
   const [byMiddle, g2, b2] = layerNormGradients(dInner, [middle, ...weights.norm2]);
   const dMiddle = tf.add(dy, byMiddle);
   const dAttended = tf.matMul(dMiddle, weights.out.weight);
@@ -222,6 +231,6 @@ function backwardOne(blocks: readonly tf.Tensor[], weights: BlockWeights, option
   const layers = [by(dQuery, asking), by(dKey, normed), by(dValue, normed)];
   const biases = [dQuery, dKey, dValue].map((t) => tf.sum(t, 0));
   const out = [by(dMiddle, tf.reshape(attended, [-1, width])), tf.sum(dMiddle, 0)];
-  const inside = [by(dGate, inner), by(dUp, inner), by(dy, product)];
+  const inside = [tf.matMul(dGate, inner), tf.matMul(dUp, inner), tf.matMul(product, dy)];
   return { stacked: [dx], summed: [g1, b1, ...layers, ...biases, ...out, g2, b2, ...inside] };
 }
