@@ -51,7 +51,7 @@ describe("optimisers", () => {
     expect(p1).toBeCloseTo(plain ?? 0, 7);
   });
 
-  it("move many numbers block by block as they move few at once", () => {
+  it("move many numbers as they move few", () => {
     const [few, many] = [64, 2 ** 20];
     const optimiser = createOptimiser(parseOptimiser({ kind: "adamw", learningRate: 0.01, weightDecay: 0.1 }));
     const update = (size: number) => {

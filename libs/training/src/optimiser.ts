@@ -6,7 +6,7 @@
  */
 import { DomainError } from "@parfocal/errors";
 import { type ConfigObject, createConfigReader } from "@parfocal/models";
-import { scanBlocks, tf } from "@parfocal/tensor";
+import { tf } from "@parfocal/tensor";
 
 /** How parameters move; every field has a value. */
 export type OptimiserConfig =
@@ -110,22 +110,14 @@ function createAdam(config: OptimiserConfig & { readonly kind: "adam" | "adamw" 
     },
     update({ weights, slots }, { gradients, hyper, decayMask, stepScale }) {
       const [size, smallest, decay] = tf.split(hyper, 3);
-      const doesDecay = !isCoupled && weightDecay > 0;
-      const vectors = {
-        ...{ weights, gradients, before1: slot(slots, "moment1"), before2: slot(slots, "moment2") },
-        ...(doesDecay && { mask: decayMask() }),
-        ...(stepScale && { scale: stepScale }),
-      };
-      const [next, moment1, moment2] = inBlocks(vectors, (part) => {
-        const g = isCoupled && weightDecay > 0 ? axpy(weightDecay, part.weights, part.gradients) : part.gradients;
-        const first = axpy(beta1, part.before1, g);
-        const second = axpy(beta2, part.before2, tf.mul(g, g));
-        const direction = tf.div(first, tf.add(tf.sqrt(second), scalar(smallest)));
-        const moved = tf.sub(part.weights, tf.mul(direction, scaled(scalar(size), part.scale)));
-        if (part.mask === undefined) return [moved, first, second];
-        return [tf.sub(moved, tf.mul(part.weights, tf.mul(part.mask, scalar(decay)))), first, second];
-      });
-      return { weights: vector(next), slots: { moment1: vector(moment1), moment2: vector(moment2) } };
+      const g = isCoupled && weightDecay > 0 ? axpy(weightDecay, weights, gradients) : gradients;
+      const moment1 = axpy(beta1, slot(slots, "moment1"), g);
+      const moment2 = axpy(beta2, slot(slots, "moment2"), tf.mul(g, g));
+      const direction = tf.div(moment1, tf.add(tf.sqrt(moment2), scalar(smallest)));
+      const moved = vector(tf.sub(weights, tf.mul(direction, scaled(scalar(size), stepScale))));
+      const state = { weights: moved, slots: { moment1, moment2 } };
+      if (isCoupled || weightDecay === 0) return state;
+      return { ...state, weights: vector(tf.sub(moved, tf.mul(weights, tf.mul(decayMask(), scalar(decay))))) };
     },
   };
 }
@@ -149,34 +141,6 @@ function createSgd(config: OptimiserConfig & { readonly kind: "sgd" }): Optimise
       return { weights: moved, slots: momentum > 0 ? { momentum: buffer } : {} };
     },
   };
-}
-
-/** Fewest numbers for which an update goes block by block: all that it touches of fewer stays in a core's cache as it is. */
-const MIN_BLOCKED = 1_048_576;
-
-/** Most and fewest numbers of a block: eight vectors of them fit a core's cache, and the loop's own cost does not show. */
-const MAX_BLOCK = 65_536;
-const MIN_BLOCK = 4_096;
-
-/** What `f` makes of vectors `[P]`, number by number; in blocks of equal size where P is large and has a fitting divisor. */
-function inBlocks<V extends Readonly<Record<string, tf.Tensor1D>>>(
-  vectors: V & { readonly weights: tf.Tensor1D },
-  f: (part: V) => tf.Tensor[],
-): [tf.Tensor | undefined, tf.Tensor | undefined, tf.Tensor | undefined] {
-  const size = vectors.weights.shape[0];
-  const block = size < MIN_BLOCKED ? undefined : largestDivisor(size);
-  if (block === undefined) return f(vectors) as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const names = Object.keys(vectors);
-  const scanned = Object.values(vectors).map((x) => tf.reshape(x, [size / block, block]));
-  const { stacked } = scanBlocks(scanned, (blocks) => ({
-    stacked: f(Object.fromEntries(blocks.map((x, i) => [names[i] ?? "", x])) as unknown as V),
-  }));
-  return stacked.map((x) => tf.reshape(x, [size])) as [tf.Tensor, tf.Tensor, tf.Tensor];
-}
-
-function largestDivisor(size: number): number | undefined {
-  for (let block = MAX_BLOCK; block >= MIN_BLOCK; block--) if (size % block === 0) return block;
-  return undefined;
 }
 
 /** `factor x + y`. */
