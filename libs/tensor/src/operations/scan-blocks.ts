@@ -55,7 +55,7 @@ function emitLoop(tensors: readonly Tensor[], f: (blocks: readonly Tensor[]) => 
     const states = sums.map((shape) => ({ dtype: "f32" as const, shape }));
     const recorded = recordBody(recorder, "block", [...states, ...blocks], (inputs) => {
       const { stacked, summed = [] } = f(inputs.slice(states.length));
-      return [...summed.map((x, i) => added(inputs[i] as Tensor, x)), ...stacked];
+      return [...summed.map((x, i) => tf.add(inputs[i] as Tensor, x)), ...stacked];
     });
     const operands = [
       ...states.map(({ shape }) => fill(recorder, 0, "f32", shape)),
@@ -73,16 +73,6 @@ function emitLoop(tensors: readonly Tensor[], f: (blocks: readonly Tensor[]) => 
       .map(emitted);
     return { stacked: outputs.slice(sums.length), summed: outputs.slice(0, sums.length) };
   });
-}
-
-/** A sum so far and what comes to it; a product is added up where it is made, without a pass of its own. */
-function added(sum: Tensor, x: Tensor): Tensor {
-  const recorder = activeRecorder();
-  const product = recorder?.producerOf(recorder.valueOf(x));
-  if (recorder === undefined || product?.op !== "Gemm" || product.operands.length > 2) return tf.add(sum, x);
-  const operands = [...product.operands, recorder.valueOf(sum)];
-  const { attributes } = product;
-  return emitted(recorder.emit("Gemm", operands, { dtype: "f32", shape: x.shape }, { attributes }));
 }
 
 /**
