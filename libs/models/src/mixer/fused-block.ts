@@ -96,7 +96,7 @@ type FixedWeights = readonly [
   ...[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
 ];
 
-/** Rows of a step: with half as many the products are slower, with twice as many what lies between them leaves a core's cache. */
+/** Rows of a step: with twice as many, what lies between the products leaves a core's cache. */
 const ROWS_AT_A_TIME = 800;
 
 /** A block that takes G sequences at a time. */
