@@ -57,7 +57,10 @@ export async function startObjectReader(config: StoreConfig | undefined): Promis
       signal.addEventListener("abort", leave, { once: true });
       send({ kind: "read", id, source, isWidened });
       try {
-        return await read;
+        const bytes = await read;
+        // What arrives after the signal is of a reading that was left, though the thread had ended it.
+        assertNotAborted(signal);
+        return bytes;
       } finally {
         signal.removeEventListener("abort", leave);
       }
