@@ -88,7 +88,8 @@ describe.skipIf(reason !== undefined)(
       const begun = history.events?.[0]?.workflowExecutionStartedEventAttributes;
       expect(begun?.continuedExecutionRunId).toMatch(/^[0-9a-f-]{36}$/);
       expect(textOf(history)).toContain("letter 29");
-      expect(textOf(history)).not.toContain("4711");
+      // All of it: four digits come up in ids and times of a history now and then.
+      expect(textOf(history)).not.toContain("patient-4711");
       await connection.close();
       await driver.close();
     });
