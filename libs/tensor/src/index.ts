@@ -22,6 +22,7 @@ export { type MultiHeadAttentionOptions, multiHeadAttention } from "./operations
 export { permuteRows } from "./operations/permute-rows.ts";
 export { type Placement, placeRows, takeRows } from "./operations/place-rows.ts";
 export { maxOverTiles, meanOverTiles, softmaxOverTiles, sumOverTiles } from "./operations/pooling.ts";
+export { productsWithRows } from "./operations/products-with-rows.ts";
 export {
   type AttentionLayer,
   type RegionAttentionOptions,

@@ -1,4 +1,4 @@
-import { lookupRows, softmaxOverTiles, tf } from "@parfocal/tensor";
+import { lookupRows, productsWithRows, softmaxOverTiles, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import { criticalTiles } from "../layers/critical-tiles.ts";
 import { applyLinear } from "../layers/linear.ts";
@@ -101,8 +101,7 @@ function criticalLogits(hidden: tf.Tensor2D, critical: tf.Tensor1D, context: For
 
 /** Attention of the tiles with `queries` `[N, Q]` to the critical tile of each class, `[N, K]`, columns summing to 1. */
 function similarity({ queryWidth }: DsmilConfig, queries: tf.Tensor2D, critical: tf.Tensor1D): tf.Tensor2D {
-  const sought = lookupRows(queries, critical); // [K, Q]
-  const products = tf.matMul(queries, sought as tf.Tensor2D, false, true); // [N, K]
+  const products = productsWithRows(queries, critical); // [N, K]
   return softmaxOverTiles(tf.mul(products, 1 / Math.sqrt(queryWidth))) as tf.Tensor2D;
 }
 

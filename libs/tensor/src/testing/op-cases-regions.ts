@@ -4,6 +4,7 @@ import { cosineDistance } from "../operations/cosine-distance.ts";
 import { lookupRows } from "../operations/lookup-rows.ts";
 import { maskedAttention } from "../operations/masked-attention.ts";
 import { placeRows, takeRows } from "../operations/place-rows.ts";
+import { productsWithRows } from "../operations/products-with-rows.ts";
 import { regionAttention } from "../operations/region-attention.ts";
 import { repeatRows } from "../operations/repeat-rows.ts";
 import { scaleToRange } from "../operations/scale-to-range.ts";
@@ -101,6 +102,12 @@ export const regionCases: readonly OpCase[] = [
     inputs: { t: f32([3, 4]), i: i32([5], 0, 3) },
     f: ({ t, i }) => lookupRows(t!, i!),
     by: ["t"],
+  },
+  {
+    name: "productsWithRows",
+    inputs: { x: f32([5, 3]), i: i32([4], 0, 5) },
+    f: ({ x, i }) => productsWithRows(x!, i!),
+    by: ["x"],
   },
   {
     name: "scanBlocks",
