@@ -16,7 +16,7 @@ type Told = { readonly work: Work; readonly next: RunWork | undefined } | { read
 function open() {
   const told: Told[] = [];
   const answers: PromiseWithResolvers<WorkReply>[] = [];
-  const process = {
+  const process: Pick<EngineProcess, "perform" | "expect"> = {
     perform(work: Work, next?: RunWork) {
       const answer = Promise.withResolvers<WorkReply>();
       told.push({ work, next });
@@ -24,7 +24,7 @@ function open() {
       return answer.promise;
     },
     expect: (expected: RunWork | undefined) => void told.push({ expected }),
-  } as unknown as EngineProcess;
+  };
   const queue: JobQueue = createJobQueue(9, { isBusy: () => true, onChange: () => foresight.look() });
   const foresight = createForesight(queue, folder);
   const add = (prepare: Prepare, signal?: AbortSignal) => void queue.add(prepare, signal).catch(() => undefined);

@@ -11,12 +11,15 @@ interface PreparedJob {
   dispose(): Promise<void>;
 }
 
+/** What is told to a process. */
+type Told = Pick<EngineProcess, "perform" | "expect">;
+
 /** Looks at the jobs that wait while the process is at one. */
 export interface Foresight {
   /** The job whose turn has come, made ready beforehand or from now on. */
   take(job: Job): PreparedJob;
   /** Has the process do the work, and tells it, then and while it is at it, what will follow. */
-  perform(process: EngineProcess, work: Work): Promise<WorkReply>;
+  perform(process: Told, work: Work): Promise<WorkReply>;
   /** The queue is another. */
   look(): void;
 }
@@ -33,7 +36,7 @@ interface Waiting extends PreparedJob {
 /** Makes the jobs that come next ready, with large tensors as files of `folder`, and lets go of those that left the queue. */
 export function createForesight(queue: Pick<JobQueue, "peek">, folder: string): Foresight {
   let prepared: readonly Waiting[] = [];
-  let busy: EngineProcess | undefined;
+  let busy: Told | undefined;
 
   function look(): void {
     const waiting = queue.peek(N_PREPARED);
