@@ -38,6 +38,13 @@ const BENCHMARKS: readonly Benchmark[] = [
     quick: ["--tiles", "4096", "--rounds", "2"],
   },
   {
+    name: "devices",
+    what: "the same graphs on the CPU and on a GPU: how far apart, prediction, training step",
+    path: "bench/devices/run.ts",
+    quick: ["--cases", "abmil:4096:train,r2t:4096:train", "--rounds", "2"],
+    needs: "PARFOCAL_BENCH_DEVICE",
+  },
+  {
     name: "pretrain",
     what: "pretraining of a region mixer from a folder: regions per second, wait for the loader, memory",
     path: "bench/pretrain/run.ts",

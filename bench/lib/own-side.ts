@@ -17,6 +17,8 @@ export interface Workload {
   /** Number of tiles. */
   readonly n: number;
   readonly threads: number;
+  /** Device of the engine, and of PyTorch when it is a GPU; default `cpu`. */
+  readonly device?: string;
 }
 
 /** AdamW as both sides run it. */
@@ -45,6 +47,10 @@ export interface OwnSide {
   train(nSteps: number): Promise<number[]>;
   /** One message for each prediction, as the serving stage sends them; gives the last probabilities. */
   predict(nRuns: number): Promise<number[]>;
+  /** Everything that the serving graphs give, by output; with a re-embedder also its `tiles`. */
+  outputs(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** `[P]`, the gradient of the loss at the weights as they are. */
+  gradients(): Promise<Float32Array>;
   /** Products of two square matrices in one message; milliseconds inside the runtime. */
   product(size: number, nRuns: number): Promise<number>;
   close(): Promise<void>;
@@ -56,7 +62,8 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const { href: uri } = pathToFileURL(folder);
   // The other side's threads wait awake too.
-  const engine = createEngine({ store: { uri }, intraOpThreads: workload.threads, allowSpinning: true });
+  const { threads: intraOpThreads, device = "cpu" } = workload;
+  const engine = createEngine({ device, store: { uri }, intraOpThreads, allowSpinning: true });
   await engine.ready();
   const baseMib = memoryMib(engine.stats().pid, "VmHWM");
   const initial = initialParameters(model);
@@ -66,11 +73,14 @@ export async function startOwnSide(workload: Workload): Promise<OwnSide> {
   await engine.setResident({ weights: floats(initial.weights), moment1: zeros, moment2: zeros });
   const grid = model.sideInputs.includes("grid") ? rectangle(n) : undefined;
   const feeds = { features: bag, ...(grid && { grid: inlineGrid(grid) }) };
+  const serving = captureServing(model, initial.values);
   return {
     ...{ engine, baseMib, features, weights: initial.weights, layout: initial.layout },
     ...(grid && { grid }),
     train: createTrainer(engine, model, feeds, n),
-    predict: createPredictor(engine, captureServing(model, initial.values), feeds),
+    predict: createPredictor(engine, serving, feeds),
+    outputs: () => fetchOutputs(engine, serving, feeds),
+    gradients: createGradient(engine, initial.weights.length, { model, bag: feeds, n }),
     product: (size, nRuns) => runProducts(engine, size, nRuns),
     async close() {
       await engine.close();
@@ -101,6 +111,22 @@ function createPredictor(engine: Engine, { aggregate, reembed }: ServingGraphs, 
     for (let i = 0; i < nRuns; i++) probabilities = valuesOf((await engine.run(runs)).at(-1)?.outputs.probabilities);
     return probabilities;
   };
+}
+
+async function fetchOutputs(engine: Engine, { aggregate, reembed }: ServingGraphs, feeds: BagFeeds) {
+  const found: Record<string, Float32Array> = {};
+  let tiles: BagFeeds = feeds;
+  for (const graph of [reembed?.whole, aggregate]) {
+    if (graph === undefined) continue;
+    const inputs = Object.fromEntries(graph.inputs.map(({ name }) => [name, tiles[name] ?? TILES_RESIDENT]));
+    const fetches = Object.fromEntries(graph.outputs.map(({ name }) => [name, INLINE]));
+    const [result] = await engine.run([{ graph, feeds: inputs, fetches }]);
+    for (const [name, tensor] of Object.entries(result?.outputs ?? {})) found[name] = floatsOf(tensor);
+    if (graph !== reembed?.whole) continue;
+    await engine.run([{ graph, feeds: inputs, fetches: { tiles: TILES_RESIDENT } }]);
+    tiles = { tiles: TILES_RESIDENT };
+  }
+  return found;
 }
 
 /** Tiles row by row in a rectangle about four thirds as wide as high. */
@@ -139,22 +165,47 @@ async function storeBag(
 function createTrainer(engine: Engine, model: Model, bag: BagFeeds, n: number): OwnSide["train"] {
   const optimiser = createOptimiser(OPTIMISER);
   const graph = captureGraph(trainStepBuild(model, optimiser));
-  const target: TensorSource = { kind: "inline", tensor: floats(Float32Array.of(0, 1, 1, 1), [2, 2]) };
   let nDone = 0;
   const nextRun = (): RunRequest => {
     nDone += 1;
     const hyper = floats(optimiser.hyper(nDone, OPTIMISER.learningRate));
-    const words = model.dropoutSites.map((site, i) => {
-      const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : n));
-      const stream = BigInt(nDone * model.dropoutSites.length + i);
-      return [`random.${site.name}`, { kind: "random", seed: 1n, stream, shape }] as const;
-    });
-    const feeds = { ...bag, target, ...Object.fromEntries(words), ...STATE.feeds };
+    const feeds = { ...bag, target: TARGET, ...randomWords(model, n, nDone), ...STATE.feeds };
     return { graph, feeds: { ...feeds, hyper: { kind: "inline", tensor: hyper } }, fetches: STATE.fetches };
   };
   return async (nSteps: number): Promise<number[]> => {
     const results = await engine.run(Array.from({ length: nSteps }, nextRun));
     return results.map(({ outputs }) => valuesOf(outputs.loss)[0] ?? Number.NaN);
+  };
+}
+
+/** The second of two classes. */
+const TARGET: TensorSource = { kind: "inline", tensor: floats(Float32Array.of(0, 1, 1, 1), [2, 2]) };
+
+function randomWords({ dropoutSites }: Model, n: number, step: number): BagFeeds {
+  const words = dropoutSites.map((site, i) => {
+    const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : n));
+    const stream = BigInt(step * dropoutSites.length + i);
+    return [`random.${site.name}`, { kind: "random", seed: 1n, stream, shape }] as const;
+  });
+  return Object.fromEntries(words);
+}
+
+/** Momentum that begins at zero is the gradient after one step, whatever became of the weights. */
+export const GRADIENT_OPTIMISER = { kind: "sgd", learningRate: 0, weightDecay: 0, momentum: 0.9 } as const;
+
+function createGradient(
+  engine: Engine,
+  nWeights: number,
+  { model, bag, n }: { readonly model: Model; readonly bag: BagFeeds; readonly n: number },
+): OwnSide["gradients"] {
+  const graph = captureGraph(trainStepBuild(model, createOptimiser(GRADIENT_OPTIMISER)));
+  const hyper: TensorSource = { kind: "inline", tensor: floats(Float32Array.of(0)) };
+  const momentum: TensorSource = { kind: "inline", tensor: floats(new Float32Array(nWeights)) };
+  const state = { weights: WEIGHTS, "slot.momentum": momentum };
+  return async () => {
+    const feeds = { ...bag, target: TARGET, ...randomWords(model, n, 0), hyper, ...state };
+    const [result] = await engine.run([{ graph, feeds, fetches: { "next.slot.momentum": INLINE } }]);
+    return floatsOf(result?.outputs["next.slot.momentum"]);
   };
 }
 
@@ -208,7 +259,10 @@ function floats(values: Float32Array<ArrayBuffer>, shape: readonly number[] = [v
   return { dtype: "f32", shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
+function floatsOf(tensor: HostTensor | undefined): Float32Array {
+  return new Float32Array(new Uint8Array(tensor?.data ?? []).buffer);
+}
+
 function valuesOf(tensor: HostTensor | undefined): number[] {
-  if (tensor === undefined) return [];
-  return Array.from(new Float32Array(new Uint8Array(tensor.data).buffer));
+  return Array.from(floatsOf(tensor));
 }

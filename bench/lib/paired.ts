@@ -34,7 +34,7 @@ export interface Sides {
 /** Starts both sides with the same bag and the same initial weights. */
 export async function openSides(workload: PairedWorkload): Promise<Sides> {
   const ours = await startOwnSide(workload);
-  const reference = await startReference(workload.script, workload.threads);
+  const reference = await startReference(workload.script, workload);
   const theirs = "unavailable" in reference ? undefined : reference;
   if ("unavailable" in reference) console.log(`  PyTorch side skipped: ${reference.unavailable}`);
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));

@@ -19,16 +19,17 @@ export interface ReferenceAnswer {
 }
 
 /**
- * Starts the program at `script`, which serves a model by `torch_side.py`, on `PARFOCAL_BENCH_PYTHON` (default `python3`).
+ * Starts the program at `script`, which serves a model by `torch_side.py`, on `PARFOCAL_BENCH_PYTHON` (default `python3`), with its
+ * tensors on `device`.
  *
  * @throws When the interpreter cannot be started or dies.
  */
 export async function startReference(
   script: string,
-  threads: number,
+  { threads, device = "cpu" }: { readonly threads: number; readonly device?: string },
 ): Promise<Reference | { readonly unavailable: string }> {
   const interpreter = process.env.PARFOCAL_BENCH_PYTHON ?? "python3";
-  const child = spawn(interpreter, [script, `${threads}`], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(interpreter, [script, `${threads}`, device], { stdio: ["pipe", "pipe", "inherit"] });
   const failure = new Promise<string>((resolve) => child.once("error", (error) => resolve(error.message)));
   const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

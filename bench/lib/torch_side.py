@@ -17,6 +17,22 @@ except ImportError as error:
     sys.exit(0)
 
 
+def to_device(array):
+    return torch.from_numpy(array).to(torch.get_default_device())
+
+
+def wait_for_device():
+    """Nothing on the CPU, whose operations have ended when their call has."""
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+
+
+def use_arguments():
+    """The program's arguments: the number of threads, and the device on which tensors are made."""
+    torch.set_num_threads(int(sys.argv[1]))
+    torch.set_default_device(sys.argv[2])
+
+
 class TorchSide:
     """`build(name, d, dropout)` gives a module and where our parameters go in it: module path by our module's name."""
 
@@ -24,15 +40,15 @@ class TorchSide:
         self.build = build
 
     def load(self, model, features, grid, n, d, weights, layout, dropout, learning_rate, weight_decay):
-        self.inputs = [torch.from_numpy(numpy.fromfile(features, dtype="<f4").reshape(n, d))]
+        self.inputs = [to_device(numpy.fromfile(features, dtype="<f4").reshape(n, d))]
         if grid is not None:
-            self.inputs.append(torch.from_numpy(numpy.fromfile(grid, dtype="<i4").reshape(n, 2)))
+            self.inputs.append(to_device(numpy.fromfile(grid, dtype="<i4").reshape(n, 2)))
         self.model, self.modules = self.build(model, d, dropout)
         self.fill(numpy.fromfile(weights, dtype="<f4"), layout)
         matrices = [p for p in self.model.parameters() if p.ndim >= 2]
         vectors = [p for p in self.model.parameters() if p.ndim == 1]
         groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        # The fused update is PyTorch's fastest on the CPU.
+        # The fused update is PyTorch's fastest.
         self.optimiser = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
         self.target = torch.tensor([1])
         return {}
@@ -63,6 +79,7 @@ class TorchSide:
         self.model.train()
         start = time.perf_counter()
         losses = [self.step() for _ in range(steps)]
+        wait_for_device()
         return {"ms": (time.perf_counter() - start) * 1000, "losses": losses}
 
     def predict(self, runs):
@@ -78,12 +95,13 @@ class TorchSide:
         start = time.perf_counter()
         for _ in range(runs):
             torch.matmul(a, b)
+        wait_for_device()
         return {"ms": (time.perf_counter() - start) * 1000}
 
 
 def serve(build):
-    """Answers commands until stdin ends; the program's one argument is the number of threads."""
-    torch.set_num_threads(int(sys.argv[1]))
+    """Answers commands until stdin ends."""
+    use_arguments()
     print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     side = TorchSide(build)
     for line in sys.stdin:

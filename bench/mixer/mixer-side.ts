@@ -15,6 +15,7 @@ import {
 import { captureGraph } from "@parfocal/tensor";
 import { createOptimiser, pretrainStepBuild } from "@parfocal/training";
 import { memoryMib } from "../lib/machine.ts";
+import { GRADIENT_OPTIMISER } from "../lib/own-side.ts";
 
 // Legend: V views, N tokens of a region, D features.
 
@@ -34,6 +35,8 @@ export interface MixerWorkload {
   readonly mixer: Readonly<Record<string, string | number>>;
   readonly nViews: number;
   readonly threads: number;
+  /** Device of the engine, and of PyTorch when it is a GPU; default `cpu`. */
+  readonly device?: string;
 }
 
 /** Arrays of a workload, each under the name of its file for the other side. */
@@ -58,15 +61,17 @@ export interface MixerSide {
   train(nSteps: number): Promise<number[]>;
   /** Whole regions through the re-embedder, in one message. Gives the tiles of the last run `[V·N, W]`, which stay in the engine unless asked for. */
   encode(nRuns: number, wantsTiles?: boolean): Promise<Float32Array | undefined>;
+  /** `[P]`, the gradient of the loss at the weights as they are. */
+  gradients(): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 /** Starts an engine with views and initial state in its memory. */
 export async function startMixerSide(workload: MixerWorkload): Promise<MixerSide> {
-  const { dIn, mixer, nViews, threads } = workload;
+  const { dIn, mixer, nViews, threads, device = "cpu" } = workload;
   const model = buildPretrainModel({ dIn, mixer });
   // The other side's threads wait awake too.
-  const engine = createEngine({ store: { uri: "memory:" }, intraOpThreads: threads, allowSpinning: true });
+  const engine = createEngine({ device, store: { uri: "memory:" }, intraOpThreads: threads, allowSpinning: true });
   await engine.ready();
   const baseMib = memoryMib(engine.stats().pid, "VmHWM");
   const values = initialiseParameters(model.parameters, createRng(1n));
@@ -79,6 +84,7 @@ export async function startMixerSide(workload: MixerWorkload): Promise<MixerSide
     ...side,
     train: createTrainer(side, nViews),
     encode: createEncoder(side, values, { dIn, mixer, nViews }),
+    gradients: createGradient(side, nViews),
     close: () => engine.close(),
   };
 }
@@ -160,6 +166,27 @@ function createTrainer({ engine, model }: Parts, nViews: number): MixerSide["tra
   return async (nSteps) => {
     const results = await engine.run(Array.from({ length: nSteps }, run));
     return results.map(({ outputs }) => floatsOf(outputs.loss)[0] ?? Number.NaN);
+  };
+}
+
+function createGradient({ engine, model, arrays }: Parts, nViews: number): MixerSide["gradients"] {
+  const optimiser = createOptimiser(GRADIENT_OPTIMISER);
+  const graph = captureGraph(pretrainStepBuild(model, optimiser, { nViews, isRagged: false, featureType: "f32" }));
+  const inputs = ["tokens", "kept", "removed", "shares", "weights"];
+  const feeds = Object.fromEntries(inputs.map((name) => [name, resident(name)]));
+  const inline = (values: Float32Array<ArrayBuffer>): TensorSource => ({
+    kind: "inline",
+    tensor: tensor("f32", [values.length], values),
+  });
+  return async () => {
+    const zeros = {
+      hyper: inline(Float32Array.of(0)),
+      "slot.momentum": inline(new Float32Array(arrays["weights.f32"].length)),
+    };
+    const [result] = await engine.run([
+      { graph, feeds: { ...feeds, ...zeros }, fetches: { "next.slot.momentum": INLINE } },
+    ]);
+    return floatsOf(result?.outputs["next.slot.momentum"]);
   };
 }
 

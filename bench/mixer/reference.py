@@ -8,15 +8,12 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 
-try:
-    import numpy
-    import torch
-    import torch.nn.functional as F
-    from torch import nn
-except ImportError as error:
-    print(json.dumps({"unavailable": str(error)}), flush=True)
-    sys.exit(0)
+sys.path.insert(0, str(Path(__file__).parent.parent / "lib"))
+from torch_side import F, numpy, to_device, torch, use_arguments, wait_for_device  # noqa: E402
+
+nn = torch.nn
 
 CLASSES = 4
 
@@ -103,7 +100,7 @@ class Mixer(nn.Module):
 class Side:
     def load(self, folder, views, d, tokens, sizes, layout, learning_rate, weight_decay, betas):
         def read(name, dtype, *shape):
-            return torch.from_numpy(numpy.fromfile(f"{folder}/{name}", dtype=dtype).reshape(*shape))
+            return to_device(numpy.fromfile(f"{folder}/{name}", dtype=dtype).reshape(*shape))
 
         self.tokens = read("tokens.f32", "<f4", views, tokens, d)
         self.kept = read("kept.i32", "<i4", views, -1).long()
@@ -116,7 +113,7 @@ class Side:
         plain = [p for name, p in named if p.ndim == 1 or name.rsplit(".", 1)[1] in vectors]
         matrices = [p for name, p in named if not any(p is other for other in plain)]
         groups = [{"params": matrices}, {"params": plain, "weight_decay": 0.0}]
-        # The fused update is PyTorch's fastest on the CPU.
+        # The fused update is PyTorch's fastest.
         self.optimiser = torch.optim.AdamW(
             groups, lr=learning_rate, weight_decay=weight_decay, betas=tuple(betas), fused=True
         )
@@ -144,6 +141,7 @@ class Side:
     def train(self, steps):
         start = time.perf_counter()
         losses = [self.step() for _ in range(steps)]
+        wait_for_device()
         return {"ms": (time.perf_counter() - start) * 1000, "losses": losses}
 
     def encode(self, runs):
@@ -151,13 +149,14 @@ class Side:
         with torch.inference_mode():
             for _ in range(runs):
                 encoded = self.model.reembed(self.tokens)[:, CLASSES:]
+            wait_for_device()
         ms = (time.perf_counter() - start) * 1000
         return {"ms": ms, "values": encoded[:: max(1, len(encoded) - 1), ::47, ::61].flatten().tolist()}
 
 
 def serve():
-    """Answers commands, one JSON line each, until stdin ends; the program's one argument is the number of threads."""
-    torch.set_num_threads(int(sys.argv[1]))
+    """Answers commands, one JSON line each, until stdin ends."""
+    use_arguments()
     print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     side = Side()
     for line in sys.stdin:

@@ -4,6 +4,7 @@
  * model says of other region sizes beside what they take.
  *
  *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/mixer/run.ts [--views 32] [--rounds 5] [--threads 2] [--sizes 1,2,3,4]
+ *         [--device cuda:0]
  *
  * `--views 0` leaves the comparison out, `--sizes ""` the cost model. Rounds alternate between the two sides. Views and state are in both processes' memory before. `ours/torch` are regions per
  * second of ours over theirs: above 1 we are faster.
@@ -16,6 +17,7 @@ import { buildPretrainModel } from "@parfocal/models";
 import { cpuMs, describeMachine, memoryMib } from "../lib/machine.ts";
 import { type Reference, startReference } from "../lib/reference-process.ts";
 import { median } from "../lib/statistics.ts";
+import { toleranceOn } from "../lib/tolerance.ts";
 import { type MixerSide, type MixerWorkload, OPTIMISER, startMixerSide } from "./mixer-side.ts";
 import { encodeFlop, innerWidth, stepFlop } from "./sizes.ts";
 
@@ -34,8 +36,9 @@ interface Times {
   readonly cpu: number[];
 }
 
-async function openReference(folder: string, ours: MixerSide, { nViews, threads }: MixerWorkload) {
-  const reference = await startReference(join(import.meta.dirname, "reference.py"), threads);
+async function openReference(folder: string, ours: MixerSide, workload: MixerWorkload) {
+  const { nViews } = workload;
+  const reference = await startReference(join(import.meta.dirname, "reference.py"), workload);
   if ("unavailable" in reference) {
     console.log(`  PyTorch side skipped: ${reference.unavailable}`);
     return undefined;
@@ -87,8 +90,8 @@ function report(what: string, found: readonly number[], expected: readonly numbe
       .map((value) => value.toFixed(7))
       .join(" ");
   console.log(`  ${what}: ours ${shown(found)} | torch ${shown(expected)}, greatest gap ${gap.toExponential(1)}`);
-  // Not `gap > TOLERANCE`: that lets NaN pass.
-  if (!(gap <= TOLERANCE) || found.length !== expected.length) process.exitCode = 1;
+  // Not `gap >`: that lets NaN pass.
+  if (!(gap <= toleranceOn(values.device, TOLERANCE)) || found.length !== expected.length) process.exitCode = 1;
 }
 
 async function timed(work: () => Promise<unknown>, pid: number | undefined, times: Times): Promise<void> {
@@ -157,7 +160,7 @@ async function measurePaired(workload: MixerWorkload, nRounds: number): Promise<
     const { nViews, threads } = workload;
     const version = theirs?.version ?? "absent";
     console.log(
-      `preset S, regions of ${ours.model.nTokens} tiles x ${D}, ${nViews} views, ${threads} threads, torch ${version}`,
+      `preset S, regions of ${ours.model.nTokens} tiles x ${D}, ${nViews} views, ${device}, ${threads} threads, torch ${version}`,
     );
     if (theirs !== undefined) await compare(ours, theirs);
     const train = await alternate(ours, theirs, nRounds, { own: () => ours.train(1), command: "train" });
@@ -212,12 +215,14 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: `${availableParallelism()}` },
     sizes: { type: "string", default: "1,2,3,4" },
+    device: { type: "string", default: "cpu" },
   },
 });
 console.log(describeMachine());
 const nRounds = Number(values.rounds);
+const { device } = values;
 const threads = Number(values.threads);
 const nViews = Number(values.views);
-if (nViews > 0) await measurePaired({ dIn: D, mixer: {}, nViews, threads }, nRounds);
+if (nViews > 0) await measurePaired({ dIn: D, mixer: {}, nViews, threads, device }, nRounds);
 if (values.sizes !== "") await measureSizes(values.sizes.split(",").map(Number), nRounds, threads);
 console.log(describeMachine());

@@ -1,7 +1,7 @@
 /**
  * @file R2T + ABMIL and RoFormer + ABMIL, here and in PyTorch written as public programs formulate them, in one run.
  *
- *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/reembed/run.ts [--cases r2t:9000:train,…] [--rounds 5] [--threads 2]
+ *     PARFOCAL_BENCH_PYTHON=/path/to/python node bench/reembed/run.ts [--cases r2t:9000:train,…] [--rounds 5] [--threads 2] [--device cuda:0]
  *
  * A case is `model:tiles:predict`, or `model:tiles:train` for prediction and training step. Rounds alternate between the
  * sides. Outputs and losses without dropout must agree, else the exit code is 1.
@@ -9,7 +9,6 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildModel, type Model } from "@parfocal/models";
 import { describeMachine } from "../lib/machine.ts";
 import {
   alternate,
@@ -19,8 +18,8 @@ import {
   reportMemory,
   reportTimings,
 } from "../lib/paired.ts";
-
-const D = 1024;
+import { toleranceOn } from "../lib/tolerance.ts";
+import { D, reembedModel } from "./reembed-model.ts";
 
 /** Bags of usual and of large slides. */
 const CASES = "r2t:9000:train,r2t:50000:predict,roformer:10000:train,roformer:30000:predict";
@@ -31,27 +30,19 @@ const N_COMPARED = 2_000;
 /** Outputs and losses of both sides agree to this, relative. */
 const TOLERANCE = 1e-5;
 
-/** Attention pooling of 128 without a layer before it, behind a re-embedder with its defaults; 0 switches all dropout off. */
-function modelOf(kind: string, dropout: number): Model {
-  const own = kind === "r2t" ? { stemDropout: dropout, dropout: dropout === 0 ? 0 : 0.1 } : { dropout };
-  return buildModel({
-    dIn: D,
-    reembed: { kind, ...own },
-    head: { kind: "abmil", hidden: [], attentionWidth: 128, attentionDropout: dropout },
-    task: { kind: "binary", classes: ["negative", "positive"] },
-  });
-}
+type Sizes = Pick<PairedWorkload, "n" | "threads" | "device" | "dropout">;
 
-function workloadOf(kind: string, sizes: { n: number; threads: number; dropout: number }): PairedWorkload {
+function workloadOf(kind: string, sizes: Sizes): PairedWorkload {
   const script = join(import.meta.dirname, "reference.py");
-  return { model: modelOf(kind, sizes.dropout), modelName: kind, script, ...sizes };
+  return { model: reembedModel(kind, sizes.dropout), modelName: kind, script, ...sizes };
 }
 
 async function measure(workload: PairedWorkload, work: string, nRounds: number): Promise<void> {
   const sides = await openSides(workload);
   const { ours } = sides;
+  const device = workload.device ?? "cpu";
   const torch = `torch ${sides.theirs?.version ?? "absent"}`;
-  console.log(`${workload.modelName} + abmil, ${workload.n} x ${D}, ${workload.threads} threads, ${torch}`);
+  console.log(`${workload.modelName} + abmil, ${workload.n} x ${D}, ${device}, ${workload.threads} threads, ${torch}`);
   try {
     const rounds = { nRounds, nUnits: 1 };
     const predicting = { do: "predict", runs: 1 };
@@ -72,15 +63,18 @@ const { values } = parseArgs({
     cases: { type: "string", default: CASES },
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: `${availableParallelism()}` },
+    device: { type: "string", default: "cpu" },
   },
 });
+const { device } = values;
 const threads = Number(values.threads);
+const tolerance = toleranceOn(device, TOLERANCE);
 const cases = values.cases.split(",").map((text) => text.split(":"));
 for (const kind of new Set(cases.map(([name = ""]) => name))) {
   console.log(`${kind} + abmil, ${N_COMPARED} x ${D}, without dropout`);
-  await compareOutputs(workloadOf(kind, { n: N_COMPARED, threads, dropout: 0 }), 4, TOLERANCE);
+  await compareOutputs(workloadOf(kind, { n: N_COMPARED, threads, device, dropout: 0 }), 4, tolerance);
 }
 for (const [kind = "", n, work = "predict"] of cases) {
   console.log(`\n${describeMachine()}`);
-  await measure(workloadOf(kind, { n: Number(n), threads, dropout: 0.25 }), work, Number(values.rounds));
+  await measure(workloadOf(kind, { n: Number(n), threads, device, dropout: 0.25 }), work, Number(values.rounds));
 }
