@@ -2,7 +2,7 @@ import { MICROSOFT_DOMAIN } from "../capture/domains.ts";
 import type { Recorder } from "../capture/recorder.ts";
 import { type Attributes, dims, float, int, type RecordedValue } from "../capture/recording.ts";
 import { tf } from "../tf.ts";
-import { type KernelTable, like, reshape } from "./kernel.ts";
+import { type KernelTable, like, reshape, transpose } from "./kernel.ts";
 
 /** A matrix, and whether it is read transposed. */
 export interface Factor {
@@ -11,13 +11,14 @@ export interface Factor {
 }
 
 /**
- * One Gemm of two matrices: transposes are flags, never copies. Of two long columns read as rows it is a Gemm for each; a bias on many
- * rows is added behind it.
+ * One Gemm of two matrices: transposes of factors are flags, never copies. Of two long columns read as rows it is a Gemm for each; a
+ * product of two long matrices that is much wider than high is made standing and turned; a bias on many rows is added behind it.
  */
 export function emitGemm(recorder: Recorder, a: Factor, b: Factor, bias?: RecordedValue): RecordedValue {
   if (bias !== undefined) return emitBiased(recorder, a, b, bias);
-  const isThin = a.isTransposed && !b.isTransposed && isThinColumns(a.value);
-  return isThin ? emitRows(recorder, a.value, b) : emitProduct(recorder, a, b);
+  if (!a.isTransposed || b.isTransposed) return emitProduct(recorder, a, b);
+  if (isThinColumns(a.value)) return emitRows(recorder, a.value, b);
+  return isFlat(a.value, b.value) ? emitTurned(recorder, a.value, b.value) : emitProduct(recorder, a, b);
 }
 
 /** From this many rows on a node of its own adds a bias in less time: the runtime's Gemm first writes it into every row on one core. */
@@ -64,6 +65,24 @@ function emitRows(recorder: Recorder, a: RecordedValue, b: Factor): RecordedValu
   const shape = [nRows, b.value.shape[1] ?? 0];
   const attributes = { axis: int(0) };
   return recorder.emit("Concat", columns.map(product), { dtype: "f32", shape }, { attributes });
+}
+
+/**
+ * Whether `aᵀ b` [M, N] is flat enough for the runtime to make `bᵀ a` in 5 to 20 % less time, turning it included: it brings a transposed
+ * left factor into its order once for each 128 columns of the product. Measured for M from 64 to 256 at K from 1 000 to 10 000; nothing
+ * is gained by M from 320 on, which has as many such columns.
+ */
+function isFlat({ shape: [depth = 0, nRows = 0] }: RecordedValue, { shape: [, nColumns = 0] }: RecordedValue): boolean {
+  return depth >= LONG && nRows >= 64 && nRows <= 256 && nColumns >= 2 * nRows;
+}
+
+/** `aᵀ b` of `a` [K, M] and `b` [K, N] as the transpose of `bᵀ a`. */
+function emitTurned(recorder: Recorder, a: RecordedValue, b: RecordedValue): RecordedValue {
+  const standing = emitProduct(recorder, { value: b, isTransposed: true }, { value: a, isTransposed: false });
+  const [nColumns = 0, nRows = 0] = standing.shape;
+  // With an axis more: of a plain transpose the runtime would make flags, and the flat product again.
+  const turned = transpose(recorder, reshape(recorder, standing, [1, nColumns, nRows]), [0, 2, 1]);
+  return reshape(recorder, turned, [nRows, nColumns]);
 }
 
 function emitProduct(recorder: Recorder, a: Factor, b: Factor, bias?: RecordedValue): RecordedValue {
