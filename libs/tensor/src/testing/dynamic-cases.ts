@@ -53,6 +53,12 @@ export const dynamicCases: readonly DynamicCase[] = [
       return tf.add(stacked[0]!, tf.div(summed[0]!, sizeOf(x!, 0)));
     },
   },
+  {
+    // Rows by symbol count as many, so that it is made standing and turned; of 1 to 65 tiles it is not.
+    name: "flat product over the tiles",
+    inputs: { a: { dtype: "f32", shape: ["N", 64] }, b: { dtype: "f32", shape: ["N", 130] } },
+    f: ({ a, b }) => tf.matMul(a!, b!, true),
+  },
   { name: "linear", inputs: { ...tiles, ...weight }, f: ({ x, w }) => linear(x!, w!) },
   {
     name: "gradient of linear by its weight",
