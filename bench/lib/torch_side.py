@@ -30,7 +30,9 @@ def wait_for_device():
 def use_arguments():
     """The program's arguments: the number of threads, and the device on which tensors are made."""
     torch.set_num_threads(int(sys.argv[1]))
-    torch.set_default_device(sys.argv[2])
+    # Not for the CPU, where it changes nothing but the time of every call, which then passes through a mode.
+    if sys.argv[2] != "cpu":
+        torch.set_default_device(sys.argv[2])
 
 
 class TorchSide:
