@@ -1,4 +1,4 @@
-import { abortErrorFromSignal, assertNotAborted, DomainError } from "@parfocal/errors";
+import { abortErrorFromSignal, assertNotAborted, DomainError, orAborted } from "@parfocal/errors";
 import { createCounterTotals, NO_COUNTERS } from "./counter-totals.ts";
 import { assertHostTensor } from "./element-types.ts";
 import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } from "./engine-options.ts";
@@ -175,20 +175,6 @@ function watchLimit(process: EngineProcess, settings: ResolvedEngineOptions): ()
   return watchMemory(process.pid, limit, (bytes) => {
     process.kill(new DomainError("OUT_OF_MEMORY", `the engine process held ${bytes} bytes, its limit is ${limit}`));
   });
-}
-
-/** The promise's value unless the signal fires first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  assertNotAborted(signal);
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(abortErrorFromSignal(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 async function takeRuns(runs: readonly WireRunResult[]): Promise<RunResult[]> {

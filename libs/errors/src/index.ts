@@ -7,3 +7,5 @@ export {
   type DomainErrorOptions,
   isDomainError,
 } from "./domain-error.ts";
+export { orAborted } from "./or-aborted.ts";
+export { shareWork } from "./share-work.ts";

@@ -1,4 +1,4 @@
-import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+import { assertNotAborted, orAborted } from "@parfocal/errors";
 
 /** What a put takes. */
 export type PutBody = Uint8Array | AsyncIterable<Uint8Array>;
@@ -26,27 +26,6 @@ export async function* chunksOfBody(body: PutBody, signal: AbortSignal | undefin
   } finally {
     // A source that never answers must not hold the caller: it is told, not waited for.
     if (!isDone) void source.return?.().then(undefined, () => undefined);
-  }
-}
-
-/**
- * Waits for `work`, or for the signal, whichever comes first. The work itself goes on: use it only where it is harmless.
- *
- * @throws {DomainError} CANCELLED or DEADLINE_EXCEEDED when the signal fires first.
- */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(abortErrorFromSignal(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    // Either may still fail with nobody listening.
-    work.catch(() => undefined);
-    promise.catch(() => undefined);
   }
 }
 

@@ -122,6 +122,17 @@ describe("a stage client", () => {
     expect(await ended.promise).toMatchObject({ code: "CANCELLED" });
   });
 
+  it("takes a cancellation that nobody asked for as a stage that went away", async () => {
+    const { address } = await serve({
+      behaviour: () => {
+        throw new DomainError("CANCELLED", "this process is dying");
+      },
+    });
+    const controller = new AbortController();
+    const call = clientOf(address).modelReady({ name: "m" }, { signal: controller.signal });
+    expect(await failureOf(call)).toMatchObject({ code: "UNREACHABLE" });
+  });
+
   it("gives up at its deadline when the server is silent, and tells the server of it", async () => {
     const ended = Promise.withResolvers<unknown>();
     const { address } = await serve({

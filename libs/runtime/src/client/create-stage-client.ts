@@ -23,7 +23,10 @@ export interface StageClientOptions {
 
 /** A client of one service. */
 export interface StageClient<Definition extends CompatServiceDefinition> {
-  /** The methods. They throw the `DomainError` that the server threw, code and details included. */
+  /**
+   * The methods. They throw the `DomainError` that the server threw, code and details included; only a `CANCELLED` that nobody here
+   * asked for is `UNREACHABLE`.
+   */
   readonly calls: Client<Definition, StageCallOptions>;
   /** Closes the channel if it was made here. */
   close(): void;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { context as activeContext, type Context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+import { abortErrorFromSignal, assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import { type CallOptions, type ClientMiddleware, Metadata, type MethodDescriptor } from "nice-grpc-common";
 import { domainErrorFromRpc } from "../errors/domain-error-from-rpc.ts";
 import type { HandlerContext } from "../server/call-scope.ts";
@@ -126,8 +126,14 @@ function attemptOptions(
     options.onTrailer?.(received);
   };
   const errorOf = (error: unknown) =>
-    signal.aborted ? abortErrorFromSignal(signal) : domainErrorFromRpc(error, trailer);
+    signal.aborted ? abortErrorFromSignal(signal) : notCancelledHere(domainErrorFromRpc(error, trailer));
   return { options: { ...options, metadata, signal, onTrailer } satisfies CallOptions, errorOf };
+}
+
+/** What ends a call that nobody here cancelled is a stage that went away, whatever it said last. */
+function notCancelledHere(error: unknown): unknown {
+  if (!isDomainError(error, "CANCELLED")) return error;
+  return new DomainError("UNREACHABLE", "the stage ended a call that nobody cancelled", { cause: error });
 }
 
 interface FailedAttempt {

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { delay, orAborted } from "../body.ts";
+import { orAborted } from "@parfocal/errors";
+import { delay } from "../body.ts";
 import { OWN_FOLDER } from "./key-path.ts";
 
 /** Keys share this many locks; two keys on one lock only wait for each other. */

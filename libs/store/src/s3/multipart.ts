@@ -5,8 +5,7 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
-import { orAborted } from "../body.ts";
+import { abortErrorFromSignal, DomainError, orAborted } from "@parfocal/errors";
 import type { ObjectInfo } from "../object-store.ts";
 import { commit, conditionInput, type Write, writeInput, writtenInfo } from "./commit-write.ts";
 import { MAX_PARTS } from "./part-source.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { float32FromTensor, parseSafetensors } from "@parfocal/bags";
-import { assertNotAborted, DomainError } from "@parfocal/errors";
+import { DomainError, shareWork } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, type ReembedGraphs, type Weights } from "@parfocal/models";
 import { type CallOptions, type ObjectStore, readVerified } from "@parfocal/store";
 import type { CapturedGraph } from "@parfocal/tensor";
@@ -125,28 +125,17 @@ function reembedderOf(
 ): LoadedReembedder | undefined {
   const { reembed, reembedStem, reembedBody } = graphs;
   if (reembed === undefined) return undefined;
-  let reading: Promise<ReembedGraphs> | undefined;
-  const readAll = async (call: CallOptions): Promise<ReembedGraphs> => {
-    const whole = await readGraph(store, prefix, reembed, call);
+  const readAll = shareWork(async (): Promise<ReembedGraphs> => {
+    const whole = await readGraph(store, prefix, reembed, {});
     if (reembedStem === undefined || reembedBody === undefined) return { whole };
-    const stem = await readGraph(store, prefix, reembedStem, call);
-    return { whole, halves: { stem, body: await readGraph(store, prefix, reembedBody, call) } };
-  };
+    const stem = await readGraph(store, prefix, reembedStem, {});
+    return { whole, halves: { stem, body: await readGraph(store, prefix, reembedBody, {}) } };
+  });
   const digest = identityOf(reembed.digest, model);
   return {
     digest,
     encoder: reembedEncoderOf(digest),
-    async readGraphs(options = {}) {
-      assertNotAborted(options.signal);
-      // Without the caller's signal: others may be waiting for the same graphs.
-      reading ??= readAll({});
-      try {
-        return await reading;
-      } catch (error) {
-        reading = undefined;
-        throw error;
-      }
-    },
+    readGraphs: ({ signal } = {}) => readAll(signal),
   };
 }
 

@@ -1,3 +1,4 @@
+import { orAborted } from "@parfocal/errors";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import { type LoadedModel, loadModel } from "./load-model.ts";
 
@@ -28,18 +29,7 @@ export function createModelCache(
       const [oldest] = loading.keys();
       if (loading.size > capacity && oldest !== undefined) loading.delete(oldest);
       model.catch(() => loading.delete(digest));
-      return raceSignal(model, options.signal);
+      return orAborted(model, options.signal);
     },
   };
-}
-
-/** The promise, or the signal's reason if that fires first. */
-function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

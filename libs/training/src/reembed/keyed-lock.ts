@@ -1,4 +1,4 @@
-import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+import { assertNotAborted, orAborted } from "@parfocal/errors";
 
 /** Lets one at a time do the work of a key. */
 export interface KeyedLock {
@@ -25,7 +25,7 @@ export function createKeyedLock(): KeyedLock {
         if (tails.get(key) === tail) tails.delete(key);
       };
       try {
-        await raceAbort(before, signal);
+        await orAborted(before ?? Promise.resolve(), signal);
       } catch (error) {
         release();
         throw error;
@@ -33,16 +33,4 @@ export function createKeyedLock(): KeyedLock {
       return release;
     },
   };
-}
-
-async function raceAbort(before: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
-  if (before === undefined) return;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(abortErrorFromSignal(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([before, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -152,8 +152,9 @@ function reasonOf(signal: AbortSignal): string {
 /** A failure of the step ends the activity for good: what follows is decided by the operation, not by a retry policy. */
 function failureForTemporal(scope: ActivityScope, error: unknown, signal: AbortSignal): Error {
   if (signal.aborted) {
-    if (reasonOf(signal) !== "WORKER_SHUTDOWN") return new CancelledFailure("CANCELLED");
-    return ApplicationFailure.retryable(STOPPING, "STOPPING");
+    if (reasonOf(signal) === "CANCELLED") return new CancelledFailure("CANCELLED");
+    // It was only taken from this worker, which is stopping or was silent for too long: another try has it by now or begins soon.
+    return ApplicationFailure.retryable("a step was taken from this worker", reasonOf(signal));
   }
   const failure: Failure = failureFromUnknown(error, scope.logger, scope.randomHex);
   const { code, message, details } = failure;

@@ -76,12 +76,8 @@ export async function writePlan(
 }
 
 /** Reads a plan that {@link writePlan} wrote. @throws {DomainError} `CORRUPT` when it is another one; the store's own codes. */
-export async function readPlan(store: ObjectStore, stored: StoredPlan, options: CallOptions): Promise<BatchPlan> {
-  const bytes = await readVerified(store, stored.key, {
-    digest: stored.sha256,
-    sizeBytes: stored.sizeBytes,
-    ...options,
-  });
+export async function readPlan(store: ObjectStore, stored: StoredPlan): Promise<BatchPlan> {
+  const bytes = await readVerified(store, stored.key, { digest: stored.sha256, sizeBytes: stored.sizeBytes });
   return parsePlan(bytes);
 }
 

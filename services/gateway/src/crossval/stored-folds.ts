@@ -1,4 +1,4 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, shareWork } from "@parfocal/errors";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { WorkflowContext } from "@parfocal/workflows";
 import { readJson, writeJson } from "../catalog/json-objects.ts";
@@ -23,23 +23,17 @@ export async function writeFolds(
 
 /** Gives the parts of a fold, all of which are read at the first call. @throws {DomainError} as {@link readFolds}. */
 export function createPartsReader(store: ObjectStore, key: string): FoldRun["partsOf"] {
-  let reading: Promise<readonly DrawnFold[]> | undefined;
+  const readAll = shareWork(() => readFolds(store, key));
   return async ({ repeat, fold }, signal) => {
-    reading ??= readFolds(store, key, { signal });
-    try {
-      const found = (await reading).find((each) => each.repeat === repeat && each.fold === fold);
-      if (found !== undefined) return found;
-    } catch (error) {
-      reading = undefined;
-      throw error;
-    }
+    const found = (await readAll(signal)).find((each) => each.repeat === repeat && each.fold === fold);
+    if (found !== undefined) return found;
     throw new DomainError("CORRUPT", `the store lost the parts of repeat ${repeat}, fold ${fold}`);
   };
 }
 
 /** Reads them. @throws {DomainError} `CORRUPT` when they are not there or not what was written; the store's own codes. */
-async function readFolds(store: ObjectStore, key: string, options: CallOptions): Promise<readonly DrawnFold[]> {
-  const found = await readJson(store, key, parseFolds, options);
+async function readFolds(store: ObjectStore, key: string): Promise<readonly DrawnFold[]> {
+  const found = await readJson(store, key, parseFolds);
   if (found === undefined) throw new DomainError("CORRUPT", "the store lost the folds of the operation");
   return found.value;
 }

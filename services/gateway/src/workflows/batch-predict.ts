@@ -1,3 +1,4 @@
+import { shareWork } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
@@ -78,20 +79,7 @@ interface BatchRun {
 }
 
 function createRun(store: ObjectStore, entry: PlanEntry): BatchRun {
-  let reading: Promise<BatchPlan> | undefined;
-  return {
-    entry,
-    tally: createRowTally(entry.nRows, entry),
-    async readPlan(signal) {
-      reading ??= readPlan(store, entry, { signal });
-      try {
-        return await reading;
-      } catch (error) {
-        reading = undefined;
-        throw error;
-      }
-    },
-  };
+  return { entry, tally: createRowTally(entry.nRows, entry), readPlan: shareWork(() => readPlan(store, entry)) };
 }
 
 type Counts = RowCounts & { readonly [key: string]: Json };
