@@ -1,5 +1,6 @@
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { type Channel, createChannel } from "nice-grpc";
+import { forgetClosedStreams } from "../memory/forget-closed-streams.ts";
 
 /** A connection to a server; made by {@link createChannelTo}, shared by any number of clients. */
 export type { Channel } from "nice-grpc";
@@ -34,6 +35,7 @@ const FLOW_CONTROL_WINDOW_BYTES = MIB;
  * lost. Close it when done.
  */
 export function createChannelTo(address: string, options: ChannelToOptions = {}): Channel {
+  forgetClosedStreams();
   return createChannel(address, options.credentials ?? credentials.createInsecure(), {
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 16 * MIB,
     "grpc.max_send_message_length": options.maxSendBytes ?? 64 * MIB,

@@ -1,5 +1,6 @@
 import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { CallContext, MethodDescriptor, ServerMiddleware } from "nice-grpc-common";
+import { createSlots } from "../memory/slots.ts";
 import type { LimitsByMethod } from "./admit.ts";
 import type { CallScope } from "./call-scope.ts";
 import { isAbort } from "./recover.ts";
@@ -35,14 +36,22 @@ export interface BoundTimeOptions {
 export function createBoundTime(
   options: BoundTimeOptions,
 ): ServerMiddleware<Pick<CallScope, "deadlineMs" | "draining">, Pick<CallScope, "origin">> {
+  const { ending } = options;
+  const running = createSlots<AbortController>();
+  ending.addEventListener("abort", () => {
+    for (const controller of running.values()) controller.abort(ending.reason);
+  });
   return async function* boundTime(call, context) {
     const deadlineMs = chooseDeadline(options, call.method, context.origin.deadlineMs);
-    const { signal, release } = watch(context, options.ending, deadlineMs);
+    const { controller, signal, release } = watch(context, deadlineMs);
+    const place = running.add(controller);
+    if (ending.aborted) controller.abort(ending.reason);
     try {
       return yield* call.next(call.request, { ...context, signal, deadlineMs, draining: options.draining });
     } catch (error) {
       throw isAbort(error) && signal.aborted ? abortErrorFromSignal(signal) : error;
     } finally {
+      running.remove(place);
       release();
     }
   };
@@ -65,27 +74,24 @@ function chooseDeadline(
   });
 }
 
-function watch(context: CallContext, ending: AbortSignal, deadlineMs = Number.POSITIVE_INFINITY) {
+/** A signal of the caller's cancel and of the deadline, and what fires it for other reasons. */
+function watch(context: CallContext, deadlineMs = Number.POSITIVE_INFINITY) {
   const controller = new AbortController();
   const pass = () => {
     const isLate = Date.now() >= deadlineMs - TIMER_SLACK_MS;
     controller.abort(isLate ? late() : new DomainError("CANCELLED", "the caller cancelled the call"));
   };
-  const end = () => controller.abort(ending.reason);
   const leftMs = deadlineMs - Date.now();
   const expire = () => controller.abort(late());
   const timer = leftMs > 0 && leftMs < MAX_TIMER_MS ? setTimeout(expire, leftMs) : undefined;
   if (leftMs <= 0) expire();
   if (context.signal.aborted) pass();
   else context.signal.addEventListener("abort", pass, { once: true });
-  if (ending.aborted) end();
-  else ending.addEventListener("abort", end, { once: true });
   const release = () => {
     clearTimeout(timer);
     context.signal.removeEventListener("abort", pass);
-    ending.removeEventListener("abort", end);
   };
-  return { signal: controller.signal, release };
+  return { controller, signal: controller.signal, release };
 }
 
 function late(): DomainError {

@@ -1,5 +1,6 @@
 import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from "@grpc/grpc-js";
 import type { Metadata } from "nice-grpc-common";
+import { createSlots, type Slots } from "../memory/slots.ts";
 
 /** Metadata key under which the interceptor leaves a call's number. Whatever a caller sends under it is overwritten. */
 const CALL_KEY = "parfocal-call";
@@ -35,34 +36,49 @@ export interface CallOriginsOptions {
 
 /** Notes every call before its message is read, until its stream has ended. */
 export function createCallOrigins({ hasClientCertificates, onEnd }: CallOriginsOptions): CallOrigins {
-  const origins = new Map<string, CallOrigin>();
+  const noted = createSlots<NotedCall>();
   let nCalls = 0;
   const interceptor: ServerInterceptor = (method, call) =>
     new ServerInterceptingCall(call, {
       start(next) {
-        const id = String(++nCalls);
+        let place = Number.NaN;
         const listener = new ServerListenerBuilder()
           .withOnReceiveMetadata((metadata, nextMetadata) => {
             const deadlineMs = Number(call.getDeadline());
-            origins.set(id, {
+            const origin: CallOrigin = {
               method: method.path.slice(1),
               peer: call.getPeer(),
               startedMs: performance.now(),
               deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : undefined,
               certificate: hasClientCertificates ? call.getAuthContext().sslPeerCertificate?.raw : undefined,
               isSeen: false,
-            });
-            metadata.set(CALL_KEY, id);
+            };
+            const id = String(++nCalls);
+            place = noted.add({ id, origin });
+            metadata.set(CALL_KEY, `${place}.${id}`);
             nextMetadata(metadata);
           })
           // gRPC says "cancel" of every stream that has ended, also of those that ended well.
           .withOnCancel(() => {
-            const origin = origins.get(id);
-            origins.delete(id);
-            if (origin !== undefined) onEnd?.(origin);
+            const ended = noted.at(place);
+            noted.remove(place);
+            place = Number.NaN;
+            if (ended !== undefined) onEnd?.(ended.origin);
           });
         next(listener.build());
       },
     });
-  return { interceptor, of: (metadata) => origins.get(metadata.get(CALL_KEY) ?? "") };
+  return { interceptor, of: (metadata) => find(noted, metadata.get(CALL_KEY) ?? "") };
+}
+
+/** A call in its place. A place is used again, an id never: who comes late finds nothing rather than another call. */
+interface NotedCall {
+  readonly id: string;
+  readonly origin: CallOrigin;
+}
+
+function find(noted: Slots<NotedCall>, key: string): CallOrigin | undefined {
+  const [place, id] = key.split(".");
+  const found = noted.at(Number(place));
+  return found?.id === id ? found?.origin : undefined;
 }

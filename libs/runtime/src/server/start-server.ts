@@ -2,6 +2,7 @@ import type { ServerCredentials } from "@grpc/grpc-js";
 import { DomainError } from "@parfocal/errors";
 import { createDescriptorIndex, readDescriptorSet } from "@parfocal/protocol";
 import { createServer } from "nice-grpc";
+import { forgetClosedStreams } from "../memory/forget-closed-streams.ts";
 import { createSecurity, type Security } from "../security/create-security.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createServerMetrics, type ServerMetrics } from "../telemetry/metrics.ts";
@@ -80,6 +81,7 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config, logger } = options;
+  forgetClosedStreams();
   const security = createSecurity(config, logger);
   const metrics = options.metrics ?? createServerMetrics();
   const names = options.services.map((service) => service.name);
