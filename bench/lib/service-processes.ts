@@ -7,19 +7,19 @@ import { createStageClient } from "@parfocal/runtime";
 import { createClients, startServiceProcess } from "../../test/lib/services.ts";
 
 /**
- * Gateway, aggregate and reembed as they are deployed, each in a process of its own, on a file store in a new folder. The gateway's
- * own Node options are those of its image.
+ * Gateway, aggregate and reembed as they are deployed, each in a process of its own with the Node options of its image, on a file
+ * store in a new folder.
  */
 export async function startServiceProcesses(settings: Readonly<Record<string, string>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const env = { PARFOCAL_STORE: pathToFileURL(join(folder, "store")).href, ...settings };
-  const stage = await startServiceProcess("aggregate", env);
-  const reembed = await startServiceProcess("reembed", env);
-  const gateway = await startServiceProcess("gateway", {
-    ...env,
+  const start = async (name: "gateway" | "aggregate" | "reembed", own: Readonly<Record<string, string>> = {}) =>
+    startServiceProcess(name, { ...env, ...own, NODE_OPTIONS: await nodeOptionsOfImage(name) });
+  const stage = await start("aggregate");
+  const reembed = await start("reembed");
+  const gateway = await start("gateway", {
     PARFOCAL_AGGREGATE_ADDRESS: stage.address,
     PARFOCAL_REEMBED_ADDRESS: reembed.address,
-    NODE_OPTIONS: await nodeOptionsOfImage("gateway"),
   });
   const clients = createClients(gateway.address);
   const direct = createStageClient(aggregateV1.AggregateServiceDefinition, stage.address);
@@ -45,12 +45,14 @@ export async function startServiceProcesses(settings: Readonly<Record<string, st
   };
 }
 
-/** The options that the Dockerfile starts a service's Node with. @throws When the file has no such entry. */
+/** The options that the Dockerfile starts a service's Node with: those of all and its own. @throws When the file has no such entry. */
 async function nodeOptionsOfImage(service: string): Promise<string> {
   const file = await readFile(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
   const entry = new RegExp(`^ENTRYPOINT \\["node", (.*)"services/${service}/`, "m").exec(file);
   if (entry === null) throw new Error(`deploy/Dockerfile starts no service ${service}`);
-  return [...(entry[1] ?? "").matchAll(/"([^"]+)"/g)].map(([, option]) => option).join(" ");
+  const common = /NODE_OPTIONS="([^"]+)"/.exec(file);
+  if (common === null) throw new Error("deploy/Dockerfile has no NODE_OPTIONS");
+  return [common[1], ...[...(entry[1] ?? "").matchAll(/"([^"]+)"/g)].map(([, option]) => option)].join(" ");
 }
 
 /** What {@link startServiceProcesses} gives. */

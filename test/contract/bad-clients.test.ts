@@ -46,7 +46,7 @@ describe.skipIf(process.platform !== "linux")("a gateway among bad clients", () 
       PARFOCAL_AGGREGATE_ADDRESS: aggregate.address,
       ...{ PARFOCAL_KEEPALIVE_TIME_MS: "10000", PARFOCAL_KEEPALIVE_TIMEOUT_MS: "1000" },
       // As in the gateway's image: V8's own nursery grows to 64 MiB with any traffic.
-      NODE_OPTIONS: "--max-semi-space-size=8 --max-old-space-size=1920",
+      NODE_OPTIONS: "--v8-pool-size=1 --max-semi-space-size=8 --max-old-space-size=3072",
     });
     clients = createClients(gateway.address, { retry: { maxAttempts: 1 } });
     const slides = plantCohort(16);
