@@ -3,6 +3,7 @@ import { abortErrorFromSignal, DomainError, isDomainError } from "@parfocal/erro
 import type { ObjectInfo, ObjectStore } from "../object-store.ts";
 import { assertDigest, digestMismatch } from "./digest.ts";
 import { createPrefixTracker } from "./prefix-tracker.ts";
+import { allocateShared } from "./shared-memory.ts";
 import { createStreamHash, type StreamHash } from "./stream-hash.ts";
 
 /** What an object must be, and how to read it. */
@@ -63,7 +64,7 @@ export function readThenVerify(
   key: string,
   options: VerifiedReadOptions,
 ): Promise<UnverifiedObject> {
-  return readInto(store, key, options, (sizeBytes) => new Uint8Array(new SharedArrayBuffer(sizeBytes)));
+  return readInto(store, key, options, allocateShared);
 }
 
 async function readInto<Bytes extends Uint8Array>(
