@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { memoryMib } from "./machine.ts";
 import { OPTIMISER, type OwnSide, startOwnSide, type Workload } from "./own-side.ts";
 import { type Reference, startReference } from "./reference-process.ts";
@@ -78,13 +79,18 @@ export interface PairedWork {
   readonly command: { readonly do: string; readonly [argument: string]: unknown };
 }
 
+/** Between the turns, ms: threads of the side that ended wait awake for some milliseconds, on cores that the other would need. */
+const REST_MS = 50;
+
 /** Alternates the sides; the first round warms both and is not counted. `own` may give its own time in milliseconds. */
 export async function alternate({ theirs }: Sides, { nRounds, nUnits, own, command }: PairedWork): Promise<Timings> {
   const timings: Timings = { ours: [], theirs: [] };
   for (let round = 0; round <= nRounds; round++) {
+    await sleep(REST_MS);
     const startMs = performance.now();
     const measured = await own();
     const ownMs = typeof measured === "number" ? measured : performance.now() - startMs;
+    await sleep(REST_MS);
     const theirMs = (await theirs?.ask(command))?.ms;
     if (round === 0) continue;
     timings.ours.push(ownMs / nUnits);

@@ -1,7 +1,9 @@
 import type { Tensor, Tensor1D } from "@tensorflow/tfjs";
-import { dims, int, text } from "../capture/recording.ts";
+import { int } from "../capture/recording.ts";
+import { cast, like, reshape } from "../kernels/kernel.ts";
 import { tf } from "../tf.ts";
 import { defineOperation } from "./define-operation.ts";
+import { sizeVector } from "./integer-math.ts";
 
 // Legend: R rows, Q places, C features.
 
@@ -9,14 +11,15 @@ const placed = defineOperation<readonly [Tensor, Tensor, Tensor], undefined>({
   name: "placeRows",
   emit(recorder, [x, source]) {
     const [nRows = 0, width = 0] = x.shape;
-    const padded = recorder.emit(
-      "Pad",
-      [x, dims([0, 0, 1, 0])],
-      { dtype: "f32", shape: [nRows + 1, width] },
-      { attributes: { mode: text("constant") } },
-    );
-    const type = { dtype: "f32" as const, shape: [source.shape[0] ?? 0, width] };
-    return recorder.emit("Gather", [padded, source], type, { attributes: { axis: int(0) } });
+    const nPlaces = source.shape[0] ?? 0;
+    const count = cast(recorder, sizeVector(recorder, nRows), "i32");
+    const isRow = recorder.emit("Less", [source, count], { dtype: "bool", shape: [nPlaces] });
+    // Row 0 stands at empty places and is taken out again: a row of zeros behind the others would be a copy of them all.
+    const index = like(recorder, "Mul", [source, cast(recorder, isRow, "i32")]);
+    const filled = cast(recorder, isRow, "f32");
+    const type = { dtype: "f32" as const, shape: [nPlaces, width] };
+    const rows = recorder.emit("Gather", [x, index], type, { attributes: { axis: int(0) } });
+    return recorder.emit("Mul", [rows, reshape(recorder, filled, [nPlaces, 1])], type);
   },
   eager: ([x, source]) =>
     tf.gather(

@@ -63,7 +63,7 @@ function shapeNodes({ width, heads }: RegionBodyOptions): {
     ],
     integers: {
       ...{ one: [1], rest: [-1], width: [width], heads: [heads], depth: [width / heads] },
-      ...{ row: [1, -1], flat: [-1, width], flatT: [width, -1] },
+      ...{ row: [1, -1], flatT: [width, -1] },
     },
   };
 }
@@ -114,7 +114,7 @@ function widened(): BodyNode[] {
 /** What the value leaves for the gradient: [W, R] and twice [R, W]. */
 const KEPT = ["qT", "k.flat", "v.flat"];
 
-/** One step of the value: `index` i32 and `filled` [R, 1] of its places to the attended rows [R, W], and what is to be kept. */
+/** One step of the value: `index` i32 and `filled` [R, 1] of its places to the attended regions [b, P, W], and what is to be kept. */
 export function regionAttentionBody(options: RegionBodyOptions): BodyGraph {
   const { heads, width, hasKernel, isMasked, isKept } = options;
   const { nodes, integers } = shapeNodes(options);
@@ -146,10 +146,9 @@ export function regionAttentionBody(options: RegionBodyOptions): BodyGraph {
         op: "MultiHeadAttention",
         domain: MICROSOFT_DOMAIN,
         inputs: ["q", "k", "v"],
-        outputs: ["attended"],
+        outputs: ["y"], // As it is: rows of another shape would be copied into the stack of all steps.
         attributes,
       },
-      { op: "Reshape", inputs: ["attended", "flat"], outputs: ["y"] }, // [R, W]
     ],
     integers: {
       ...integers,

@@ -113,6 +113,7 @@ function scanValue(
   const { width } = shape;
   const nRows = at(steps, 0).shape[1] ?? 0;
   const rows = { dtype: "f32" as const, shape: [options.nSteps, nRows, width] };
+  const regions = { dtype: "f32" as const, shape: [options.nSteps, nRows / options.nPlaces, options.nPlaces, width] };
   const queries = { dtype: "f32" as const, shape: [options.nSteps, width, nRows] };
   const layers = [at(inputs, 1), reshape(recorder, at(inputs, 2), [width, 1]), ...inputs.slice(3, 7)];
   const captured = [
@@ -121,7 +122,7 @@ function scanValue(
     sizeVector(recorder, options.nPlaces),
     ...tapsOf(recorder, inputs, shape),
   ];
-  const types = options.isKept ? [rows, queries, rows, rows] : [rows];
+  const types = options.isKept ? [regions, queries, rows, rows] : [regions];
   const [attended, ...kept] = recorder.emitMany("Scan", [...steps, ...captured], types, {
     attributes: { body: body(regionAttentionBody(shape)), num_scan_inputs: int(steps.length) },
   });
