@@ -37,9 +37,11 @@ describe("shared work", () => {
     const { begun, shared } = tellableWork();
     const reason = new DomainError("DEADLINE_EXCEEDED", "too late");
     await expect(shared(AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(begun).toHaveLength(0);
+    const first = shared(undefined);
     begun[0]!.resolve(7);
+    expect(await first).toBe(7);
     await expect(shared(AbortSignal.abort(reason))).rejects.toBe(reason);
-    expect(await shared(undefined)).toBe(7);
   });
 
   it("is begun anew after a failure, which all who waited hear of", async () => {
