@@ -14,8 +14,8 @@ import { applyLinear } from "./linear.ts";
 export interface InnerAttention {
   readonly heads: number;
   readonly hasBias: boolean;
-  /** `[H, k]`, k odd: scores are convolved with it along the queries. */
-  readonly kernel?: tf.Tensor2D;
+  /** `[H, k]`, k odd: scores gain their convolution with it along the queries. */
+  readonly taps?: tf.Tensor2D;
 }
 
 /** Regions whose tokens attend to each other; see {@link RegionAttentionOptions}. */
@@ -52,18 +52,17 @@ export function epegParameters(name: string, heads: number, nTaps: number): Para
 }
 
 /**
- * The kernel that folds EPEG into the queries. Scores become E + conv(E) along the query index; as E[i, j] = q_i · k_j, that is
- * attention with the queries q + conv(q): taps plus a one in the middle. No map of scores is ever made.
+ * The taps `[H, k]` of EPEG, by which queries gain their own convolution. The paper's scores become E + conv(E) along the query index;
+ * as E[i, j] = q_i · k_j, that is attention with the queries q + conv(q). No map of scores is ever made.
  *
  * Source: Tang et al. 2024 (arXiv:2402.17228), eq. 6. Differs: the public program convolves the scores; equal up to rounding.
  */
-export function epegKernel(context: ForwardContext, name: string): tf.Tensor2D {
+export function epegTaps(context: ForwardContext, name: string): tf.Tensor2D {
   const taps = context.parameter<tf.Tensor2D>(`${name}.epeg.weight`); // [H, k]
+  // Taps that are the parameter itself are known when a served model is captured.
+  if (context.isInference) return taps;
   const bias = context.parameter<tf.Tensor1D>(`${name}.epeg.bias`); // [H]
-  const nTaps = taps.shape[1];
-  const middle = tf.tensor2d([Array.from({ length: nTaps }, (_, i) => Number(2 * i === nTaps - 1))], [1, nTaps]);
-  const nothing = tf.mul(tf.reshape(bias, [-1, 1]), 0); // [H, 1]
-  return tf.add(tf.add(taps, middle), nothing);
+  return tf.add(taps, tf.mul(tf.reshape(bias, [-1, 1]), 0)); // A gradient of 0 is one.
 }
 
 /**
@@ -75,13 +74,13 @@ export function attendInRegions(
   name: string,
   tiles: tf.Tensor2D,
   { places, ...sizes }: AttendedRegions,
-  { heads, hasBias, kernel }: InnerAttention,
+  { heads, hasBias, taps }: InnerAttention,
 ): tf.Tensor2D {
   const weights = tf.split(context.parameter<tf.Tensor2D>(`${name}.qkv.weight`), 3, 0); // 3 of [C, C]
   const biases = hasBias ? tf.split(context.parameter<tf.Tensor1D>(`${name}.qkv.bias`), 3, 0) : [];
   const layer = (i: number) =>
     ({ weight: weights[i], bias: biases[i] ?? tf.zeros([tiles.shape[1]]) }) as unknown as AttentionLayer;
   const layers = { query: layer(0), key: layer(1), value: layer(2) };
-  const attended = regionAttention(tiles, layers, places, { heads, ...sizes, ...(kernel && { kernel }) }); // [N, C]
+  const attended = regionAttention(tiles, layers, places, { heads, ...sizes, ...(taps && { taps }) }); // [N, C]
   return applyLinear(context, `${name}.proj`, attended);
 }

@@ -1,7 +1,7 @@
 import { gelu, indexVector, layerNorm, placeRows, takeRows, tf } from "@parfocal/tensor";
 import { attendAcrossRegions } from "../layers/cross-region-attention.ts";
 import { applyLinear } from "../layers/linear.ts";
-import { attendInRegions, epegKernel } from "../layers/region-attention.ts";
+import { attendInRegions, epegTaps } from "../layers/region-attention.ts";
 import { createRegionGrid, type RegionGrid } from "../layers/region-grid.ts";
 import { convolveSquare, squareConvolution } from "../layers/square-convolution.ts";
 import type { ForwardContext, ReembedderDefinition, ReembedderInput } from "../model.ts";
@@ -95,8 +95,8 @@ function regionalBranch(
 ): tf.Tensor2D {
   const { heads, qkvBias, epegKernel: nTaps } = config;
   const normed = norm(context, `${name}.norm`, tiles);
-  const kernel = nTaps > 0 && { kernel: epegKernel(context, name) };
-  const attended = attendInRegions(context, name, normed, grid, { heads, hasBias: qkvBias, ...kernel }); // [N, C]
+  const taps = nTaps > 0 && { taps: epegTaps(context, name) };
+  const attended = attendInRegions(context, name, normed, grid, { heads, hasBias: qkvBias, ...taps }); // [N, C]
   return context.dropout(`${name}.proj`, attended);
 }
 

@@ -16,6 +16,12 @@ export interface BodyNode {
   readonly attributes?: Readonly<Record<string, BodyAttribute>>;
 }
 
+/** A constant that a body holds itself. */
+export interface BodyTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
 /** An attribute of such a node: a whole number, a fraction, a word, whole numbers, or the body of a loop inside. */
 export type BodyAttribute = number | { readonly float: number } | string | readonly number[] | BodyGraph;
 
@@ -33,6 +39,8 @@ export interface BodyGraph {
   readonly integers?: Readonly<Record<string, readonly number[]>>;
   /** f32 scalars by name. */
   readonly floats?: Readonly<Record<string, number>>;
+  /** f32 tensors by name: for what the runtime must find in the body itself to arrange it beforehand. */
+  readonly tensors?: Readonly<Record<string, BodyTensor>>;
   /**
    * Names under which the body reads values of the graph around it: they stand for the last operands of the node that has
    * the body, in their order.

@@ -38,6 +38,12 @@ function encodeGraph(body: BodyGraph, rename: (name: string) => string): GraphPr
         dims: [],
         rawData: new Uint8Array(Float32Array.of(value).buffer),
       })),
+      ...Object.entries(body.tensors ?? {}).map(([name, { shape, data }]) => ({
+        name: rename(name),
+        dataType: TensorProto_DataType.FLOAT,
+        dims: shape.map(BigInt),
+        rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      })),
     ],
     input: body.inputs.map(port),
     output: body.outputs.map(port),

@@ -1,4 +1,4 @@
-import type { BodyGraph, BodyNode, BodyPort } from "../capture/body.ts";
+import type { BodyGraph, BodyNode, BodyPort, BodyTensor } from "../capture/body.ts";
 import { MICROSOFT_DOMAIN } from "../capture/domains.ts";
 
 // Legend: N tiles, I their width, R places of a step, b regions of a step, P places of a region, H heads, d head width, W = H·d,
@@ -11,6 +11,8 @@ export interface RegionBodyOptions {
   readonly width: number;
   /** Whether queries are convolved along the tokens of their region. */
   readonly hasKernel: boolean;
+  /** The kernel by channel, [W, 1, 1, k], where it is known: the runtime has a blocked convolution for kernels that the body holds. */
+  readonly taps?: BodyTensor;
   /** k; not read without a kernel. */
   readonly nTaps: number;
   /** Whether empty places take no part. */
@@ -116,7 +118,7 @@ const KEPT = ["qT", "k.flat", "v.flat"];
 
 /** One step of the value: `index` i32 and `filled` [R, 1] of its places to the attended regions [b, P, W], and what is to be kept. */
 export function regionAttentionBody(options: RegionBodyOptions): BodyGraph {
-  const { heads, width, hasKernel, isMasked, isKept } = options;
+  const { heads, width, hasKernel, taps, isMasked, isKept } = options;
   const { nodes, integers } = shapeNodes(options);
   const asRegions = (from: string, to: string): BodyNode => ({
     op: "Reshape",
@@ -155,7 +157,8 @@ export function regionAttentionBody(options: RegionBodyOptions): BodyGraph {
       ...(isMasked && { wide: [width + heads], behind: [0, 0, 0, 0, 0, 0, 0, 1], "every.head": [1, 1, heads, 1] }),
     },
     floats: isMasked ? { unit: 1, never: NEVER } : {},
-    captures: ["x", ...LAYERS, "tokens", ...(hasKernel ? ["taps"] : [])],
+    tensors: taps === undefined ? {} : { taps },
+    captures: ["x", ...LAYERS, "tokens", ...(hasKernel && taps === undefined ? ["taps"] : [])],
   };
 }
 

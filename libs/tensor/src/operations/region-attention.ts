@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import type { BodyTensor } from "../capture/body.ts";
 import { activeRecorder, type Recorder } from "../capture/recorder.ts";
 import { body, dims, int, type RecordedValue } from "../capture/recording.ts";
 import { reshape } from "../kernels/kernel.ts";
@@ -41,7 +42,7 @@ export interface RegionAttentionOptions {
   readonly isMasked: boolean;
 }
 
-/** x, wq, bq, wk, bk, wv, bv, index, filled, place, and the kernel if there is one. */
+/** x, wq, bq, wk, bk, wv, bv, index, filled, place, and the taps if there are any. */
 type Inputs = readonly Tensor[];
 
 type Options = RegionAttentionOptions & {
@@ -71,15 +72,15 @@ const attention = defineOperation<Inputs, Options>({
     const du = outputs.at(-1) as Tensor2D; // [Q, I]
     const place = at(inputs, PLACE) as Tensor1D;
     const constants = [at(inputs, INDEX), at(inputs, FILLED), place].map((x) => tf.zerosLike(x));
-    const kernel = inputs[KERNEL];
-    const taps = kernel === undefined ? [] : [tapsFromProducts(at(outputs, N_LAYER_PARTS), kernel.shape[1] ?? 1)];
-    return [tf.gather(du, place), ...outputs.slice(0, N_LAYER_PARTS), ...constants, ...taps];
+    const taps = inputs[TAPS];
+    const dTaps = taps === undefined ? [] : [tapsFromProducts(at(outputs, N_LAYER_PARTS), taps.shape[1] ?? 1)];
+    return [tf.gather(du, place), ...outputs.slice(0, N_LAYER_PARTS), ...constants, ...dTaps];
   },
 });
 
 /** Weight and bias of three layers. */
 const N_LAYER_PARTS = 6;
-const [INDEX, FILLED, PLACE, KERNEL] = [7, 8, 9, 10] as const;
+const [INDEX, FILLED, PLACE, TAPS] = [7, 8, 9, 10] as const;
 
 function at<T>(values: readonly T[], position: number): T {
   const value = values[position];
@@ -87,10 +88,42 @@ function at<T>(values: readonly T[], position: number): T {
   return value;
 }
 
-function bodyOptions(inputs: readonly RecordedValue[], { heads, isMasked, isKept }: Options): RegionBodyOptions {
-  const kernel = inputs[KERNEL];
-  const sizes = { width: at(inputs, 1).shape[0] ?? 0, nTaps: kernel?.shape[1] ?? 1 };
-  return { heads, ...sizes, hasKernel: kernel !== undefined, isMasked, isKept };
+function bodyOptions(
+  recorder: Recorder,
+  inputs: readonly RecordedValue[],
+  { heads, isMasked, isKept }: Options,
+): RegionBodyOptions {
+  const taps = inputs[TAPS];
+  const [width = 0, nTaps = 1] = [at(inputs, 1).shape[0], taps?.shape[1]];
+  const known = taps && recorder.constantOf(taps);
+  const held = known && { taps: heldKernel(Float32Array.from(known, Number), { width, heads, nTaps }) };
+  return { heads, width, nTaps, hasKernel: taps !== undefined, isMasked, isKept, ...held };
+}
+
+/** {@link emitKernel} for each channel, of taps whose values are known. */
+function heldKernel(
+  taps: Float32Array,
+  { width, heads, nTaps }: Pick<RegionBodyOptions, "width" | "heads" | "nTaps">,
+): BodyTensor {
+  const middle = middleOne(nTaps);
+  const data = Float32Array.from({ length: width * nTaps }, (_, i) => {
+    const [channel, tap] = [Math.floor(i / nTaps), i % nTaps];
+    const head = Math.floor(channel / (width / heads));
+    return (taps[head * nTaps + tap] ?? Number.NaN) + (middle[tap] ?? Number.NaN);
+  });
+  return { shape: [width, 1, 1, nTaps], data };
+}
+
+/** The kernel [H, k] by which queries gain what taps [H, k] make of them: a one more in the middle. */
+function emitKernel(recorder: Recorder, taps: RecordedValue): RecordedValue {
+  const nTaps = taps.shape[1] ?? 1;
+  const one = recorder.constant(middleOne(nTaps), { dtype: "f32", shape: [1, nTaps] });
+  return recorder.emit("Add", [taps, one], taps);
+}
+
+/** `[k]`, k odd. */
+function middleOne(nTaps: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: nTaps }, (_, tap) => Number(2 * tap === nTaps - 1));
 }
 
 /** `index` and `filled` by steps. */
@@ -108,7 +141,7 @@ function scanValue(
   inputs: readonly RecordedValue[],
   options: Options,
 ): readonly [RecordedValue, ...RecordedValue[]] {
-  const shape = bodyOptions(inputs, options);
+  const shape = bodyOptions(recorder, inputs, options);
   const steps = stepsOf(recorder, inputs, options.nSteps);
   const { width } = shape;
   const nRows = at(steps, 0).shape[1] ?? 0;
@@ -120,7 +153,7 @@ function scanValue(
     at(inputs, 0),
     ...layers,
     sizeVector(recorder, options.nPlaces),
-    ...tapsOf(recorder, inputs, shape),
+    ...(shape.taps === undefined ? kernelOf(recorder, inputs, shape) : []),
   ];
   const types = options.isKept ? [regions, queries, rows, rows] : [regions];
   const [attended, ...kept] = recorder.emitMany("Scan", [...steps, ...captured], types, {
@@ -138,15 +171,15 @@ function scanGradient(
   options: Options,
 ): RecordedValue[] {
   const { heads, nPlaces, nSteps } = options;
-  const shape = bodyOptions(inputs, options);
+  const shape = bodyOptions(recorder, inputs, options);
   // The same node as the value's, with which it merges.
   const [, ...kept] = scanValue(recorder, inputs, options);
   const scanned = [...stepsOf(recorder, inputs, nSteps), ...kept];
   const layers = inputs.slice(1, 1 + N_LAYER_PARTS).map((layer) => [...layer.shape]);
   const states = shape.hasKernel ? [...layers, [heads, nPlaces, nPlaces]] : layers;
   const zeros = states.map((of) => zeroState(recorder, of));
-  const taps = tapsOf(recorder, inputs, shape);
-  const reversed = tapsOf(recorder, inputs, shape, (kernel) => reverseTaps(recorder, kernel));
+  const taps = kernelOf(recorder, inputs, shape);
+  const reversed = kernelOf(recorder, inputs, shape, (kernel) => reverseTaps(recorder, kernel));
   const weights = [at(inputs, 1), at(inputs, 3), at(inputs, 5)];
   const captured = [at(inputs, 0), dy, drift, ...weights, sizeVector(recorder, nPlaces), ...taps, ...reversed];
   const nRows = at(scanned, 0).shape[1] ?? 0;
@@ -158,15 +191,15 @@ function scanGradient(
   return [...outputs.slice(0, -1), reshape(recorder, at(outputs, states.length), [nSteps * nRows, nIn])];
 }
 
-/** The kernel, maybe changed, for each channel; none without a kernel. */
-function tapsOf(
+/** The kernel, maybe changed, for each channel; none without taps. */
+function kernelOf(
   recorder: Recorder,
   inputs: readonly RecordedValue[],
   { width, heads }: RegionBodyOptions,
   change: (kernel: RecordedValue) => RecordedValue = (kernel) => kernel,
 ): RecordedValue[] {
-  const kernel = inputs[KERNEL];
-  return kernel === undefined ? [] : [kernelByChannel(recorder, change(kernel), width / heads)];
+  const taps = inputs[TAPS];
+  return taps === undefined ? [] : [kernelByChannel(recorder, change(emitKernel(recorder, taps)), width / heads)];
 }
 
 function zeroState(recorder: Recorder, shape: readonly number[]): RecordedValue {
@@ -183,13 +216,13 @@ function reverseTaps(recorder: Recorder, kernel: RecordedValue): RecordedValue {
 
 /** The same in plain operations, which is what runs eagerly; differentiable as it is. */
 function composed(inputs: Inputs, { heads, nPlaces, isMasked }: RegionAttentionOptions): Tensor {
-  const [x, wq, bq, wk, bk, wv, bv, index, filled, place, kernel] = inputs as readonly Tensor2D[];
+  const [x, wq, bq, wk, bk, wv, bv, index, filled, place, taps] = inputs as readonly Tensor2D[];
   if (!x || !wq || !wk || !wv || !index || !filled || !place) throw new DomainError("INTERNAL", "operands are missing");
   const width = wq.shape[0];
   const rows = tf.mul(tf.gather(x, index as unknown as Tensor1D), filled); // [Q, I]
   const inRegions = (tensor: Tensor) => tf.reshape(tensor, [-1, nPlaces, width]);
   const plain = inRegions(isMasked ? tf.mul(linear(rows, wq, bq), filled) : linear(rows, wq, bq));
-  const query = splitHeads(kernel === undefined ? plain : convolveTokens(plain, kernel), heads); // [G, H, P, d]
+  const query = splitHeads(taps === undefined ? plain : tf.add(plain, convolveTokens(plain, taps)), heads); // [G, H, P, d]
   const [key, value] = [
     splitHeads(inRegions(linear(rows, wk, bk)), heads),
     splitHeads(inRegions(linear(rows, wv, bv)), heads),
@@ -205,8 +238,8 @@ const EAGER_NEVER = 1e6;
 
 /**
  * Attention of tiles in H heads, each tile to those of its own region: `x` [N, I] through the layers of queries, keys and values
- * to [N, W], scores scaled by 1/√d. With a `kernel` [H, k] (k odd), queries are convolved along the places of their region
- * before. Regions are computed in steps, both ways: without a gradient, memory beside `x` and the result is that of one step; with
+ * to [N, W], scores scaled by 1/√d. With `taps` [H, k] (k odd), queries q become q + taps * q, convolved
+ * along the places of their region. Regions are computed in steps, both ways: without a gradient, memory beside `x` and the result is that of one step; with
  * one, queries, keys and values are kept, and weights computed again.
  *
  * @throws {DomainError} SHAPE_MISMATCH when the steps do not divide the regions or the heads the width.
@@ -215,9 +248,9 @@ export function regionAttention(
   x: Tensor2D,
   layers: { readonly query: AttentionLayer; readonly key: AttentionLayer; readonly value: AttentionLayer },
   places: RegionPlaces,
-  options: RegionAttentionOptions & { readonly kernel?: Tensor2D | undefined },
+  options: RegionAttentionOptions & { readonly taps?: Tensor2D | undefined },
 ): Tensor2D {
-  const { kernel, ...sizes } = options;
+  const { taps, ...sizes } = options;
   const { query, key, value } = layers;
   const [nPlacesInAll = 0] = places.index.shape;
   const width = query.weight.shape[0];
@@ -226,7 +259,7 @@ export function regionAttention(
     throw new DomainError("SHAPE_MISMATCH", `regionAttention: ${text}; steps divide the regions and heads the width`);
   }
   const operands = [query, key, value].flatMap(({ weight, bias }) => [weight, bias] as Tensor[]);
-  const inputs = [x, ...operands, places.index, places.filled, places.place, ...(kernel === undefined ? [] : [kernel])];
+  const inputs = [x, ...operands, places.index, places.filled, places.place, ...(taps === undefined ? [] : [taps])];
   return (
     activeRecorder() === undefined
       ? composed(inputs, sizes)

@@ -41,7 +41,7 @@ function attendInRegions(tensors: Named, isMasked: boolean): tf.Tensor {
     bias: tensors[`b${name}`] as tf.Tensor1D,
   });
   const layers = { query: layer("q"), key: layer("k"), value: layer("v") };
-  const options = { heads: 2, nPlaces: 3, nSteps: 2, isMasked, kernel: tensors.kernel as tf.Tensor2D | undefined };
+  const options = { heads: 2, nPlaces: 3, nSteps: 2, isMasked, taps: tensors.taps as tf.Tensor2D | undefined };
   return regionAttention(tensors.x as tf.Tensor2D, layers, regionPlaces(), options);
 }
 
@@ -56,7 +56,7 @@ const regionInputs = {
     bv: f32([6]),
   },
 };
-const regionKernel = { kernel: f32([2, 5], -1, 1) };
+const regionTaps = { taps: f32([2, 5], -1, 1) };
 
 /** Operations of attention in regions: one line each. */
 export const regionCases: readonly OpCase[] = [
@@ -85,14 +85,14 @@ export const regionCases: readonly OpCase[] = [
   },
   { name: "regionAttention", inputs: regionInputs, f: (tensors) => attendInRegions(tensors, false) },
   {
-    name: "regionAttention with a kernel",
-    inputs: { ...regionInputs, ...regionKernel },
+    name: "regionAttention with taps",
+    inputs: { ...regionInputs, ...regionTaps },
     f: (tensors) => attendInRegions(tensors, false),
   },
   { name: "regionAttention with gaps", inputs: regionInputs, f: (tensors) => attendInRegions(tensors, true) },
   {
-    name: "regionAttention with a kernel and gaps",
-    inputs: { ...regionInputs, ...regionKernel },
+    name: "regionAttention with taps and gaps",
+    inputs: { ...regionInputs, ...regionTaps },
     f: (tensors) => attendInRegions(tensors, true),
   },
   { name: "scaleToRange", inputs: { x: f32([2, 3, 6], -2, 2) }, f: ({ x }) => scaleToRange(x!, 1e-8) },
