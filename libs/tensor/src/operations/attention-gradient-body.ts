@@ -1,6 +1,6 @@
 import type { BodyGraph, BodyNode } from "../capture/body.ts";
 import { type AttentionTilesOptions, attentionTilesBody } from "./attention-tiles-body.ts";
-import { blockIntegers, blockRows, countRows, joinRows } from "./row-blocks.ts";
+import { blockRows, countRows, divideRows, joinRows, mostRows, ROW_INTEGERS } from "./row-blocks.ts";
 
 // Legend: N tiles, d head width, b queries of a block. `v1` [N, d+1] are the values and a column of ones, `do1` [N, d+1] the
 // output's gradient and a column of -D with D = dO · O: their product is dO Vᵀ - D without a pass of its own.
@@ -46,8 +46,9 @@ function headBody(depth: number, queryBlock: number): BodyGraph {
     outputs: f32("dq", "dk", "dv"),
     nodes: [
       ...countRows("q"),
-      ...blockRows("q", "q.shape"), // [N/b, b, d]
-      ...blockRows("do1", "do1.shape"), // [N/b, b, d+1]
+      ...divideRows("block"),
+      ...blockRows("q", "block"), // [B, b, d]
+      ...blockRows("do1", "block"), // [B, b, d+1]
       { op: "Shape", inputs: ["k"], outputs: ["k.shape"] },
       { op: "ConstantOfShape", inputs: ["k.shape"], outputs: ["zeros"] }, // [N, d]
       {
@@ -58,12 +59,7 @@ function headBody(depth: number, queryBlock: number): BodyGraph {
       },
       ...joinRows("dq", "dq.shape"), // [N, d]
     ],
-    integers: {
-      ...blockIntegers(queryBlock),
-      "q.shape": [-1, queryBlock, depth],
-      "do1.shape": [-1, queryBlock, depth + 1],
-      "dq.shape": [-1, depth],
-    },
+    integers: { ...ROW_INTEGERS, ...mostRows("block", queryBlock), "dq.shape": [-1, depth] },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { BodyGraph, BodyNode } from "../capture/body.ts";
+import { divideRows, mostRows, ROW_INTEGERS } from "./row-blocks.ts";
 
 // Legend: N tiles of the slide, G heads, d head width, c keys of a part, b queries of a part, C and B their numbers. `x.parts` are
 // [C, G, c, .] or [B, G, b, .], `xT.parts` the same with their last two axes exchanged.
@@ -62,19 +63,9 @@ const QUERIES: BodyGraph = {
   ],
 };
 
-/** `<of>.count` parts of `<of>.size` rows, at most `<of>.most` and as even as they can be, with `<of>.fill` zeros behind. */
+/** Divides the tiles, with `<of>.fill` zeros behind. */
 function divide(of: "key" | "query"): BodyNode[] {
-  const whole = (op: string, a: string, b: string, to: string): BodyNode => ({ op, inputs: [a, b], outputs: [to] });
-  return [
-    whole("Add", "tiles.n", `${of}.most.less`, `${of}.n.up`),
-    whole("Div", `${of}.n.up`, `${of}.most`, `${of}.count`),
-    whole("Add", "tiles.n", `${of}.count`, `${of}.n.more`),
-    whole("Sub", `${of}.n.more`, "tiles.one", `${of}.n.over`),
-    whole("Div", `${of}.n.over`, `${of}.count`, `${of}.size`),
-    whole("Mul", `${of}.size`, `${of}.count`, `${of}.n.filled`),
-    whole("Sub", `${of}.n.filled`, "tiles.n", `${of}.fill`),
-    joined(`${of}.pads`, ...new Array<string>(4).fill("tiles.none"), `${of}.fill`, "tiles.none"),
-  ];
+  return [...divideRows(of), joined(`${of}.pads`, ...new Array<string>(4).fill("none"), `${of}.fill`, "none")];
 }
 
 function joined(name: string, ...inputs: string[]): BodyNode {
@@ -99,7 +90,7 @@ function join(from: string, to: string, perm: readonly number[]): BodyNode[] {
   return [
     { op: "Transpose", inputs: [from], outputs: [`${to}.split`], attributes: { perm } },
     { op: "Reshape", inputs: [`${to}.split`, "joined.heads"], outputs: [`${to}.joined`] },
-    { op: "Slice", inputs: [`${to}.joined`, "tiles.none", "tiles.n", "tiles.one"], outputs: [to] },
+    { op: "Slice", inputs: [`${to}.joined`, "none", "n", "one"], outputs: [to] },
   ];
 }
 
@@ -129,10 +120,10 @@ export function attentionTilesBody({ depth, group, queryBlock }: AttentionTilesO
     inputs: [],
     outputs: f32("dq.tiles", "dk.tiles", "dv.tiles"),
     nodes: [
-      { op: "Shape", inputs: ["k.heads"], outputs: ["tiles.n"], attributes: { start: 1, end: 2 } },
+      { op: "Shape", inputs: ["k.heads"], outputs: ["n"], attributes: { start: 1, end: 2 } },
       ...divide("key"),
       ...divide("query"),
-      { op: "Slice", inputs: ["do1.heads", "tiles.none", "last", "two"], outputs: ["do.heads"] }, // [G, N, d]
+      { op: "Slice", inputs: ["do1.heads", "none", "last", "two"], outputs: ["do.heads"] }, // [G, N, d]
       { op: "Slice", inputs: ["v1.heads", "last", "end", "two"], outputs: ["real.heads"] }, // [G, N, 1]
       ...cut("k.heads", "key", "k", ["", "T"]),
       ...cut("v1.heads", "key", "v1", [""]),
@@ -142,7 +133,7 @@ export function attentionTilesBody({ depth, group, queryBlock }: AttentionTilesO
       ...cut("do.heads", "query", "do", [""]),
       { op: "Shape", inputs: ["k.parts"], outputs: ["parts.shape"] },
       { op: "ConstantOfShape", inputs: ["parts.shape"], outputs: ["zeros.parts"] },
-      joined("sum.shape", "group", "tiles.one", "query.size"),
+      joined("sum.shape", "group", "one", "query.size"),
       {
         op: "Scan",
         inputs: ["zeros.parts", "zeros.parts", "qT.parts", "q.parts", "do1T.parts", "do.parts"],
@@ -154,10 +145,11 @@ export function attentionTilesBody({ depth, group, queryBlock }: AttentionTilesO
       ...join("dv.parts", "dv.tiles", [1, 0, 2, 3]),
     ],
     integers: {
-      ...{ "tiles.none": [0], "tiles.one": [1], two: [2], last: [-1], end: [Number.MAX_SAFE_INTEGER], rest: [-1] },
+      ...ROW_INTEGERS,
+      ...{ two: [2], last: [-1], end: [Number.MAX_SAFE_INTEGER] },
       ...{ group: [group], column: [group, -1, 1], "joined.heads": [group, -1, depth] },
-      ...{ "key.most": [keyBlock], "key.most.less": [keyBlock - 1] },
-      ...{ "query.most": [queryBlock], "query.most.less": [queryBlock - 1] },
+      ...mostRows("key", keyBlock),
+      ...mostRows("query", queryBlock),
     },
   };
 }

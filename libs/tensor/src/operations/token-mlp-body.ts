@@ -1,10 +1,10 @@
 import type { BodyGraph, BodyNode } from "../capture/body.ts";
-import { blockIntegers, blockRows, countRows, joinRows } from "./row-blocks.ts";
+import { blockRows, countRows, divideRows, joinRows, mostRows, ROW_INTEGERS } from "./row-blocks.ts";
 
 // Legend: N rows, b rows of a block, W width, H hidden width. All bodies run once, as a `Scan` of one step over [1, N, W]: only
 // inside a body may the number of blocks follow from N.
 
-/** Rows of a block: b·H numbers of a usual layer (512 to 2048) are 2 MB, which stay in a core's cache between operators. */
+/** Most rows of a block: b·H numbers of a usual layer (512 to 2048) are 2 MB, which stay in a core's cache between operators. */
 const ROWS_PER_BLOCK = 256;
 
 const f32 = (names: readonly string[]) => names.map((name) => ({ name, dtype: "f32" as const }));
@@ -30,7 +30,8 @@ export function mlpBody(width: number): BodyGraph {
     outputs: f32(["y"]),
     nodes: [
       ...countRows("x"),
-      ...blockRows("x", "shape"),
+      ...divideRows("block"),
+      ...blockRows("x", "block"),
       {
         op: "Scan",
         inputs: ["x.blocks"],
@@ -39,7 +40,7 @@ export function mlpBody(width: number): BodyGraph {
       },
       ...joinRows("y", "joined"),
     ],
-    integers: { ...blockIntegers(ROWS_PER_BLOCK), shape: [-1, ROWS_PER_BLOCK, width], joined: [-1, width] },
+    integers: { ...ROW_INTEGERS, ...mostRows("block", ROWS_PER_BLOCK), joined: [-1, width] },
     captures: [...WEIGHTS, "b2"],
   };
 }
@@ -93,8 +94,9 @@ export function mlpGradientBody(width: number): BodyGraph {
     outputs: f32(["dx", "dw1", "db1", "dw2"]),
     nodes: [
       ...countRows("x"),
-      ...blockRows("x", "shape"),
-      ...blockRows("dy", "shape"),
+      ...divideRows("block"),
+      ...blockRows("x", "block"),
+      ...blockRows("dy", "block"),
       ...WEIGHTS.flatMap((name): BodyNode[] => [
         { op: "Shape", inputs: [name], outputs: [`${name}.shape`] },
         { op: "ConstantOfShape", inputs: [`${name}.shape`], outputs: [`${name}.zeros`] },
@@ -107,7 +109,7 @@ export function mlpGradientBody(width: number): BodyGraph {
       },
       ...joinRows("dx", "joined"),
     ],
-    integers: { ...blockIntegers(ROWS_PER_BLOCK), shape: [-1, ROWS_PER_BLOCK, width], joined: [-1, width] },
+    integers: { ...ROW_INTEGERS, ...mostRows("block", ROWS_PER_BLOCK), joined: [-1, width] },
     captures: WEIGHTS,
   };
 }
