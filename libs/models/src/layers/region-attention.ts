@@ -60,7 +60,7 @@ export function epegParameters(name: string, heads: number, nTaps: number): Para
 export function epegTaps(context: ForwardContext, name: string): tf.Tensor2D {
   const taps = context.parameter<tf.Tensor2D>(`${name}.epeg.weight`); // [H, k]
   // Taps that are the parameter itself are known when a served model is captured.
-  if (context.isInference) return taps;
+  if (context.isInference && !tf.engine().isTapeOn()) return taps;
   const bias = context.parameter<tf.Tensor1D>(`${name}.epeg.bias`); // [H]
   return tf.add(taps, tf.mul(tf.reshape(bias, [-1, 1]), 0)); // A gradient of 0 is one.
 }
