@@ -37,10 +37,10 @@ export function evaluatePredictions(
     ({ patient, truth, prediction }): CasePrediction => ({
       patient,
       label: truth === undefined ? null : labelOf(task, truth),
-      probabilities: prediction?.probabilities.map(({ probability }) => probability) ?? null,
+      probabilities: prediction === undefined ? null : byClass(task, prediction).map(({ probability }) => probability),
     }),
   );
-  const thresholds = thresholdsOf(evaluationTask, slides);
+  const thresholds = thresholdsOf(task, slides);
   return evaluate(evaluationTask, cases, {
     rng: createRng(seed).fork("evaluation"),
     ...(thresholds === undefined ? {} : { thresholds }),
@@ -76,10 +76,21 @@ export function labelOf(
   return classes.indexOf(only);
 }
 
-/** The model's thresholds, which every prediction carries: the positive class's, or one per class. */
-function thresholdsOf({ kind }: EvaluationTask, slides: readonly EvaluatedSlide[]): readonly number[] | undefined {
-  const probabilities = slides.find(({ prediction }) => prediction !== undefined)?.prediction?.probabilities;
-  if (kind === "multi-class" || probabilities === undefined) return undefined;
-  const values = probabilities.map(({ threshold }) => threshold ?? 0.5);
-  return kind === "binary" ? values.slice(1, 2) : values;
+/** What a prediction says of each class, in the order of the task's classes. */
+function byClass({ classes }: commonV1.Task, { probabilities }: commonV1.Prediction): commonV1.ClassProbability[] {
+  const known = new Map(probabilities.map((each) => [each.label, each]));
+  return classes.map((name) => {
+    const found = known.get(name);
+    if (found === undefined) throw new UsageError(`a prediction says nothing of the model's class "${name}"`);
+    return found;
+  });
+}
+
+/** The model's thresholds, which every prediction carries: the positive class's, or one per class; none where the greatest probability decides. */
+function thresholdsOf(task: commonV1.Task, slides: readonly EvaluatedSlide[]): readonly number[] | undefined {
+  const isBinary = task.kind === commonV1.Task_Kind.KIND_BINARY;
+  const example = slides.find(({ prediction }) => prediction !== undefined)?.prediction;
+  if (example === undefined || !(isBinary || task.kind === commonV1.Task_Kind.KIND_MULTILABEL)) return undefined;
+  const values = byClass(task, example).map(({ threshold }) => threshold ?? 0.5);
+  return isBinary ? values.slice(1, 2) : values;
 }

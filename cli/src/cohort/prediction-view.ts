@@ -5,7 +5,7 @@ import type { LabelRow } from "./parse-labels.ts";
 
 /** What a model says of a bag, as programs are shown it. */
 export interface PredictionView extends CertaintyView {
-  /** By class, in the model's order. */
+  /** By class. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** The decided class; multi-label: all decided classes. */
   readonly decision: string | readonly string[];
@@ -20,14 +20,13 @@ export interface PredictionView extends CertaintyView {
 /** A prediction of the contract in plain words. `isMultilabel`: decisions are lists. */
 export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: boolean): PredictionView {
   const { probabilities, decision, values, survival } = prediction;
-  const thresholds = Object.fromEntries(
-    probabilities.flatMap(({ label, threshold }) => (threshold === undefined ? [] : [[label, threshold]])),
-  ) as Record<string, number>;
-  const all = Object.values(thresholds);
+  const thresholds = probabilities.flatMap(({ label, threshold }): [string, number][] =>
+    threshold === undefined ? [] : [[label, threshold]],
+  );
   return {
     probabilities: Object.fromEntries(probabilities.map(({ label, probability }) => [label, probability])),
     decision: isMultilabel ? decision : (decision[0] ?? ""),
-    threshold: isMultilabel ? thresholds : (all.at(-1) ?? null),
+    threshold: isMultilabel ? Object.fromEntries(thresholds) : (thresholds.at(-1)?.[1] ?? null),
     ...(values.length > 0 && { values: Object.fromEntries(values.map(({ label, value }) => [label, value])) }),
     ...(survival && { survival }),
     ...viewCertainty(prediction),
@@ -46,6 +45,7 @@ export function predictionRowOf(
   const patient = truth?.patient ?? (bag.info?.patientId || null);
   const base = {
     ...{ slide: slideOf(bag), patient, truth: truth?.labels.join("; ") ?? null, model },
+    ...(truth !== undefined && truth.unknownLabels.length > 0 && { unknown: truth.unknownLabels }),
     ...(truth?.values && { trueValues: truth.values }),
     ...(truth?.survival && { outcome: truth.survival }),
   };

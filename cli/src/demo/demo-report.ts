@@ -51,16 +51,16 @@ export function demoReport(results: DemoResults): ReportData {
     evaluatedOn: `${nHeldOut} of ${formatPlural(evaluation.nPatients, "patient")}`,
     training: [trainingRun(model)],
     predictions: slides.map(({ row }) => row),
-    heatmaps: heatmapFigures(slides),
+    heatmaps: heatmapFigures(slides, task.classes.at(-1) ?? ""),
     model: modelCard(results),
   };
 }
 
 /** One map per slide, those with a found lesion first. */
-function heatmapFigures(slides: readonly PredictedSlide[]): HeatmapFigure[] {
+function heatmapFigures(slides: readonly PredictedSlide[], positive: string): HeatmapFigure[] {
   return slides
     .filter(({ heatmap }) => heatmap !== undefined)
-    .toSorted((a, b) => positiveOf(b) - positiveOf(a))
+    .toSorted((a, b) => positiveOf(b, positive) - positiveOf(a, positive))
     .slice(0, MAX_HEATMAPS)
     .flatMap(({ slide, row, heatmap, lesionAuroc }) => {
       if (heatmap === undefined) return [];
@@ -73,8 +73,8 @@ function heatmapFigures(slides: readonly PredictedSlide[]): HeatmapFigure[] {
     });
 }
 
-function positiveOf({ row }: PredictedSlide): number {
-  return Object.values(row.probabilities ?? {}).at(-1) ?? 0;
+function positiveOf({ row }: PredictedSlide, positive: string): number {
+  return row.probabilities?.[positive] ?? 0;
 }
 
 function modelCard({ source, task, rows, spec, model, slides }: DemoResults): ModelCard {

@@ -33,4 +33,15 @@ describe("a line of a cross-validation's predictions", () => {
     const { view } = viewFoldLine({ ...LINE, probability_a: 0.5, probability_b: 0.5, calibrated_a: null });
     expect(view).toEqual({ probabilities: { a: 0.5, b: 0.5 }, decision: "", threshold: null });
   });
+
+  it("keeps the model's order of classes that look like whole numbers", () => {
+    const numbers = { "probability_-1": 0.25, probability_1: 0.75, threshold_1: 0.5, "value_0.5": 1, value_0: 2 };
+    const { prediction } = viewFoldLine({ ...LINE, ...numbers });
+    expect(prediction.probabilities.map(({ label }) => label)).toEqual(["-1", "1"]);
+    expect(prediction.values.map(({ label }) => label)).toEqual(["0.5", "0"]);
+  });
+
+  it("names several decided classes as the truth of a table does", () => {
+    expect(viewFoldLine({ ...LINE, decision: "a;b" }).view.decision).toBe("a; b");
+  });
 });

@@ -34,27 +34,27 @@ export function viewFoldLine(line: FoldLine): {
   const [lower, upper] = [numbersOf(line, "lower_"), numbersOf(line, "upper_")];
   const coverage = line.coverage ?? undefined;
   const { decision, risk } = line;
-  const all = Object.values(thresholds);
+  const all = [...thresholds.values()];
   const prediction = commonV1.Prediction.fromPartial({
-    probabilities: Object.entries(probabilities).map(([label, probability]) => ({
+    probabilities: [...probabilities].map(([label, probability]) => ({
       label,
       probability,
-      ...(thresholds[label] === undefined ? {} : { threshold: thresholds[label] }),
-      ...(calibrated[label] === undefined ? {} : { calibrated: calibrated[label] }),
+      ...(thresholds.has(label) && { threshold: thresholds.get(label) }),
+      ...(calibrated.has(label) && { calibrated: calibrated.get(label) }),
     })),
     decision: namesOf(decision),
-    values: Object.entries(values).map(([label, value]) => {
-      const ends = { lower: lower[label], upper: upper[label] };
+    values: [...values].map(([label, value]) => {
+      const ends = { lower: lower.get(label), upper: upper.get(label) };
       return { label, value, ...ends, coverage: ends.lower === undefined ? undefined : coverage };
     }),
     ...certaintyOf(line),
     ...(typeof risk === "number" && { survival: { risk, curve: curveOf(line) } }),
   });
   const view: PredictionView = {
-    probabilities,
-    decision: decision ?? "",
+    probabilities: Object.fromEntries(probabilities),
+    decision: namesOf(decision).join("; "),
     threshold: all.length === 1 ? (all[0] ?? null) : null,
-    ...(Object.keys(values).length > 0 && { values }),
+    ...(values.size > 0 && { values: Object.fromEntries(values) }),
     ...(prediction.survival && { survival: prediction.survival }),
     ...viewCertainty(prediction),
   };
@@ -85,9 +85,10 @@ function curveOf({ survival }: FoldLine): commonV1.SurvivalPoint[] {
   return typeof survival === "string" && survival !== "" ? (JSON.parse(survival) as commonV1.SurvivalPoint[]) : [];
 }
 
-function numbersOf(line: FoldLine, prefix: string): Record<string, number> {
+/** Numbers by name, in the order of the line: an object would put names that look like whole numbers first. */
+function numbersOf(line: FoldLine, prefix: string): ReadonlyMap<string, number> {
   const entries = Object.entries(line).filter(
     (entry): entry is [string, number] => entry[0].startsWith(prefix) && typeof entry[1] === "number",
   );
-  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]));
+  return new Map(entries.map(([name, value]) => [name.slice(prefix.length), value]));
 }

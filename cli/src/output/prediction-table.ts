@@ -1,5 +1,5 @@
 import type { EvaluationReport, MetricName } from "@parfocal/metrics";
-import { formatEstimate, formatMetric, type PredictionRow } from "../report/index.ts";
+import { formatEstimate, formatMetric, isDecidedRightly, type PredictionRow } from "../report/index.ts";
 import type { Output } from "./output.ts";
 import { plural } from "./units.ts";
 
@@ -30,12 +30,12 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
   ];
   const cells = good
     .slice(0, MAX_ROWS)
-    .map(({ slide, truth, decision, probabilities, certainty }) => [
-      slide,
-      ...(hasTruth ? [truth ?? ""] : []),
-      `${decision === "" ? "none" : decision}${hasTruth && truth !== null && truth !== decision ? "  ✗" : ""}`,
-      ...classes.map((name) => formatMetric(probabilities?.[name])),
-      ...(certainty?.set ? [certainty.set.length === 0 ? "none" : certainty.set.join(", ")] : []),
+    .map((row) => [
+      row.slide,
+      ...(hasTruth ? [row.truth ?? ""] : []),
+      `${row.decision === "" ? "none" : row.decision}${isDecidedRightly(row) === false ? "  ✗" : ""}`,
+      ...classes.map((name) => formatMetric(row.probabilities?.[name])),
+      ...(row.certainty?.set ? [row.certainty.set.length === 0 ? "none" : row.certainty.set.join(", ")] : []),
     ]);
   if (cells.length > 0) output.table(columns, cells);
   if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);

@@ -45,4 +45,22 @@ describe("the section on certainty", () => {
     expect(text).toContain("Calibrated probability");
     expect(text).toContain("1 of 2 slides has features unlike");
   });
+
+  it("takes the positive class from the task, not from what looks like a whole number", () => {
+    // All of both classes are told apart with certainty: whoever reads the first column as the positive class sees the opposite.
+    const rows = ["1", "0"].map((truth) =>
+      row({ truth, certainty: { calibrated: { "1": Number(truth === "1"), "0": Number(truth === "0") } } }),
+    );
+    const ofTask = (classes: [string, string]) => certaintySection(rows, { kind: "binary", classes })?.text;
+    expect(ofTask(["1", "0"])).toContain("Calibrated probability");
+    const noisy = ["1", "0", "0"].map((truth) => row({ truth, certainty: { calibrated: { "1": 0.9, "0": 0.1 } } }));
+    const drawn = (classes: [string, string]) => certaintySection(noisy, { kind: "binary", classes })?.text;
+    expect(drawn(["1", "0"])).not.toBe(drawn(["0", "1"]));
+  });
+
+  it("counts no sets of single classes where several hold", () => {
+    const rows = [row({ truth: "a; b", certainty: { set: ["a", "b"], coverage: 0.9 } })];
+    expect(certaintySection(rows)?.text).toContain("Prediction sets");
+    expect(certaintySection(rows, { kind: "multi-label", classes: ["a", "b"] })).toBeNull();
+  });
 });

@@ -1,4 +1,4 @@
-import { calibrationBins, wilsonInterval } from "@parfocal/metrics";
+import { calibrationBins, type EvaluationTask, wilsonInterval } from "@parfocal/metrics";
 import { renderCalibrationChart } from "./calibration-chart.ts";
 import { formatCount, formatInterval, formatPlural, formatShare, formatSignificant } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
@@ -7,9 +7,14 @@ import type { PredictionRow } from "./report-data.ts";
 /**
  * Whether what the model says of its own certainty comes true on these cases: sets and intervals against their stated coverage,
  * calibrated probabilities against what happened, and how many slides are unlike those it learnt from. Null when it says nothing.
+ *
+ * @param task what was decided; not given where no classes were.
  */
-export function certaintySection(rows: readonly PredictionRow[]): Markup | null {
-  const parts = [setsTable(rows), intervalsTable(rows), calibratedFigure(rows), unlikeSentence(rows)];
+export function certaintySection(rows: readonly PredictionRow[], task?: EvaluationTask): Markup | null {
+  // Sets of several labels are counted among the metrics.
+  const ofClasses = task?.kind === "multi-label" ? [] : [setsTable(rows), calibratedFigure(rows, task?.classes)];
+  const [sets = null, calibrated = null] = ofClasses;
+  const parts = [sets, intervalsTable(rows), calibrated, unlikeSentence(rows)];
   if (parts.every((part) => part === null)) return null;
   const note =
     "Sets and intervals are made on the validation patients, so that at least the stated share of patients like those has its truth in them; calibrated probabilities are at the temperature fitted there. The validation part has also chosen epoch and threshold, so that new patients may do worse; few cases leave the share seen here uncertain.";
@@ -79,11 +84,11 @@ function heldTable(title: string, sizeTitle: string, held: readonly Held[]): Mar
 }
 
 /** Of a binary task the positive class, of others the class that is most probable. */
-function calibratedFigure(rows: readonly PredictionRow[]): Markup | null {
+function calibratedFigure(rows: readonly PredictionRow[], named?: readonly string[]): Markup | null {
   const cases = rows.flatMap(({ truth, certainty }) =>
     typeof truth !== "string" || certainty?.calibrated === undefined ? [] : [{ truth, p: certainty.calibrated }],
   );
-  const classes = Object.keys(cases[0]?.p ?? {});
+  const classes = named ?? Object.keys(cases[0]?.p ?? {});
   const isSingle = cases.every(({ truth }) => classes.includes(truth));
   if (cases.length === 0 || classes.length < 2 || !isSingle) return null;
   const [, positive = ""] = classes;

@@ -1,12 +1,14 @@
 export { attentionGeoJson } from "./attention-geojson.ts";
 export { sumByCell } from "./cell-map.ts";
 export { type ComparedDraw, renderComparison } from "./comparison-page.ts";
+export { assertLevel0Pixels, type CoordUnit, coordUnitWords } from "./coord-unit.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
 export { METRIC_LABELS } from "./metric-names.ts";
 export { renderOverlay, type ThumbnailScale } from "./overlay.ts";
 export { decodePicture, type Picture } from "./picture.ts";
 export { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "./predictions-file.ts";
+export { isDecidedRightly } from "./predictions-section.ts";
 export { renderReport } from "./render-report.ts";
 export type {
   DataSummary,

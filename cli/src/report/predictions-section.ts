@@ -83,14 +83,25 @@ function truthCell({ truth }: PredictionRow): Markup {
   return markup`<td>${truth ?? NOTHING}</td>`;
 }
 
-function decisionCell({ truth, decision, error }: PredictionRow): Markup {
+/** Whether the decided classes are the true ones; those of which nobody knows do not count. Null where there is nothing to compare. */
+export function isDecidedRightly({ truth, unknown = [], decision }: PredictionRow): boolean | null {
+  if (typeof truth !== "string" || decision === null) return null;
+  const namesOf = (text: string) =>
+    new Set(text.split(/;\s*/).filter((name) => name !== "" && !unknown.includes(name)));
+  const [known, decided] = [namesOf(truth), namesOf(decision)];
+  return known.size === decided.size && [...known].every((name) => decided.has(name));
+}
+
+function decisionCell(row: PredictionRow): Markup {
+  const { decision, error } = row;
   if (decision === null && error !== undefined) {
     return markup`<td><span class="wrong">${error.code}</span> <span class="why">${error.message}</span></td>`;
   }
   if (decision === null) return markup`<td><span class="wrong">failed</span></td>`;
+  const isRight = isDecidedRightly(row);
   const verdict =
-    typeof truth === "string" &&
-    (truth === decision
+    isRight !== null &&
+    (isRight
       ? markup` <span class="right" title="right">✓</span>`
       : markup` <span class="wrong" title="wrong">✗</span>`);
   return markup`<td>${decision}${verdict}</td>`;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { isDecidedRightly } from "./predictions-section.ts";
 import { renderReport } from "./render-report.ts";
 import { fixtureReport } from "./report-data.fixture.ts";
 import type { ReportData } from "./report-data.ts";
@@ -83,6 +84,20 @@ describe("renderReport", () => {
     const long = renderReport({ ...data, predictions: Array.from({ length: 1500 }, () => row) });
     expect(long).toContain("1,500 slides. The table shows the first 1,000; the CSV has them all.");
     expect(long.match(/<tr><td class="text">/g)).toHaveLength(1000);
+  });
+
+  it("shows ordered classes, which have no threshold", () => {
+    const text = renderReport(fixtureReport({ kind: "ordinal", classes: ["low", "mid", "high"] }));
+    for (const name of ["low", "mid", "high"]) expect(text).toContain(name);
+    expect(text).toContain("Discrimination and calibration");
+  });
+
+  it("calls several decided classes right in any order, whatever is decided of those that nobody knows", () => {
+    const row = { slide: "s", model: "m", probabilities: null };
+    expect(isDecidedRightly({ ...row, truth: "b; a", decision: "a; b" })).toBe(true);
+    expect(isDecidedRightly({ ...row, truth: "a", unknown: ["c"], decision: "a; c" })).toBe(true);
+    expect(isDecidedRightly({ ...row, truth: "a; b", decision: "a" })).toBe(false);
+    expect(isDecidedRightly({ ...row, truth: null, decision: "a" })).toBeNull();
   });
 
   it("shows each class of a multi-class task and each label of a multi-label one", () => {

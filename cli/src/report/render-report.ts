@@ -27,7 +27,7 @@ export function renderReport(data: ReportData): string {
 ${dataSection(data.data)}
 ${evaluation && metricsSection(evaluation, data.evaluatedOn ?? "the labelled cases")}
 ${evaluation && figuresSection(evaluation)}
-${certaintySection(data.predictions)}
+${certaintySection(data.predictions, evaluation?.task)}
 ${data.survival && survivalSection(data.survival, data.evaluatedOn ?? "the labelled cases")}
 ${data.numbers && numbersSection(data.numbers, data.evaluatedOn ?? "the labelled cases")}
 ${data.folds && foldsSection(data.folds)}

@@ -115,9 +115,11 @@ export interface PredictionRow {
   readonly patient?: string | null;
   /** Name of the true class, or of the true labels joined by "; "; null or absent when unlabelled. */
   readonly truth?: string | null;
-  /** Name of the decided class; null when the prediction failed. */
+  /** Multi-label: classes of which the truth is not known. */
+  readonly unknown?: readonly string[];
+  /** Name of the decided class, or of the decided classes joined by "; "; null when the prediction failed. */
   readonly decision: string | null;
-  /** By class name, in the model's order; null when the prediction failed. */
+  /** By class name; null when the prediction failed. */
   readonly probabilities: Readonly<Record<string, number>> | null;
   /** Threshold that made the decision; null or absent for argmax. */
   readonly threshold?: number | null;

@@ -19,9 +19,10 @@ export async function attentionFigures(
     count,
   }: { readonly model: gatewayV1.Model; readonly scored: readonly ScoredRow[]; readonly count: number },
 ): Promise<HeatmapFigure[]> {
+  const last = model.task?.classes.at(-1) ?? "";
   const chosen = scored
     .filter(({ prediction, assigned }) => prediction !== undefined && assigned.bag.reference?.hasCoordinates === true)
-    .toSorted((a, b) => lastProbability(b.row) - lastProbability(a.row))
+    .toSorted((a, b) => urgencyOf(b.row, last) - urgencyOf(a.row, last))
     .slice(0, count);
   if (chosen.length === 0) return [];
   const figures = new Map<string, HeatmapFigure[]>();
@@ -43,8 +44,9 @@ export async function attentionFigures(
   return chosen.flatMap(({ assigned }) => figures.get(assigned.bag.name) ?? []);
 }
 
-function lastProbability({ probabilities, risk }: PredictionRow): number {
-  return Object.values(probabilities ?? {}).at(-1) ?? risk ?? 0;
+/** The probability of the last class, or the risk. */
+function urgencyOf({ probabilities, risk }: PredictionRow, last: string): number {
+  return probabilities?.[last] ?? risk ?? 0;
 }
 
 function captionOf({ decision, probabilities, truth }: PredictionRow, label: string): string {
