@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
-import type { Split } from "@parfocal/metrics";
+import { assertDistinctContent, type Split } from "@parfocal/metrics";
 import { buildModel, type Model, type Task } from "@parfocal/models";
 import { assertRecipeFits } from "./assert-recipe.ts";
 import { assignParts, patientsOf } from "./assign-parts.ts";
@@ -65,6 +65,9 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   const dataDigest = digestOfData(job, split, groups);
   const refs = bags.map(({ bag }) => bag);
   const inputs = await readBagInputs(deps.store, refs, model, signal);
+  // A file imported under two names gives two bags: their slides' names are part of them.
+  const sources = inputs.map(({ metadata }, row) => metadata.sourceDigest ?? refs[row]?.digest ?? "");
+  assertDistinctContent(patientsOf(bags), sources, split);
   const source = commonSource(inputs);
   const start = job.startFrom && (await openStart(deps.store, job.startFrom, { model, source }, { signal }));
   const decisive = [trainSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];

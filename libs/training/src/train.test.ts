@@ -264,6 +264,26 @@ describe("what cannot be trained", () => {
     });
   });
 
+  it("is a file that was imported under two names, in two parts", async () => {
+    const parts = ["train", "validation", "test"] as const;
+    const given = cohort.map((each, i): LabelledBag => ({ ...each, part: parts[i % 3] ?? "train" }));
+    const copies = await Promise.all(
+      ["a", "a copy"].map((slideId) => {
+        const features = { dtype: "F32", data: Float32Array.from({ length: 40 }, (_, i) => i) } as const;
+        return writeBag(world.store, "bags/", {
+          ...{ n: 5, d: 8, features },
+          metadata: { slideId, sourceDigest: "ab".repeat(32) },
+        });
+      }),
+    );
+    const bags = copies.map((bag, i): LabelledBag => ({ bag, label: 1, part: i === 0 ? "train" : "test" }));
+    expect(copies[0]?.digest).not.toBe(copies[1]?.digest);
+    await expect(run(specOf(), [...bags, ...given])).rejects.toMatchObject({
+      code: "LABEL_LEAKAGE",
+      message: "rows 0, 1 are the same bag under different patients",
+    });
+  });
+
   it("are bags of two widths, of two encoders, or none", async () => {
     const make = (encoder: string, d: number) =>
       writeCohort(world.store, { nBags: 4, d, seed: 2n, metadata: { encoder } });
