@@ -3,7 +3,7 @@ import { rankedAuroc } from "./auroc.ts";
 import { rankedAveragePrecision } from "./average-precision.ts";
 import { bootstrapIntervals } from "./bootstrap.ts";
 import { calibrationBins, expectedCalibrationError } from "./calibration.ts";
-import { confusionMatrix, f1Scores } from "./confusion.ts";
+import { type ConfusionMatrix, confusionMatrix, f1Scores } from "./confusion.ts";
 import { evaluateBinary, tableOf, weightedMean } from "./evaluate-binary.ts";
 import type { EvaluationContext, TaskReport } from "./evaluation-types.ts";
 import { wilsonInterval } from "./interval.ts";
@@ -119,19 +119,29 @@ function multilabelStatistics(
       support,
     );
     const precisions = columns.map(({ ranking, labels }, c) => rankedAveragePrecision(ranking, labels, known[c]));
-    const f1s = confusions.map((confusion) => f1Scores(confusion).perClass[1] ?? 0);
     return {
       macroAuroc: aurocs.macro,
       weightedAuroc: aurocs.weighted,
       macroAveragePrecision: meansOfDefined(precisions, support).macro,
-      macroF1: meansOfDefined(f1s, support).macro,
+      macroF1: meansOfDefined(confusions.map(f1OfPresent), support).macro,
       microF1: f1Scores(pooled(confusions)).perClass[1] ?? null,
       exactMatch: weightedMean(weights, (i) => isExact[i] ?? 0),
     };
   };
 }
 
-function pooled(confusions: readonly (readonly (readonly number[])[])[]): number[][] {
+/**
+ * F1 of a label among the labels that are averaged, from its matrix `[2, 2]` over the cases that know it. Null where the label neither occurs
+ * nor is predicted, so too where no case knows it: such labels stay out of the mean, as such classes do in `f1Scores`.
+ *
+ * Differs: scikit-learn averages these labels in, as 0 unless told otherwise (`zero_division`).
+ */
+function f1OfPresent(confusion: ConfusionMatrix): number | null {
+  const [[, fp = 0] = [], [fn = 0, tp = 0] = []] = confusion;
+  return fp + fn + tp === 0 ? null : (f1Scores(confusion).perClass[1] ?? null);
+}
+
+function pooled(confusions: readonly ConfusionMatrix[]): number[][] {
   return [0, 1].map((row) =>
     [0, 1].map((column) => confusions.reduce((sum, each) => sum + (each[row]?.[column] ?? 0), 0)),
   );

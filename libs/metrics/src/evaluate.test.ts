@@ -169,6 +169,45 @@ describe("evaluate, multi-label", () => {
     expect(report.classes[1]).toEqual({ name: "PR", nPositives: 0, nNegatives: 0, metrics: {}, roc: null, pr: null });
   });
 
+  describe("F1 over labels", () => {
+    /** Two labels decided perfectly, and a third with the truth and probability of each case given. */
+    const withThird = (third: number | null, probability: number): CasePrediction[] =>
+      [
+        [1, 0],
+        [0, 1],
+        [1, 1],
+        [0, 0],
+      ].map((row, i) => ({
+        patient: `p${i}`,
+        label: [...row, third],
+        probabilities: [...row.map((label) => (label === 1 ? 0.9 : 0.1)), probability],
+      }));
+    const three: EvaluationTask = { kind: "multi-label", classes: ["a", "b", "c"] };
+    const evaluated = (third: number | null, probability: number) =>
+      evaluate(three, withThird(third, probability), options());
+
+    it.each([
+      ["nobody knows", null, 0.1, undefined],
+      ["nobody knows but the model predicts", null, 0.9, undefined],
+      ["neither occurs nor is predicted", 0, 0.1, 0],
+    ])("leaves a label out of the mean that %s", (_, third, probability, ownF1) => {
+      const { metrics, classes } = evaluated(third, probability);
+      expect(metrics.macroF1).toEqual({ value: 1, interval: { low: 1, high: 1, method: "patient-bootstrap" } });
+      expect(metrics.microF1?.value).toBe(1);
+      expect(classes[2]?.metrics.f1?.value).toBe(ownF1);
+    });
+
+    it("counts a label that is predicted and never occurs as 0", () => {
+      expect(evaluated(0, 0.9).metrics.macroF1?.value).toBeCloseTo(2 / 3, 12);
+    });
+
+    it("is null over labels and 0 by pooled counts where no label occurs or is predicted", () => {
+      const absent = withThird(0, 0.1).map((each) => ({ ...each, label: [0, 0, 0], probabilities: [0.1, 0.1, 0.1] }));
+      const { macroF1, microF1 } = evaluate(three, absent, options()).metrics;
+      expect([macroF1, microF1?.value]).toEqual([{ value: null, interval: null }, 0]);
+    });
+  });
+
   it("refuses a label vector of the wrong length", () => {
     expect(() => evaluate(task, [{ patient: "p", label: [1], probabilities: [0.5, 0.5] }], options())).toThrow(
       "a multi-label truth has 1 entries; it must have 2",

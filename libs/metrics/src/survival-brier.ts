@@ -7,17 +7,24 @@ import { assertSurvivalOutcomes, type SurvivalOutcomes } from "./survival-outcom
 export interface SurvivalForecast {
   /** `[T]`, ascending, within the follow-up of the cases. */
   readonly times: readonly number[];
-  /** `[N][T]`: predicted probability of being free of the event after each time. */
+  /** `[N][T]`: predicted probability of being free of the event on that side of each time. */
   readonly survival: readonly ArrayLike<number>[];
+  /**
+   * `after` (the default): a probability is that of living beyond its time, P(T > t), as of a curve of steps. `before`: that of living to its
+   * time, P(T >= t), as at the ends of intervals [a, b): a case whose own time is t counts as free there.
+   */
+  readonly side?: "before" | "after";
 }
 
 /**
- * Brier score of survival forecasts at each time, `[T]`: mean squared error of "free of the event after t", where cases
- * censored before t are made up for by weights 1 / G. 0.25 for a forecast of one half everywhere. Null where G is 0.
+ * Brier score of survival forecasts at each time, `[T]`: mean squared error of "free of the event" on the forecast's side of t, where
+ * cases censored earlier are made up for by weights 1 / G, with G on that side of t for those who are free. 0.25 for a forecast of one half
+ * everywhere. Null where G is 0.
  *
  * @param censoring Of the training cases: `censoringCurve`.
  * @throws {DomainError} `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT` for bad input.
  * Source: Graf, Schmoor, Sauerbrei & Schumacher 1999, with G just before the time of an event (scikit-survival: after it).
+ * Differs: theirs is `after`; `before` is its limit from the left, the score of the same forecast just before t.
  */
 export function survivalBrierScores(
   outcomes: SurvivalOutcomes,
@@ -28,14 +35,14 @@ export function survivalBrierScores(
   assertSurvivalOutcomes(outcomes);
   assertForecast(outcomes, forecast);
   const n = outcomes.times.length;
+  const { side = "after" } = forecast;
   return forecast.times.map((time, t) => {
-    const freeAfter = censoring.after(time);
+    const moment = { time, side, uncensored: censoring[side](time), censoring };
     let [sum, total] = [0, 0];
     for (let i = 0; i < n; i += 1) {
       const weight = weights?.[i] ?? 1;
       total += weight;
-      if (weight > 0)
-        sum += weight * weightedError(outcomes, i, { time, freeAfter, censoring }, forecast.survival[i]?.[t]);
+      if (weight > 0) sum += weight * weightedError(outcomes, i, moment, forecast.survival[i]?.[t]);
     }
     return total > 0 && Number.isFinite(sum) ? sum / total : null;
   });
@@ -56,19 +63,22 @@ export function integratedBrierScore(times: readonly number[], scores: readonly 
 
 interface Moment {
   readonly time: number;
-  readonly freeAfter: number;
+  readonly side: "before" | "after";
+  /** G on that side of the time. */
+  readonly uncensored: number;
   readonly censoring: CensoringCurve;
 }
 
-/** Known dead: survival should be 0. Known alive: 1. Censored before the time: the others speak for it. */
+/** Known dead by that moment: survival should be 0. Known alive: 1. Censored by then: the others speak for it. */
 function weightedError(
   { times, events }: SurvivalOutcomes,
   i: number,
-  { time, freeAfter, censoring }: Moment,
+  { time, side, uncensored, censoring }: Moment,
   survival = Number.NaN,
 ): number {
   const own = times[i] ?? 0;
-  if (own > time) return (1 - survival) ** 2 / freeAfter;
+  const isFree = side === "before" ? own >= time : own > time;
+  if (isFree) return (1 - survival) ** 2 / uncensored;
   return events[i] === 1 ? survival ** 2 / censoring.before(own) : 0;
 }
 

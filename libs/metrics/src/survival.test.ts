@@ -176,4 +176,32 @@ describe("the Brier score of survival forecasts", () => {
     };
     expect(() => survivalBrierScores(outcomes, wrong, censoring)).toThrow("forecast time 1 is 2");
   });
+
+  it("counts a case whose own time is the forecast's as free before it and not after it, with G on the same side", () => {
+    const outcomes = { times: [1, 2, 2, 3], events: [1, 1, 0, 1] };
+    // G is 1 before time 2 and 1/2 after it: one of the two who are at risk once the events of that time have left is censored.
+    const censoring = censoringCurve(outcomes);
+    const forecast = { times: [2], survival: [[0.2], [0.5], [0.6], [0.9]] };
+    const [before] = survivalBrierScores(outcomes, { ...forecast, side: "before" }, censoring);
+    const [after] = survivalBrierScores(outcomes, { ...forecast, side: "after" }, censoring);
+    expect(before).toBeCloseTo((0.2 ** 2 + 0.5 ** 2 + 0.4 ** 2 + 0.1 ** 2) / 4, 12);
+    expect(after).toBeCloseTo((0.2 ** 2 + 0.5 ** 2 + 0.1 ** 2 / 0.5) / 4, 12);
+    expect(survivalBrierScores(outcomes, forecast, censoring)).toEqual([after]);
+  });
+
+  it("before a time is that of the same forecast after a moment earlier", () => {
+    const rng = createRng(21n);
+    const forecastTimes = [1, 2, 3, 4];
+    for (let round = 0; round < 50; round += 1) {
+      const outcomes = {
+        times: Array.from({ length: 12 }, () => rng.nextInt(7)),
+        events: Array.from({ length: 12 }, () => rng.nextInt(2)),
+      };
+      const censoring = censoringCurve(outcomes);
+      const survival = outcomes.times.map(() => forecastTimes.map(() => rng.nextFloat()));
+      const earlier = forecastTimes.map((time) => time - 1e-6);
+      const before = survivalBrierScores(outcomes, { times: forecastTimes, survival, side: "before" }, censoring);
+      expect(before).toEqual(survivalBrierScores(outcomes, { times: earlier, survival }, censoring));
+    }
+  });
 });

@@ -163,7 +163,7 @@ function reportOnEvents(
   return { nCases, nPatients, nEvents, censoring: source, metrics, classes: [], confusion: null };
 }
 
-/** Survival at the inner ends of the intervals: beyond the last time nothing is known. */
+/** Survival to the inner ends of the intervals, which `binOfTime` counts to the next one: beyond the last time nothing is known. */
 function forecastOf(
   { edges }: SurvivalTask,
   cases: readonly Pick<ScoredCase, "answer">[],
@@ -171,7 +171,7 @@ function forecastOf(
   const times = edges.slice(1, -1);
   return times.length < 2
     ? {}
-    : { forecast: { times, survival: cases.map(({ answer }) => answer.slice(0, times.length)) } };
+    : { forecast: { times, survival: cases.map(({ answer }) => answer.slice(0, times.length)), side: "before" } };
 }
 
 /** Most times at which Cox's curves are judged: every resample looks at all of them. */

@@ -1,6 +1,6 @@
 /**
  * Survival in discrete time as targets of sigmoids. Legend: K bins of time, one logit each; hazard h = sigmoid(z); survival
- * S_k = Π_{j ≤ k} (1 - h_j).
+ * S_k = Π_{j ≤ k} (1 - h_j). Bin k is [edge_k, edge_{k+1}), so S_k is the probability P(T >= edge_{k+1}) of living to its end.
  */
 import { DomainError } from "@parfocal/errors";
 import type { SurvivalTask } from "@parfocal/models";
@@ -12,7 +12,7 @@ export interface SurvivalLabel {
   readonly isCensored: boolean;
 }
 
-/** The interval that a time lies in, 0 to K - 1; times past the last edge lie in the last one. */
+/** The interval that a time lies in, 0 to K - 1: a time on an inner edge lies in the later one, a time past the last edge in the last one. */
 export function binOfTime({ edges }: Pick<SurvivalTask, "edges">, time: number): number {
   return edges.slice(1, -1).filter((edge) => edge <= time).length;
 }
