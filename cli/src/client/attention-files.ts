@@ -4,6 +4,7 @@ import type { gatewayV1 } from "@parfocal/protocol";
 import { encodeCsv, encodeParquet } from "@parfocal/tables";
 import { isRegionBag } from "../cohort/region-bags.ts";
 import {
+  assertLevel0Pixels,
   attentionGeoJson,
   extremeTilesTable,
   renderHeatmap,
@@ -14,6 +15,7 @@ import {
 } from "../report/index.ts";
 import { arrayValuesOf } from "./array-values.ts";
 import { attentionMeaning } from "./attention-meaning.ts";
+import { coordUnitOf } from "./coord-unit.ts";
 import type { Thumbnail } from "./thumbnails.ts";
 
 /**
@@ -36,11 +38,12 @@ export async function attentionMapsOf(
   // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
   const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
   const coarsePx = isRegionBag(bag) && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
+  const coordUnit = coordUnitOf(bag);
   return Array.from({ length: nMaps }, (_, map) => {
     const label = attention.mapLabels[map] ?? "";
     const values = Float32Array.from({ length: nTiles }, (__, tile) => weights.values[tile * nMaps + map] ?? 0);
-    if (coarsePx !== undefined) return { label, ...sumByCell({ coords, values }, coarsePx) };
-    return { label, coords, values, ...(stride === undefined ? {} : { tilePx: stride }) };
+    if (coarsePx !== undefined) return { label, coordUnit, ...sumByCell({ coords, values }, coarsePx) };
+    return { label, coordUnit, coords, values, ...(stride === undefined ? {} : { tilePx: stride }) };
   });
 }
 
@@ -70,10 +73,12 @@ const DEFAULT_TOP_TILES = 10;
  * Writes the maps of a slide: `<slide>[.<class>].png`, over its thumbnail `.overlay.png`, all scores as `<slide>.tiles.parquet`, those at
  * both ends as `<slide>.top-tiles.csv`; and `<slide>[.<class>].geojson`.
  *
- * @throws {DomainError} `GEOMETRY_MISMATCH` for a thumbnail that does not show the tiles; what can be drawn without it is there.
+ * @throws {DomainError} `GEOMETRY_MISMATCH` for tiles in another unit than level-0 pixels where GeoJSON or an overlay is wished, before
+ * anything is written; for a thumbnail that does not show the tiles, when what can be drawn without it is there.
  */
 export async function writeAttention(slide: string, maps: readonly ScoreMap[], wish: AttentionWish): Promise<void> {
   const { heatmaps, geojson, thumbnail, alpha, topTiles = DEFAULT_TOP_TILES } = wish;
+  assertPlaceable(maps, wish);
   for (const map of maps) {
     if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, attentionGeoJson(map));
     if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
@@ -86,6 +91,14 @@ export async function writeAttention(slide: string, maps: readonly ScoreMap[], w
     const { picture, scale } = thumbnail as Thumbnail;
     const drawn = renderOverlay({ ...map, thumbnail: picture, scale, ...(alpha === undefined ? {} : { alpha }) });
     await writeInto(heatmaps, `${stemFor(slide, map.label)}.overlay.png`, drawn);
+  }
+}
+
+/** Half a slide's files would look like all of them: what needs level-0 pixels is refused before the first is written. */
+function assertPlaceable(maps: readonly ScoreMap[], { heatmaps, geojson, thumbnail }: AttentionWish): void {
+  for (const { coordUnit } of maps) {
+    if (geojson !== undefined) assertLevel0Pixels(coordUnit, "GeoJSON");
+    if (heatmaps !== undefined && thumbnail !== undefined) assertLevel0Pixels(coordUnit, "an overlay");
   }
 }
 

@@ -35,7 +35,11 @@ ${whose}
 
 <slide>[.<class>].png          tiles at their places, coloured by percentile
 <slide>[.<class>].overlay.png  the same over the slide's thumbnail
-<slide>.tiles.parquet          every tile: x, y, side (level-0 pixels), score, percentile, times_even of each map
+<slide>.tiles.parquet          every tile: x, y, side, the unit of these, score, percentile, times_even of each map
 <slide>.top-tiles.csv          the tiles of highest and lowest score of each map
+
+unit        which pixels x, y and side count: level0_px, those of the slide's level 0, or encoded_px, those of the magnification that was
+            encoded. The latter do not fit the slide: no GeoJSON or overlay is made of them. Importing the file again by parfocal import
+            --level0-mpp gives level0_px.
 `;
 }

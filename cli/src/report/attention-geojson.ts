@@ -1,4 +1,5 @@
 import { type ColormapName, colourOf } from "./colormap.ts";
+import { assertLevel0Pixels } from "./coord-unit.ts";
 import { percentilesOf } from "./percentiles.ts";
 import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
 
@@ -15,11 +16,13 @@ export interface AttentionGeoJsonInput extends TileValues {
  * "tile", with the raw value and its percentile (0 to 100) as measurements and the heatmap's colour. One feature per line.
  * About 350 bytes a tile.
  *
- * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT` for bad input.
+ * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT` for bad input; `GEOMETRY_MISMATCH` for coordinates of
+ * another unit.
  * Source: QuPath 0.4 and later, GeoJSON of path objects (`objectType`, `measurements` as an object, `color` as RGB).
  */
 export function attentionGeoJson(input: AttentionGeoJsonInput): string {
   assertTileValues(input);
+  assertLevel0Pixels(input.coordUnit, "GeoJSON");
   const tilePx = input.tilePx ?? inferStridePx(input.coords);
   const percentiles = percentilesOf(input.values);
   const name = input.measurement ?? "attention";

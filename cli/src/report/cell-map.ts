@@ -5,9 +5,9 @@ import { extentOf, inferStridePx, type TileValues } from "./tile-grid.ts";
  * side, counted from the leftmost and the topmost tile. Rows that stand for larger squares (a region each) keep theirs. A sum of
  * weights stays one: nothing is drawn twice and nothing is hidden below a larger tile.
  *
- * @param coarsePx Side of a coarse tile, level-0 pixels.
+ * @param coarsePx Side of a coarse tile, in the unit of `coords`.
  */
-export function sumByCell({ coords, values }: TileValues, coarsePx: number): Required<TileValues> {
+export function sumByCell({ coords, values }: TileValues, coarsePx: number): Required<Omit<TileValues, "coordUnit">> {
   const tilePx = Math.max(coarsePx, inferStridePx(coords));
   const { minX, minY } = extentOf(coords);
   const sums = new Map<string, { readonly x: number; readonly y: number; sum: number }>();

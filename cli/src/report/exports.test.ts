@@ -157,6 +157,14 @@ describe("attentionGeoJson", () => {
     ]);
   });
 
+  it.each([
+    ["encoded_px", "coordinates count pixels of the encoded magnification (encoded_px), GeoJSON needs level-0 pixels"],
+    ["unknown", "coordinates count a unit that this version does not know (unknown), GeoJSON needs level-0 pixels"],
+  ] as const)("refuses coordinates in %s", (coordUnit, message) => {
+    expect(() => attentionGeoJson({ ...input, coordUnit })).toThrow(message);
+    expect(attentionGeoJson({ ...input, coordUnit: "level0_px" })).toBe(attentionGeoJson(input));
+  });
+
   it("refuses a value that is not finite", () => {
     expect(() => attentionGeoJson({ ...input, values: Float32Array.of(1, Infinity) })).toThrow(
       "value 1 is Infinity; it must be finite",

@@ -88,6 +88,7 @@ describe("renderOverlay", () => {
     ["a scale of 0", { scale: { x: 0, y: 32 } }],
     ["alpha of 0", { alpha: 0 }],
     ["alpha above 1", { alpha: 1.5 }],
+    ["coordinates of the encoded magnification", { coordUnit: "encoded_px" as const }],
   ])("refuses %s", (_, wrong) => {
     const input = { coords: Int32Array.of(0, 0), values: Float32Array.of(1), tilePx, thumbnail, scale };
     expect(() => renderOverlay({ ...input, ...wrong })).toThrow(DomainError);

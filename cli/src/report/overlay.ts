@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { ColormapName, Rgb } from "./colormap.ts";
+import { assertLevel0Pixels } from "./coord-unit.ts";
 import { drawLegendInto, legendFor } from "./heatmap-legend.ts";
 import { blendInto, copyInto, createPicture, encodePng, type Picture } from "./picture.ts";
 import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
@@ -29,10 +30,11 @@ export interface OverlayInput extends TileValues {
  * left as it is. Where tiles overlap, the higher value alone is seen. Deterministic.
  *
  * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH` or `NON_FINITE` for bad tiles; `INVALID_ARGUMENT` for a scale or alpha out of
- * range; `GEOMETRY_MISMATCH` when tiles lie outside the thumbnail: its scale is another one.
+ * range; `GEOMETRY_MISMATCH` for coordinates of another unit, and when tiles lie outside the thumbnail: its scale is another one.
  */
 export function renderOverlay(input: OverlayInput): Uint8Array {
   assertTileValues(input);
+  assertLevel0Pixels(input.coordUnit, "an overlay");
   const { thumbnail, values, alpha = 0.5, colormap = "viridis" } = input;
   if (!(alpha > 0 && alpha <= 1)) throw new DomainError("INVALID_ARGUMENT", `alpha is ${alpha}; it must lie in (0, 1]`);
   const layout = layoutOn(input);

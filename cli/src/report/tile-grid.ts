@@ -1,6 +1,7 @@
 import { DomainError } from "@parfocal/errors";
+import type { CoordUnit } from "./coord-unit.ts";
 
-/** Level-0 pixels of a tile when nothing tells: one tile, or tiles that share no row and no column. */
+/** Pixels of a tile when nothing tells: one tile, or tiles that share no row and no column. */
 const FALLBACK_TILE_PX = 256;
 
 /**
@@ -66,12 +67,14 @@ export function extentOf(coords: Int32Array): Extent {
 
 /** Tiles with one value each. */
 export interface TileValues {
-  /** `[N, 2]`, level-0 pixels of each tile's top left, x then y. */
+  /** `[N, 2]`, pixels of each tile's top left, x then y. */
   readonly coords: Int32Array;
   /** `[N]`, finite. */
   readonly values: Float32Array;
-  /** Level-0 pixels of a tile's side; inferred from `coords` when absent. */
+  /** Pixels of a tile's side; inferred from `coords` when absent. */
   readonly tilePx?: number;
+  /** Which pixels `coords` and `tilePx` count. Default "level0_px". */
+  readonly coordUnit?: CoordUnit;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Row } from "@parfocal/tables";
 import { describe, expect, it } from "vitest";
 import { extremeTilesTable, tileScoresTable } from "./tile-scores.ts";
 
@@ -11,19 +12,19 @@ const map = (label: string, values: readonly number[]) => ({
 describe("tile scores", () => {
   it("give place, raw score, percentile and times an even share of every tile", () => {
     const { columns, rows } = tileScoresTable([map("", [0.5, 0.125, 0.125, 0.25, 0])]);
-    expect(columns.map(({ name }) => name)).toEqual(["x", "y", "side", "score", "percentile", "times_even"]);
+    expect(columns.map(({ name }) => name)).toEqual(["x", "y", "side", "unit", "score", "percentile", "times_even"]);
     expect(rows).toEqual([
-      { x: 0, y: 0, side: 256, score: 0.5, percentile: 90, times_even: 2.5 },
-      { x: 256, y: 0, side: 256, score: 0.125, percentile: 40, times_even: 0.625 },
-      { x: 0, y: 256, side: 256, score: 0.125, percentile: 40, times_even: 0.625 },
-      { x: 256, y: 256, side: 256, score: 0.25, percentile: 70, times_even: 1.25 },
-      { x: 512, y: 0, side: 256, score: 0, percentile: 10, times_even: 0 },
+      { x: 0, y: 0, side: 256, unit: "level0_px", score: 0.5, percentile: 90, times_even: 2.5 },
+      { x: 256, y: 0, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
+      { x: 0, y: 256, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
+      { x: 256, y: 256, side: 256, unit: "level0_px", score: 0.25, percentile: 70, times_even: 1.25 },
+      { x: 512, y: 0, side: 256, unit: "level0_px", score: 0, percentile: 10, times_even: 0 },
     ]);
   });
 
   it("have columns of their own for each class", () => {
     const { columns, rows } = tileScoresTable([map("a", [1, 0, 0, 0, 0]), map("b", [0, 0, 0, 0, 1])]);
-    expect(columns.map(({ name }) => name).slice(3)).toEqual([
+    expect(columns.map(({ name }) => name).slice(4)).toEqual([
       "score_a",
       "percentile_a",
       "times_even_a",
@@ -32,6 +33,17 @@ describe("tile scores", () => {
       "times_even_b",
     ]);
     expect(rows[0]).toMatchObject({ score_a: 1, score_b: 0, times_even_a: 5 });
+  });
+
+  it("name the unit of their places, level-0 pixels unless told", () => {
+    const whole = { ...map("", [1, 0, 0, 0, 0]), coordUnit: "encoded_px" } as const;
+    const unitsOf = ({ rows }: { readonly rows: readonly Row[] }) => [...new Set(rows.map(({ unit }) => unit))];
+    expect(unitsOf(tileScoresTable([whole]))).toEqual(["encoded_px"]);
+    expect(unitsOf(extremeTilesTable([whole], 2))).toEqual(["encoded_px"]);
+    expect(unitsOf(extremeTilesTable([map("", [1, 0, 0, 0, 0])], 2))).toEqual(["level0_px"]);
+    expect(extremeTilesTable([whole], 2).columns.map(({ name }) => name)).toEqual(
+      ["map", "end", "rank", "x", "y", "side", "unit"].concat(["score", "percentile", "times_even"]),
+    );
   });
 
   it("are refused when they are no numbers", () => {

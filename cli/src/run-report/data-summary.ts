@@ -1,6 +1,9 @@
 import type { commonV1 } from "@parfocal/protocol";
+import { coordUnitOf } from "../client/coord-unit.ts";
 import { type AssignedRow, PART_NAMES } from "../cohort/assign-parts.ts";
-import { type DataSummary, type Fact, formatCount } from "../report/index.ts";
+import { coordUnitWords, type DataSummary, type Fact, formatCount, formatPlural } from "../report/index.ts";
+
+const WITHOUT_COORDINATES = "none: no heatmaps can be drawn";
 
 /** Counts of a cohort by part and class, without a name of anybody; `facts` come first. */
 export function dataSummary(
@@ -9,7 +12,6 @@ export function dataSummary(
   facts: readonly Fact[],
 ): DataSummary {
   const tiles = rows.map(({ bag }) => bag.reference?.tileCount ?? 0);
-  const hasCoords = rows.some(({ bag }) => bag.reference?.hasCoordinates);
   return {
     facts: [
       ...facts,
@@ -17,7 +19,7 @@ export function dataSummary(
       { name: "Patients", value: formatCount(countPatients(rows)) },
       { name: "Tiles in a bag", value: rangeOf(tiles) },
       { name: "Features of a tile", value: formatCount(rows[0]?.bag.reference?.featureDim ?? 0) },
-      { name: "Coordinates", value: hasCoords ? "level-0 pixels" : "none: no heatmaps can be drawn" },
+      { name: "Coordinates", value: coordinatesOf(rows) },
     ],
     classes,
     parts: PART_NAMES.map((part) => {
@@ -30,6 +32,18 @@ export function dataSummary(
       };
     }),
   };
+}
+
+/** What the coordinates of the bags count; how many bags each holds for, where they differ. */
+function coordinatesOf(rows: readonly AssignedRow[]): string {
+  const counts = new Map<string, number>();
+  for (const { bag } of rows) {
+    const kind = bag.reference?.hasCoordinates === true ? coordUnitWords(coordUnitOf(bag)) : WITHOUT_COORDINATES;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  if (counts.size === 0) return WITHOUT_COORDINATES;
+  if (counts.size === 1) return [...counts.keys()].join();
+  return Array.from(counts, ([kind, count]) => `${formatPlural(count, "bag")}: ${kind}`).join("; ");
 }
 
 function countPatients(rows: readonly AssignedRow[]): number {

@@ -51,6 +51,12 @@ export function bagFromEntry(store: StoreRoot, project: string, entry: BagEntry)
   };
 }
 
+const COORDINATE_UNITS = {
+  unspecified: gatewayV1.BagInfo_CoordinateUnit.COORDINATE_UNIT_UNSPECIFIED,
+  level0_px: gatewayV1.BagInfo_CoordinateUnit.COORDINATE_UNIT_LEVEL0_PX,
+  encoded_px: gatewayV1.BagInfo_CoordinateUnit.COORDINATE_UNIT_ENCODED_PX,
+} as const;
+
 function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
   return {
     slideId: metadata.slideId ?? "",
@@ -63,6 +69,7 @@ function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
     sourceSha256: metadata.sourceDigest ?? "",
     importer: metadata.importer ?? "",
     levelCount: metadata.levelCount,
+    coordinateUnit: COORDINATE_UNITS[metadata.coordUnit ?? "unspecified"],
   };
 }
 

@@ -39,7 +39,7 @@ export interface BagInfo {
   mpp?:
     | number
     | undefined;
-  /** Distance of neighbouring tiles in level-0 pixels. */
+  /** Distance of neighbouring tiles in the pixels that `coordinate_unit` says. */
   level0StridePx?:
     | number
     | undefined;
@@ -50,7 +50,58 @@ export interface BagInfo {
   /** Importer and its version, e.g. `trident-h5/1`. */
   importer: string;
   /** Magnifications that the bag holds, each twice the one before; absent: one. */
-  levelCount?: number | undefined;
+  levelCount?:
+    | number
+    | undefined;
+  /** Unit of the tiles' coordinates and of `level0_stride_px`. */
+  coordinateUnit: BagInfo_CoordinateUnit;
+}
+
+/** Pixels of which grid coordinates count. */
+export const BagInfo_CoordinateUnit = {
+  /** COORDINATE_UNIT_UNSPECIFIED - The source did not say, or there are no coordinates; read as level-0 pixels. */
+  COORDINATE_UNIT_UNSPECIFIED: 0,
+  /** COORDINATE_UNIT_LEVEL0_PX - Pixels of the slide's level 0. */
+  COORDINATE_UNIT_LEVEL0_PX: 1,
+  /** COORDINATE_UNIT_ENCODED_PX - Pixels of the encoded magnification: a source in micrometres came without its slide's level-0 resolution. */
+  COORDINATE_UNIT_ENCODED_PX: 2,
+} as const;
+
+export type BagInfo_CoordinateUnit = typeof BagInfo_CoordinateUnit[keyof typeof BagInfo_CoordinateUnit];
+
+export namespace BagInfo_CoordinateUnit {
+  export type COORDINATE_UNIT_UNSPECIFIED = typeof BagInfo_CoordinateUnit.COORDINATE_UNIT_UNSPECIFIED;
+  export type COORDINATE_UNIT_LEVEL0_PX = typeof BagInfo_CoordinateUnit.COORDINATE_UNIT_LEVEL0_PX;
+  export type COORDINATE_UNIT_ENCODED_PX = typeof BagInfo_CoordinateUnit.COORDINATE_UNIT_ENCODED_PX;
+}
+
+export function bagInfo_CoordinateUnitFromJSON(object: any): BagInfo_CoordinateUnit {
+  switch (object) {
+    case 0:
+    case "COORDINATE_UNIT_UNSPECIFIED":
+      return BagInfo_CoordinateUnit.COORDINATE_UNIT_UNSPECIFIED;
+    case 1:
+    case "COORDINATE_UNIT_LEVEL0_PX":
+      return BagInfo_CoordinateUnit.COORDINATE_UNIT_LEVEL0_PX;
+    case 2:
+    case "COORDINATE_UNIT_ENCODED_PX":
+      return BagInfo_CoordinateUnit.COORDINATE_UNIT_ENCODED_PX;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BagInfo_CoordinateUnit");
+  }
+}
+
+export function bagInfo_CoordinateUnitToJSON(object: BagInfo_CoordinateUnit): string {
+  switch (object) {
+    case BagInfo_CoordinateUnit.COORDINATE_UNIT_UNSPECIFIED:
+      return "COORDINATE_UNIT_UNSPECIFIED";
+    case BagInfo_CoordinateUnit.COORDINATE_UNIT_LEVEL0_PX:
+      return "COORDINATE_UNIT_LEVEL0_PX";
+    case BagInfo_CoordinateUnit.COORDINATE_UNIT_ENCODED_PX:
+      return "COORDINATE_UNIT_ENCODED_PX";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BagInfo_CoordinateUnit");
+  }
 }
 
 /** What the client knows better than the file. Contradictions are refused. */
@@ -352,6 +403,7 @@ function createBaseBagInfo(): BagInfo {
     sourceSha256: "",
     importer: "",
     levelCount: undefined,
+    coordinateUnit: 0,
   };
 }
 
@@ -386,6 +438,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     }
     if (message.levelCount !== undefined) {
       writer.uint32(80).int32(message.levelCount);
+    }
+    if (message.coordinateUnit !== 0) {
+      writer.uint32(88).int32(message.coordinateUnit);
     }
     return writer;
   },
@@ -483,6 +538,14 @@ export const BagInfo: MessageFns<BagInfo> = {
             message.levelCount = reader.int32();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.coordinateUnit = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -535,6 +598,11 @@ export const BagInfo: MessageFns<BagInfo> = {
         : isSet(object.level_count)
         ? globalThis.Number(object.level_count)
         : undefined,
+      coordinateUnit: isSet(object.coordinateUnit)
+        ? bagInfo_CoordinateUnitFromJSON(object.coordinateUnit)
+        : isSet(object.coordinate_unit)
+        ? bagInfo_CoordinateUnitFromJSON(object.coordinate_unit)
+        : 0,
     };
   },
 
@@ -570,6 +638,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     if (message.levelCount !== undefined) {
       obj.levelCount = Math.round(message.levelCount);
     }
+    if (message.coordinateUnit !== 0) {
+      obj.coordinateUnit = bagInfo_CoordinateUnitToJSON(message.coordinateUnit);
+    }
     return obj;
   },
 
@@ -588,6 +659,7 @@ export const BagInfo: MessageFns<BagInfo> = {
     message.sourceSha256 = object.sourceSha256 ?? "";
     message.importer = object.importer ?? "";
     message.levelCount = object.levelCount ?? undefined;
+    message.coordinateUnit = object.coordinateUnit ?? 0;
     return message;
   },
 };
