@@ -1,5 +1,6 @@
 import { findModel } from "../client/find-model.ts";
 import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
+import { taskNameOf } from "../cohort/infer-task.ts";
 import type { LabelPart } from "../cohort/parse-splits.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -28,7 +29,13 @@ export async function runCompare(
   const { clients } = await context.connect();
   const models = await Promise.all(names.map((name) => findModel(clients, parent, name, signal)));
   const wantsRegions = models.some(({ reembedder }) => readsRegions(reembedder));
-  const matched = await matchLabels(context, clients, { ...options, labels, wantsRegions });
+  const task = models[0]?.task;
+  const kind = taskNameOf(task?.kind);
+  const matched = await matchLabels(context, clients, {
+    ...{ ...options, labels, wantsRegions },
+    ...(kind && { kind }),
+    ...(task && { classes: task.classes }),
+  });
   const rows = matched.filter(({ row }) => options.part === undefined || row.part === options.part);
   if (rows.length === 0) throw new UsageError(`no row of ${labels} has the part ${options.part}`);
   const answer = await clients.models.compareModels(

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DomainError } from "@parfocal/errors";
@@ -15,8 +15,10 @@ import { type DemoResults, demoReport } from "../demo/demo-report.ts";
 import { assignSource, demoSpec, startTraining, taskOf } from "../demo/demo-training.ts";
 import { runMagnifiedPart, showMagnifiedPart } from "../demo/magnified-part.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { assertFolderPlace } from "../output/output-places.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { formatDuration, plural } from "../output/units.ts";
+import { writeFiles } from "../output/write-files.ts";
 import { encodePredictionsCsv, renderReport } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 import { modelOf } from "./train.ts";
@@ -49,6 +51,7 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
     throw new UsageError("the demo starts its own services: --gateway means nothing here");
   const startMs = performance.now();
   const out = resolve(options.out);
+  await assertFolderPlace("--out", options.out);
   await mkdir(out, { recursive: true });
   const step = createStep(context);
   const source = await step("cohort", () => openSource(options, out));
@@ -110,7 +113,11 @@ async function runAll(
   step: Step,
 ): Promise<DemoResults> {
   const matched = await step("import", async () => {
-    const value = await importSource({ clients, parent: PARENT, signal }, source, output.progress("importing"));
+    const value = await importSource(
+      { clients, parent: PARENT, signal, onNote: (text) => output.note(text) },
+      source,
+      output.progress("importing"),
+    );
     return { value, text: `${plural(value.length, "bag")} through the gateway` };
   });
   const task = taskOf(source, matched);
@@ -173,9 +180,11 @@ async function writeResults(out: string, results: DemoResults): Promise<StepResu
   }
   const lesions = meanLesionAuroc(slides);
   const metrics = { model: model.name, ...evaluation, ...(lesions === undefined ? {} : { lesionAuroc: lesions }) };
-  await writeFile(files.predictions, encodePredictionsCsv(slides.map(({ row }) => row)));
-  await writeFile(files.metrics, `${JSON.stringify(metrics, null, 2)}\n`);
-  await writeFile(files.report, renderReport(demoReport(results)));
+  await writeFiles([
+    { path: files.predictions, content: encodePredictionsCsv(slides.map(({ row }) => row)) },
+    { path: files.metrics, content: `${JSON.stringify(metrics, null, 2)}\n` },
+    { path: files.report, content: renderReport(demoReport(results)) },
+  ]);
   const drawn = nMaps === 0 ? "no heatmaps: the bags have no coordinates" : plural(nMaps, "heatmap");
   return { value: files, text: `predictions, metrics, curves, ${drawn}` };
 }

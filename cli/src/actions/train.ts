@@ -52,17 +52,20 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   }
   const wantsRegions = readsRegions(asked.architecture?.reembedder?.kind?.$case);
   const kind = options.task ?? taskNameOf(base?.task?.kind);
-  const matched = await matchLabels(context, clients, { ...options, wantsRegions, ...(kind && { kind }) });
-  const spec = withLevelsOf(
-    asked,
-    matched.map(({ bag }) => bag),
-  );
   const wish = {
     ...(options.task === undefined ? {} : { kind: options.task }),
     ...(options.classes === undefined ? {} : { classes: options.classes }),
   };
+  const known = wish.kind === undefined && wish.classes === undefined ? base?.task : undefined;
+  const classes = known?.classes ?? options.classes;
+  const labels = { ...options, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
+  const matched = await matchLabels(context, clients, labels);
+  const spec = withLevelsOf(
+    asked,
+    matched.map(({ bag }) => bag),
+  );
   const rows = matched.map(({ row }) => row);
-  spec.task = wish.kind === undefined && wish.classes === undefined && base?.task ? base.task : inferTask(rows, wish);
+  spec.task = known ?? inferTask(rows, wish);
   announce(output, spec.task, matched.length);
   const request: gatewayV1.TrainRequest = {
     parent,

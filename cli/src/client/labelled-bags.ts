@@ -27,7 +27,7 @@ export interface LabelsWish extends TableWish {
 }
 
 /**
- * The rows of a labels table with the project's bags. What cannot be matched is told row by row.
+ * The rows of a labels table with the project's bags. What cannot be matched is told row by row, rows without a label by their number.
  *
  * @throws {DomainError} `NOT_FOUND` unless every row means one bag. @throws {UsageError} for a table that is none.
  */
@@ -37,7 +37,8 @@ export async function matchLabels(
   { labels, wantsRegions, ...wish }: LabelsWish,
 ): Promise<readonly MatchedRow[]> {
   const bags = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
-  const { matched, problems } = await readLabels(labels, bags, wish);
+  const { matched, problems, notes } = await readLabels(labels, bags, wish);
+  for (const text of notes) output.note(`${labels}: ${text}`);
   if (problems.length === 0) return matched;
   for (const problem of problems.slice(0, MAX_PROBLEMS)) output.note(`${labels}: ${problem}`);
   if (problems.length > MAX_PROBLEMS) output.note(`${labels}: … and ${problems.length - MAX_PROBLEMS} more`);

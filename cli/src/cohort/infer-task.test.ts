@@ -11,10 +11,19 @@ describe("the task that labels make", () => {
     expect(inferTask(rowsOf(["10"], ["9"]), {})).toEqual({ kind: KIND_BINARY, classes: ["9", "10"] });
   });
 
-  it("is multi-class for more, and multi-label when a row has several or none", () => {
+  it("is multi-class for more, and multi-label when a row has several or one that is not known", () => {
     expect(inferTask(rowsOf(["a"], ["b"], ["c"]), {}).kind).toBe(KIND_MULTICLASS);
     expect(inferTask(rowsOf(["a", "b"], ["b"]), {}).kind).toBe(KIND_MULTILABEL);
-    expect(inferTask(rowsOf(["a"], []), {}).kind).toBe(KIND_MULTILABEL);
+    const unknown = [...rowsOf(["a"]), { line: 3, labels: ["b"], unknownLabels: ["a"] }];
+    expect(inferTask(unknown, {}).kind).toBe(KIND_MULTILABEL);
+  });
+
+  it("is not multi-label because a row has no label, unless it is told so", () => {
+    const rows = rowsOf(["a"], ["b"], []);
+    expect(() => inferTask(rows, {})).toThrow(
+      "line 4 has 0 labels; a binary task takes one; a row of a multilabel task may have none",
+    );
+    expect(inferTask(rows, { kind: "multilabel" })).toEqual({ kind: KIND_MULTILABEL, classes: ["a", "b"] });
   });
 
   it("is a regression for numbers, and survival for times", () => {

@@ -31,9 +31,10 @@ export interface TaskWish {
 }
 
 /**
- * The task that labels make: classes in natural order ("2" before "10"), multi-label as soon as a row has no class or several,
- * binary for two classes, whose second is the positive one; a regression for numbers, discrete survival for times of events. What the
- * user said comes first: ordinal classes, whose order is theirs unless it is the natural one, and Cox have to be said.
+ * The task that labels make: classes in natural order ("2" before "10"), multi-label as soon as a row has several or one that is not
+ * known, binary for two classes, whose second is the positive one; a regression for numbers, discrete survival for times of events. What
+ * the user said comes first: multi-label rows of one class or none, ordinal classes, whose order is theirs unless it is the natural one,
+ * and Cox have to be said.
  *
  * @throws {UsageError} when the labels do not fit what was said, or make no task.
  */
@@ -68,7 +69,7 @@ function numberTask(rows: readonly TaskRow[], { kind = "regression", classes }: 
 }
 
 function kindOf(rows: readonly Pick<LabelRow, "labels" | "unknownLabels">[], nClasses: number): TaskName {
-  const isMultilabel = rows.some(({ labels, unknownLabels }) => labels.length !== 1 || unknownLabels.length > 0);
+  const isMultilabel = rows.some(({ labels, unknownLabels }) => labels.length > 1 || unknownLabels.length > 0);
   if (isMultilabel) return "multilabel";
   return nClasses > 2 ? "multiclass" : "binary";
 }
@@ -96,6 +97,7 @@ function assertFits(
   if (kind === "multilabel") return;
   const bad = rows.find(({ labels }) => labels.length !== 1);
   if (bad !== undefined) {
-    throw new UsageError(`line ${bad.line} has ${bad.labels.length} labels; a ${kind} task takes one`);
+    const hint = bad.labels.length === 0 ? "; a row of a multilabel task may have none" : "";
+    throw new UsageError(`line ${bad.line} has ${bad.labels.length} labels; a ${kind} task takes one${hint}`);
   }
 }

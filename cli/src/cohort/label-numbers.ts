@@ -25,10 +25,27 @@ const TIME = [
 const EVENT = ["event", "status", "os_event", "os_status", "vital_status", "os", "death"];
 const CENSORED = ["censorship", "censored"];
 
-/** What stands for a number that is not known. */
+/** Further columns in which a 1 says that there was no event; they have to be named. */
+const ALIVE = ["is_censored", "alive", "is_alive", "living", "survived"];
+/** Columns in which a 1 is an event to some and none to others: registries write 1 for the living, R's data sets 1 for an event. */
+const OPEN = ["vital_status", "survival", "survival_status", "overall_survival", "cens", "censor", "censoring"];
+
+/** What stands for a number or a class that is not known. */
 const MISSING = /^(?:|na|n\/a|nan|none|null|unknown|not available|\?)$/iu;
-const HAPPENED = /^(?:1|1\.0|true|yes|event|dead|deceased|died|1:.*)$/iu;
-const NOT_SEEN = /^(?:0|0\.0|false|no|censored|alive|living|0:.*)$/iu;
+
+/** Words that say whether there was an event whatever their column is called. */
+const HAPPENED = /^(?:event|dead|deceased|died)$/iu;
+const NOT_SEEN = /^(?:censored|alive|living)$/iu;
+/** Words that answer what their column asks. */
+const YES = /^(?:1|1\.0|true|yes)$/iu;
+const NO = /^(?:0|0\.0|false|no)$/iu;
+/** cBioPortal's states: `0:LIVING`, `1:DECEASED`, `1:Recurred/Progressed`. */
+const CODED = /^(?<digit>[01]):\s*(?<text>.*)$/u;
+
+/** Whether a cell is empty or says that its value is not known. */
+export function isMissing(cell: string): boolean {
+  return MISSING.test(cell);
+}
 
 /** Reads the numbers of a row by their names. */
 export type NumberReader = (row: TextRow) => Readonly<Record<string, number>>;
@@ -40,7 +57,7 @@ export function numberReader(table: TextTable, names: readonly string[]): Number
     Object.fromEntries(
       columns.flatMap(({ name, column }) => {
         const cell = cellOf(row, column);
-        return MISSING.test(cell) ? [] : [[name, numberOf(cell, table, row.line, table.heading[column] ?? name)]];
+        return isMissing(cell) ? [] : [[name, numberOf(cell, table, row.line, table.heading[column] ?? name)]];
       }),
     );
 }
@@ -57,10 +74,11 @@ export function hasEvents(table: TextTable): boolean {
 }
 
 /**
- * A reader of times and events. A column `censorship` says the opposite of `event`, as in CLAM's survival tables.
+ * A reader of times and events. A 1 or a yes in a column `censorship` says the opposite of one in `event`, as in CLAM's survival tables;
+ * words such as `dead` and `censored` mean themselves in every column.
  *
  * @throws {UsageError} naming table and column, and from the reader the line: a column that is not there, a time that is no number or
- * negative, an event that is neither 0 nor 1 (or a usual word for either).
+ * negative, an event that is neither 0 nor 1 (or a usual word for either), or a 0 or 1 of which the column does not say what it means.
  */
 export function eventReader(
   table: TextTable,
@@ -70,16 +88,42 @@ export function eventReader(
   const names = eventColumn === undefined ? [...EVENT, ...CENSORED] : [eventColumn];
   const event = requiredColumn(table, names, "--event-column");
   const [timeName = "", eventName = ""] = [table.heading[time], table.heading[event]];
-  const isOpposite = CENSORED.includes(eventName.toLowerCase());
+  const yes = yesOf(eventName);
   return (row) => {
     const value = numberOf(cellOf(row, time), table, row.line, timeName);
     if (value < 0) throw new UsageError(`line ${row.line} of ${table.what}, column ${timeName}: ${value} is below 0`);
     const cell = cellOf(row, event);
-    const isOne = HAPPENED.test(cell);
-    if (!isOne && !NOT_SEEN.test(cell))
-      throw new UsageError(`line ${row.line} of ${table.what}, column ${eventName}: "${cell}" is neither 0 nor 1`);
-    return { time: value, event: isOne !== isOpposite };
+    const isEvent = eventOf(cell, yes);
+    if (isEvent === undefined)
+      throw new UsageError(`line ${row.line} of ${table.what}, column ${eventName}: ${noEvent(cell)}`);
+    return { time: value, event: isEvent };
   };
+}
+
+/** Whether a 1 or a yes is an event in a column of this name; undefined: the name leaves it open. */
+function yesOf(column: string): boolean | undefined {
+  const name = column.toLowerCase().replaceAll(/[ .-]+/gu, "_");
+  if (CENSORED.includes(name) || ALIVE.includes(name)) return false;
+  return OPEN.includes(name) ? undefined : true;
+}
+
+/** Whether a cell tells of an event; undefined: that cannot be said. `yes` is what {@link yesOf} says of its column. */
+function eventOf(cell: string, yes: boolean | undefined): boolean | undefined {
+  const { digit, text = cell } = CODED.exec(cell)?.groups ?? {};
+  const coded = digit === undefined || yes !== true ? undefined : digit === "1";
+  if (HAPPENED.test(text) || NOT_SEEN.test(text)) {
+    const isEvent = HAPPENED.test(text);
+    return coded === undefined || coded === isEvent ? isEvent : undefined;
+  }
+  if (digit !== undefined) return coded;
+  if (yes === undefined || !(YES.test(cell) || NO.test(cell))) return undefined;
+  return YES.test(cell) === yes;
+}
+
+/** Why a cell is not taken for an event or its absence. */
+function noEvent(cell: string): string {
+  const isOpen = YES.test(cell) || NO.test(cell) || CODED.test(cell);
+  return isOpen ? `"${cell}" may mean an event or none; write event or censored` : `"${cell}" is neither 0 nor 1`;
 }
 
 function requiredColumn(table: TextTable, names: readonly string[], option: string): number {

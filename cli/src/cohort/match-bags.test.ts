@@ -45,8 +45,10 @@ describe("finding bags", () => {
 describe("matching a labels table", () => {
   it("lists rows without a bag, with several, and those that mean the same bag", () => {
     const bags = [bagOf("a", "1"), bagOf("b", "2"), bagOf("b", "3")];
-    const { matched, problems } = matchBags([rowOf("a", 2), rowOf("b", 3), rowOf("c", 4), rowOf("a.h5", 5)], bags);
+    const rows = [rowOf("a", 2), rowOf("b", 3), rowOf("c", 4), rowOf("a.h5", 5)];
+    const { matched, problems, notes } = matchBags({ rows, notes: ["left out"] }, bags);
     expect(matched.map(({ row }) => row.line)).toEqual([2]);
+    expect(notes).toEqual(["left out"]);
     expect(problems).toEqual([
       'line 3: 2 bags are of slide "b" (222222222222, 333333333333); name one in a bag column',
       'line 4: no bag of the project is of slide "c"',

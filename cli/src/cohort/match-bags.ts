@@ -1,5 +1,5 @@
 import type { gatewayV1 } from "@parfocal/protocol";
-import type { LabelRow } from "./parse-labels.ts";
+import type { LabelRow, LabelTable } from "./parse-labels.ts";
 import { stemOf } from "./slide-stem.ts";
 
 /** A row with the one bag it means. */
@@ -13,6 +13,8 @@ export interface Matching {
   readonly matched: readonly MatchedRow[];
   /** One sentence per row that means no bag, or several. */
   readonly problems: readonly string[];
+  /** One sentence per reason for which rows of the table were left out before, with their number and no name. */
+  readonly notes: readonly string[];
 }
 
 const MIN_DIGEST_PREFIX = 8;
@@ -36,7 +38,7 @@ export function createBagFinder(bags: readonly gatewayV1.Bag[]): BagFinder {
 }
 
 /** Finds the bag of each row. */
-export function matchBags(rows: readonly LabelRow[], bags: readonly gatewayV1.Bag[]): Matching {
+export function matchBags({ rows, notes }: LabelTable, bags: readonly gatewayV1.Bag[]): Matching {
   const find = createBagFinder(bags);
   const matched: MatchedRow[] = [];
   const problems: string[] = [];
@@ -53,7 +55,7 @@ export function matchBags(rows: readonly LabelRow[], bags: readonly gatewayV1.Ba
       matched.push({ row, bag });
     }
   }
-  return { matched, problems };
+  return { matched, problems, notes };
 }
 
 function ambiguity(row: LabelRow, found: readonly gatewayV1.Bag[]): string {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../exit-codes.ts";
-import { parseLabels } from "./parse-labels.ts";
+import { type ParseLabelsOptions, parseLabels } from "./parse-labels.ts";
 
 const row = (line: number, slide: string, label: string) => ({ line, slide, labels: [label], unknownLabels: [] });
+const rowsOf = (text: string, options: ParseLabelsOptions = {}) => parseLabels(text, options).rows;
 
 describe("a labels table", () => {
   it("names slides and labels, patients and parts where it has them", () => {
-    const rows = parseLabels("slide_id,label,patient_id,split\ns1,a,p1,train\ns2,b,p2,val\ns3,a,p3,Test\n");
+    const rows = rowsOf("slide_id,label,patient_id,split\ns1,a,p1,train\ns2,b,p2,val\ns3,a,p3,Test\n");
     expect(rows).toEqual([
       { ...row(2, "s1", "a"), patient: "p1", part: "train" },
       { ...row(3, "s2", "b"), patient: "p2", part: "validation" },
@@ -20,15 +21,15 @@ describe("a labels table", () => {
     ["a spreadsheet's", '\ufeffslide_id;label\r\n"s;1";a\r\n', row(2, "s;1", "a")],
     ["a tab-separated one with spaces", "slide_id\tlabel\ns1 \t a\n", row(2, "s1", "a")],
   ])("takes %s", (_, text, expected) => {
-    expect(parseLabels(text)).toEqual([expected]);
+    expect(rowsOf(text)).toEqual([expected]);
   });
 
   it("prefers a column of bags to one of slides", () => {
-    expect(parseLabels("slide_id,bag,label\ns1,0123456789ab,x\n")[0]?.slide).toBe("0123456789ab");
+    expect(rowsOf("slide_id,bag,label\ns1,0123456789ab,x\n")[0]?.slide).toBe("0123456789ab");
   });
 
   it("reads several labels, none, and those that are not known", () => {
-    const rows = parseLabels("slide,labels\ns1,a; b\ns2,\ns3,a;?b\n");
+    const rows = rowsOf("slide,labels\ns1,a; b\ns2,\ns3,a;?b\n");
     expect(rows.map(({ labels, unknownLabels }) => [labels, unknownLabels])).toEqual([
       [["a", "b"], []],
       [[], []],
@@ -36,22 +37,32 @@ describe("a labels table", () => {
     ]);
   });
 
+  it("leaves out rows without a label, and counts them without a name", () => {
+    const table = parseLabels("slide_id,label\ns1,a\ns2,\ns3,NA\ns4,b\ns5,\n");
+    expect(table.rows).toEqual([row(2, "s1", "a"), row(5, "s4", "b")]);
+    expect(table.notes).toEqual([
+      '3 rows of the labels table without a label: left out (2 empty, 1 "NA"); state the classes to keep such a word as one',
+    ]);
+    expect(parseLabels("slide_id,label\ns1,a\n").notes).toEqual([]);
+    expect(() => parseLabels("slide_id,label\ns1,\ns2,NA\n")).toThrow("no row of the labels table has a label");
+  });
+
   it("takes another column for the label when it is told so", () => {
     const text = "slide_id,label,isMSIH\ns1,x,MSI\n";
-    expect(parseLabels(text, { labelColumn: "ismsih" })[0]?.labels).toEqual(["MSI"]);
+    expect(rowsOf(text, { labelColumn: "ismsih" })[0]?.labels).toEqual(["MSI"]);
   });
 
   it("reads numbers by the names of their columns, without those that are not known", () => {
     const text = "slide_id,AGE,bmi\ns1,61.5,NA\ns2,-3e1,22\n";
-    const rows = parseLabels(text, { form: "numbers", labelColumn: "age, bmi" });
+    const rows = rowsOf(text, { form: "numbers", labelColumn: "age, bmi" });
     expect(rows.map(({ values }) => values)).toEqual([{ age: 61.5 }, { age: -30, bmi: 22 }]);
-    expect(parseLabels("slide_id,label\ns1,4\n", { form: "numbers" })[0]?.values).toEqual({ label: 4 });
+    expect(rowsOf("slide_id,label\ns1,4\n", { form: "numbers" })[0]?.values).toEqual({ label: 4 });
   });
 
   it("reads the site of every row where sites matter", () => {
     const text = "slide_id,label,centre\na,0,Bern\nb,1,Graz\n";
-    expect(parseLabels(text, { siteColumn: "centre" }).map(({ site }) => site)).toEqual(["Bern", "Graz"]);
-    expect(parseLabels(text)[0]).not.toHaveProperty("site");
+    expect(rowsOf(text, { siteColumn: "centre" }).map(({ site }) => site)).toEqual(["Bern", "Graz"]);
+    expect(rowsOf(text)[0]).not.toHaveProperty("site");
     expect(() => parseLabels(text.replace("Graz", ""), { siteColumn: "centre" })).toThrow(
       "line 3 of the labels table, column centre: there is no site",
     );
@@ -61,29 +72,44 @@ describe("a labels table", () => {
   });
 
   it("reads times and events, also by CLAM's censorship, which says the opposite", () => {
-    const rows = parseLabels("slide_id,time,event\ns1,12.5,1\ns2,0,no\ns3,7,1:DECEASED\n");
+    const rows = rowsOf("slide_id,time,event\ns1,12.5,1\ns2,0,no\ns3,7,1:DECEASED\n");
     expect(rows.map(({ survival }) => survival)).toEqual([
       { time: 12.5, event: true },
       { time: 0, event: false },
       { time: 7, event: true },
     ]);
-    const clam = parseLabels("case_id,slide_id,survival_months,censorship\np1,s1,30,1\np2,s2,4,0\n");
+    const clam = rowsOf("case_id,slide_id,survival_months,censorship\np1,s1,30,1\np2,s2,4,0\n");
     expect(clam.map(({ survival }) => survival?.event)).toEqual([false, true]);
     const named = { timeColumn: "PFS.months", eventColumn: "PFS" };
-    const own = parseLabels("slide_id,label,PFS.months,PFS\ns1,a,3,1\n", named);
+    const own = rowsOf("slide_id,label,PFS.months,PFS\ns1,a,3,1\n", named);
     expect(own[0]).toMatchObject({ labels: [], survival: { time: 3, event: true } });
   });
 
   it("joins STAMP's table of slides with one of patients, and leaves out whom either does not know", () => {
     const slides = "PATIENT,FILENAME\np1,a.h5\np1,b.h5\np2,c.h5\np3,d.h5\n";
     const clinical = "PATIENT,isMSIH,AGE\np2,nonMSIH,60\np1,MSIH,70\np9,MSIH,50\n";
-    const rows = parseLabels(slides, { clinical, labelColumn: "isMSIH" });
+    const rows = rowsOf(slides, { clinical, labelColumn: "isMSIH" });
     expect(rows.map(({ line, slide, patient, labels }) => [line, slide, patient, labels[0]])).toEqual([
       [2, "a.h5", "p1", "MSIH"],
       [3, "b.h5", "p1", "MSIH"],
       [4, "c.h5", "p2", "nonMSIH"],
     ]);
-    expect(parseLabels(slides, { clinical, form: "numbers", labelColumn: "AGE" })[2]?.values).toEqual({ AGE: 60 });
+    expect(rowsOf(slides, { clinical, form: "numbers", labelColumn: "AGE" })[2]?.values).toEqual({ AGE: 60 });
+  });
+
+  it("needs neither a part nor a place in the split file for rows without a label, but takes both", () => {
+    const text = "slide_id,label,split\ns1,a,train\ns2,,\ns3,b,test\n";
+    expect(rowsOf(text).map(({ slide, part }) => [slide, part])).toEqual([["s1", "train"], ["s3", "test"]]); // biome-ignore format: one line
+    const split = parseLabels("slide_id,label\ns1,a\ns2,\ns3,b\ns4,\n", { splits: ",train,val,test\n0,s1,s2,s3\n" });
+    expect(split.rows.map(({ slide }) => slide)).toEqual(["s1", "s3"]);
+    expect(split.notes).toEqual(["1 row of the labels table without a label: left out (1 empty)"]);
+  });
+
+  it("leaves out slides of patients without a label", () => {
+    const clinical = "PATIENT,isMSIH\np1,MSIH\np2,NA\n";
+    const { rows, notes } = parseLabels("PATIENT,FILENAME\np1,a.h5\np2,b.h5\np2,c.h5\n", { clinical, labelColumn: "isMSIH" }); // biome-ignore format: one line
+    expect(rows.map(({ slide }) => slide)).toEqual(["a.h5"]);
+    expect(notes[0]).toContain('2 rows of the labels table without a label: left out (2 "NA")');
   });
 
   it.each([
@@ -91,7 +117,7 @@ describe("a labels table", () => {
     ["flags", ",train,val,test\ns1,True,False,False\ns2,False,False,True\ns3,False,True,False\ns4,True,False,False\n"],
   ])("takes the parts from CLAM's split file of %s", (_, splits) => {
     const text = "case_id,slide_id,label\np1,s1.svs,a\np2,s2,b\np3,s3,a\np4,s4,b\np5,left out,a\n";
-    const parts = parseLabels(text, { splits }).map(({ slide, part }) => [slide, part]);
+    const parts = rowsOf(text, { splits }).map(({ slide, part }) => [slide, part]);
     expect(parts).toEqual([
       ["s1.svs", "train"],
       ["s2", "test"],

@@ -1,5 +1,6 @@
 import { UsageError } from "../exit-codes.ts";
 import { joinClinical, PATIENT_COLUMNS } from "./join-clinical.ts";
+import { type ClassLabel, type ClassWish, classReader, missingNotes } from "./label-classes.ts";
 import { type EventColumns, eventReader, hasEvents, numberReader, type SurvivalLabel } from "./label-numbers.ts";
 import { type LabelPart, parseSplits, partNamed } from "./parse-splits.ts";
 import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
@@ -39,7 +40,7 @@ const COLUMNS = {
 export type LabelForm = "classes" | "numbers" | "events";
 
 /** Options of {@link parseLabels}. */
-export interface ParseLabelsOptions extends EventColumns {
+export interface ParseLabelsOptions extends EventColumns, ClassWish {
   /** Column that holds the label; default `label`. Of numbers there may be several, a comma between. */
   readonly labelColumn?: string;
   /** Column of the site; absent: sites do not matter. */
@@ -52,15 +53,24 @@ export interface ParseLabelsOptions extends EventColumns {
   readonly splits?: string;
 }
 
+/** What {@link parseLabels} makes of a table. */
+export interface LabelTable {
+  /** At least one. */
+  readonly rows: readonly LabelRow[];
+  /** One sentence per reason for which rows were left out, with their number and no name. */
+  readonly notes: readonly string[];
+}
+
 /**
  * The rows of a labels CSV with a heading. Understands `slide_id` or `bag` with `label`, CLAM's `case_id,slide_id,label` with its split files, and
  * STAMP's `PATIENT,FILENAME` with a table of patients. A label cell may hold several classes between semicolons; one that begins with a question
- * mark is not known. `split` assigns parts to all rows or to none.
+ * mark is not known. Rows without a class are left out and counted, unless an empty cell says that no class holds (see `classReader`). `split`
+ * assigns parts to all rows or to none.
  *
  * @param text UTF-8, RFC 4180, comma, semicolon or tab between the cells as its heading shows.
  * @throws {UsageError} naming the line, where there is one the column, and what it should be.
  */
-export function parseLabels(text: string, options: ParseLabelsOptions = {}): LabelRow[] {
+export function parseLabels(text: string, options: ParseLabelsOptions = {}): LabelTable {
   const own = parseTable(text, "the labels table");
   const table =
     options.clinical === undefined ? own : joinClinical(own, parseTable(options.clinical, "the clinical table"));
@@ -73,7 +83,7 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
   };
   const labelOf = labelReader(table, options);
   const siteOf = siteReader(table, options.siteColumn);
-  const rows = table.rows.map((row): LabelRow => {
+  const rows = table.rows.map((row): ReadRow => {
     const slide = cellOf(row, slideColumn);
     if (slide === "") throw new UsageError(`line ${row.line} of the labels table names no slide`);
     return {
@@ -86,9 +96,20 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
       ...(options.splits === undefined ? partOf(cellOf(row, columns.part), row.line) : {}),
     };
   });
-  assertAllOrNone(rows);
   assertDistinct(rows);
-  return options.splits === undefined ? rows : assigned(rows, parseSplits(options.splits));
+  return labelled(options.splits === undefined ? rows : assigned(rows, parseSplits(options.splits)));
+}
+
+/** A row that may be without a label. */
+type ReadRow = LabelRow & Pick<ClassLabel, "missing">;
+
+/** The rows that have a label. */
+function labelled(all: readonly ReadRow[]): LabelTable {
+  const rows = all.filter(({ missing }) => missing === undefined);
+  if (rows.length === 0) throw new UsageError("no row of the labels table has a label");
+  assertAllOrNone(rows);
+  const cells = all.flatMap(({ missing }) => missing ?? []);
+  return { rows, notes: missingNotes(cells, "row", " of the labels table") };
 }
 
 /** Reads the site of a row, which it must have where sites matter. */
@@ -103,7 +124,7 @@ function siteReader(table: TextTable, name: string | undefined): (row: TextRow) 
   };
 }
 
-type RowLabel = Pick<LabelRow, "labels" | "unknownLabels" | "values" | "survival">;
+type RowLabel = ClassLabel & Pick<LabelRow, "values" | "survival">;
 
 /** Reads the label of a row. */
 function labelReader(table: TextTable, options: ParseLabelsOptions): (row: TextRow) => RowLabel {
@@ -124,7 +145,7 @@ function labelReader(table: TextTable, options: ParseLabelsOptions): (row: TextR
   }
   const column = findColumn(table, labelColumn === undefined ? COLUMNS.label : [labelColumn]);
   if (column < 0) throw missingColumn(table.heading, labelColumn ?? "label", labelColumn === undefined);
-  return (row) => labelsOf(cellOf(row, column));
+  return classReader(table, column, options);
 }
 
 function formOf(table: TextTable, { labelColumn, timeColumn, eventColumn }: ParseLabelsOptions): LabelForm {
@@ -143,17 +164,6 @@ function missingColumn(heading: readonly string[], wanted: string, isHinted = fa
   return new UsageError(`the labels table has no column ${wanted}, only ${heading.join(", ")}${hint}`);
 }
 
-function labelsOf(cell: string): Pick<LabelRow, "labels" | "unknownLabels"> {
-  const names = cell
-    .split(";")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-  return {
-    labels: names.filter((name) => !name.startsWith("?")),
-    unknownLabels: names.filter((name) => name.startsWith("?")).map((name) => name.slice(1).trim()),
-  };
-}
-
 function keyOf(name: "patient" | "group", cell: string): Pick<LabelRow, "patient" | "group"> {
   return cell === "" ? {} : { [name]: cell };
 }
@@ -166,7 +176,7 @@ function partOf(cell: string, line: number): Pick<LabelRow, "part"> {
 }
 
 /** The rows that a split file names, with their parts. */
-function assigned(rows: readonly LabelRow[], parts: ReadonlyMap<string, LabelPart>): LabelRow[] {
+function assigned(rows: readonly ReadRow[], parts: ReadonlyMap<string, LabelPart>): ReadRow[] {
   const named = rows.flatMap((row) => {
     const part = parts.get(stemOf(row.slide));
     return part === undefined ? [] : [{ ...row, part }];

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
 import type { TaskName } from "./infer-task.ts";
+import { isMissingClass, missingNotes } from "./label-classes.ts";
 import { type Matching, matchBags } from "./match-bags.ts";
 import { type LabelForm, type ParseLabelsOptions, parseLabels } from "./parse-labels.ts";
 
@@ -10,7 +11,7 @@ export const FROM_BAGS = "from-bags";
 
 /** How a labels table is read. */
 export interface TableWish
-  extends Pick<ParseLabelsOptions, "labelColumn" | "timeColumn" | "eventColumn" | "siteColumn"> {
+  extends Pick<ParseLabelsOptions, "labelColumn" | "timeColumn" | "eventColumn" | "siteColumn" | "classes"> {
   /** Path of a table of patients that has the labels. */
   readonly clinical?: string;
   /** Path of a split file. */
@@ -34,16 +35,18 @@ const FORMS: Readonly<Partial<Record<TaskName, LabelForm>>> = {
 export async function readLabels(
   path: string,
   bags: readonly gatewayV1.Bag[],
-  { clinical, splits, kind, labelColumn, timeColumn, eventColumn, siteColumn }: TableWish = {},
+  { clinical, splits, kind, labelColumn, timeColumn, eventColumn, siteColumn, classes }: TableWish = {},
 ): Promise<Matching> {
-  if (path === FROM_BAGS) return labelsOfBags(bags);
+  if (path === FROM_BAGS) return labelsOfBags(bags, classes);
   const form = kind && FORMS[kind];
   const options = {
     ...(labelColumn === undefined ? {} : { labelColumn }),
     ...(timeColumn === undefined ? {} : { timeColumn }),
     ...(eventColumn === undefined ? {} : { eventColumn }),
     ...(siteColumn === undefined ? {} : { siteColumn }),
+    ...(classes === undefined ? {} : { classes }),
     ...(form && { form }),
+    ...(kind && { isMultilabel: kind === "multilabel" }),
     ...(clinical === undefined ? {} : { clinical: await readText("clinical", clinical) }),
     ...(splits === undefined ? {} : { splits: await readText("splits", splits) }),
   };
@@ -56,13 +59,20 @@ function readText(what: string, path: string): Promise<string> {
   });
 }
 
-function labelsOfBags(bags: readonly gatewayV1.Bag[]): Matching {
-  const matched = bags
-    .filter(({ info }) => (info?.sourceLabel ?? "") !== "")
-    .map((bag, index) => {
-      const { slideId = "", sourceLabel = "" } = bag.info ?? {};
-      return { bag, row: { line: index + 1, slide: slideId, labels: [sourceLabel], unknownLabels: [] } };
-    });
+function labelsOfBags(bags: readonly gatewayV1.Bag[], classes: readonly string[] = []): Matching {
+  const brought = bags.filter(({ info }) => (info?.sourceLabel ?? "") !== "");
+  const without = new Set(
+    brought.filter((bag) => isMissingClass(labelOf(bag), "the label that a bag brought", { classes })),
+  );
+  const labelled = brought.filter((bag) => !without.has(bag));
+  const matched = labelled.map((bag, index) => {
+    const slide = bag.info?.slideId ?? "";
+    return { bag, row: { line: index + 1, slide, labels: [labelOf(bag)], unknownLabels: [] } };
+  });
   if (matched.length === 0) throw new UsageError("no bag of the project brought a label from its file");
-  return { matched, problems: [] };
+  return { matched, problems: [], notes: missingNotes([...without].map(labelOf), "bag") };
+}
+
+function labelOf({ info }: gatewayV1.Bag): string {
+  return info?.sourceLabel ?? "";
 }

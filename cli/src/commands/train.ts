@@ -31,8 +31,10 @@ export function createTrainCommand(): Command {
       `
 The labels table is a CSV with a heading: slide_id (or bag, slide, FILENAME), label, and if there are any patient_id (case_id,
 PATIENT), group_id (specimen_id) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
-slide stand between semicolons; one behind a question mark is not known. --task regression reads numbers, --task survival and --task cox
-times and events; --task ordinal takes classes whose order --classes gives, lowest first. Slide ids match with or without a file's ending.
+slide stand between semicolons; one behind a question mark is not known. Rows whose label is empty, NA or unknown are left out and counted, unless
+--classes has the word; where labels are several, or with --task multilabel, an empty one is none of the classes. --task regression reads numbers,
+--task survival and --task cox times and events; --task ordinal takes classes whose order --classes gives, lowest first. Slide ids match with or
+without a file's ending.
 
 Examples:
   parfocal train --model tumour --labels labels.csv

@@ -77,13 +77,19 @@ export interface ImportContext {
   readonly signal: AbortSignal;
 }
 
+/** What {@link importSource} works with. */
+export interface SourceContext extends ImportContext {
+  /** Told how many labels are left out. */
+  onNote(text: string): void;
+}
+
 /**
  * Imports a source's files through `UploadBag` and matches its labels.
  *
  * @throws {DomainError} the first file's error, or `NOT_FOUND` for a label without a bag: a demo is all or nothing.
  */
 export async function importSource(
-  { clients, parent, signal }: ImportContext,
+  { clients, parent, signal, onNote }: SourceContext,
   source: DemoSource,
   progress: Progress,
 ): Promise<readonly MatchedRow[]> {
@@ -98,7 +104,12 @@ export async function importSource(
     if (outcome.kind === "bag") return outcome.bag;
     throw new DomainError("PRECONDITION_FAILED", `${basename(outcome.path)}: ${outcome.code}: ${outcome.message}`);
   });
-  const { matched, problems } = await readLabels(source.labels, bags);
+  const { matched, problems, notes } = await readLabels(
+    source.labels,
+    bags,
+    source.classes && { classes: source.classes },
+  );
+  for (const text of notes) onNote(text);
   if (problems[0] !== undefined) throw new DomainError("NOT_FOUND", problems[0]);
   return matched;
 }

@@ -56,7 +56,9 @@ export async function prepareExperiment(
   const open = (seed: bigint) => (specOf ?? ((of) => specFromExperiment(experiment, of, base)))(seed, base);
   const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
   const kind = experiment.task?.kind as TaskName | undefined;
-  const matched = await matchLabels(context, clients, { ...data, wantsRegions, ...(kind && { kind }) });
+  const classes = experiment.task?.classes as readonly string[] | undefined;
+  const labels = { ...data, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
+  const matched = await matchLabels(context, clients, labels);
   const bags = matched.map(({ bag }) => bag);
   const task = taskFromExperiment(
     experiment,
