@@ -2,9 +2,9 @@
 //
 //	go run . [folder of deploy]
 //
-// Kubernetes: each overlay is built by kustomize itself; every object must decode strictly (no unknown or doubled field)
+// Kubernetes: the base and each overlay are built by kustomize itself; every object must decode strictly (no unknown or doubled field)
 // as its type in the Kubernetes or Knative API; Knative Services must pass Knative's own validation; and every pod must
-// meet the "restricted" Pod Security Standard, by Kubernetes' own checks, and a few rules of ours (rules.go).
+// meet the "restricted" Pod Security Standard, by Kubernetes' own checks, and a few rules of ours (rules.go, references.go).
 // Compose: each combination of files must load by the loader that `docker compose` uses, with the schema's checks on.
 //
 // It prints a line for each and exits with status 1 when anything was found.
@@ -62,8 +62,10 @@ func findChecks(root string) ([]check, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The base by itself too: a patch silently drops the first of two variables of one name.
+	files := append([]string{filepath.Join(root, "kubernetes", "base", "kustomization.yaml")}, overlays...)
 	var checks []check
-	for _, file := range overlays {
+	for _, file := range files {
 		folder := filepath.Dir(file)
 		checks = append(checks, check{"kubernetes " + filepath.Base(folder), func() (string, []string) {
 			return checkOverlay(folder, knative)

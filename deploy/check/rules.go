@@ -11,7 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Our own rules of a container: nothing below / is written, memory is bounded, images say which they are.
+// Our own rules of a container: nothing below / is written, memory is bounded, images say which they are,
+// a variable has one value and no secret.
 func containerProblems(container corev1.Container) []string {
 	var problems []string
 	security := container.SecurityContext
@@ -24,7 +25,12 @@ func containerProblems(container corev1.Container) []string {
 	if tag := container.Image[strings.LastIndex(container.Image, "/")+1:]; !strings.Contains(tag, ":") && !strings.Contains(tag, "@") {
 		problems = append(problems, "its image "+container.Image+" has no tag")
 	}
+	isGiven := map[string]bool{}
 	for _, variable := range container.Env {
+		if isGiven[variable.Name] {
+			problems = append(problems, variable.Name+" is given twice")
+		}
+		isGiven[variable.Name] = true
 		isSecret := strings.Contains(variable.Name, "SECRET") || strings.Contains(variable.Name, "PASSWORD")
 		if isSecret && variable.Value != "" {
 			problems = append(problems, variable.Name+" stands in the manifest")
@@ -57,7 +63,8 @@ func volumeProblems(spec corev1.PodSpec) []string {
 	return problems
 }
 
-// What only shows when the objects are seen together: policies and services that select nothing, pods under no policy.
+// What only shows when the objects are seen together: policies and services that select nothing, pods under no policy,
+// pods that read what is not there.
 func problemsBetween(objects []runtime.Object) []string {
 	var problems []string
 	var policies []*networkingv1.NetworkPolicy
@@ -80,7 +87,7 @@ func problemsBetween(objects []runtime.Object) []string {
 			problems = append(problems, nameOf(object)+": no network policy says who may call it")
 		}
 	}
-	return problems
+	return append(problems, referenceProblems(objects)...)
 }
 
 func selectsAny(objects []runtime.Object, selector *metav1.LabelSelector) bool {
