@@ -4,12 +4,19 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { batchResponse, uploadManifest } from "../lib/batches.ts";
 import { PLANTED_DIM, plantCohort } from "../lib/cohort.ts";
 import { encodeNpy } from "../lib/npy.ts";
 import { PARENT, piecesOf, trainedModel, trainRequest, upload, uploadCohort } from "../lib/requests.ts";
 import { type Services, startServices } from "../lib/services.ts";
 
 const ABSENT = "0".repeat(64);
+
+/** The pieces of a checkpoint that is none. */
+async function* checkpointOf(parent: string): AsyncIterable<gatewayV1.UploadCheckpointRequest> {
+  yield await Promise.resolve({ piece: { $case: "header", value: { parent, sizeBytes: 1n } } } as const);
+  yield { piece: { $case: "chunk", value: Buffer.alloc(1) } };
+}
 
 describe("what the gateway says to wrong requests", () => {
   const slides = plantCohort(16);
@@ -164,6 +171,95 @@ describe("what the gateway says to wrong requests", () => {
     const operation = await models.importModel({ ...request, upload });
     // Three zeros are no zip file.
     await expect(trainedModel(services.clients, operation)).rejects.toThrow();
+  });
+
+  it("bounds the name of an uploaded file in bytes, and never repeats it", async () => {
+    const npy = encodeNpy([3, PLANTED_DIM], new Float32Array(3 * PLANTED_DIM).fill(0.125));
+    const longest = `${"é".repeat(125)}x`;
+    const { bag } = await upload(services.clients, `${longest}.npy`, npy);
+    expect(bag.info?.slideId).toBe(longest);
+    for (const fileName of [`${longest}y.npy`, "", "..", "PATIENT\n.npy", "PATIENT/a.npy"]) {
+      const nBytes = Buffer.byteLength(fileName);
+      await expect(upload(services.clients, fileName, npy), JSON.stringify(fileName)).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: `file_name of ${nBytes} bytes is not a plain name of 1 to 255 bytes`,
+        details: expect.objectContaining({
+          field: "header.file_name",
+          value: `${nBytes}`,
+          bound: "1 to 255",
+        }) as object,
+      });
+    }
+  });
+
+  it("bounds the texts that a client says of a bag, and never repeats them", async () => {
+    const bytes = Buffer.from(encodeNpy([3, PLANTED_DIM], new Float32Array(3 * PLANTED_DIM).fill(0.375)));
+    const none = { slideId: "", patientId: "", encoder: "" };
+    const outcomeOf = async (hints: Partial<typeof none>) => {
+      const value = { parent: PARENT, fileName: "hinted.npy", sizeBytes: BigInt(bytes.length) };
+      const header = { $case: "header" as const, value: { ...value, hints: { ...none, ...hints } } };
+      const chunk = { $case: "chunk" as const, value: bytes };
+      const pieces = async function* () {
+        for (const piece of [header, chunk]) yield { piece };
+      };
+      const { bags } = await services.clients.bags.uploadBag(pieces());
+      return bags[0]?.result;
+    };
+    const refused = (message: string) => ({ $case: "error", value: { code: "INVALID_ARGUMENT", message } });
+    expect(await outcomeOf({ patientId: "P".repeat(3_000_000) })).toEqual(
+      refused("bag metadata patient_id has 3000000 bytes, the bound is 512"),
+    );
+    expect(await outcomeOf({ encoder: "ü".repeat(257) })).toEqual(
+      refused("bag metadata encoder has 514 bytes, the bound is 512"),
+    );
+    expect(await outcomeOf({ slideId: "a\nb\0" })).toEqual(
+      refused("bag metadata slide_id of 4 bytes holds a control character; it is text of up to 512 bytes"),
+    );
+    const taken = await outcomeOf({ patientId: "P".repeat(512) });
+    expect(taken?.$case).toBe("bag");
+  });
+
+  it("takes the same projects for operations as for bags, and the same page sizes", async () => {
+    const { bags, models, operations } = services.clients;
+    const parent = "projects/site-1.study_2";
+    expect((await bags.listBags({ parent })).bags).toEqual([]);
+    expect((await models.listModels({ parent })).models).toEqual([]);
+    expect((await operations.listOperations({ name: parent })).operations).toEqual([]);
+    const listed = await operations.listOperations({ name: PARENT, pageSize: 2_000 });
+    expect(listed.operations.length).toBeGreaterThan(0);
+    await expect(operations.listOperations({ name: PARENT, pageSize: -1 })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    const { upload: checkpoint } = await models.uploadCheckpoint(checkpointOf(parent));
+    const { name } = await models.importModel({ parent, modelId: "m", upload: checkpoint });
+    await operations.waitOperation({ name }, { timeoutMs: 30_000 });
+    expect((await operations.listOperations({ name: parent })).operations.map((each) => each.name)).toEqual([name]);
+    await operations.deleteOperation({ name });
+  });
+
+  it("answers a batch and a training asked for again by their operations, though what they named is gone", async () => {
+    const { bags, prediction, training } = services.clients;
+    const requestId = "11111111-1111-4111-8111-111111111111";
+    const { bag } = await upload(
+      services.clients,
+      "passing.npy",
+      encodeNpy([3, PLANTED_DIM], new Float32Array(3 * PLANTED_DIM).fill(0.0625)),
+    );
+    const manifestUpload = await uploadManifest(services.clients, `bag\n${bag.name}\n`);
+    const batch = { parent: PARENT, manifestUpload, models: [model.name], requestId };
+    const { name: batchName } = await prediction.batchPredict(batch);
+    await batchResponse(services.clients, { name: batchName, done: false, metadata: undefined, result: undefined });
+    const train = trainRequest(slides, names, { epochs: 1, requestId: requestId.replaceAll("1", "2") });
+    train.bags.push({ ...train.bags[0]!, bag: bag.name });
+    const { name: trainName } = await training.train(train);
+    await services.clients.operations.waitOperation({ name: trainName }, { timeoutMs: 60_000 });
+    await bags.deleteBag({ name: bag.name });
+    expect((await prediction.batchPredict(batch)).name).toBe(batchName);
+    expect((await training.train(train)).name).toBe(trainName);
+    await expect(prediction.batchPredict({ ...batch, models: [`${PARENT}/models/tumour`] })).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+    await expect(prediction.batchPredict({ ...batch, requestId: "" })).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("imports from no place that was not allowed", async () => {

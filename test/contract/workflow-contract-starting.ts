@@ -107,12 +107,72 @@ export function describeStarting(open: OpenDriver): void {
       await driver.close();
     });
 
+    it("joins what a request id was used for, while it runs, when it is done and after a restart, and starts nothing", async () => {
+      const store = createMemoryStore();
+      const gate = createGate();
+      const hold = ({ step }: WorkflowContext): Promise<Json> => step("hold", () => gate.opened.then(() => null));
+      const first = await open({ hold, other: hold }, { store });
+      // A project of its own: one cluster may still run the operation that this request id means in another.
+      const request = { project: "joined", kind: "hold", input: { a: 1, b: 2 }, requestId };
+      expect(await first.join(request)).toBeUndefined();
+      expect(await listKeys(store, "operations/joined/")).toEqual([]);
+      const { name } = await first.start(request);
+      expect(await first.join({ ...request, input: { b: 2, a: 1 } })).toMatchObject({
+        name,
+        outcome: { kind: "running" },
+      });
+      gate.open();
+      const done = await untilDone(first, name);
+      expect(await first.join(request)).toEqual(done);
+      expect(await first.join({ ...request, project: "elsewhere" })).toBeUndefined();
+      expect(await first.join({ project: "joined", kind: "hold", input: request.input })).toBeUndefined();
+      await first.close();
+      const second = await open({ hold, other: hold }, { store });
+      expect(await second.join(request)).toEqual(done);
+      await expect(second.join({ ...request, input: 3 })).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: 'this request id was used for a "hold" operation with another input',
+      });
+      await expect(second.join({ ...request, kind: "other" })).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: 'this request id was used for a "hold" operation, not for "other"',
+      });
+      await second.close();
+    });
+
+    it("keeps projects apart whose ids begin alike, and takes dots between other characters", async () => {
+      const store = createMemoryStore();
+      const echo = async (_: WorkflowContext, input: Json): Promise<Json> => input;
+      const projects = ["a", "a.b", "a.b.c", "a-b", "a_b"];
+      const first = await open({ echo }, { store });
+      const names: string[] = [];
+      for (const project of projects) {
+        const { name } = await first.start({ project, kind: "echo", input: project, requestId });
+        expect((await untilDone(first, name)).outcome).toEqual({ kind: "succeeded", response: project });
+        names.push(name);
+      }
+      await first.close();
+      const second = await open({ echo }, { store });
+      for (const [i, project] of projects.entries()) {
+        const { operations } = await second.list(project, { pageSize: 10 });
+        expect(operations.map(({ name }) => name)).toEqual([names[i]]);
+      }
+      for (const project of ["a..b", "a.", ".a", ".index"]) {
+        const refused = second.start({ project, kind: "echo", input: null });
+        await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      }
+      await second.close();
+    });
+
     it("refuses what cannot be run", async () => {
       const driver = await open({ echo: async () => null });
       const refused = [
         [{ project: "p", kind: "none", input: null }, 'there is no workflow "none"; there are: echo'],
         [{ project: "p", kind: "toString", input: null }, 'there is no workflow "toString"; there are: echo'],
-        [{ project: "../x", kind: "echo", input: null }, 'project "../x" is not 1 to 63 letters, digits, _ or -'],
+        [
+          { project: "../x", kind: "echo", input: null },
+          'project "../x" is not 1 to 63 letters, digits, _, - or single dots between them',
+        ],
         [
           { project: "p", kind: "echo", input: { at: Number.NaN } },
           "the input holds NaN at $.at; only JSON values survive a journal",

@@ -9,6 +9,9 @@ export const MAX_FEATURES = 65_536;
 /** Most bytes of features: what one object may hold in one piece of memory here. */
 export const MAX_FEATURE_BYTES = 8 * 1024 ** 3;
 
+/** Most UTF-8 bytes of a text of a bag's metadata: twice the longest file name. A listing shows 1 000 bags in one message. */
+export const MAX_TEXT_BYTES = 512;
+
 /**
  * Checks the size of a bag before anything is allocated for it.
  *

@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { BagMetadata } from "./bag.ts";
+import { MAX_TEXT_BYTES } from "./bag-limits.ts";
 
 /** Marks a safetensors file as a canonical bag; the number grows when the layout changes. */
 const BAG_FORMAT = "parfocal-bag/1";
@@ -21,12 +22,19 @@ const NUMBER_FIELDS = [
   ["levelCount", "level_count"],
 ] as const;
 
-/** Bag metadata as safetensors metadata: snake-case names, numbers in their shortest decimal form, unknown left out. */
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+/**
+ * Bag metadata as safetensors metadata: snake-case names, numbers in their shortest decimal form, unknown left out.
+ *
+ * @throws {DomainError} INVALID_ARGUMENT for a text of more than 512 bytes or with a control character, and for a number that is not
+ * finite and above 0; it names the field and the bound, never a text.
+ */
 export function encodeBagMetadata(metadata: BagMetadata): Record<string, string> {
   const encoded: Record<string, string> = { format: BAG_FORMAT };
   for (const [field, name] of TEXT_FIELDS) {
     const value = metadata[field];
-    if (value !== undefined) encoded[name] = value;
+    if (value !== undefined) encoded[name] = assertText(name, value);
   }
   for (const [field, name] of NUMBER_FIELDS) {
     const value = metadata[field];
@@ -38,7 +46,8 @@ export function encodeBagMetadata(metadata: BagMetadata): Record<string, string>
 }
 
 /**
- * The inverse of {@link encodeBagMetadata}. Unknown names are ignored: a later writer may know more.
+ * The inverse of {@link encodeBagMetadata}. Unknown names are ignored: a later writer may know more. Texts are taken as they are:
+ * an earlier writer did not bound them.
  *
  * @throws {DomainError} UNSUPPORTED_FORMAT when the format mark is missing or another one; CORRUPT when a number is not
  * finite or out of its bounds.
@@ -74,6 +83,18 @@ function parseAnchor(value: string): readonly [number, number] {
 function assertCoordUnit(value: string): string {
   if (value === "level0_px" || value === "encoded_px") return value;
   throw new DomainError("CORRUPT", "bag metadata coord_unit is neither level0_px nor encoded_px");
+}
+
+function assertText(name: string, value: string): string {
+  const nBytes = Buffer.byteLength(value);
+  if (nBytes > MAX_TEXT_BYTES) {
+    const message = `bag metadata ${name} has ${nBytes} bytes, the bound is ${MAX_TEXT_BYTES}`;
+    const details = { field: name, value: `${nBytes}`, bound: `${MAX_TEXT_BYTES}` };
+    throw new DomainError("INVALID_ARGUMENT", message, { details });
+  }
+  if (!CONTROL_CHARACTER.test(value)) return value;
+  const message = `bag metadata ${name} of ${nBytes} bytes holds a control character; it is text of up to ${MAX_TEXT_BYTES} bytes`;
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: name } });
 }
 
 function assertPositive(name: string, value: number, code: "INVALID_ARGUMENT" | "CORRUPT"): number {

@@ -10,7 +10,7 @@ import { listOperations } from "./operation-listing.ts";
 import { createOperationPool } from "./operation-pool.ts";
 import { recoverOperations } from "./operation-recovery.ts";
 import { createKeyedLocks, type OperationScope } from "./operation-scope.ts";
-import { type StartScope, startOperation } from "./operation-start.ts";
+import { joinOperation, type StartScope, startOperation } from "./operation-start.ts";
 import { watchRecord } from "./operation-watch.ts";
 import { acquireOwnership, type Ownership } from "./ownership.ts";
 import { isDone, readStoredState } from "./stored-state.ts";
@@ -122,6 +122,10 @@ async function runDriver(options: EmbeddedDriverOptions, clock: Clock, ownership
     async start(request) {
       assertOpen();
       return await startOperation(startScope, request);
+    },
+    async join(request) {
+      assertOpen();
+      return await joinOperation(startScope, request);
     },
     async list(project, page) {
       assertOpen();

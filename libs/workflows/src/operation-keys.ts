@@ -17,7 +17,11 @@ export const INDEX_PREFIX = "operations/.index/";
 /** Largest time that {@link indexKey} can order: the year 2286. */
 const MAX_TIME_MS = 9_999_999_999_999;
 const NAME = /^projects\/([^/]+)\/operations\/([^/]+)$/;
-const PROJECT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+/**
+ * What the names of the contract allow, and more. Its first character sets it apart from the keys above, and it has no slash: a key
+ * is of one project only.
+ */
+const PROJECT = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-])){0,62}$/;
 const KIND = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
 const ID = /^[0-9a-f]{32}$/;
 const INDEX_ENTRY = /^([^/]+)\/(\d{13})\.([0-9a-f]{32})\.([^/.]+)$/;
@@ -40,10 +44,11 @@ export function parseOperationName(name: string): OperationRef {
   return { project, id };
 }
 
-/** @throws {DomainError} `INVALID_ARGUMENT` unless `project` is 1 to 63 letters, digits, `_` or `-`. */
+/** @throws {DomainError} `INVALID_ARGUMENT` unless `project` is 1 to 63 letters, digits, `_`, `-` or single dots between them. */
 export function assertProject(project: string): void {
   if (PROJECT.test(project)) return;
-  throw new DomainError("INVALID_ARGUMENT", `project "${project.slice(0, 80)}" is not 1 to 63 letters, digits, _ or -`);
+  const allowed = "1 to 63 letters, digits, _, - or single dots between them";
+  throw new DomainError("INVALID_ARGUMENT", `project "${project.slice(0, 80)}" is not ${allowed}`);
 }
 
 /** @throws {DomainError} `INVALID_ARGUMENT` unless `kind` is a letter and then up to 62 letters, digits, `_` or `-`. */

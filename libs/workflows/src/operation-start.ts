@@ -61,6 +61,23 @@ export async function startOperation(scope: StartScope, request: StartRequest): 
   });
 }
 
+/**
+ * Finds the operation that the same request created before, and creates none.
+ *
+ * @returns undefined when there is none, or the request has no id.
+ * @throws {DomainError} As {@link startOperation}.
+ */
+export async function joinOperation(scope: StartScope, request: StartRequest): Promise<OperationState | undefined> {
+  assertStartable(scope, request);
+  const { project, requestId } = request;
+  if (requestId === undefined) return undefined;
+  const ref = { project, id: idFromRequestId(project, requestId) };
+  return await scope.locks.run(refKey(ref), async () => {
+    const earlier = await findRequest(scope.store, ref);
+    return earlier === undefined ? undefined : await join(scope, ref, request, earlier);
+  });
+}
+
 function assertStartable(scope: StartScope, request: StartRequest): void {
   assertProject(request.project);
   assertKind(request.kind);

@@ -81,6 +81,11 @@ export interface StartRequest {
 /** Runs workflows durably. */
 export interface WorkflowDriver {
   start(request: StartRequest): Promise<OperationState>;
+  /**
+   * The operation that an earlier `start` of the same request id made; undefined when none did. For whoever checks a request first:
+   * what it named when it came may be gone by now. Refuses what `start` refuses.
+   */
+  join(request: StartRequest): Promise<OperationState | undefined>;
   get(name: string): Promise<OperationState>;
   list(
     project: string,

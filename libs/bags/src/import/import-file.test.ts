@@ -6,8 +6,11 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { encodeBag } from "../encode-bag.ts";
+import { parseBag } from "../parse-bag.ts";
+import { encodeSafetensors } from "../safetensors/encode-safetensors.ts";
 import { h5Fixture, h5Fixtures } from "./hdf5/fixtures/read-fixture.ts";
 import { importFile, importWithin } from "./import-file.ts";
+import type { ImportOptions } from "./imported-bag.ts";
 import { torchFixture } from "./torch/fixtures/read-fixture.ts";
 
 /** A file of STAMP with three changed bytes, in which the HDF5 library goes round for ever. */
@@ -32,6 +35,21 @@ describe("importFile", () => {
     const [other] = await Array.fromAsync(importFile(fileOf("other.h5", h5Fixture("gigapath"))));
     expect(other?.bag.metadata).toMatchObject({ slideId: "other" });
     expect(other?.bag.metadata.sourceDigest).toBe(first[0]?.bag.metadata.sourceDigest);
+  });
+
+  it("goes by the name that it is given, whatever the path", async () => {
+    const given = async (fileName: string, bytes: Uint8Array) =>
+      await Array.fromAsync(importFile(fileOf("upload", bytes), { fileName }));
+    const [named] = await Array.fromAsync(importFile(fileOf("slide.1.h5", h5Fixture("gigapath"))));
+    const [spooled] = await given("slide.1.h5", h5Fixture("gigapath"));
+    expect(spooled).toEqual(named);
+    expect(spooled?.bag.metadata.slideId).toBe("slide.1");
+    const csv = new TextEncoder().encode("1,a,1\n0,b,2\n");
+    expect((await given("many.CSV", csv)).map(({ bag }) => bag.metadata.slideId)).toEqual(["a", "b"]);
+    await expect(given("many", csv)).rejects.toMatchObject({ code: "UNSUPPORTED_FORMAT" });
+    const canonical = spooled ? encodeBag(spooled.bag) : new Uint8Array();
+    const [again] = await given("other.safetensors", canonical);
+    expect(again?.bag.metadata.slideId).toBe("slide.1");
   });
 
   it("takes a canonical bag as it is", async () => {
@@ -72,6 +90,22 @@ describe("importFile", () => {
       code: "INVALID_ARGUMENT",
     });
     await expect(Array.fromAsync(importFile(folder))).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("refuses texts that no bag may hold, by hint, by name and in a file written before they were bounded", async () => {
+    const path = fileOf("plain.h5", h5Fixture("clam"));
+    const long = { code: "INVALID_ARGUMENT", message: "bag metadata patient_id has 600 bytes, the bound is 512" };
+    const control = { code: "INVALID_ARGUMENT", details: { field: "slide_id" } };
+    const refuse = (file: string, options: ImportOptions) => expect(Array.fromAsync(importFile(file, options))).rejects;
+    await refuse(path, { patientId: "P".repeat(600) }).toMatchObject(long);
+    await refuse(path, { fileName: "a\nb.h5" }).toMatchObject(control);
+    const old = encodeSafetensors(
+      new Map([["features", { dtype: "F32", shape: [1, 1], data: new Uint8Array(4) } as const]]),
+      { format: "parfocal-bag/1", patient_id: "P".repeat(600) },
+    );
+    expect(parseBag(old).metadata.patientId).toHaveLength(600);
+    await refuse(fileOf("old.safetensors", old), {}).toMatchObject(long);
+    expect(await Array.fromAsync(importFile(path))).toHaveLength(1);
   });
 
   it("never tells a path in its errors", async () => {

@@ -1,5 +1,6 @@
 import { basename, extname } from "node:path";
 import { DomainError } from "@parfocal/errors";
+import { encodeBagMetadata } from "../bag-metadata.ts";
 import { parseBag } from "../parse-bag.ts";
 import { parseSafetensorsHeader } from "../safetensors/parse-header.ts";
 import { completeBag } from "./complete-bag.ts";
@@ -23,21 +24,28 @@ export async function* importInProcess(
   yield* importBytes(file, path, options);
 }
 
-/** The same for a file already read; its path gives name and extension. Throws as {@link importFile}. */
+/** The same for a file already read; its path gives name and extension unless the options do. Throws as {@link importFile}. */
 export async function* importBytes(file: WholeFile, path: string, options: ImportOptions): AsyncGenerator<ImportedBag> {
-  const stem = basename(path, extname(path));
+  const fileName = options.fileName ?? basename(path);
+  const stem = basename(fileName, extname(fileName));
   if (isCanonical(file.bytes)) {
-    yield canonical(file.bytes, stem, options);
+    yield writable(canonical(file.bytes, stem, options));
     return;
   }
   let nBags = 0;
-  for await (const source of readSources(file, path)) {
+  for await (const source of readSources(file, fileName)) {
     nBags += 1;
     if (nBags > 1 && options.slideId !== undefined) {
       throw new DomainError("INVALID_ARGUMENT", "slideId was given for a file of more than one bag");
     }
-    yield completeBag(source, stem, options);
+    yield writable(completeBag(source, stem, options));
   }
+}
+
+/** The same bag, whose metadata can be written: what is wrong with them is said of the file, not of a store later. */
+function writable(imported: ImportedBag): ImportedBag {
+  encodeBagMetadata(imported.bag.metadata);
+  return imported;
 }
 
 function isCanonical(bytes: Uint8Array): boolean {

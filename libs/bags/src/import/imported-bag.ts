@@ -13,6 +13,8 @@ export interface ImportOptions {
   readonly mpp?: number;
   /** Micrometres per pixel of the slide's level 0: needed to turn micrometres into level-0 pixels. */
   readonly level0Mpp?: number;
+  /** Name of the file where its path has another, as of one that was spooled: it tells the extension and the slide. */
+  readonly fileName?: string;
   /** Ends the import with `CANCELLED` or `DEADLINE_EXCEEDED`. */
   readonly signal?: AbortSignal;
 }

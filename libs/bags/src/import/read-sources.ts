@@ -14,12 +14,12 @@ import { readTorchSource } from "./torch/read-torch-source.ts";
 
 /**
  * The bags of a file's bytes, recognised by their first bytes; only CSV and safetensors, which have none of their own,
- * by the extension.
+ * by the extension of `fileName`.
  *
  * @throws {DomainError} UNSUPPORTED_FORMAT when nothing is recognised; what the reader of the format throws.
  */
-export async function* readSources({ bytes, digest }: WholeFile, path: string): AsyncGenerator<SourceBag> {
-  const extension = extname(path).toLowerCase();
+export async function* readSources({ bytes, digest }: WholeFile, fileName: string): AsyncGenerator<SourceBag> {
+  const extension = extname(fileName).toLowerCase();
   if (isH5(bytes)) yield await readH5Source(bytes, digest);
   else if (isNpy(bytes)) yield bare("npy", parseNpy(bytes), digest);
   else if (isZip(bytes)) yield readZip(parseZip(bytes), digest);

@@ -13,7 +13,7 @@ import {
 import { keysUnder } from "../operation-recovery.ts";
 import { readRequest } from "../operation-request.ts";
 import { createKeyedLocks } from "../operation-scope.ts";
-import { type StartScope, startOperation } from "../operation-start.ts";
+import { joinOperation, type StartScope, startOperation } from "../operation-start.ts";
 import { watchRecord } from "../operation-watch.ts";
 import { assertNotOwned } from "../ownership.ts";
 import { isDone, queuedState } from "../stored-state.ts";
@@ -167,6 +167,10 @@ function createDriver({ options, clock, states, feeds, client, worker, stopping 
     async start(request) {
       assertOpen();
       return await startOperation(startScope, request);
+    },
+    async join(request) {
+      assertOpen();
+      return await joinOperation(startScope, request);
     },
     async get(name) {
       assertOpen();

@@ -1,10 +1,11 @@
 import type { BagMetadata, BagRef } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { createEntryCache, type EntryCacheOptions } from "./entry-cache.ts";
 import { createJson, readJson } from "./json-objects.ts";
 import { keys } from "./keys.ts";
-import { createLru } from "./lru.ts";
 import { listEntries, type Page, type PageRequest } from "./pages.ts";
+import { settleEntry } from "./settle-entry.ts";
 
 /** A bag of a project: its reference and what is known of it. */
 export interface BagEntry {
@@ -14,47 +15,67 @@ export interface BagEntry {
 
 /** The bags of every project. Entries never change: a bag's id is the SHA-256 of its content. */
 export interface BagCatalog {
-  /** Enters a stored bag; tells whether it was new. */
+  /**
+   * Enters a stored bag; tells whether it was new.
+   *
+   * @throws {DomainError} `NOT_FOUND` when the bag was deleted since it was stored; no entry is left then.
+   */
   add(project: string, entry: BagEntry, options?: CallOptions): Promise<boolean>;
-  /** @throws {DomainError} `NOT_FOUND`. */
+  /**
+   * The entry of a bag. One that another gateway deleted may be given for half a minute more (`MAX_AGE_MS` of the cache).
+   *
+   * @throws {DomainError} `NOT_FOUND`.
+   */
   get(project: string, sha256: string, options?: CallOptions): Promise<BagEntry>;
-  /** One page in the order of the ids. */
+  /** One page in the order of the ids, as the store lists them now. */
   list(project: string, page: PageRequest): Promise<Page<BagEntry>>;
-  /** Forgets the entry first, then the bag, so that no entry ever points at nothing. Absent: succeeds. */
+  /**
+   * Forgets the entry first, then the bag, then an entry that was added meanwhile, so that none is left that points at nothing.
+   * This gateway does not show it any more. Absent: succeeds.
+   */
   delete(project: string, sha256: string, options?: CallOptions): Promise<void>;
 }
 
-/** Entries that one gateway keeps in memory: about 500 bytes each. */
-const CACHED_ENTRIES = 20_000;
+/** Entries in memory, in bytes as they are stored: some 20 000 of about 500 bytes. */
+const CACHED_BYTES = 10 * 1024 ** 2;
 
 /** The bag catalog of a store. */
-export function createBagCatalog(store: ObjectStore): BagCatalog {
-  const cache = createLru<BagEntry>(CACHED_ENTRIES);
+export function createBagCatalog(store: ObjectStore, clock: Pick<EntryCacheOptions, "nowMs"> = {}): BagCatalog {
+  const cache = createEntryCache<BagEntry>({ maxBytes: CACHED_BYTES, ...clock });
 
-  const read = async (key: string, options: CallOptions): Promise<BagEntry | undefined> => {
-    const cached = cache.get(key);
-    if (cached !== undefined) return cached;
-    const found = await readJson(store, key, parseBagEntry, options);
-    if (found !== undefined) cache.set(key, found.value);
-    return found?.value;
-  };
+  const read = (key: string, options: CallOptions, maxAgeMs?: number): Promise<BagEntry | undefined> =>
+    cache.read(key, () => readJson(store, key, parseBagEntry, options), maxAgeMs);
 
   return {
-    add: (project, entry, options = {}) => createJson(store, keys.bagIndex(project, entry.ref.digest), entry, options),
+    async add(project, entry, options = {}) {
+      const { digest } = entry.ref;
+      const key = keys.bagIndex(project, digest);
+      const isNew = await createJson(store, key, entry, options);
+      if (await settleEntry(store, key, keys.bag(project, digest), options)) return isNew;
+      cache.forget(key);
+      throw new DomainError("NOT_FOUND", "the bag was deleted before it was entered");
+    },
     async get(project, sha256, options = {}) {
       const entry = await read(keys.bagIndex(project, sha256), options);
       if (entry === undefined) throw new DomainError("NOT_FOUND", "no such bag in this project");
       return entry;
     },
     list: (project, page) =>
+      // What was listed is there, however long ago it was read.
       listEntries(store, keys.bagIndexPrefix(project), page, (key) =>
-        read(key, page.signal ? { signal: page.signal } : {}),
+        read(key, page.signal ? { signal: page.signal } : {}, Number.POSITIVE_INFINITY),
       ),
     async delete(project, sha256, options = {}) {
       const key = keys.bagIndex(project, sha256);
-      cache.delete(key);
-      await store.delete(key, options);
-      await store.delete(`${keys.bagPrefix(project)}${sha256}.safetensors`, options);
+      const bag = keys.bag(project, sha256);
+      try {
+        await store.delete(key, options);
+        await store.delete(bag, options);
+        await settleEntry(store, key, bag, options);
+      } finally {
+        // Also after a failure, which may have come after the deletion.
+        cache.forget(key);
+      }
     },
   };
 }

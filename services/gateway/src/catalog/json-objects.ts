@@ -8,6 +8,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 export interface JsonObject<T> {
   readonly value: T;
   readonly etag: string;
+  readonly sizeBytes: number;
 }
 
 /**
@@ -22,8 +23,8 @@ export async function readJson<T>(
   options: CallOptions = {},
 ): Promise<JsonObject<T> | undefined> {
   try {
-    const object = await store.get(key, options);
-    return { value: parseJson(object.bytes, parse), etag: object.etag };
+    const { bytes, etag, sizeBytes } = await store.get(key, options);
+    return { value: parseJson(bytes, parse), etag, sizeBytes };
   } catch (error) {
     if (isDomainError(error, "NOT_FOUND")) return undefined;
     throw error;

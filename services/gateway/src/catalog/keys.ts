@@ -21,10 +21,14 @@
 export const keys = {
   bagFolder: (project: string) => `projects/${project}/bags`,
   bagPrefix: (project: string) => `projects/${project}/bags/`,
+  bag: (project: string, sha256: string) => `projects/${project}/bags/${sha256}.safetensors`,
   bagIndexPrefix: (project: string) => `projects/${project}/bag-index/`,
   bagIndex: (project: string, sha256: string) => `projects/${project}/bag-index/${sha256}.json`,
   packageFolder: (project: string, model: string, version: string) =>
     `projects/${project}/models/${model}/versions/${version}`,
+  /** Written last of a package. */
+  packageManifest: (project: string, model: string, version: string) =>
+    `projects/${project}/models/${model}/versions/${version}/manifest.json`,
   checkpointFolder: (project: string, operation: string) => `operations/${project}/${operation}/tmp/checkpoints`,
   checkpointCopy: (project: string, operation: string) => `operations/${project}/${operation}/tmp/import.pt`,
   resultFolder: (project: string, operation: string) => `operations/${project}/${operation}/results`,

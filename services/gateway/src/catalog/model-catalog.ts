@@ -1,12 +1,13 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, isDomainError } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import { type AliasTable, createAliasTable, LATEST } from "./alias-table.ts";
 import { deletePrefix } from "./delete-prefix.ts";
+import { createEntryCache, type EntryCacheOptions } from "./entry-cache.ts";
 import { createJson, readJson } from "./json-objects.ts";
 import { keys } from "./keys.ts";
-import { createLru } from "./lru.ts";
 import { listEntries, type Page, type PageRequest } from "./pages.ts";
+import { isThere, settleEntry } from "./settle-entry.ts";
 
 /** Which version of a model is meant. */
 export type ModelSelector =
@@ -16,7 +17,11 @@ export type ModelSelector =
 
 /** The published models of every project. An entry is the contract's own `Model`: no second vocabulary. */
 export interface ModelCatalog {
-  /** Enters a version once and moves `latest` to it; a version that is there already stays as it is. */
+  /**
+   * Enters the version of a stored package once and moves `latest` to it; a version that is there already stays as it is.
+   *
+   * @throws {DomainError} `NOT_FOUND` when the package was deleted since it was stored; no entry is left then.
+   */
   publish(
     project: string,
     model: string,
@@ -24,31 +29,37 @@ export interface ModelCatalog {
     entry: gatewayV1.Model,
     options?: CallOptions,
   ): Promise<void>;
-  /** The version meant, with the aliases that point at it. @throws {DomainError} `NOT_FOUND`. */
+  /**
+   * The version meant. One that another gateway deleted may be given for half a minute more (`MAX_AGE_MS` of the cache).
+   *
+   * @throws {DomainError} `NOT_FOUND`.
+   */
   get(project: string, model: string, selector: ModelSelector, options?: CallOptions): Promise<gatewayV1.Model>;
   /** One page of versions in the order of their keys, without their histories. */
   list(project: string, model: string | undefined, page: PageRequest): Promise<Page<gatewayV1.Model>>;
-  /** Forgets a version and deletes its package. @throws {DomainError} `PRECONDITION_FAILED` while an alias points at it. */
+  /**
+   * Forgets a version, then deletes its package, in which nothing of other versions lies. A version without an entry is finished:
+   * what a deletion that was cut off, or a training that could not publish, left of the package is deleted. An operation that
+   * publishes the version right now fails.
+   *
+   * @throws {DomainError} `PRECONDITION_FAILED` while an alias points at it, `NOT_FOUND` when neither entry nor package is there.
+   */
   delete(project: string, model: string, version: string, options?: CallOptions): Promise<void>;
   readonly aliases: AliasTable;
 }
 
-const CACHED_ENTRIES = 256;
+/** Entries in memory, in bytes as they are stored: some hundred with the histories of long trainings. */
+const CACHED_BYTES = 16 * 1024 ** 2;
 /** The alias that an unqualified model name means when it is set. */
 const PRODUCTION = "production";
 
 /** The model catalog of a store. */
-export function createModelCatalog(store: ObjectStore): ModelCatalog {
-  const cache = createLru<gatewayV1.Model>(CACHED_ENTRIES);
+export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOptions, "nowMs"> = {}): ModelCatalog {
+  const cache = createEntryCache<gatewayV1.Model>({ maxBytes: CACHED_BYTES, ...clock });
   const aliases = createAliasTable(store);
 
-  const read = async (key: string, options: CallOptions): Promise<gatewayV1.Model | undefined> => {
-    const cached = cache.get(key);
-    if (cached !== undefined) return cached;
-    const found = await readJson(store, key, (json) => gatewayV1.Model.fromJSON(json), options);
-    if (found !== undefined) cache.set(key, found.value);
-    return found?.value;
-  };
+  const read = (key: string, options: CallOptions, maxAgeMs?: number): Promise<gatewayV1.Model | undefined> =>
+    cache.read(key, () => readJson(store, key, (json) => gatewayV1.Model.fromJSON(json), options), maxAgeMs);
 
   const versionMeant = async (project: string, model: string, selector: ModelSelector, options: CallOptions) => {
     if (selector.kind === "version") return selector.version;
@@ -63,8 +74,13 @@ export function createModelCatalog(store: ObjectStore): ModelCatalog {
   return {
     aliases,
     async publish(project, model, version, entry, options = {}) {
-      await createJson(store, keys.modelIndex(project, model, version), gatewayV1.Model.toJSON(entry), options);
+      const key = keys.modelIndex(project, model, version);
+      await createJson(store, key, gatewayV1.Model.toJSON(entry), options);
       await aliases.set(project, model, LATEST, version, undefined, options);
+      if (await settleEntry(store, key, keys.packageManifest(project, model, version), options)) return;
+      cache.forget(key);
+      await dropLatest(aliases, project, model, version, options);
+      throw new DomainError("NOT_FOUND", `version ${version} was deleted before it was entered`);
     },
     async get(project, model, selector, options = {}) {
       const version = await versionMeant(project, model, selector, options);
@@ -75,17 +91,37 @@ export function createModelCatalog(store: ObjectStore): ModelCatalog {
     },
     list: (project, model, page) =>
       listEntries(store, keys.modelIndexPrefix(project, model), page, async (key) => {
-        const entry = await read(key, page.signal ? { signal: page.signal } : {});
+        // What was listed is there, however long ago it was read.
+        const entry = await read(key, page.signal ? { signal: page.signal } : {}, Number.POSITIVE_INFINITY);
         return entry === undefined ? undefined : { ...entry, history: [], pretraining: [] };
       }),
     async delete(project, model, version, options = {}) {
       await assertNotAliased(aliases, project, model, version, options);
       const key = keys.modelIndex(project, model, version);
-      cache.delete(key);
-      await store.delete(key, options);
-      await deletePrefix(store, `${keys.packageFolder(project, model, version)}/`, options);
+      const wasEntered = await isThere(store, key, options);
+      const nDeleted = await deleteVersion(store, { project, model, version }, options).finally(() =>
+        cache.forget(key),
+      );
+      await dropLatest(aliases, project, model, version, options);
+      if (!wasEntered && nDeleted === 0) throw new DomainError("NOT_FOUND", `no such version: ${version}`);
     },
   };
+}
+
+/** Deletes entry and package; gives of how many objects the package was. */
+async function deleteVersion(
+  store: ObjectStore,
+  { project, model, version }: { readonly project: string; readonly model: string; readonly version: string },
+  options: CallOptions,
+): Promise<number> {
+  const key = keys.modelIndex(project, model, version);
+  const manifest = keys.packageManifest(project, model, version);
+  await store.delete(key, options);
+  const count = await deletePrefix(store, `${keys.packageFolder(project, model, version)}/`, options);
+  // A stage may have been publishing: its manifest must not outlive the files that it names, nor an entry the manifest.
+  await store.delete(manifest, options);
+  await settleEntry(store, key, manifest, options);
+  return count;
 }
 
 function describe(selector: ModelSelector): string {
@@ -99,7 +135,7 @@ function describe(selector: ModelSelector): string {
   }
 }
 
-/** `latest` moves by itself, so it protects nothing: deleting the newest version drops it instead. */
+/** `latest` moves by itself, so it protects nothing. */
 async function assertNotAliased(
   aliases: AliasTable,
   project: string,
@@ -114,7 +150,21 @@ async function assertNotAliased(
       `alias ${pointing.join(", ")} points at version ${version}; move it first`,
     );
   }
-  if ((await aliases.get(project, model, LATEST, options)) === version) {
+}
+
+/** Removes `latest` if it points at a version that was deleted. */
+async function dropLatest(
+  aliases: AliasTable,
+  project: string,
+  model: string,
+  version: string,
+  options: CallOptions,
+): Promise<void> {
+  if ((await aliases.get(project, model, LATEST, options)) !== version) return;
+  try {
     await aliases.set(project, model, LATEST, "", version, options);
+  } catch (error) {
+    // It has moved on to another version.
+    if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
   }
 }

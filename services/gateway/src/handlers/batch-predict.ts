@@ -21,10 +21,13 @@ export function createBatchPredict(deps: Deps, roots: SourceRoots) {
     { signal }: HandlerContext,
   ): Promise<googleLongrunning.Operation> => {
     const { project } = parseResourceName("project", request.parent, "parent");
-    if (request.retryOf === "") await assertNewBatch(deps, project, request, roots, signal);
-    else await assertRetry(deps.operations, project, request);
+    const { requestId } = request;
     const json = gatewayV1.BatchPredictRequest.toJSON(request);
-    return startOperation(deps.operations, "batch", project, request.requestId, json);
+    return startOperation(deps.operations, { kind: "batch", project, requestId, json }, () =>
+      request.retryOf === ""
+        ? assertNewBatch(deps, project, request, roots, signal)
+        : assertRetry(deps.operations, project, request),
+    );
   };
 }
 

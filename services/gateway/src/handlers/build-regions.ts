@@ -21,9 +21,10 @@ export function createBuildRegions({ bags, operations }: Pick<GatewayDeps, "bags
     assertLength("slides", slides, 1, MAX_SLIDES);
     const named = slides.map((slide, index) => bagsOfSlide(slide, `slides[${index}].bags`));
     if (options !== undefined) assertOptions(options, Math.max(...named.map(({ length }) => length)));
-    await entriesOfNamed(bags, project, named.flat(), signal);
     const json = gatewayV1.BuildRegionsRequest.toJSON(request);
-    return startOperation(operations, "build-regions", project, requestId, json);
+    return startOperation(operations, { kind: "build-regions", project, requestId, json }, async () => {
+      await entriesOfNamed(bags, project, named.flat(), signal);
+    });
   };
 }
 

@@ -17,7 +17,7 @@ export function createCrossValidate({ bags, models, operations }: Pick<GatewayDe
     { signal }: HandlerContext,
   ): Promise<googleLongrunning.Operation> => {
     const { project } = parseResourceName("project", request.parent, "parent");
-    const { spec } = request;
+    const { spec, requestId, startFrom } = request;
     if (spec?.task === undefined) {
       const field = spec === undefined ? "spec" : "spec.task";
       throw new DomainError("INVALID_ARGUMENT", `${field} is missing`, { details: { field } });
@@ -26,10 +26,11 @@ export function createCrossValidate({ bags, models, operations }: Pick<GatewayDe
     assertFolds(request);
     const named = request.bags.map(({ bag }, index) => ({ name: bag, field: `bags[${index}].bag` }));
     assertDistinct(named);
-    await entriesOfNamed(bags, project, named, signal);
-    if (request.startFrom !== "") await assertStart(models, project, request.startFrom, spec, signal);
     const json = gatewayV1.CrossValidateRequest.toJSON(request);
-    return startOperation(operations, "cross-validate", project, request.requestId, json);
+    return startOperation(operations, { kind: "cross-validate", project, requestId, json }, async () => {
+      await entriesOfNamed(bags, project, named, signal);
+      if (startFrom !== "") await assertStart(models, project, startFrom, spec, signal);
+    });
   };
 }
 

@@ -15,13 +15,10 @@ export function createImportBags({ operations }: Pick<GatewayDeps, "operations">
         details: { field: "uris" },
       });
     }
-    for (const uri of request.uris) roots.resolve(uri);
-    return startOperation(
-      operations,
-      "import",
-      project,
-      request.requestId,
-      gatewayV1.ImportBagsRequest.toJSON(request),
-    );
+    const { requestId } = request;
+    const json = gatewayV1.ImportBagsRequest.toJSON(request);
+    return startOperation(operations, { kind: "import", project, requestId, json }, async () => {
+      for (const uri of request.uris) roots.resolve(uri);
+    });
   };
 }

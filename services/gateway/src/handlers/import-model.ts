@@ -22,11 +22,11 @@ export function createImportModel(
       const message = `${uri === "" ? "neither uri nor upload is" : "uri and upload are both"} given; a checkpoint is one`;
       throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "uri" } });
     }
-    if (uri !== "") roots.resolve(uri);
-    // Asked again by the same request id, an upload may be gone: the operation that took it is the answer.
-    else if (requestId === "") await store.head(uploadKey(project, upload), { signal });
-    else uploadKey(project, upload);
-    return startOperation(operations, "import-model", project, requestId, gatewayV1.ImportModelRequest.toJSON(request));
+    const json = gatewayV1.ImportModelRequest.toJSON(request);
+    return startOperation(operations, { kind: "import-model", project, requestId, json }, async () => {
+      if (uri !== "") roots.resolve(uri);
+      else await store.head(uploadKey(project, upload), { signal });
+    });
   };
 }
 

@@ -34,14 +34,13 @@ export function createListModels({ models }: Deps) {
   };
 }
 
-/** `DeleteModel`. */
+/** `DeleteModel`: finishes a deletion that was cut off. */
 export function createDeleteModel({ models }: Deps) {
   return async (
     { name }: gatewayV1.DeleteModelRequest,
     { signal }: HandlerContext,
   ): Promise<gatewayV1.DeleteModelResponse> => {
     const { project, model, version } = parseResourceName("modelVersion", name);
-    await models.get(project, model, { kind: "version", version }, { signal });
     await models.delete(project, model, version, { signal });
     return {};
   };

@@ -16,7 +16,12 @@ export function createGetOperation({ operations }: Deps) {
   };
 }
 
-/** `ListOperations` of a project; `filter` takes `verb="train"` and `done=true`, joined by AND. */
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
+
+/**
+ * `ListOperations` of a project: a page size of 0 means 100, one above 1000 means 1000, as in every listing. `filter` takes `verb="train"` and `done=true`, joined by AND.
+ */
 export function createListOperations({ operations }: Deps) {
   return async (
     request: googleLongrunning.ListOperationsRequest,
@@ -24,7 +29,7 @@ export function createListOperations({ operations }: Deps) {
     const { project } = parseResourceName("project", request.name.replace(/\/operations$/, ""));
     const { verb, isDone } = parseOperationFilter(request.filter);
     const page = await operations.list(project, {
-      pageSize: request.pageSize === 0 ? 100 : request.pageSize,
+      pageSize: request.pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(request.pageSize, MAX_PAGE_SIZE),
       ...(request.pageToken === "" ? {} : { pageToken: request.pageToken }),
       ...(verb === undefined ? {} : { kind: verb }),
       ...(isDone === undefined ? {} : { isDone }),

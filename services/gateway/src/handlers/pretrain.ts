@@ -16,17 +16,19 @@ export function createPretrain({ bags, operations }: Pick<GatewayDeps, "bags" | 
   ): Promise<googleLongrunning.Operation> => {
     const { project } = parseResourceName("project", request.parent, "parent");
     resourceName("model", { project, model: request.modelId });
-    if (request.spec?.mixer === undefined) {
-      const field = request.spec === undefined ? "spec" : "spec.mixer";
+    const { spec, requestId } = request;
+    const mixer = spec?.mixer;
+    if (mixer === undefined) {
+      const field = spec === undefined ? "spec" : "spec.mixer";
       throw new DomainError("INVALID_ARGUMENT", `${field} is missing`, { details: { field } });
     }
     assertLength("bags", request.bags, 1, MAX_BAGS);
     const named = request.bags.map((name, index) => ({ name, field: `bags[${index}]` }));
     assertDistinct(named);
-    const entries = await entriesOfNamed(bags, project, named, signal);
-    assertSameRegions(entries, request.spec.mixer.levelCount);
     const json = gatewayV1.PretrainRequest.toJSON(request);
-    return startOperation(operations, "pretrain", project, request.requestId, json);
+    return startOperation(operations, { kind: "pretrain", project, requestId, json }, async () => {
+      assertSameRegions(await entriesOfNamed(bags, project, named, signal), mixer.levelCount);
+    });
   };
 }
 

@@ -14,14 +14,17 @@ export function createTrain({ bags, models, operations }: Pick<GatewayDeps, "bag
   return async (request: gatewayV1.TrainRequest, { signal }: HandlerContext): Promise<googleLongrunning.Operation> => {
     const { project } = parseResourceName("project", request.parent, "parent");
     resourceName("model", { project, model: request.modelId });
-    if (request.spec === undefined) {
+    const { spec, requestId, startFrom } = request;
+    if (spec === undefined) {
       throw new DomainError("INVALID_ARGUMENT", "spec is missing", { details: { field: "spec" } });
     }
     assertLength("bags", request.bags, 2, MAX_BAGS);
     const named = request.bags.map(({ bag }, index) => ({ name: bag, field: `bags[${index}].bag` }));
-    await entriesOfNamed(bags, project, named, signal);
-    if (request.startFrom !== "") await assertStart(models, project, request.startFrom, request.spec, signal);
-    return startOperation(operations, "train", project, request.requestId, gatewayV1.TrainRequest.toJSON(request));
+    const json = gatewayV1.TrainRequest.toJSON(request);
+    return startOperation(operations, { kind: "train", project, requestId, json }, async () => {
+      await entriesOfNamed(bags, project, named, signal);
+      if (startFrom !== "") await assertStart(models, project, startFrom, spec, signal);
+    });
   };
 }
 

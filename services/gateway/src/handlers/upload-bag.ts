@@ -1,17 +1,15 @@
-import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { DomainError } from "@parfocal/errors";
 import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
 import { startUpload } from "../imports/upload-pieces.ts";
+import { withSpooledUpload } from "../spool-upload.ts";
 import { hintsFromWire } from "../wire.ts";
 
 /** A name without folders and control characters: it only tells the layout and the slide. */
-const FILE_NAME = /^[^/\\\p{Cc}]{1,255}$/u;
+const FILE_NAME = /^[^/\\\p{Cc}]+$/u;
+/** What file systems take. */
+const MAX_FILE_NAME_BYTES = 255;
 
 /** `UploadBag`: spools the file to disk as it arrives (memory stays flat), then imports it in a process of its own. */
 export function createUploadBag({ importer }: Pick<GatewayDeps, "importer">, maxUploadBytes: number) {
@@ -23,26 +21,22 @@ export function createUploadBag({ importer }: Pick<GatewayDeps, "importer">, max
     const { fileName } = header;
     assertFileName(fileName);
     const { project } = parseResourceName("project", header.parent, "parent");
-    const folder = await mkdtemp(join(tmpdir(), "parfocal-upload-"));
-    try {
-      const path = join(folder, fileName);
-      await pipeline(chunks, createWriteStream(path), { signal });
-      const source = { kind: "file", path } as const;
-      const file = { project, path: fileName, fileName, source, hints: hintsFromWire(header.hints) };
+    // The file lies under another name; the importer, which gets all hints, goes by this one.
+    const hints = { ...hintsFromWire(header.hints), fileName };
+    return withSpooledUpload(chunks, signal, async (path) => {
+      const file = { project, path: fileName, fileName, source: { kind: "file", path } as const, hints };
       return { bags: await importer.importFile(file, signal) };
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    });
   };
 }
 
 function assertFileName(fileName: string): void {
-  if (FILE_NAME.test(fileName) && fileName !== "." && fileName !== "..") return;
-  throw new DomainError(
-    "INVALID_ARGUMENT",
-    `file_name of ${fileName.length} characters is not a plain name of 1 to 255`,
-    {
-      details: { field: "header.file_name" },
-    },
-  );
+  const nBytes = Buffer.byteLength(fileName);
+  const isPlain = FILE_NAME.test(fileName) && fileName !== "." && fileName !== "..";
+  if (isPlain && nBytes <= MAX_FILE_NAME_BYTES) return;
+  const bound = `1 to ${MAX_FILE_NAME_BYTES}`;
+  const details = { field: "header.file_name", value: `${nBytes}`, bound };
+  throw new DomainError("INVALID_ARGUMENT", `file_name of ${nBytes} bytes is not a plain name of ${bound} bytes`, {
+    details,
+  });
 }

@@ -110,7 +110,7 @@ export interface AttentionResponse {
   attention?:
     | ArrayResult
     | undefined;
-  /** `[N, 2]` level-0 pixels as f32, in the order of the rows above; absent when the bag has no coordinates. */
+  /** `[N, 2]` in the unit of the bag's coordinates as f32, in the order of the rows above; absent when the bag has no coordinates. */
   coordinates?:
     | ArrayResult
     | undefined;

@@ -86,7 +86,7 @@ export interface SurvivalPoint {
    * event; survival stays as it is until the next.
    */
   time: number;
-  /** Probability that the event has not come by then, 0 to 1. */
+  /** Probability that the event has not come by then, 0 to 1. Discrete time: before then; an event at the very end counts to the next interval. */
   survival: number;
   /** Probability that it comes in the interval if it has not come before, 0 to 1. */
   hazard: number;

@@ -2649,7 +2649,7 @@ export const BagServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Deletes a bag. Models trained on it stay. */
+    /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
     deleteBag: {
       name: "DeleteBag",
       requestType: DeleteBagRequest as typeof DeleteBagRequest,
@@ -2682,7 +2682,7 @@ export interface BagServiceImplementation<CallContextExt = {}> {
   getBag(request: GetBagRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetBagResponse>>;
   /** Lists the bags of a project by id. */
   listBags(request: ListBagsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListBagsResponse>>;
-  /** Deletes a bag. Models trained on it stay. */
+  /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
   deleteBag(request: DeleteBagRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DeleteBagResponse>>;
 }
 
@@ -2707,7 +2707,7 @@ export interface BagServiceClient<CallOptionsExt = {}> {
   getBag(request: DeepPartial<GetBagRequest>, options?: CallOptions & CallOptionsExt): Promise<GetBagResponse>;
   /** Lists the bags of a project by id. */
   listBags(request: DeepPartial<ListBagsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListBagsResponse>;
-  /** Deletes a bag. Models trained on it stay. */
+  /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
   deleteBag(request: DeepPartial<DeleteBagRequest>, options?: CallOptions & CallOptionsExt): Promise<DeleteBagResponse>;
 }
 

@@ -2296,7 +2296,10 @@ export const ModelServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Deletes one version. A version that an alias points to is refused. */
+    /**
+     * Deletes one version. A version that an alias points to is refused. Repeating it finishes a deletion that was cut off. Other gateways on
+     * the same store may show the version for half a minute more.
+     */
     deleteModel: {
       name: "DeleteModel",
       requestType: DeleteModelRequest as typeof DeleteModelRequest,
@@ -2400,7 +2403,10 @@ export interface ModelServiceImplementation<CallContextExt = {}> {
     request: ListModelsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListModelsResponse>>;
-  /** Deletes one version. A version that an alias points to is refused. */
+  /**
+   * Deletes one version. A version that an alias points to is refused. Repeating it finishes a deletion that was cut off. Other gateways on
+   * the same store may show the version for half a minute more.
+   */
   deleteModel(
     request: DeleteModelRequest,
     context: CallContext & CallContextExt,
@@ -2432,7 +2438,10 @@ export interface ModelServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListModelsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListModelsResponse>;
-  /** Deletes one version. A version that an alias points to is refused. */
+  /**
+   * Deletes one version. A version that an alias points to is refused. Repeating it finishes a deletion that was cut off. Other gateways on
+   * the same store may show the version for half a minute more.
+   */
   deleteModel(
     request: DeepPartial<DeleteModelRequest>,
     options?: CallOptions & CallOptionsExt,

@@ -51,7 +51,7 @@ export interface TileAttention {
   weights?:
     | ArrayResult
     | undefined;
-  /** `[N, 2]` level-0 pixels as f32; absent when the bag has no coordinates. */
+  /** `[N, 2]` in the unit of the bag's coordinates as f32; absent when the bag has no coordinates. */
   coordinates?:
     | ArrayResult
     | undefined;
