@@ -1,6 +1,7 @@
 /**
- * `npm run generate`: TypeScript from every proto, and the descriptor set that the reflection services serve. The output
- * is committed and depends on the protos, the lockfile and nothing else: `git diff` after it must be empty.
+ * `npm run generate`: TypeScript from every proto, the descriptor set that the reflection services serve, and the tables of
+ * docs/settings.md from the services' settings. The output is committed and depends on the sources, the lockfile and
+ * nothing else: `git diff` after it must be empty.
  */
 import { runBuf } from "./buf.mjs";
 import { layOutProtoImports } from "./proto-imports.mjs";
@@ -20,5 +21,14 @@ const steps = [
   ],
 ];
 
+async function generateFromProtos() {
+  for (const step of steps) if (!(await runBuf(...step))) return false;
+  return true;
+}
+
 layOutProtoImports();
-for (const step of steps) if (!(await runBuf(...step))) break;
+if (await generateFromProtos()) {
+  // Not before: the services' settings import what was just written.
+  const { writeSettingsPage } = await import("./settings-page.ts");
+  writeSettingsPage();
+}

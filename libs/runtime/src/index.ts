@@ -46,6 +46,7 @@ export { defineService, type GeneratedDefinition, type ServerService } from "./s
 export type { Health } from "./server/health.ts";
 export { REQUEST_ID_KEY } from "./server/identify.ts";
 export type { NamesByMethod } from "./server/isolate.ts";
+export { openOrClose } from "./server/open-or-close.ts";
 export { assertStoreAnswers, createReadiness, type Readiness, type ReadinessCheck } from "./server/readiness.ts";
 export { runService, type ServiceProgram } from "./server/run-service.ts";
 export { type RunUntilSignalOptions, runUntilSignal, type StartedService } from "./server/run-until-signal.ts";

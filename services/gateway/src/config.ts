@@ -47,7 +47,7 @@ export const gatewaySettings = {
     pattern: /^(?:(?:s3:\/\/|file:\/\/\/)[^,\s]+(?:,(?:s3:\/\/|file:\/\/\/)[^,\s]+)*)?$/,
     expected: "a comma-separated list of s3://bucket/prefix or file:///folder",
     reason:
-      "Where ImportBags may read; nothing by default, so that no client reads through the gateway what it could not.",
+      "Where imports, batches and inferences may read; nothing by default, so that no client reads through the gateway what it could not.",
   }),
   importProcesses: integerSetting({
     env: "PARFOCAL_IMPORT_PROCESSES",

@@ -10,6 +10,7 @@ import {
   defineService,
   type Logger,
   observeStore,
+  openOrClose,
   type RunningServer,
   startServer,
 } from "@parfocal/runtime";
@@ -58,6 +59,7 @@ import { createBagImporter } from "./imports/bag-importer.ts";
 import { createImportPool } from "./imports/import-pool.ts";
 import { createSourceRoots, type SourceRoots } from "./imports/source-roots.ts";
 import { createTemporaryBags } from "./imports/temporary-bag.ts";
+import { removeStaleFolders } from "./imports/temporary-folders.ts";
 import { observeWorkflows } from "./observe-workflows.ts";
 import { createStageHealth } from "./stage-health.ts";
 import { openWorkflowDriver } from "./workflow-driver.ts";
@@ -78,6 +80,11 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** Something that is open. */
+interface Closable {
+  close(): Promise<void> | void;
+}
+
 /** Re-embeddings of a shard that one replica gets at a time: one is computed while others are read and written. */
 const REEMBEDDINGS_PER_SHARD = 2;
 
@@ -88,34 +95,43 @@ const OWNER_KEY = "operations/.owner";
 const MAX_WAITING_IMPORTS = 256;
 
 /**
- * Starts the gateway: opens the store, resumes the operations an earlier process left, connects to the stages, serves.
+ * Starts the gateway: removes what dead ones left at `TMPDIR`, opens the store, resumes the operations an earlier process left,
+ * connects to the stages, serves. A start that fails leaves nothing open.
  *
  * @throws {DomainError} `CONFLICT` when another gateway runs the operations of this store; see {@link startServer}.
  */
 export async function startGateway(config: GatewayConfig, logger: Logger, env = process.env): Promise<Gateway> {
+  await removeStaleFolders();
+  return openOrClose(logger, (opened) => openGateway(config, logger, env, opened));
+}
+
+async function openGateway(
+  config: GatewayConfig,
+  logger: Logger,
+  env: NodeJS.ProcessEnv,
+  opened: AsyncDisposableStack,
+): Promise<Gateway> {
+  const keep = <T extends Closable>(part: T): T => opened.adopt(part, (each) => each.close());
   const options = storeOptionsFromEnv(env);
   const metrics = createServerMetrics();
-  const store = observeStore(openStore(config.storeUri, options), metrics.registry);
+  const store = keep(observeStore(openStore(config.storeUri, options), metrics.registry));
   const bags = createBagCatalog(store);
   const models = createModelCatalog(store);
-  const pool = createImportPool({
-    maxProcesses: config.importProcesses,
-    maxWaiting: MAX_WAITING_IMPORTS,
-    heapMb: config.importHeapMb,
-  });
+  const { importProcesses: maxProcesses, importHeapMb: heapMb } = config;
+  const pool = keep(createImportPool({ maxProcesses, maxWaiting: MAX_WAITING_IMPORTS, heapMb }));
   const address = { uri: store.rootUri, options };
   const importer = createBagImporter(store, address, bags, pool);
   const temporaryBags = createTemporaryBags(store, address, pool);
   const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
   if (config.probesStore) await checkStore(store, logger);
-  const credentials = createStageCredentials(config, logger);
+  const credentials = keep(createStageCredentials(config, logger));
   const stageOptions = { channel: credentials.channel, metrics: createStageCallMetrics(metrics.registry) };
-  const aggregate = createReplicaClient(aggregateV1.AggregateServiceDefinition, config.aggregateAddress, {
-    idempotentMethods: ["Predict", "Attention", "Evaluate"],
-    ...stageOptions,
-  });
-  const reembed = createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, stageOptions);
-  const pretrain = createReplicaClient(pretrainV1.PretrainServiceDefinition, config.pretrainAddress, stageOptions);
+  const { AggregateServiceDefinition } = aggregateV1;
+  const aggregateOptions = { idempotentMethods: ["Predict", "Attention", "Evaluate"], ...stageOptions };
+  const aggregate = keep(createReplicaClient(AggregateServiceDefinition, config.aggregateAddress, aggregateOptions));
+  const reembed = keep(createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, stageOptions));
+  const { PretrainServiceDefinition } = pretrainV1;
+  const pretrain = keep(createReplicaClient(PretrainServiceDefinition, config.pretrainAddress, stageOptions));
   const batchCalls = (nReplicas: number) => config.batchCallsPerReplica * nReplicas;
   const gates = {
     aggregate: createGate(batchCalls(aggregate.nReplicas)),
@@ -143,10 +159,10 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     logger,
     isResident: config.workflows === "embedded",
   });
-  const operations = await openWorkflowDriver(config, store, registry, logger);
-  const expiry = scheduleExpiry({ operations, store }, config.operationTtlHours, logger);
+  const operations = keep(await openWorkflowDriver(config, store, registry, logger));
+  opened.adopt(scheduleExpiry({ operations, store }, config.operationTtlHours, logger), (expiry) => expiry.stop());
   const stages = { aggregate: aggregate.calls, reembed: reembed.calls, pretrain: pretrain.calls };
-  const health = createStageHealth(config, credentials.channel);
+  const health = keep(createStageHealth(config, credentials.channel));
   const areStagesServing = health.areServing;
   const files = { importer, temporaryBags };
   const deps: GatewayDeps = { store, bags, models, ...files, operations, ...stages, areStagesServing, logger };
@@ -162,21 +178,8 @@ export async function startGateway(config: GatewayConfig, logger: Logger, env = 
     limits: LIMITS,
     ...{ projectFree: PROJECT_FREE, namesIn: inferenceNames(config.inferenceProject), storeRootUri: store.rootUri },
   });
-  return {
-    server,
-    async close() {
-      await server.stop();
-      expiry.stop();
-      await operations.close();
-      pool.close();
-      aggregate.close();
-      reembed.close();
-      pretrain.close();
-      health.close();
-      credentials.close();
-      store.close();
-    },
-  };
+  opened.defer(async () => void (await server.stop()));
+  return { server, close: () => opened.disposeAsync() };
 }
 
 /** Every service of the gateway; methods without a handler answer UNIMPLEMENTED. */

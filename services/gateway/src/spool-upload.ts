@@ -1,9 +1,8 @@
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DomainError, type DomainErrorCode } from "@parfocal/errors";
+import { createTemporaryFolder, removeTemporaryFolder } from "./imports/temporary-folders.ts";
 
 /** Always the same: a name that a client chose could be too long for the file system, and would stand in its errors. */
 const SPOOL_NAME = "upload";
@@ -31,13 +30,13 @@ export async function withSpooledUpload<T>(
   signal: AbortSignal,
   work: (path: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await orSpoolError(mkdtemp(join(tmpdir(), "parfocal-upload-")));
+  const folder = await orSpoolError(createTemporaryFolder("upload"));
   try {
     const path = join(folder, SPOOL_NAME);
     await orSpoolError(pipeline(chunks, createWriteStream(path), { signal }));
     return await work(path);
   } finally {
-    await orSpoolError(rm(folder, { recursive: true, force: true }));
+    await removeTemporaryFolder(folder);
   }
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { commonSettings } from "./common-settings.ts";
 import { describeConfig, parseEnv, settingsTable } from "./parse-env.ts";
@@ -119,9 +118,23 @@ describe("the settings every service has", () => {
     const names = Object.values(common).map((setting) => setting.env);
     expect(new Set(names).size).toBe(names.length);
   });
+});
 
-  it("are documented as they are", () => {
-    const page = readFileSync(new URL("../../../../docs/runtime.md", import.meta.url), "utf8");
-    expect(page).toContain(settingsTable(commonSettings(0)));
+describe("settingsTable", () => {
+  it("has a row for each setting: default, bounds, unit and reason", () => {
+    expect(settingsTable(settings).split("\n")).toEqual([
+      "| variable | default | bounds | unit | why |",
+      "|---|---|---|---|---|",
+      "| `WORKERS` | `2` | 1 to 8 | threads | Two cores are usual. |",
+      "| `BUDGET` | unset | 0 to 10 | bytes | Off unless asked for. |",
+      "| `MODE` | `safe` | `fast`, `safe` | - | Safety first. |",
+      "| `VERBOSE` | `false` | `true` or `false` | - | Quiet. |",
+      "| `TOKEN` | required | letters and digits | - | Who we are. |",
+    ]);
+  });
+
+  it("keeps a bar inside its cell", () => {
+    const piped = textSetting({ env: "A", fallback: "", pattern: /^[ab]$/, expected: "a|b", reason: "Either." });
+    expect(settingsTable({ piped })).toContain("| `A` | unset | a\\|b | - | Either. |");
   });
 });

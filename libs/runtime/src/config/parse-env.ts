@@ -75,8 +75,14 @@ function showValue(setting: Setting<unknown>, value: unknown): string {
 /** The settings as a Markdown table, for the documentation. */
 export function settingsTable(settings: Settings): string {
   const rows = Object.values(settings).map((setting) => {
-    const fallback = setting.fallback === undefined ? "required" : `\`${showValue(setting, setting.fallback.value)}\``;
-    return `| \`${setting.env}\` | ${fallback} | ${setting.unit} | ${setting.reason} |`;
+    const cells = [`\`${setting.env}\``, defaultOf(setting), setting.bounds, setting.unit, setting.reason];
+    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
-  return ["| variable | default | unit | why |", "|---|---|---|---|", ...rows].join("\n");
+  return ["| variable | default | bounds | unit | why |", "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+function defaultOf(setting: Setting<unknown>): string {
+  if (setting.fallback === undefined) return "required";
+  const { value } = setting.fallback;
+  return value === undefined || value === "" ? "unset" : `\`${showValue(setting, value)}\``;
 }

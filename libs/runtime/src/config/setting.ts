@@ -10,6 +10,8 @@ export interface Setting<T> {
   readonly fallback?: { readonly value: T };
   /** Unit of the value, e.g. `ms`, `bytes`, `-` for none. */
   readonly unit: string;
+  /** What the value may be, in words: for the documentation. */
+  readonly bounds: string;
   /** Why it exists and why the default, in one sentence. */
   readonly reason: string;
   /** How the value is shown; secrets show only that they are there. */
@@ -24,19 +26,20 @@ export interface SettingOptions<T> {
   readonly reason: string;
 }
 
-function build<T>(options: SettingOptions<T>, schema: z.ZodType<T, string>, unit: string): Setting<T> {
-  const { env, reason } = options;
+function build<T>(options: SettingOptions<T>, schema: z.ZodType<T, string>, bounds: string): Setting<T> {
+  const { env, reason, unit = "-" } = options;
   // `in`, not `undefined`: a setting may fall back on being absent.
   const fallback = "fallback" in options ? { fallback: { value: options.fallback as T } } : {};
-  return { env, reason, schema, unit: options.unit ?? unit, ...fallback };
+  return { env, reason, schema, unit, bounds, ...fallback };
 }
 
 /** A whole number in `[min, max]`. */
 export function integerSetting(
   options: SettingOptions<number> & { readonly min: number; readonly max: number },
 ): Setting<number> {
+  const { min, max } = options;
   const text = z.string().regex(/^-?\d{1,15}$/, "expected a whole number");
-  return build(options, text.transform(Number).pipe(z.number().int().min(options.min).max(options.max)), "-");
+  return build(options, text.transform(Number).pipe(z.number().int().min(min).max(max)), `${min} to ${max}`);
 }
 
 /** The same, where unset means that the thing it sizes is off. */
@@ -54,7 +57,8 @@ export function textSetting(
     readonly isSecret?: boolean;
   },
 ): Setting<string> {
-  const setting = build(options, z.string().regex(options.pattern, `expected ${options.expected}`), "-");
+  const { pattern, expected } = options;
+  const setting = build(options, z.string().regex(pattern, `expected ${expected}`), expected);
   return options.isSecret ? { ...setting, show: (value) => (value === "" ? "unset" : "set") } : setting;
 }
 
@@ -63,7 +67,7 @@ export function flagSetting(options: SettingOptions<boolean>): Setting<boolean> 
   return build(
     options,
     z.enum(["true", "false"]).transform((text) => text === "true") as z.ZodType<boolean, string>,
-    "-",
+    "`true` or `false`",
   );
 }
 
@@ -71,5 +75,6 @@ export function flagSetting(options: SettingOptions<boolean>): Setting<boolean> 
 export function choiceSetting<const T extends string>(
   options: SettingOptions<NoInfer<T>> & { readonly choices: readonly [T, ...T[]] },
 ): Setting<T> {
-  return build<T>(options, z.enum(options.choices) as unknown as z.ZodType<T, string>, "-");
+  const bounds = options.choices.map((choice) => `\`${choice}\``).join(", ");
+  return build<T>(options, z.enum(options.choices) as unknown as z.ZodType<T, string>, bounds);
 }

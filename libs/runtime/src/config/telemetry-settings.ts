@@ -19,6 +19,7 @@ export const telemetrySettings = {
       .pipe(z.number().min(0).max(1)),
     fallback: { value: 1 },
     unit: "-",
+    bounds: "0 to 1, at most six decimals",
     reason:
       "Share of the traces that begin here and are kept; those that begin elsewhere are kept as their sender says.",
   } satisfies Setting<number>,

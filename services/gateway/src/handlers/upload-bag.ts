@@ -21,8 +21,7 @@ export function createUploadBag({ importer }: Pick<GatewayDeps, "importer">, max
     const { fileName } = header;
     assertFileName(fileName);
     const { project } = parseResourceName("project", header.parent, "parent");
-    // The file lies under another name; the importer, which gets all hints, goes by this one.
-    const hints = { ...hintsFromWire(header.hints), fileName };
+    const hints = hintsFromWire(header.hints);
     return withSpooledUpload(chunks, signal, async (path) => {
       const file = { project, path: fileName, fileName, source: { kind: "file", path } as const, hints };
       return { bags: await importer.importFile(file, signal) };

@@ -1,9 +1,10 @@
+import { isDomainError } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { BagCatalog } from "../catalog/bag-catalog.ts";
 import { keys } from "../catalog/keys.ts";
 import { importedBagFromOutcome } from "../wire.ts";
-import type { ImportHints, ImportJob, StoreAddress } from "./import-messages.ts";
+import type { ImportHints, ImportJob, ImportOutcome, StoreAddress } from "./import-messages.ts";
 import type { ImportPool } from "./import-pool.ts";
 
 /** One file to import into a project. */
@@ -35,10 +36,26 @@ export function createBagImporter(
       const job = { source, fileName, hints, target: address, targetPrefix: keys.bagPrefix(project) };
       const imported: gatewayV1.ImportedBag[] = [];
       for await (const outcome of pool.run(job, signal)) {
-        const isNew = outcome.kind === "bag" && (await bags.add(project, outcome, { signal }));
-        imported.push(importedBagFromOutcome(store, project, path, outcome, outcome.kind === "bag" && !isNew));
+        const { entered, isNew } = await enterBag(bags, project, outcome, signal);
+        imported.push(importedBagFromOutcome(store, project, path, entered, entered.kind === "bag" && !isNew));
       }
       return imported;
     },
   };
+}
+
+/** Enters a bag in the catalog. One that was deleted meanwhile is an outcome of its file, not a failure of the others. */
+async function enterBag(
+  bags: BagCatalog,
+  project: string,
+  outcome: ImportOutcome,
+  signal: AbortSignal,
+): Promise<{ readonly entered: ImportOutcome; readonly isNew: boolean }> {
+  if (outcome.kind === "error") return { entered: outcome, isNew: false };
+  try {
+    return { entered: outcome, isNew: await bags.add(project, outcome, { signal }) };
+  } catch (error) {
+    if (!isDomainError(error, "NOT_FOUND")) throw error;
+    return { entered: { kind: "error", code: error.code, message: error.message }, isNew: false };
+  }
 }

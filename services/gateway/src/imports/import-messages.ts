@@ -1,4 +1,5 @@
 import type { BagMetadata, BagRef } from "@parfocal/bags";
+import type { DomainErrorCode } from "@parfocal/errors";
 import type { StoreOptions } from "@parfocal/store";
 
 /** A store as plain data: what {@link openStore} takes, so that it can be handed to another process. */
@@ -23,7 +24,7 @@ export interface ImportJob {
     | { readonly kind: "file"; readonly path: string }
     /** An object of a store that the gateway may read. */
     | { readonly kind: "object"; readonly store: StoreAddress; readonly key: string };
-  /** Plain name of the file: its ending tells the layout, its stem the slide. A local `path` ends in it. */
+  /** Plain name of the file: its ending tells the layout, its stem the slide. A local `path` need not end in it. */
   readonly fileName: string;
   readonly hints: ImportHints;
   /** Where the canonical bags go. */
@@ -42,7 +43,18 @@ export type ImportOutcome =
   | { readonly kind: "error"; readonly code: string; readonly message: string };
 
 /** Parent to worker. */
-export type ImportCommand = { readonly kind: "import"; readonly job: ImportJob };
+export interface ImportCommand {
+  readonly kind: "import";
+  readonly job: ImportJob;
+  /** Existing folder for what must be on disk. The parent removes it, as the worker may be killed at any time. */
+  readonly folder: string;
+  /** Bags that an earlier try stored already: they are passed over. */
+  readonly nDone: number;
+}
 
-/** Worker to parent. */
-export type ImportReply = { readonly kind: "outcome"; readonly outcome: ImportOutcome } | { readonly kind: "done" };
+/** Worker to parent: bags as outcomes, then an error as outcome or one of the others, and then nothing more of the job. */
+export type ImportReply =
+  | { readonly kind: "outcome"; readonly outcome: ImportOutcome }
+  | { readonly kind: "done" }
+  /** The service failed and nothing is known of the file. */
+  | { readonly kind: "failed"; readonly code: DomainErrorCode; readonly message: string };

@@ -1,6 +1,8 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { abortErrorFromSignal, assertNotAborted, DomainError } from "@parfocal/errors";
-import type { ImportCommand, ImportJob, ImportOutcome, ImportReply } from "./import-messages.ts";
+import { assertNotAborted, DomainError } from "@parfocal/errors";
+import type { ImportJob, ImportOutcome } from "./import-messages.ts";
+import { type ImportProcess, type ImportProcessDeath, startImportProcess } from "./import-process.ts";
+import { createImportTurns } from "./import-turns.ts";
+import { createTemporaryFolder, removeTemporaryFolder } from "./temporary-folders.ts";
 
 /** Settings of an {@link ImportPool}. */
 export interface ImportPoolOptions {
@@ -18,124 +20,117 @@ export interface ImportPoolOptions {
  */
 export interface ImportPool {
   /**
-   * Imports one file, giving each bag as it is stored.
+   * Imports one file, giving each bag as it is stored. A file over which its process dies is tried once more, alone and in a fresh
+   * process; when that dies too, the death is its outcome.
    *
-   * @throws {DomainError} `RESOURCE_EXHAUSTED` when too many wait, `CANCELLED`, `INTERNAL` when the process died.
+   * @throws {DomainError} `RESOURCE_EXHAUSTED` when too many wait, `CANCELLED`, and failures of the service that say nothing of the
+   * file: `UNREACHABLE` when no process can be started or the pool was closed, what the store answers when it fails.
    */
   run(job: ImportJob, signal: AbortSignal): AsyncIterable<ImportOutcome>;
-  /** Ends every process. */
-  close(): void;
+  /** Ends every process, and removes what they had on disk. */
+  close(): Promise<void>;
 }
+
+/** Signals that end a process for its memory: the kernel's, and what V8 does when its heap is full. */
+const MEMORY_SIGNALS: readonly unknown[] = ["SIGKILL", "SIGABRT"] satisfies NodeJS.Signals[];
 
 /** A pool that starts processes when they are needed and keeps them for the next file. */
 export function createImportPool(options: ImportPoolOptions): ImportPool {
-  const idle: ChildProcess[] = [];
-  const all = new Set<ChildProcess>();
-  const waiting: (() => void)[] = [];
-  let running = 0;
+  const turns = createImportTurns(options.maxProcesses, options.maxWaiting);
+  const idle: ImportProcess[] = [];
+  const all = new Set<ImportProcess>();
+  const folders = new Set<string>();
+  let isClosed = false;
 
-  const start = (): ChildProcess => {
-    const worker = fork(new URL("./import-worker.ts", import.meta.url), {
-      serialization: "advanced",
-      execArgv: [`--max-old-space-size=${options.heapMb}`],
-    });
-    all.add(worker);
-    worker.once("exit", () => all.delete(worker));
-    return worker;
+  const start = (): ImportProcess => {
+    const started = startImportProcess(options.heapMb, () => all.delete(started));
+    all.add(started);
+    return started;
   };
 
-  const acquire = async (signal: AbortSignal): Promise<void> => {
-    if (running < options.maxProcesses) {
-      running++;
-      return;
-    }
-    if (waiting.length >= options.maxWaiting) {
-      throw new DomainError(
-        "RESOURCE_EXHAUSTED",
-        `${waiting.length} imports wait already; at most ${options.maxWaiting} may`,
-      );
-    }
-    await waitForTurn(waiting, signal);
+  /** The one that was idle for the shortest time; those that died while they waited are forgotten. */
+  const takeIdle = (): ImportProcess | undefined => {
+    let taken = idle.pop();
+    while (taken?.isAlive() === false) taken = idle.pop();
+    return taken;
   };
 
-  const release = (worker: ChildProcess): void => {
-    if (isAlive(worker)) idle.push(worker);
-    const next = waiting.shift();
-    if (next === undefined) running--;
-    else next();
+  const assertOpen = (): void => {
+    if (isClosed) throw new DomainError("UNREACHABLE", "this gateway is stopping");
+  };
+
+  const inFolder = async function* (work: Work, signal: AbortSignal): Outcomes {
+    assertOpen();
+    const folder = await createTemporaryFolder("import");
+    folders.add(folder);
+    try {
+      assertOpen();
+      const worker = takeIdle() ?? start();
+      try {
+        return yield* worker.outcomes({ kind: "import", folder, ...work }, signal);
+      } finally {
+        if (worker.isAlive()) idle.push(worker);
+      }
+    } finally {
+      await removeTemporaryFolder(folder);
+      folders.delete(folder);
+    }
+  };
+
+  const attempt = async function* (work: Work, signal: AbortSignal): Outcomes {
+    const endTurn = await turns.take(signal);
+    try {
+      return yield* inFolder(work, signal);
+    } finally {
+      endTurn();
+    }
+  };
+
+  /** A try that nothing else takes memory from. */
+  const attemptAlone = async function* (work: Work, signal: AbortSignal): Outcomes {
+    const endTurn = await turns.takeAll(signal);
+    try {
+      await Promise.all(idle.splice(0).map((worker) => worker.end()));
+      return yield* inFolder(work, signal);
+    } finally {
+      endTurn();
+    }
   };
 
   return {
     async *run(job, signal) {
       assertNotAborted(signal);
-      await acquire(signal);
-      // One that died while it waited is of no use, and forgotten.
-      while (idle.length > 0 && !isAlive(idle.at(-1)!)) idle.pop();
-      const worker = idle.pop() ?? start();
-      try {
-        yield* outcomesOf(worker, job, signal);
-      } finally {
-        release(worker);
-      }
+      const first = yield* attempt({ job, nDone: 0 }, signal);
+      if (first === undefined) return;
+      const second = yield* attemptAlone({ job, nDone: first.nGiven }, signal);
+      if (second !== undefined) yield outcomeOfDeath(second);
     },
-    close() {
-      for (const worker of all) worker.kill("SIGKILL");
+    async close() {
+      isClosed = true;
+      await Promise.all([...all].map((worker) => worker.end()));
+      await Promise.all([...folders].map(removeTemporaryFolder));
     },
   };
 }
 
-/** Whether a process can take a job; one that was told to end cannot, though it may still be there. */
-function isAlive(worker: ChildProcess): boolean {
-  return worker.connected && worker.exitCode === null && !worker.killed;
+type Outcomes = AsyncGenerator<ImportOutcome, ImportProcessDeath | undefined>;
+
+/** A job and how many of its bags were given before. */
+interface Work {
+  readonly job: ImportJob;
+  readonly nDone: number;
 }
 
-/** Waits until a finished import hands its place over. */
-function waitForTurn(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const turn = () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    };
-    const onAbort = () => {
-      waiting.splice(waiting.indexOf(turn), 1);
-      reject(abortErrorFromSignal(signal));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    waiting.push(turn);
-  });
-}
-
-/** Sends a job and gives its replies in order. Leaving early (or an abort) kills the process: parsers cannot be asked to stop. */
-async function* outcomesOf(worker: ChildProcess, job: ImportJob, signal: AbortSignal): AsyncIterable<ImportOutcome> {
-  const replies: ImportReply[] = [];
-  let wake = () => {};
-  const onMessage = (reply: unknown) => {
-    replies.push(reply as ImportReply);
-    wake();
-  };
-  const onEnd = () => wake();
-  worker.on("message", onMessage).once("exit", onEnd);
-  signal.addEventListener("abort", onEnd, { once: true });
-  let isDone = false;
-  try {
-    worker.send({ kind: "import", job } satisfies ImportCommand);
-    for (;;) {
-      assertNotAborted(signal);
-      const reply = replies.shift();
-      if (reply?.kind === "outcome") yield reply.outcome;
-      else if (reply?.kind === "done") {
-        isDone = true;
-        return;
-      } else if (worker.exitCode !== null || worker.signalCode !== null) {
-        throw new DomainError(
-          "INTERNAL",
-          `the import process ended (${worker.signalCode ?? worker.exitCode}) while it read the file`,
-        );
-      } else await new Promise<void>((resolve) => (wake = resolve));
-    }
-  } finally {
-    worker.off("message", onMessage).off("exit", onEnd);
-    signal.removeEventListener("abort", onEnd);
-    if (!isDone) worker.kill("SIGKILL");
+/**
+ * What is said of a file that cost two processes.
+ *
+ * @throws {DomainError} `UNREACHABLE` when the file did not reach the second.
+ */
+function outcomeOfDeath({ how }: ImportProcessDeath): ImportOutcome {
+  if (how === undefined) throw new DomainError("UNREACHABLE", "the import process could not be told of the file");
+  if (MEMORY_SIGNALS.includes(how)) {
+    const message = `the system ended the import process (${how}) twice while it read the file, probably for want of memory`;
+    return { kind: "error", code: "OUT_OF_MEMORY", message };
   }
+  return { kind: "error", code: "INTERNAL", message: `the import process ended (${how}) twice while it read the file` };
 }

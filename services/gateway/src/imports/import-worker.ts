@@ -2,51 +2,56 @@
  * @file The process that parses files from outside: one job at a time, told by messages, ends with its parent.
  */
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { importFile, writeBag } from "@parfocal/bags";
-import { DomainError } from "@parfocal/errors";
 import { openStore } from "@parfocal/store";
+import { type ImportPhase, replyFromError } from "./import-failure.ts";
 import type { ImportCommand, ImportJob, ImportOutcome, ImportReply } from "./import-messages.ts";
 
 function reply(message: ImportReply): void {
   process.send?.(message);
 }
 
-/** Gives the path of the job's file on this machine; `dispose` removes what was downloaded. */
-async function localFile(job: ImportJob): Promise<{ path: string; dispose: () => Promise<void> }> {
-  const { source } = job;
-  if (source.kind === "file") return { path: source.path, dispose: async () => {} };
-  const folder = await mkdtemp(join(tmpdir(), "parfocal-import-"));
-  const dispose = () => rm(folder, { recursive: true, force: true });
+/** Gives the path of the job's file on this machine, where objects are downloaded to `folder`. */
+async function localFile({ source }: ImportJob, folder: string): Promise<string> {
+  if (source.kind === "file") return source.path;
   const store = openStore(source.store.uri, source.store.options);
   try {
-    const path = join(folder, job.fileName);
+    // Not its own name, which may be longer than files may have.
+    const path = join(folder, "object");
     const stream = await store.getStream(source.key);
     await pipeline(stream.chunks, createWriteStream(path));
-    return { path, dispose };
-  } catch (error) {
-    await dispose();
-    throw error;
+    return path;
   } finally {
     store.close();
   }
 }
 
-/** Imports the job's file and stores its bags one by one, so that a file of thousands of bags needs the memory of one. */
-async function* importJob(job: ImportJob): AsyncIterable<ImportOutcome> {
-  const file = await localFile(job);
+/**
+ * Imports the job's file and stores its bags one by one, so that a file of thousands of bags needs the memory of one. `enter` is told
+ * what comes next. A file gives the same bags in the same order every time, so those of an earlier try are known by their number.
+ */
+async function* importJob(
+  { job, folder, nDone }: ImportCommand,
+  enter: (phase: ImportPhase) => void,
+): AsyncIterable<ImportOutcome> {
+  enter("source");
+  const path = await localFile(job, folder);
+  enter("target");
   const store = openStore(job.target.uri, job.target.options);
   try {
-    for await (const { bag, inferred } of importFile(file.path, job.hints)) {
+    enter("file");
+    let nRead = 0;
+    for await (const { bag, inferred } of importFile(path, { ...job.hints, fileName: job.fileName })) {
+      if (nRead++ < nDone) continue;
+      enter("target");
       const ref = await writeBag(store, job.targetPrefix, bag);
       yield { kind: "bag", ref, metadata: bag.metadata, inferred: describeInferred(inferred) };
+      enter("file");
     }
   } finally {
     store.close();
-    await file.dispose();
   }
 }
 
@@ -58,25 +63,18 @@ function describeInferred(inferred: object): Record<string, string> {
   );
 }
 
-function outcomeFromError(error: unknown): ImportOutcome {
-  if (error instanceof DomainError) return { kind: "error", code: error.code, message: error.message };
-  return {
-    kind: "error",
-    code: "INTERNAL",
-    message: `the importer failed: ${error instanceof Error ? error.name : "unknown"}`,
-  };
-}
-
-async function handle(command: ImportCommand): Promise<void> {
+/** Does a job; gives the reply that ends it. */
+async function lastReplyOf(command: ImportCommand): Promise<ImportReply> {
+  let phase: ImportPhase = "source";
   try {
-    for await (const outcome of importJob(command.job)) reply({ kind: "outcome", outcome });
+    for await (const outcome of importJob(command, (next) => (phase = next))) reply({ kind: "outcome", outcome });
+    return { kind: "done" };
   } catch (error) {
-    reply({ kind: "outcome", outcome: outcomeFromError(error) });
+    return replyFromError(error, phase);
   }
-  reply({ kind: "done" });
 }
 
-process.on("message", (command: ImportCommand) => void handle(command));
+process.on("message", (command: ImportCommand) => void lastReplyOf(command).then(reply));
 process.once("disconnect", () => process.exit(0));
 // The parent owns the life cycle: a Ctrl-C in the terminal reaches the whole group and must not cut an import it drains.
 process.on("SIGINT", () => {});

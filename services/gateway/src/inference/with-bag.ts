@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "@parfocal/errors";
 import { type commonV1, parseResourceName } from "@parfocal/protocol";
 import type { GatewayDeps } from "../deps.ts";
 import type { ImportHints } from "../imports/import-messages.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
+import { createTemporaryFolder, removeTemporaryFolder } from "../imports/temporary-folders.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import type { InferSubject } from "./infer-subject.ts";
 
@@ -64,13 +64,13 @@ export async function withBag<T>(
 type OfFile<T> = (source: { readonly kind: "file"; readonly path: string }, fileName: string) => Promise<T>;
 
 async function withFile<T>(bytes: Uint8Array, work: OfFile<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "parfocal-inference-"));
+  const folder = await createTemporaryFolder("inference");
   const fileName = "tensors.safetensors";
   try {
     const path = join(folder, fileName);
     await writeFile(path, bytes);
     return await work({ kind: "file", path }, fileName);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTemporaryFolder(folder);
   }
 }
