@@ -23,9 +23,13 @@ export interface CliRun {
   result(): Promise<CliResult>;
 }
 
-/** Starts `parfocal …args` in `cwd`, without the caller's settings. */
-export function startCli(args: readonly string[], cwd: string): CliRun {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, PARFOCAL_THREADS: "1" };
+/** Starts `parfocal …args` in `cwd` with `settings`, without the caller's. */
+export function startCli(
+  args: readonly string[],
+  cwd: string,
+  settings: Readonly<Record<string, string>> = {},
+): CliRun {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, PARFOCAL_THREADS: "1", ...settings };
   const child = spawn(process.execPath, [BIN, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const text = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (text.stdout += chunk.toString()));

@@ -1,4 +1,4 @@
-import { type Logger, securitySettings, startTracing } from "@parfocal/runtime";
+import { type Logger, openOrClose, securitySettings, startTracing } from "@parfocal/runtime";
 import { aggregateConfigFromEnv, startAggregate } from "@parfocal/service-aggregate";
 import { gatewayConfigFromEnv, startGateway } from "@parfocal/service-gateway";
 import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
@@ -39,7 +39,8 @@ const STAGE_ENV: NodeJS.ProcessEnv = {
 };
 
 /**
- * Starts the stages, then a gateway that knows them, from the same settings as the standalone services.
+ * Starts the stages, then a gateway that knows them, from the same settings as the standalone services. A start that fails leaves
+ * nothing open.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for a bad setting, `UNREACHABLE` when a port is taken, `CONFLICT` when another
  *   gateway runs on the same store, `DEVICE_MISSING`.
@@ -51,21 +52,14 @@ export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts,
     ...(name === "gateway" ? {} : STAGE_ENV),
   });
   const gatewayConfig = gatewayConfigFromEnv(envOf("gateway"));
-  const tracing = await startTracing("all", gatewayConfig);
-  const started: Part[] = [];
-  const closeAll = async (isHurried: boolean): Promise<void> => {
-    for (const part of started.splice(0).reverse()) {
-      if (isHurried) await part.server.stop({ drainMs: 0 });
-      await part.close();
-    }
-    await tracing.close();
-  };
-  const keep = async <T extends Part>(starting: Promise<T>): Promise<string> => {
-    const part = await starting;
-    started.push(part);
-    return part.server.address;
-  };
-  try {
+  return openOrClose(logger, async (opened) => {
+    opened.adopt(await startTracing("all", gatewayConfig), (tracing) => tracing.close());
+    // A start that fails has no calls to wait for.
+    const closing = { isHurried: true };
+    const keep = async (starting: Promise<Part>): Promise<string> => {
+      const part = opened.adopt(await starting, (each) => closePart(each, closing.isHurried));
+      return part.server.address;
+    };
     const aggregate = await keep(startAggregate(aggregateConfigFromEnv(envOf("aggregate")), logger, env));
     const reembed = await keep(startReembed(reembedConfigFromEnv(envOf("reembed")), logger, env));
     const pretrain = await keep(startPretrain(pretrainConfigFromEnv(envOf("pretrain")), logger, env));
@@ -74,10 +68,15 @@ export async function startEmbedded(env: NodeJS.ProcessEnv, ports: ServicePorts,
     return {
       addresses: { gateway, reembed, aggregate, pretrain },
       storeUri: gatewayConfig.storeUri,
-      close: (isHurried = false) => closeAll(isHurried),
+      close(isHurried = false) {
+        closing.isHurried = isHurried;
+        return opened.disposeAsync();
+      },
     };
-  } catch (error) {
-    await closeAll(true);
-    throw error;
-  }
+  });
+}
+
+async function closePart(part: Part, isHurried: boolean): Promise<void> {
+  if (isHurried) await part.server.stop({ drainMs: 0 });
+  await part.close();
 }

@@ -44,7 +44,8 @@ async function importOne(
   file: FoundFile,
   options: UploadOptions,
 ): Promise<readonly FileOutcome[]> {
-  const { path } = file;
+  const { path, problem } = file;
+  if (problem !== undefined) return [{ kind: "error", path, code: problem.code, message: problem.message }];
   try {
     const imported = await uploadFile(clients, file, options);
     if (imported.length > 0) return imported.map((entry) => outcomeOf(path, entry));

@@ -155,6 +155,8 @@ export async function readTrainingSpec(path: string): Promise<commonV1.TrainingS
     const spec = commonV1.TrainingSpec.fromJSON(json);
     const unknown = firstUnknown(json, commonV1.TrainingSpec.toJSON(spec), "");
     if (unknown !== undefined) throw new Error(`it has no field ${unknown}`);
+    // Numbers that the contract cannot carry show only now.
+    commonV1.TrainingSpec.encode(spec).finish();
     return spec;
   } catch (error) {
     throw new UsageError(`--spec ${path}: ${error instanceof Error ? error.message : String(error)}`);

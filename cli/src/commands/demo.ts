@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { runCommand } from "../run-command.ts";
-import { parseCount, parseSeed } from "./parse-option.ts";
+import { parseCount, seedOption } from "./parse-option.ts";
 
 /** `parfocal demo`. */
 export function createDemoCommand(): Command {
@@ -12,7 +12,7 @@ export function createDemoCommand(): Command {
     )
     .option("--data <path>", "a CSV of bags (label, bag, features), or a folder of bags with a labels.csv")
     .option("--out <folder>", "where everything goes", "out/demo")
-    .option("--seed <n>", "drives the made-up cohort, the split and the training", parseSeed, 7n)
+    .addOption(seedOption("drives the made-up cohort, the split and the training", 7n))
     .option("--slides <n>", "slides of the made-up cohort", parseCount, 60)
     .option("--epochs <n>", "passes over the training part", parseCount)
     .addHelpText(

@@ -1,4 +1,7 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+
+/** Largest count of most: what the contract sends as an `int32`. */
+const MAX_COUNT = 2 ** 31 - 1;
 
 function numberWithin(text: string, isRight: (value: number) => boolean, expected: string): number {
   const value = Number(text);
@@ -16,9 +19,22 @@ export function parseNonNegative(text: string): number {
   return numberWithin(text, (value) => value >= 0, "a number of 0 or more");
 }
 
-/** A whole number of 1 or more. */
+/** A whole number from 1 to 2^31 - 1. */
 export function parseCount(text: string): number {
-  return numberWithin(text, (value) => Number.isInteger(value) && value >= 1, "a whole number of 1 or more");
+  return countUpTo(MAX_COUNT, text);
+}
+
+/** A whole number from 1 to 2^53 - 1, for what may be counted beyond {@link parseCount}. */
+export function parseLongCount(text: string): number {
+  return countUpTo(Number.MAX_SAFE_INTEGER, text);
+}
+
+function countUpTo(max: number, text: string): number {
+  return numberWithin(text, (value) => isCount(value, max), `a whole number from 1 to ${max}`);
+}
+
+function isCount(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= max;
 }
 
 /** A share, 0 to below 1. */
@@ -35,6 +51,17 @@ export function parsePort(text: string): number {
 export function parseSeed(text: string): bigint {
   if (/^\d{1,20}$/.test(text) && BigInt(text) < 1n << 64n) return BigInt(text);
   throw new InvalidArgumentError("It is a whole number from 0 to below 2^64.");
+}
+
+/** `--seed` with a default, which commander cannot print by itself: JSON has no 64-bit integers. */
+export function seedOption(description: string, fallback: bigint): Option {
+  return new Option("--seed <n>", description).argParser(parseSeed).default(fallback, String(fallback));
+}
+
+/** The text of widths with commas between them, or `none`. */
+export function parseWidths(text: string): string {
+  if (text === "none" || text.split(",").every((width) => isCount(Number(width), MAX_COUNT))) return text;
+  throw new InvalidArgumentError(`It is whole numbers from 1 to ${MAX_COUNT} with commas between them, or none.`);
 }
 
 /** Names between commas, none empty. */

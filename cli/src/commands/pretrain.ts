@@ -1,7 +1,15 @@
 import { Command, Option } from "commander";
 import { MIXER_PRESETS, OBJECTIVES } from "../cohort/pretrain-spec.ts";
 import { runCommand } from "../run-command.ts";
-import { collect, parseCount, parseLevels, parsePositive, parseSeed, parseShare } from "./parse-option.ts";
+import {
+  collect,
+  parseCount,
+  parseLevels,
+  parseLongCount,
+  parsePositive,
+  parseShare,
+  seedOption,
+} from "./parse-option.ts";
 
 /** `parfocal pretrain`. */
 export function createPretrainCommand(): Command {
@@ -30,7 +38,7 @@ export function createPretrainCommand(): Command {
       "cmem: coarse tiles along the side of what crops are taken from (default: 7)",
       parseCount,
     )
-    .option("--regions <n>", "regions to see, each time counted (default: 100 passes)", parseCount)
+    .option("--regions <n>", "regions to see, each time counted (default: 100 passes)", parseLongCount)
     .option("--batch-regions <n>", "regions per update (default: 256)", parseCount)
     .option("--lr <rate>", "step size for 256 regions, scaled with the batch (default: 1.5e-4)", parsePositive)
     .option("--validation <share>", "of the patients that are only measured (default: 0.1)", parseShare)
@@ -40,7 +48,7 @@ export function createPretrainCommand(): Command {
       parseShare,
     )
     .option("--no-augment", "neither turn nor mirror regions")
-    .option("--seed <n>", "drives everything random: same seed, same machine, same weights", parseSeed, 1n)
+    .addOption(seedOption("drives everything random: same seed, same machine, same weights", 1n))
     .option(
       "--set <name=value>",
       "a single value, e.g. mixer.width=128, after all other options; may be given again",

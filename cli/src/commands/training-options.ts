@@ -9,6 +9,7 @@ import {
   parsePositive,
   parseSeed,
   parseShare,
+  parseWidths,
 } from "./parse-option.ts";
 
 /** Adds the options that say on what is trained, what and how. */
@@ -59,6 +60,7 @@ function addModelOptions(command: Command): void {
     .option(
       "--hidden <widths>",
       "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: 512, none behind a re-embedder)",
+      parseWidths,
     )
     .option("--attention-width <n>", "width of the attention layer (default: 256)", parseCount)
     .option("--dropout <p>", "of hidden values in training (default: 0.25)", parseShare)

@@ -310,6 +310,24 @@ describe("who may", () => {
     await expect(startEchoServer({ config: { port: server.port } })).rejects.toMatchObject({ code: "UNREACHABLE" });
   });
 
+  it("leaves nothing open when the port of its metrics is taken", async () => {
+    const { server } = await start({ config: { metricsPort: 0 } });
+    const other = await start();
+    await other.server.stop({ drainMs: 0 });
+    const closed: string[] = [];
+    const readiness = {
+      isReady: true,
+      look: async () => true,
+      attach() {},
+      close: () => void closed.push("readiness"),
+    };
+    const config = { port: other.server.port, metricsPort: server.metricsPort };
+    await expect(startEchoServer({ config, readiness })).rejects.toThrow(`:${server.metricsPort}`);
+    expect(closed).toEqual(["readiness"]);
+    const { infer } = await start({ config: { port: other.server.port } });
+    expect(await infer.modelReady({ name: "m" })).toEqual({ ready: true });
+  });
+
   it("asks its authorizer about every call before the handler sees it", async () => {
     const asked: string[] = [];
     const authorizer = {

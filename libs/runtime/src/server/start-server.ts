@@ -20,6 +20,7 @@ import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
 import { createIsolate, type NamesByMethod } from "./isolate.ts";
 import { createLimit } from "./limit.ts";
+import { openOrClose } from "./open-or-close.ts";
 import type { Readiness } from "./readiness.ts";
 import { createRecover, type EndedCall } from "./recover.ts";
 import { createReflection } from "./reflection.ts";
@@ -48,7 +49,7 @@ export interface ServerOptions {
   readonly validators?: Validators;
   /** Default: what the configuration says, else plain text. */
   readonly credentials?: ServerCredentials;
-  /** What health tells from now on. Closed with the server. */
+  /** What health tells from now on. Closed with the server, and when it cannot start. */
   readonly readiness?: Readiness;
   /** What health says at first where nothing is looked at; default SERVING. */
   readonly isReady?: boolean;
@@ -74,15 +75,20 @@ export interface RunningServer {
 
 /**
  * Listens with the whole chain (recover, count and record, identify, authorize, limit, isolate, admit, bound the time,
- * validate, handle), health, and reflection when configured.
+ * validate, handle), health, and reflection when configured. A start that fails leaves nothing open.
  *
  * @throws {DomainError} PRECONDITION_FAILED when other machines could call and nobody would ask who they are;
  * INVALID_ARGUMENT for a file of the security that cannot be used; UNREACHABLE when the port cannot be had.
  */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export function startServer(options: ServerOptions): Promise<RunningServer> {
+  return openOrClose(options.logger, (opened) => openServer(options, opened));
+}
+
+async function openServer(options: ServerOptions, opened: AsyncDisposableStack): Promise<RunningServer> {
   const { config, logger } = options;
   forgetClosedStreams();
-  const security = createSecurity(config, logger);
+  opened.defer(() => options.readiness?.close());
+  const security = opened.adopt(createSecurity(config, logger), (each) => each.close());
   const metrics = options.metrics ?? createServerMetrics();
   const names = options.services.map((service) => service.name);
   const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? options.isReady ?? true);
@@ -91,12 +97,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const services = withReflection([...options.services, healthService], config, shutdown);
   for (const { definition, implementation } of services) server.add(definition, implementation);
   const credentials = options.credentials ?? security.credentials;
-  const port = await listen(server, config, credentials).catch(async (error: unknown) => {
-    await security.close();
-    throw error;
-  });
+  const port = await listen(server, config, credentials);
+  opened.defer(() => server.forceShutdown());
   const http = await startHttp(config, metrics, health).catch((error: unknown) => {
-    server.forceShutdown();
     throw unreachable(`${config.metricsHost}:${config.metricsPort}`, error);
   });
   shutdown.attach(server, http);
