@@ -19,6 +19,31 @@ Exit codes:
 /** Codes that say that there was nobody to do the work. */
 const UNAVAILABLE: ReadonlySet<DomainErrorCode> = new Set(["UNREACHABLE", "DEVICE_MISSING"]);
 
+/**
+ * What errors of the file system mean. None is `UNREACHABLE`, which is said of gateways; every other error of the system is a defect,
+ * `INTERNAL`.
+ */
+const SYSTEM_CODES: Readonly<Record<string, DomainErrorCode>> = {
+  ENOENT: "NOT_FOUND",
+  ENAMETOOLONG: "INVALID_ARGUMENT",
+  EEXIST: "PRECONDITION_FAILED",
+  EISDIR: "PRECONDITION_FAILED",
+  ENOTDIR: "PRECONDITION_FAILED",
+  ENOTEMPTY: "PRECONDITION_FAILED",
+  ELOOP: "PRECONDITION_FAILED",
+  EBUSY: "PRECONDITION_FAILED",
+  EIO: "PRECONDITION_FAILED",
+  ESTALE: "PRECONDITION_FAILED",
+  EACCES: "FORBIDDEN",
+  EPERM: "FORBIDDEN",
+  EROFS: "FORBIDDEN",
+  ENOSPC: "RESOURCE_EXHAUSTED",
+  EDQUOT: "RESOURCE_EXHAUSTED",
+  EFBIG: "RESOURCE_EXHAUSTED",
+  EMFILE: "RESOURCE_EXHAUSTED",
+  ENFILE: "RESOURCE_EXHAUSTED",
+};
+
 /** Thrown for a command line that cannot be meant as it stands; everything else wrong is a `DomainError`. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -38,10 +63,17 @@ export function exitCodeFromError(error: unknown, signal: AbortSignal): ExitCode
   return EXIT_CODES.failed;
 }
 
+/** Our code of an error of the file system; `undefined` for every other error. */
+export function codeOfSystemError(error: unknown): DomainErrorCode | undefined {
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return undefined;
+  return SYSTEM_CODES[String(error.code)];
+}
+
 /** Code and message of an error, for people and programs. */
 export function describeError(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof UsageError) return { code: "INVALID_ARGUMENT", message: error.message };
   if (error instanceof StartError) return describeError(error.cause);
   if (isDomainError(error)) return { code: error.code, message: error.message };
-  return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
+  const code = codeOfSystemError(error) ?? "INTERNAL";
+  return { code, message: error instanceof Error ? error.message : String(error) };
 }

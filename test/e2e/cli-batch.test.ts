@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -56,6 +56,26 @@ describe("batches by the command line", () => {
       ["first", "second"].map((name) => readFile(join(folder, name, "predictions.csv"), "utf8")),
     );
     expect(after!.split("\r\n").slice(0, 21)).toEqual(before!.split("\r\n").slice(0, 21));
+  });
+
+  it("leaves the files of before and names the batch when the results cannot be written", async () => {
+    await mkdir(join(folder, "blocked/failures.csv"), { recursive: true });
+    await writeFile(join(folder, "blocked/predictions.csv"), "old");
+    const failed = await run("batch", "manifest.csv", "--models", "tumour", "--out", "blocked");
+    expect(failed.code, failed.stderr).toBe(1);
+    expect(failed.records.at(-1)).toMatchObject({ error: { code: "PRECONDITION_FAILED" } });
+    expect((await readdir(join(folder, "blocked"))).sort()).toEqual(["failures.csv", "predictions.csv"]);
+    expect(await readFile(join(folder, "blocked/predictions.csv"), "utf8")).toBe("old");
+    const [, operation = ""] = /parfocal batch --retry ([0-9a-f]+) fetches them/.exec(failed.stderr) ?? [];
+    const fetched = await run("batch", "--retry", operation, "--out", "fetched");
+    expect(fetched.records.at(-1), fetched.stderr).toMatchObject({ rowCount: 21 });
+  });
+
+  it("offers no retry of a batch that ended before it had read its manifest", async () => {
+    await writeFile(join(folder, "heading.csv"), "slide_id\n");
+    const failed = await run("batch", "heading.csv", "--models", "tumour");
+    expect(failed.records.at(-1)).toMatchObject({ error: { code: "INVALID_ARGUMENT" } });
+    expect(failed.stderr).not.toContain("--retry");
   });
 
   it("says how it is used", async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
@@ -10,6 +10,8 @@ import { type LoadedExperiment, loadExperiment } from "../experiment/load-experi
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
 import { writeResolved } from "../experiment/write-results.ts";
 import { comparisonRecords, methodOf, showComparison } from "../output/comparison-table.ts";
+import { assertFolderPlace } from "../output/output-places.ts";
+import { writeFiles } from "../output/write-files.ts";
 import { type ComparedDraw, renderComparison } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 import { runSeed } from "./cross-validate.ts";
@@ -25,6 +27,7 @@ export async function runCompareExperiment(
   const loaded = await loadExperiment(file, overrides);
   if (loaded.variants.length < 2)
     throw new UsageError(`${file} names no variants; a comparison takes two or more under 'variants:'`);
+  for (const { experiment } of [loaded, ...loaded.variants]) await assertFolderPlace("output", experiment.output);
   const { clients } = await context.connect();
   const prepared = await prepareAll(context, clients, loaded);
   const [first] = prepared;
@@ -104,11 +107,14 @@ async function finish(
   const [shown, ...others] = draws;
   if (shown === undefined) return;
   await mkdir(experiment.output, { recursive: true });
-  const [report, json] = ["comparison.html", "comparison.json"].map((name) => join(experiment.output, name));
+  const [report, json] = [join(experiment.output, "comparison.html"), join(experiment.output, "comparison.json")];
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const all = draws.map(({ name, answer }) => ({ draw: name, ...comparisonRecords(answer) }));
-  await writeFile(report ?? "", renderComparison({ experiment: experiment.name, names, draws, generatedAt, methodOf }));
-  await writeFile(json ?? "", `${JSON.stringify(all, null, 2)}\n`);
+  const page = renderComparison({ experiment: experiment.name, names, draws, generatedAt, methodOf });
+  await writeFiles([
+    { path: report, content: page },
+    { path: json, content: `${JSON.stringify(all, null, 2)}\n` },
+  ]);
   showComparison(output, names, shown.answer, metric);
   if (others.length > 0) output.line(`of ${shown.name}; ${others.length} further draws of folds are in the report`);
   output.record({ report, json });

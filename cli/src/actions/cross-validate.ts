@@ -8,6 +8,7 @@ import { loadExperiment, type RunnableExperiment } from "../experiment/load-expe
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
+import { assertFolderPlace } from "../output/output-places.ts";
 import type { CommandContext } from "../run-command.ts";
 import { crossReport, withServiceFigures } from "../run-report/cross-report.ts";
 import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
@@ -37,11 +38,12 @@ export async function runCrossValidate(
 async function crossValidateAll(
   context: CommandContext,
   runnable: RunnableExperiment,
-  { requestId, keep = false }: Pick<CrossValidateCommandOptions, "requestId" | "keep">,
+  { file, requestId, keep = false }: Pick<CrossValidateCommandOptions, "file" | "requestId" | "keep">,
 ): Promise<ExitCode> {
   const { seeds, output: folder } = runnable.experiment;
   if (requestId !== undefined && seeds.length > 1)
     throw new UsageError(`--request-id is for one cross-validation; the experiment has ${seeds.length} seeds`);
+  await assertFolderPlace(file === undefined ? "--out" : "output", folder);
   const { clients } = await context.connect();
   const prepared = await prepareExperiment(context, clients, runnable);
   announce(context.output, prepared.task, prepared.matched.length);

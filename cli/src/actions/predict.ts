@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { attentionMapsOf, writeMeaning } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
@@ -17,8 +16,10 @@ import { readLabels } from "../cohort/read-labels.ts";
 import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { ruleLines, unitRecord, unitRow } from "../output/decided-together.ts";
+import { assertFilePlace, assertFolderPlace } from "../output/output-places.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
+import { writeFiles } from "../output/write-files.ts";
 import { encodePredictionsCsv, encodePredictionsParquet, type PredictionRow } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 
@@ -56,6 +57,7 @@ export async function runPredict(
   const { together = "none" } = options;
   if (together !== "none" && (options.heatmaps !== undefined || options.geojson !== undefined))
     throw new UsageError("maps are of one slide; --together decides several");
+  await assertPlaces(options);
   const { clients } = await context.connect();
   const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
   const model = found.model as gatewayV1.Model;
@@ -69,17 +71,33 @@ export async function runPredict(
   const rows = outcomes.map((outcome, i) => unitRow(rowOf(outcome, model, known), units[i]?.length ?? 1));
   showPredictions(output, rows);
   for (const line of ruleLines(outcomes)) output.note(line);
-  if (options.csv !== undefined) {
-    await writeFile(options.csv, encodePredictionsCsv(rows));
-    output.note(`wrote ${plural(rows.length, "prediction")} to ${options.csv}`);
-  }
-  if (options.parquet !== undefined) {
-    await writeFile(options.parquet, encodePredictionsParquet(rows));
-    output.note(`wrote ${plural(rows.length, "prediction")} to ${options.parquet}`);
-  }
+  await writeTables(context, rows, options);
   if (options.labels !== undefined) showMetrics(context, model, outcomes, known);
   const nFailed = nMissing + outcomes.filter(({ kind }) => kind === "error").length;
   return nFailed > 0 || !isDrawn ? EXIT_CODES.failed : EXIT_CODES.ok;
+}
+
+/** What is wrong with the places of the files is wrong before anything is scored. */
+async function assertPlaces({ csv, parquet, heatmaps, geojson }: PredictCommandOptions): Promise<void> {
+  if (csv !== undefined) await assertFilePlace("--csv", csv);
+  if (parquet !== undefined) await assertFilePlace("--parquet", parquet);
+  if (heatmaps !== undefined) await assertFolderPlace("--heatmaps", heatmaps);
+  if (geojson !== undefined) await assertFolderPlace("--geojson", geojson);
+}
+
+async function writeTables(
+  { output }: CommandContext,
+  rows: readonly PredictionRow[],
+  { csv, parquet }: PredictCommandOptions,
+): Promise<void> {
+  const tables = [
+    ...(csv === undefined ? [] : [{ option: "--csv", path: csv, content: encodePredictionsCsv(rows) }]),
+    ...(parquet === undefined ? [] : [{ option: "--parquet", path: parquet, content: encodePredictionsParquet(rows) }]),
+  ];
+  for (const table of tables) {
+    await writeFiles([table]);
+    output.note(`wrote ${plural(rows.length, "prediction")} to ${table.path}`);
+  }
 }
 
 /** The bags named; what names none is told at once. */
@@ -120,6 +138,7 @@ async function truthsOf(
     ...(eventColumn === undefined ? {} : { eventColumn }),
     ...(clinical === undefined ? {} : { clinical }),
     ...(kind && { kind }),
+    ...(model.task && { classes: model.task.classes }),
   });
   const nUnlabelled = bags.length - matched.length;
   if (nUnlabelled > 0) output.note(`${plural(nUnlabelled, "bag")} without a label: predicted, not evaluated`);

@@ -10,6 +10,7 @@ import { loadExperiment } from "../experiment/load-experiment.ts";
 import { type PreparedExperiment, prepareExperiment } from "../experiment/prepare-experiment.ts";
 import { isTogether, type ScoredRow, scoreRows } from "../experiment/score-rows.ts";
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
+import { assertFolderPlace } from "../output/output-places.ts";
 import { showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
@@ -42,6 +43,7 @@ export async function runTrainExperiment(
   const { seeds, output: folder } = loaded.experiment;
   if (requestId !== undefined && seeds.length > 1)
     throw new UsageError(`--request-id is for one training; the experiment has ${seeds.length} seeds`);
+  await assertFolderPlace("output", folder);
   const { clients } = await context.connect();
   const prepared = await prepareExperiment(context, clients, loaded);
   announce(context.output, prepared.task, prepared.matched.length);

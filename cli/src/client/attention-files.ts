@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { encodeCsv, encodeParquet } from "@parfocal/tables";
 import { isRegionBag } from "../cohort/region-bags.ts";
+import { writeFiles } from "../output/write-files.ts";
 import {
   assertLevel0Pixels,
   attentionGeoJson,
@@ -114,7 +115,7 @@ export async function writeHeatmap(slide: string, label: string, png: Uint8Array
 
 async function writeInto(folder: string, name: string, content: string | Uint8Array): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, name), content);
+  await writeFiles([{ path: join(folder, name), content }]);
 }
 
 function stemFor(slide: string, label: string): string {

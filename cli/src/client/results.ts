@@ -1,9 +1,7 @@
-import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { type FileToWrite, orPlaceError, writeFiles } from "../output/write-files.ts";
 import type { GatewayClients } from "./clients.ts";
 
 /** Names of the files of a table, e.g. `predictions.csv`. */
@@ -22,25 +20,32 @@ interface DownloadOptions {
   readonly name: string;
   readonly files: readonly string[];
   readonly folder: string;
+  /** What on the command line named the folder, for errors; absent: nothing did. */
+  readonly option?: string;
   readonly signal: AbortSignal;
 }
 
-/** Fetches files that an operation left into a folder, which is made if need be; gives their paths. */
+/**
+ * Fetches files that an operation left into a folder, which is made if need be; gives their paths. They get their names when all have
+ * come: a failure leaves the files of before.
+ *
+ * @throws {DomainError} of the place, as `writeFiles`; what the gateway answers.
+ */
 export async function downloadResults(
   { watching }: GatewayClients,
-  { name, files, folder, signal }: DownloadOptions,
+  { name, files, folder, option, signal }: DownloadOptions,
 ): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const paths: string[] = [];
-  for (const file of files) {
-    const path = join(folder, file);
-    const messages = watching.downloadResult({ name, file }, { signal });
-    await pipeline(Readable.from(chunksOf(messages)), createWriteStream(path));
-    paths.push(path);
-  }
-  return paths;
+  const named = option === undefined ? {} : { option };
+  await orPlaceError({ path: folder, ...named }, () => mkdir(folder, { recursive: true }));
+  const downloads = files.map((file): FileToWrite => {
+    // The call is made when the first chunk is asked for: one file after another.
+    const chunks = chunksOf(() => watching.downloadResult({ name, file }, { signal }));
+    return { path: join(folder, file), content: chunks, ...named };
+  });
+  await writeFiles(downloads);
+  return downloads.map(({ path }) => path);
 }
 
-async function* chunksOf(messages: AsyncIterable<gatewayV1.DownloadResultResponse>): AsyncIterable<Uint8Array> {
-  for await (const { chunk } of messages) yield chunk;
+async function* chunksOf(download: () => AsyncIterable<gatewayV1.DownloadResultResponse>): AsyncIterable<Uint8Array> {
+  for await (const { chunk } of download()) yield chunk;
 }

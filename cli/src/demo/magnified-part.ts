@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { gatewayV1 } from "@parfocal/protocol";
 import type { Output } from "../output/output.ts";
 import { showPretraining } from "../output/pretrain-table.ts";
+import { writeFiles } from "../output/write-files.ts";
 import { type MagnifiedContext, prepareRegions, type RegionSlide } from "./magnified-cohort.ts";
 import { type MagnifiedModel, pretrainDemo, trainRows } from "./magnified-models.ts";
 
@@ -45,7 +45,7 @@ export async function runMagnifiedPart(
     return { value, text: `from it, from fresh weights and without it; ${nHeldOut} slides held out` };
   });
   const file = join(out, "magnifications.json");
-  await writeFile(file, `${JSON.stringify(recordOf({ mixer, models }), jsonNumber, 2)}\n`);
+  await writeFiles([{ path: file, content: `${JSON.stringify(recordOf({ mixer, models }), jsonNumber, 2)}\n` }]);
   for (const { name, model } of models) {
     context.output.record({ magnified: name, model: model.name, auroc: aurocOf(model) });
   }

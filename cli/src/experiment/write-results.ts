@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { type FileToWrite, writeFiles } from "../output/write-files.ts";
 import {
   encodePredictionsCsv,
   encodePredictionsJson,
@@ -23,8 +24,12 @@ export interface Results {
 /** Paths of the files that {@link writeResults} leaves. */
 export type ResultFiles = Readonly<Record<"report" | "metrics" | "csv" | "json" | "parquet", string>>;
 
-/** Writes report, metrics and predictions of a run; gives where they are. */
-export async function writeResults(folder: string, { report, predictions, metrics }: Results): Promise<ResultFiles> {
+/**
+ * Writes report, metrics and predictions of a run; gives where they are. They are replaced together, see `writeFiles`.
+ *
+ * @throws {DomainError} where they cannot be written.
+ */
+export async function writeResults(folder: string, results: Results): Promise<ResultFiles> {
   await mkdir(folder, { recursive: true });
   const files = {
     report: join(folder, "report.html"),
@@ -33,12 +38,17 @@ export async function writeResults(folder: string, { report, predictions, metric
     json: join(folder, "predictions.json"),
     parquet: join(folder, "predictions.parquet"),
   };
-  await writeFile(files.report, renderReport(report));
-  await writeFile(files.metrics, `${JSON.stringify(metrics, plainNumbers, 2)}\n`);
-  await writeFile(files.csv, encodePredictionsCsv(predictions));
-  await writeFile(files.json, encodePredictionsJson(predictions));
-  await writeFile(files.parquet, encodePredictionsParquet(predictions));
+  await writeFiles(contentsOf(files, results));
   return files;
+}
+
+/** One after another: no two need to be in memory. */
+function* contentsOf(files: ResultFiles, { report, predictions, metrics }: Results): Iterable<FileToWrite> {
+  yield { path: files.report, content: renderReport(report) };
+  yield { path: files.metrics, content: `${JSON.stringify(metrics, plainNumbers, 2)}\n` };
+  yield { path: files.csv, content: encodePredictionsCsv(predictions) };
+  yield { path: files.json, content: encodePredictionsJson(predictions) };
+  yield { path: files.parquet, content: encodePredictionsParquet(predictions) };
 }
 
 /** Writes the resolved experiment beside its results; gives the file. */
@@ -47,7 +57,8 @@ export async function writeResolved(prepared: PreparedExperiment, models: readon
   const folder = experiment.output;
   const file = join(folder, "experiment.yaml");
   await mkdir(folder, { recursive: true });
-  await writeFile(file, encodeExperiment(experiment, folder, { configSha256, dataSha256, models, version: VERSION }));
+  const content = encodeExperiment(experiment, folder, { configSha256, dataSha256, models, version: VERSION });
+  await writeFiles([{ path: file, content }]);
   return file;
 }
 
