@@ -1,3 +1,4 @@
+export { judgeProcessMark, ownProcessMark } from "./file/process-mark.ts";
 export { createMemoryStore } from "./memory/memory-store.ts";
 export type {
   ByteRange,

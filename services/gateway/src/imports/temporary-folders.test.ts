@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, utimesSync, writeFile
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { ownProcessMark } from "@parfocal/store";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ownProcessMark } from "./process-mark.ts";
 import { createTemporaryFolder, removeStaleFolders } from "./temporary-folders.ts";
 
 let parent: string;

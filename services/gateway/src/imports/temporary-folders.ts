@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { judgeProcessMark, ownProcessMark } from "./process-mark.ts";
+import { judgeProcessMark, ownProcessMark } from "@parfocal/store";
 
 /** What a temporary folder of the gateway is for: what an import downloads, an upload spools, an inference was sent. */
 export type TemporaryFolderKind = "import" | "upload" | "inference";

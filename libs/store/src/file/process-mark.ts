@@ -1,6 +1,4 @@
-/**
- * @file Tells by a name whether its maker still lives, as `libs/store` does for its temporary files and `libs/workflows` for owners.
- */
+/** @file Tells by the name of something temporary whether its maker still lives. */
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** Names this process: process space, process id and when it started, joined by `-`. */
@@ -8,7 +6,7 @@ export function ownProcessMark(): string {
   return `${processSpace()}-${process.pid}-${startOf(process.pid) ?? 0}`;
 }
 
-/** What can be said of the process of a mark: of other machines and containers, and of what is no mark, nothing. */
+/** What can be said of the process of a mark, whatever follows it behind a `-`: of other machines and containers, and of what is no mark, nothing. */
 export function judgeProcessMark(mark: string): "alive" | "dead" | "unknown" {
   const [space, pid, start] = mark.split("-");
   if (space !== processSpace() || start === undefined) return "unknown";
