@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { bagFactsOf } from "../client/bag-facts.ts";
 import type { GatewayClients } from "../client/clients.ts";
+import { coordUnitOf } from "../client/coord-unit.ts";
 import { listAllBags } from "../client/list-all.ts";
 import { createBagFinder } from "../cohort/match-bags.ts";
 import { EXIT_CODES, type ExitCode } from "../exit-codes.ts";
@@ -79,6 +80,7 @@ function bagRecord(bag: gatewayV1.Bag): Readonly<Record<string, string | number 
     tilePx: info?.tilePx ?? null,
     mpp: info?.mpp ?? null,
     level0StridePx: info?.level0StridePx ?? null,
+    coordUnit: coordUnitOf(bag),
     label: info?.sourceLabel ?? "",
     levels: info?.levelCount ?? 1,
     importer: info?.importer ?? "",

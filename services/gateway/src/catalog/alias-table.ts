@@ -65,11 +65,16 @@ export function createAliasTable(store: ObjectStore): AliasTable {
     },
     async pointingAt(project, model, version, options = {}) {
       const prefix = keys.aliasPrefix(project, model);
-      const page = await store.list(prefix, options);
-      const pointers = await Promise.all(page.objects.map((object) => read(object.key, options)));
-      return page.objects
-        .filter((_, index) => pointers[index]?.value.version === version)
-        .map((object) => object.key.slice(prefix.length, -".json".length));
+      const pointing: string[] = [];
+      let pageToken: string | undefined;
+      do {
+        const page = await store.list(prefix, pageToken === undefined ? options : { ...options, pageToken });
+        const pointers = await Promise.all(page.objects.map((object) => read(object.key, options)));
+        const found = page.objects.filter((_, index) => pointers[index]?.value.version === version);
+        pointing.push(...found.map((object) => object.key.slice(prefix.length, -".json".length)));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== undefined);
+      return pointing;
     },
   };
 }

@@ -92,6 +92,15 @@ describe("reading a bag while it is deleted", () => {
     await expect(bags.get("p", SHA)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
+  it("leaves nothing of a region bag", async () => {
+    const store = await storeWithBag();
+    const bags = createBagCatalog(store);
+    await bags.add("p", ENTRY);
+    await store.put(keys.blockIndex("p", SHA), new Uint8Array(1));
+    await bags.delete("p", SHA);
+    expect(await keysOf(store)).toEqual([]);
+  });
+
   it("gives what another gateway deleted for a bounded time, and lists it no more", async () => {
     const store = await storeWithBag();
     const clock = { ms: 0 };

@@ -71,6 +71,7 @@ export function createBagCatalog(store: ObjectStore, clock: Pick<EntryCacheOptio
       try {
         await store.delete(key, options);
         await store.delete(bag, options);
+        await store.delete(keys.blockIndex(project, sha256), options);
         await settleEntry(store, key, bag, options);
       } finally {
         // Also after a failure, which may have come after the deletion.

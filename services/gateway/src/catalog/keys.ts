@@ -22,6 +22,7 @@ export const keys = {
   bagFolder: (project: string) => `projects/${project}/bags`,
   bagPrefix: (project: string) => `projects/${project}/bags/`,
   bag: (project: string, sha256: string) => `projects/${project}/bags/${sha256}.safetensors`,
+  blockIndex: (project: string, sha256: string) => `projects/${project}/bags/index/${sha256}.safetensors`,
   bagIndexPrefix: (project: string) => `projects/${project}/bag-index/`,
   bagIndex: (project: string, sha256: string) => `projects/${project}/bag-index/${sha256}.json`,
   packageFolder: (project: string, model: string, version: string) =>

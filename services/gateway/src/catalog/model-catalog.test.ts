@@ -86,6 +86,14 @@ describe("deleting a model", () => {
     expect(await keysOf(store, `${FOLDER}/`)).toHaveLength(3);
   });
 
+  it("is refused for an alias behind a thousand that were removed", async () => {
+    const store = await storeWithModel();
+    const removed = new TextEncoder().encode(JSON.stringify({ version: "" }));
+    for (let i = 0; i < 1001; i++) await store.put(keys.alias("p", "m", `a${i}`), removed);
+    await createModelCatalog(store).aliases.set("p", "m", "production", "v1", undefined);
+    await expect(deleteModel(store)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  });
+
   it("drops latest, also when only that was left of an earlier deletion", async () => {
     const store = await storeWithModel();
     const { aliases } = createModelCatalog(store);
