@@ -123,6 +123,8 @@ describe("connections with certificates", () => {
     await writePair("forged", await stranger.issue({ uris: [GATEWAY] }));
     await writePair("nameless", await authority.issue({}));
     await writePair("double", await authority.issue({ uris: [GATEWAY, "spiffe://hospital.example/other"] }));
+    await writePair("posing", await authority.issue({ uris: ["dns:probe.hospital.example"] }));
+    await expect(isLive({ identity: "posing" })).rejects.toThrow("a URI that reads like a DNS name");
     await expect(isLive({ identity: "" })).rejects.toMatchObject({ code: "UNREACHABLE" });
     await expect(isLive({ identity: "forged" })).rejects.toMatchObject({ code: "UNREACHABLE" });
     await expect(isLive({ identity: "nameless" })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });

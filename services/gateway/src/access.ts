@@ -10,8 +10,12 @@ export const PROJECT_FREE = [
   "inference.GRPCInferenceService/ServerMetadata",
 ];
 
-/** Bounds of methods that differ from the configured ones: a watcher waits, and holds a few kilobytes while it does. */
+/**
+ * Bounds of methods that differ from the configured ones: a watcher waits, and holds a few kilobytes while it does; a comparison keeps a
+ * core busy.
+ */
 export const LIMITS: LimitsByMethod = {
+  "parfocal.gateway.v1.ModelService/CompareModels": { maxConcurrent: 4 },
   "parfocal.gateway.v1.OperationService/WatchOperation": { maxConcurrent: 1024 },
 };
 

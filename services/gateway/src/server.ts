@@ -91,6 +91,11 @@ const REEMBEDDINGS_PER_SHARD = 2;
 /** Any key will do to see that the store answers. */
 const OWNER_KEY = "operations/.owner";
 
+/** URIs of the places that clients may import from. */
+function rootsOf({ importRoots }: GatewayConfig): readonly string[] {
+  return importRoots === "" ? [] : importRoots.split(",");
+}
+
 /** Imports that may wait for a process. */
 const MAX_WAITING_IMPORTS = 256;
 
@@ -122,7 +127,7 @@ async function openGateway(
   const address = { uri: store.rootUri, options };
   const importer = createBagImporter(store, address, bags, pool);
   const temporaryBags = createTemporaryBags(store, address, pool);
-  const roots = createSourceRoots(config.importRoots === "" ? [] : config.importRoots.split(","), options);
+  const roots = createSourceRoots(rootsOf(config), options, store.rootUri);
   if (config.probesStore) await checkStore(store, logger);
   const credentials = keep(createStageCredentials(config, logger));
   const stageOptions = { channel: credentials.channel, metrics: createStageCallMetrics(metrics.registry) };

@@ -22,6 +22,13 @@ describe("what a message names", () => {
     expect(projectsIn("s3://bucket/prefix2/projects/a/x")).toEqual([]);
   });
 
+  it("gives no operation whose name cannot be one: it would go into records", () => {
+    const operationIn = (name: string) => resourcesNamedBy({ name }, ROOT).operation;
+    expect(operationIn("projects/a/operations/0123abcd")).toBe("projects/a/operations/0123abcd");
+    expect(operationIn("projects/a/operations/MRN 4711")).toBeUndefined();
+    expect(operationIn(`projects/a/operations/${"x".repeat(64)}`)).toBeUndefined();
+  });
+
   it("is not read out of bytes", () => {
     expect(projectsIn({ chunk: Buffer.from("projects/a") })).toEqual([]);
   });

@@ -1,5 +1,6 @@
 const PROJECT = /^projects\/([^/]*)/;
-const OPERATION = /^projects\/[^/]*\/operations\/[^/]+$/;
+/** Only what can be a name: it goes into records as it is. */
+const OPERATION = /^projects\/[A-Za-z0-9._-]{1,63}\/operations\/[A-Za-z0-9._-]{1,63}$/;
 
 /** Collections of the store whose next part is a project. */
 const OWNED = /^(?:projects|operations|uploads)\/([^/]+)\//;

@@ -21,6 +21,7 @@ export function nameFromCertificate(der: Buffer): string {
   const uris = names.filter(({ type }) => type === "URI");
   // SPIFFE: exactly one URI, or nobody knows which of them is meant.
   if (uris.length > 1) throw unauthenticated(`${uris.length} URIs, the bound is 1`);
+  if (uris[0]?.value.toLowerCase().startsWith("dns:")) throw unauthenticated("a URI that reads like a DNS name");
   const dns = names.find(({ type }) => type === "DNS");
   const name = uris[0]?.value ?? (dns === undefined ? undefined : `dns:${dns.value}`);
   if (name === undefined) throw unauthenticated("neither a URI nor a DNS name");

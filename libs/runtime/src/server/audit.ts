@@ -17,11 +17,19 @@ export function recordOfCall(
     requestId,
     principalKind: facts.principal?.kind,
     principal: facts.principal?.name,
-    project: facts.project,
+    project: projectOf(facts.project),
     operation: facts.operation,
     code: Status[status],
     durationMs: roundMs(durationMs),
   };
+}
+
+/** What can be the id of a project. */
+const PROJECT_ID = /^[A-Za-z0-9._-]{0,63}$/;
+
+/** A project as records have it: anything else that a caller wrote in its place is his text, and of any length. */
+function projectOf(project: string | undefined): string | undefined {
+  return project === undefined || PROJECT_ID.test(project) ? project : "?";
 }
 
 /** Writes the record of a call that gRPC answered by itself: malformed, too large, or left before it was whole. */

@@ -30,6 +30,16 @@ describe("the logger", () => {
     expect(Object.keys(lines[0]!).sort()).toEqual(["event", "level", "requestId", "service", "time"]);
   });
 
+  it("leaves out the path that a cause of the system names", () => {
+    const { lines, logger } = logOf();
+    const cause = Object.assign(new Error("ELOOP: too many links, open '/data/P-1.csv'"), {
+      ...{ code: "ELOOP", syscall: "open", path: "/data/P-1.csv" },
+    });
+    logger.error("failed", { error: new Error("the store did not answer", { cause }) });
+    expect(lines[0]!.error).toMatchObject({ cause: "Error: ELOOP (open)" });
+    expect(JSON.stringify(lines[0])).not.toContain("P-1");
+  });
+
   it("writes name, message, stack and cause of an error, bounded", () => {
     const { lines, logger } = logOf();
     logger.error("failed", { error: new TypeError("bad", { cause: new Error("under") }) });

@@ -89,6 +89,9 @@ function describeError(error: unknown): Record<string, unknown> {
 }
 
 function describeCause(cause: unknown): string {
+  // The system's own text names the file, and so perhaps a slide.
+  if (cause instanceof Error && "syscall" in cause && "code" in cause && "path" in cause)
+    return `${cause.name}: ${String(cause.code)} (${String(cause.syscall)})`;
   return (cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)).slice(0, MAX_STACK_LENGTH);
 }
 

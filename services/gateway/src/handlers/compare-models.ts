@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { type aggregateV1, commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { BagEntry } from "../catalog/bag-catalog.ts";
-import { compareEvaluations } from "../compare/compare-evaluations.ts";
+import { compareApart } from "../compare/compare-apart.ts";
 import { comparedCases } from "../compare/compared-cases.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
@@ -32,7 +32,7 @@ export function createCompareModels(deps: Deps) {
     return {
       names: versions.map(({ name }) => name),
       evaluations: evaluations.flatMap(({ evaluation }) => evaluation ?? []),
-      comparisons: compareEvaluations(task, comparedCases(bags, evaluations)),
+      comparisons: await compareApart(task, comparedCases(bags, evaluations), context.signal),
     };
   };
 }

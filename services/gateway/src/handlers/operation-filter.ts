@@ -6,12 +6,19 @@ export interface OperationFilter {
   readonly isDone?: boolean;
 }
 
+/** Two terms with room between them: cutting a filter costs the square of its blanks. */
+const MAX_FILTER_LENGTH = 256;
+
 /**
  * The part of AIP-160 that operations can answer: `verb="train"` and `done=true|false`, joined by AND.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` naming what it takes.
  */
 export function parseOperationFilter(filter: string): OperationFilter {
+  if (filter.length > MAX_FILTER_LENGTH) {
+    const message = `filter has ${filter.length} characters, the bound is ${MAX_FILTER_LENGTH}`;
+    throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "filter" } });
+  }
   const terms = filter.trim() === "" ? [] : filter.split(/\s+AND\s+/);
   return Object.assign({}, ...terms.map((term) => parseTerm(term.trim()))) as OperationFilter;
 }

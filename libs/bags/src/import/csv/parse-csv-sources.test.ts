@@ -19,6 +19,17 @@ function codeOf(text: string): string {
 }
 
 describe("parseCsvSources", () => {
+  it("gives up at once on a long line of blanks with a quote that opens nothing", () => {
+    // The square of it would take minutes.
+    expect(codeOf(`1,a,${" ".repeat(200_000)}x"\n`)).toBe("CORRUPT");
+  });
+
+  it("takes blanks around cells in quotes", () => {
+    expect(bagsOf('1, "a" ,"1", 2\n').map(({ metadata, features }) => [metadata.slideId, [...features.data]])).toEqual([
+      ["a", [1, 2]],
+    ]);
+  });
+
   it("groups rows by bag in the order of first appearance and keeps the label", () => {
     const bags = bagsOf("1,b,1,2\n0,a,3,4\n1,b,5,6.5\n");
     expect(

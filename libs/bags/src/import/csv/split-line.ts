@@ -8,7 +8,8 @@ import { DomainError } from "@parfocal/errors";
 export function splitLine(line: string, lineNumber: number): readonly string[] {
   if (!line.includes('"')) return line.split(",").map((cell) => cell.trim());
   const cells: string[] = [];
-  const pattern = /\s*(?:"((?:[^"]|"")*)"|([^",]*))\s*(,|$)/uy;
+  // No two runs beside each other can take the same blanks: that would cost their cube on a line that does not match.
+  const pattern = /(?:\s*"((?:[^"]|"")*)"\s*|([^",]*))(,|$)/uy;
   for (let end = false; !end; ) {
     const match = pattern.exec(line);
     if (!match) throw new DomainError("CORRUPT", `line ${lineNumber} has a quote that is not closed`);
