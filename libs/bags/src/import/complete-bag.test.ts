@@ -105,6 +105,21 @@ describe("coordinates of an import", () => {
     expect([[...(encoded.coords ?? [])], encoded.metadata.coordUnit]).toEqual([[0, 0, 512, 1024], "encoded_px"]);
   });
 
+  it("in micrometres are rounded where a pixel measures one, too", () => {
+    const source = sourceOf({
+      coords: f32([2, 2], [0, 0, 224.00319, 447.996]),
+      coordUnit: "um",
+      claims: { mpp: 1, stride: 224 },
+    });
+    expect([...(completeBag(source, "s", {}).bag.coords ?? [])]).toEqual([0, 0, 224, 448]);
+    const { coords, metadata } = completeBag(source, "s", { level0Mpp: 1 }).bag;
+    expect([[...(coords ?? [])], metadata.coordUnit, metadata.level0StridePx]).toEqual([
+      [0, 0, 224, 448],
+      "level0_px",
+      224,
+    ]);
+  });
+
   it("in pixels of the encoded magnification stay so unless both resolutions are known", () => {
     const source = sourceOf({
       coords: f32([2, 2], [0, 0, 224, 448]),
@@ -134,6 +149,14 @@ describe("what the caller says", () => {
     );
     expect(outcome({}, { tilePx: -1 })).toContain("INVALID_ARGUMENT: tilePx is -1");
     expect(outcome({}, { level0Mpp: 0 })).toContain("INVALID_ARGUMENT: level0Mpp is 0");
+  });
+
+  it.each([
+    ["musk", [1024, 2048]],
+    ["midnight12k", [1536, 3072]],
+  ])("may be %s at each width in use", (encoder, dimensions) => {
+    const errors = dimensions.map((d) => outcome({ features: f32([1, d], Array(d).fill(1)) }, { encoder }));
+    expect(errors).toEqual(["none", "none"]);
   });
 
   it("must fit the number of features that the encoder emits", () => {

@@ -10,7 +10,7 @@ import { float64FromTensor, squeezeLeading } from "./tensor-values.ts";
  * @throws {DomainError} SHAPE_MISMATCH when the shape is not that of `n` tiles; NON_FINITE for NaN and infinity;
  * GEOMETRY_MISMATCH when a value is no whole pixel or beyond 32 bits.
  */
-export function coordsFromTensor(tensor: SafetensorsTensor, n: number, scale: number): Int32Array {
+export function coordsFromTensor(tensor: SafetensorsTensor, n: number, scale: number | undefined): Int32Array {
   const { shape } = squeezeLeading(tensor, 2);
   if (shape.length !== 2 || shape[0] !== n || shape[1] !== 2) {
     throw new DomainError("SHAPE_MISMATCH", `coords are [${shape.join(", ")}], the features ask for [${n}, 2]`);
@@ -21,10 +21,10 @@ export function coordsFromTensor(tensor: SafetensorsTensor, n: number, scale: nu
   return coords;
 }
 
-function pixelFrom(value: number, scale: number, index: number): number {
+function pixelFrom(value: number, scale: number | undefined, index: number): number {
   const place = `row ${index >> 1}, column ${index & 1}`;
   if (!Number.isFinite(value)) throw new DomainError("NON_FINITE", `coords hold ${value} at ${place}`);
-  const pixel = scale === 1 ? value : Math.round(value * scale);
+  const pixel = scale === undefined ? value : Math.round(value * scale);
   if (!Number.isInteger(pixel)) {
     throw new DomainError("GEOMETRY_MISMATCH", `coords hold ${value} at ${place}: pixels must be whole numbers`);
   }

@@ -26,7 +26,7 @@ const ENCODERS: readonly EncoderFacts[] = [
   { name: "resnet50", dimensions: [1024], aliases: ["resnet50_trunc"] },
   { name: "gpfm", dimensions: [1024] },
   { name: "hibou_l", dimensions: [1024] },
-  { name: "musk", dimensions: [1024] },
+  { name: "musk", dimensions: [1024, 2048] },
   { name: "uni_v2", dimensions: [1536], tile: tile(256, 20), aliases: ["uni2", "uni2_h"] },
   { name: "gigapath", dimensions: [1536], tile: tile(256, 20), aliases: ["prov_gigapath"] },
   { name: "hoptimus0", dimensions: [1536], tile: tile(224, 20), aliases: ["h_optimus_0", "hoptimus_0"] },
@@ -34,7 +34,7 @@ const ENCODERS: readonly EncoderFacts[] = [
   { name: "openmidnight", dimensions: [1536] },
   { name: "virchow", dimensions: [2560, 1280], tile: tile(224, 20) },
   { name: "virchow2", dimensions: [2560, 1280], tile: tile(224, 20), aliases: ["virchow_v2"] },
-  { name: "midnight12k", dimensions: [3072], aliases: ["midnight_12k"] },
+  { name: "midnight12k", dimensions: [3072, 1536], aliases: ["midnight_12k"] },
   { name: "genbio_pathfm", dimensions: [4608] },
 ];
 

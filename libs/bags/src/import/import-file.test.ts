@@ -60,6 +60,32 @@ describe("importFile", () => {
     expect(again?.inferred).toMatchObject({ layout: "parfocal-bag", coordUnit: "level0_px" });
   });
 
+  it("fills in the resolution of level 0 that a canonical bag lacks, and refuses another or one that cannot be used", async () => {
+    const canonicalOf = async (name: string, options: ImportOptions = {}) => {
+      const [imported] = await Array.fromAsync(importFile(fileOf("c.h5", h5Fixture(name)), options));
+      return imported
+        ? encodeBag({ ...imported.bag, metadata: { ...imported.bag.metadata, slideId: "s" } })
+        : undefined;
+    };
+    const again = async (bytes: Uint8Array | undefined, level0Mpp: number) => {
+      const path = fileOf("c.safetensors", bytes ?? new Uint8Array());
+      return (await Array.fromAsync(importFile(path, { level0Mpp })))[0]?.bag.metadata.level0Mpp;
+    };
+    const lacking = await canonicalOf("clam");
+    expect(await again(lacking, 0.25)).toBe(0.25);
+    await expect(again(lacking, -1)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    const known = await canonicalOf("clam", { level0Mpp: 0.25 });
+    expect(await again(known, 0.252)).toBe(0.25);
+    await expect(again(known, 0.5)).rejects.toMatchObject({
+      code: "GEOMETRY_MISMATCH",
+      message: expect.stringContaining("level0Mpp 0.5 was given, the file says 0.25") as string,
+    });
+    await expect(again(await canonicalOf("stamp-historic"), 0.5)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("count pixels of the encoded magnification") as string,
+    });
+  });
+
   it("gives the bags of a CSV one by one and may be left in the middle", async () => {
     const path = fileOf("many.csv", new TextEncoder().encode("1,a,1\n0,b,2\n1,c,3\n"));
     const names: string[] = [];

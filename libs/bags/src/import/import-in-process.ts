@@ -1,5 +1,6 @@
 import { basename, extname } from "node:path";
 import { DomainError } from "@parfocal/errors";
+import type { Bag, BagMetadata } from "../bag.ts";
 import { encodeBagMetadata } from "../bag-metadata.ts";
 import { parseBag } from "../parse-bag.ts";
 import { parseSafetensorsHeader } from "../safetensors/parse-header.ts";
@@ -60,7 +61,7 @@ function isCanonical(bytes: Uint8Array): boolean {
 /** A canonical bag keeps its metadata and its importer's mark; what the caller says must agree or fill gaps. */
 function canonical(bytes: Uint8Array, name: string, options: ImportOptions): ImportedBag {
   const parsed = parseBag(bytes);
-  const { encoder, tilePx, mpp } = parsed.metadata;
+  const { encoder, tilePx, mpp, level0Mpp } = parsed.metadata;
   const found = {
     ...(encoder !== undefined && { encoder }),
     ...(tilePx !== undefined && { tilePx }),
@@ -70,7 +71,19 @@ function canonical(bytes: Uint8Array, name: string, options: ImportOptions): Imp
     ...(options.slideId !== undefined && { slideId: options.slideId }),
     ...(options.patientId !== undefined && { patientId: options.patientId }),
   };
-  const bag = { ...parsed, metadata: { ...parsed.metadata, ...resolveGeometry(found, options), ...names } };
+  const geometry = resolveGeometry({ ...found, ...(level0Mpp !== undefined && { level0Mpp }) }, options);
+  const frame = level0Of(parsed, options.level0Mpp);
+  const bag = { ...parsed, metadata: { ...parsed.metadata, ...geometry, ...frame, ...names } };
   const coordUnit = bag.coords ? (bag.metadata.coordUnit ?? "level0_px") : "none";
   return { bag, name, inferred: { layout: "parfocal-bag", ...found, coordUnit, notes: [] } };
+}
+
+/** The resolution of level 0 as given: it fills a gap, but cannot convert coordinates, which were rounded already. */
+function level0Of({ coords, metadata }: Bag, given: number | undefined): Pick<BagMetadata, "level0Mpp"> {
+  if (given === undefined || coords === undefined) return {};
+  if (metadata.coordUnit === "encoded_px") {
+    const problem = "this bag's coordinates count pixels of the encoded magnification and were rounded to them";
+    throw new DomainError("INVALID_ARGUMENT", `${problem}: give level0Mpp when importing the file that it was made of`);
+  }
+  return { level0Mpp: metadata.level0Mpp ?? given };
 }

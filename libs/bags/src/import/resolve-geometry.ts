@@ -19,7 +19,7 @@ const MPP_TOLERANCE = 0.01;
  * @throws {DomainError} GEOMETRY_MISMATCH when they do not agree, naming both values.
  */
 export function resolveGeometry(claims: SourceClaims, options: ImportOptions): Geometry {
-  assertAgreement("level0Mpp", undefined, options.level0Mpp, 0);
+  assertAgreement("level0Mpp", claims.level0Mpp, options.level0Mpp, MPP_TOLERANCE);
   const encoder = resolveEncoder(claims.encoder, options.encoder);
   const tilePx = options.tilePx ?? claims.tilePx;
   assertAgreement("tilePx", claims.tilePx, options.tilePx, 0);
@@ -34,8 +34,8 @@ export function resolveGeometry(claims: SourceClaims, options: ImportOptions): G
 
 /** The grid that a bag's coordinates will count. */
 export interface CoordFrame {
-  /** Pixels of the frame per unit of the source. */
-  readonly scale: number;
+  /** Pixels of the frame per unit of the source; absent when the source counts these pixels itself. */
+  readonly scale?: number;
   readonly unit?: NonNullable<BagMetadata["coordUnit"]>;
   readonly stridePx?: number;
   readonly notes: readonly string[];
@@ -48,16 +48,16 @@ export interface CoordFrame {
  * @throws {DomainError} INVALID_ARGUMENT when coordinates cannot be converted with what is known.
  */
 export function frameOf(source: SourceBag, geometry: Geometry, options: ImportOptions): CoordFrame {
-  if (source.coords === undefined) return { scale: 1, notes: ["the file has no coordinates"] };
+  if (source.coords === undefined) return { notes: ["the file has no coordinates"] };
   if (source.coordUnit === "um") return frameFromUnit(source, 1, geometry, options);
   if (source.coordUnit === "encoded_px") return frameFromEncodedPixels(source, geometry, options);
-  if (source.coordUnit === "level0_px") return frame(source, 1, "level0_px", []);
-  return { scale: 1, notes: ["the file does not say the unit of its coordinates, they are read as level-0 pixels"] };
+  if (source.coordUnit === "level0_px") return frame(source, undefined, "level0_px", []);
+  return { notes: ["the file does not say the unit of its coordinates, they are read as level-0 pixels"] };
 }
 
 function frameFromEncodedPixels(source: SourceBag, geometry: Geometry, options: ImportOptions): CoordFrame {
   if (options.level0Mpp === undefined || geometry.mpp === undefined) {
-    return frame(source, 1, "encoded_px", [
+    return frame(source, undefined, "encoded_px", [
       "coordinates count pixels of the encoded magnification; level0Mpp would convert them",
     ]);
   }
@@ -77,9 +77,20 @@ function frameFromUnit(source: SourceBag, unitUm: number, geometry: Geometry, op
   return frame(source, unitUm / geometry.mpp, "encoded_px", [note]);
 }
 
-function frame(source: SourceBag, scale: number, unit: CoordFrame["unit"], notes: readonly string[]): CoordFrame {
+function frame(
+  source: SourceBag,
+  scale: number | undefined,
+  unit: CoordFrame["unit"],
+  notes: readonly string[],
+): CoordFrame {
   const { stride } = source.claims;
-  return { scale, ...(unit && { unit }), ...(stride !== undefined && { stridePx: stride * scale }), notes };
+  const stridePx = stride === undefined ? undefined : stride * (scale ?? 1);
+  return {
+    ...(scale !== undefined && { scale }),
+    ...(unit && { unit }),
+    ...(stridePx !== undefined && { stridePx }),
+    notes,
+  };
 }
 
 function resolveEncoder(found: string | undefined, given: string | undefined): string | undefined {

@@ -10,6 +10,8 @@ export interface SourceClaims {
   readonly mpp?: number;
   /** Set when `mpp` is 10 / magnification: a name rather than a measurement, so a caller's value may differ a little. */
   readonly isMppNominal?: boolean;
+  /** Micrometres per pixel at level 0. */
+  readonly level0Mpp?: number;
   /** Distance between neighbouring tiles in the unit of `coords`. */
   readonly stride?: number;
 }

@@ -78,6 +78,39 @@ describe("crops and turns", () => {
     expect(cornersOf([0, 1, 5, 4], 0.9)).toEqual(new Set([3]));
   });
 
+  describe.each([
+    ["all magnifications", 0],
+    ["the two finer magnifications", 1],
+  ])("of a source whose corner is missing at %s", (_name, coarsestMissing) => {
+    const runs = Int16Array.from(
+      [0, 1, 2].flatMap((level) => {
+        const side = 7 * 2 ** level;
+        const isInCorner = (at: number) => Math.floor(at / side) >> level < 3 && (at % side) >> level < 3;
+        return Array.from({ length: side * side }, (_, at) => (level >= coarsestMissing && isInCorner(at) ? -1 : 0));
+      }),
+    );
+    const sharesOf = ({ reads }: View) =>
+      [reads.subarray(0, 9), reads.subarray(9, 45), reads.subarray(45)].map(
+        (level) => level.filter((token) => (runs[token] ?? -1) >= 0).length / level.length,
+      );
+    const viewsOf = (minPresence: number) =>
+      drawMany(500, createViewDrawer({ config: configOf({ contrastive }), minPresence, augment: true }), runs);
+
+    it("have enough tiles of every magnification", () => {
+      expect(Math.min(...viewsOf(0.65).flatMap(sharesOf))).toBeGreaterThanOrEqual(0.65);
+    });
+
+    it("are never empty, however few tiles are asked for", () => {
+      expect(Math.min(...viewsOf(0).map((view) => Math.max(...sharesOf(view))))).toBeGreaterThan(0);
+    });
+  });
+
+  it("do not count a magnification that the whole source lacks", () => {
+    const runs = Int16Array.from({ length: 1029 }, (_, token) => (token < 49 ? -1 : 0));
+    const draw = createViewDrawer({ config: configOf({ contrastive }), minPresence: 0.65, augment: false });
+    expect(new Set(drawMany(300, draw, runs).map(({ reads }) => reads[0])).size).toBe(25);
+  });
+
   it("leave missing tiles out of both sides of a mask", () => {
     const runs = Int16Array.from({ length: 189 }, (_, token) => (token % 3 === 0 ? -1 : 0));
     const draw = createViewDrawer({ config: configOf(), minPresence: 0, augment: true });

@@ -54,7 +54,7 @@ export function createViewDrawer({ config, minPresence, augment }: ViewRule): Vi
   const cropsOf = (runs: Int16Array): readonly number[] => {
     if (crops.length === 1 || runs.every((run) => run >= 0)) return crops;
     return enoughOrFullest(
-      crops.map((crop) => leastPresence(levels, readsOf(crop, 0), runs)),
+      leastPresences(crops.map((crop) => presenceShares(levels, readsOf(crop, 0), runs))),
       minPresence,
     );
   };
@@ -77,8 +77,8 @@ function presenceOf(reads: Int32Array, runs: Int16Array): Uint8Array | undefined
   return present.includes(0) ? present : undefined;
 }
 
-/** The least share of its tiles that any magnification has; one that has none, as slides may lack it, does not count. */
-function leastPresence(levels: readonly number[], reads: Int32Array, runs: Int16Array): number {
+/** Share of its tiles that every magnification has, in the order in which they first stand in `levels`. */
+function presenceShares(levels: readonly number[], reads: Int32Array, runs: Int16Array): number[] {
   const found = new Map<number, number>();
   const all = new Map<number, number>();
   levels.forEach((level, token) => {
@@ -86,8 +86,18 @@ function leastPresence(levels: readonly number[], reads: Int32Array, runs: Int16
     found.set(level, (found.get(level) ?? 0) + Number(isThere));
     all.set(level, (all.get(level) ?? 0) + 1);
   });
-  const shares = [...all].map(([level, count]) => (found.get(level) ?? 0) / count);
-  return Math.min(1, ...shares.filter((share) => share > 0));
+  return [...all].map(([level, count]) => (found.get(level) ?? 0) / count);
+}
+
+/**
+ * The least share of each crop. A magnification that no crop of the source has does not count, as slides may lack it; a crop
+ * without any tile is below every bound.
+ */
+function leastPresences(shares: readonly (readonly number[])[]): number[] {
+  const isInSource = (at: number) => shares.some((own) => (own[at] ?? 0) > 0);
+  return shares.map((own) =>
+    own.some((share) => share > 0) ? Math.min(...own.filter((_, at) => isInSource(at))) : -1,
+  );
 }
 
 /** Crops whose shares are enough; the one with the largest share when none is. */

@@ -16,8 +16,8 @@ const BAG_NAMES = ["bag", "bag_id", "slide", "slide_id"];
  * What the columns mean, from the cells of the first line. A header is one when no cell behind the second is a number
  * or when it names label and bag id (the features may be named by numbers); one name each must tell label and bag id, everything else being features.
  *
- * @throws {DomainError} UNSUPPORTED_FORMAT when there are fewer than three columns or a header tells label or bag id not
- * once each.
+ * @throws {DomainError} UNSUPPORTED_FORMAT when there are fewer than three columns, a header tells label or bag id not
+ * once each, or a column of it has no name.
  */
 export function columnsOf(first: readonly string[]): CsvColumns {
   if (first.length < 3) {
@@ -30,7 +30,15 @@ export function columnsOf(first: readonly string[]): CsvColumns {
   const names = first.map((name) => name.toLowerCase());
   const isNamed = names.some((name) => LABEL_NAMES.includes(name)) && names.some((name) => BAG_NAMES.includes(name));
   if (first.slice(2).some(isNumeric) && !isNamed) return withRest({ hasHeader: false, label: 0, bag: 1 }, first.length);
-  return withRest({ hasHeader: true, label: oneOf(names, LABEL_NAMES), bag: oneOf(names, BAG_NAMES) }, first.length);
+  if (names.includes("")) {
+    const problem = `column ${names.indexOf("") + 1} of the header has no name`;
+    throw new DomainError("UNSUPPORTED_FORMAT", `${problem}: an index that was written along is no feature`);
+  }
+  const label = oneOf(names, LABEL_NAMES);
+  if (names[label] === "y" && names.includes("x")) {
+    throw new DomainError("UNSUPPORTED_FORMAT", "the header names x and y, which look like coordinates, and no label");
+  }
+  return withRest({ hasHeader: true, label, bag: oneOf(names, BAG_NAMES) }, first.length);
 }
 
 function oneOf(names: readonly string[], wanted: readonly string[]): number {

@@ -78,9 +78,16 @@ describe("parseCsvSources", () => {
     ["with two columns", "1,a\n", "UNSUPPORTED_FORMAT"],
     ["with semicolons", "1;a;2\n", "UNSUPPORTED_FORMAT"],
     ["whose header tells no label", "id,name,f1\n1,a,1\n", "UNSUPPORTED_FORMAT"],
+    ["whose header has a column without a name", ",label,bag_id,f0\n0,1,a,0.5\n", "UNSUPPORTED_FORMAT"],
+    ["whose y stands beside an x", "slide_id,x,y,f0\na,1,2,3\n", "UNSUPPORTED_FORMAT"],
     ["with an open quote", '1,"a,1\n', "CORRUPT"],
   ])("refuses a file %s", (_name, text, code) => {
     expect(codeOf(text)).toBe(code);
+  });
+
+  it("tells which column has no name", () => {
+    expect(() => bagsOf('label,bag,f0,""\n1,a,1,2\n')).toThrow("column 4 of the header has no name");
+    expect(bagsOf("y,bag,f0\n1,a,1\n")[0]?.metadata.sourceLabel).toBe("1");
   });
 
   it("refuses what is no text", () => {

@@ -55,7 +55,7 @@ export async function withH5File<T>(bytes: Uint8Array, use: (file: H5File) => T)
   try {
     file = new h5wasm.File(name, "r");
     if (file.file_id < 0n) throw new Error("the file cannot be opened");
-    const result = use(describeFile(h5wasm, module, file, bytes.length));
+    const result = use(describeFile(h5wasm, module, file, bytes));
     // Some calls of the library report damage on its error stream only and go on with zeros.
     if (complaints.length > 0) throw new Error("the library complained");
     return result;
@@ -102,7 +102,7 @@ function closeQuietly(file: H5.File | undefined): void {
   }
 }
 
-function describeFile(library: typeof H5.h5wasm, module: H5Module, file: H5.File, fileBytes: number): H5File {
+function describeFile(library: typeof H5.h5wasm, module: H5Module, file: H5.File, bytes: Uint8Array): H5File {
   const { Dataset } = library;
   return {
     names: file.keys(),
@@ -110,7 +110,7 @@ function describeFile(library: typeof H5.h5wasm, module: H5Module, file: H5.File
     array: (name) => {
       const entity = file.get(name);
       if (!(entity instanceof Dataset)) throw unsupported("is a group or a link to another file");
-      return describeArray({ module, dataset: entity, fileBytes });
+      return describeArray({ module, dataset: entity, bytes });
     },
   };
 }
@@ -118,15 +118,26 @@ function describeFile(library: typeof H5.h5wasm, module: H5Module, file: H5.File
 interface ArraySource {
   readonly module: H5Module;
   readonly dataset: H5.Dataset;
-  readonly fileBytes: number;
+  /** The whole file. */
+  readonly bytes: Uint8Array;
 }
 
+/**
+ * How a file describes the type bfloat16: sign bit, size, bit offset, precision, place and width of exponent and mantissa,
+ * bias. Half precision differs in the last eight bytes. The library tells size and class alone.
+ */
+const BFLOAT16 = Buffer.from("0f00" + "02000000" + "00001000" + "07080007" + "7f000000", "hex");
+
 function describeArray(source: ArraySource): H5Array {
-  const { metadata } = source.dataset;
+  const { bytes, dataset } = source;
+  const { metadata } = dataset;
   if (metadata.virtual_sources !== undefined) throw unsupported("is assembled from other files");
   const dtype = dtypeOf(metadata);
+  if (dtype === "F16" && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(BFLOAT16)) {
+    throw unsupported("may hold bfloat16, which its reader cannot tell from half precision");
+  }
   const shape = metadata.shape ?? [];
-  const attribute = (name: string) => attributeOf(source.dataset, name);
+  const attribute = (name: string) => attributeOf(dataset, name);
   return { dtype, shape, attribute, read: () => readArray(source, dtype, shape) };
 }
 
@@ -141,9 +152,9 @@ function dtypeOf({ type, size, signed, vlen }: H5.Dataset["metadata"]): Safetens
 function readArray(source: ArraySource, dtype: SafetensorsDtype, shape: readonly number[]): SafetensorsTensor {
   const elementBytes = elementBytesOf(dtype);
   const nBytes = shape.reduce((product, size) => product * size, elementBytes);
-  if (!(nBytes <= source.fileBytes * MAX_EXPANSION + EXPANSION_SLACK_BYTES)) {
+  if (!(nBytes <= source.bytes.length * MAX_EXPANSION + EXPANSION_SLACK_BYTES)) {
     const claim = `an array claims ${nBytes} bytes`;
-    throw new DomainError("CORRUPT", `${claim}, more than a file of ${source.fileBytes} bytes can hold`);
+    throw new DomainError("CORRUPT", `${claim}, more than a file of ${source.bytes.length} bytes can hold`);
   }
   const data = new Uint8Array(nBytes);
   if (nBytes > 0) readInto(data, source, shape);

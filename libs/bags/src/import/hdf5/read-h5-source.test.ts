@@ -85,6 +85,22 @@ describe("readH5Source", () => {
     expect(await outcome(() => importOf(name))).toContain(message);
   });
 
+  it("refuses bfloat16, and no half precision of either byte order", async () => {
+    const half = "11200f0002000000000010000a05000a0f000000";
+    const withType = (type: string) => {
+      const bytes = Buffer.from(h5Fixture("trident"));
+      const at = bytes.indexOf(Buffer.from(half, "hex"));
+      expect(at).toBeGreaterThan(0);
+      bytes.set(Buffer.from(type, "hex"), at);
+      return readH5Source(new Uint8Array(bytes), "");
+    };
+    for (const order of ["1120", "1121"]) {
+      expect((await withType(half.replace("1120", order))).features.dtype).toBe("F16");
+      const bfloat16 = `${order}0f000200000000001000070800077f000000`;
+      expect(await outcome(() => withType(bfloat16))).toMatch(/^UNSUPPORTED_FORMAT: .* may hold bfloat16/u);
+    }
+  });
+
   it("asks for the resolution when micrometres cannot be converted", async () => {
     const source = await sourceOf("stamp-2.0");
     const run = async () => completeBag({ ...source, claims: { stride: 256 } }, "s", {});

@@ -89,12 +89,22 @@ export function storageFromId(id: PickleValue | undefined, position: number): To
 
 function tensorFrom(items: readonly PickleValue[], isTyped: boolean): TorchTensor {
   const [storage, offset, shape, strides] = items;
+  assertNoFlags(items[isTyped ? 7 : 6]);
   if (!(storage instanceof TorchStorage)) return fail("a tensor without a storage");
   const named = isTyped && items[6] instanceof PickleGlobal ? torchDtype(items[6].name) : undefined;
   const dtype = named ?? storage.dtype;
   if (dtype === undefined) return fail("a tensor whose element type is not known");
   const view = { shape: countsFrom(shape), strides: countsFrom(strides), offset: countFrom(offset) + storage.offset };
   return new TorchTensor({ storage, dtype, ...view });
+}
+
+/** Torch marks views that it negates or conjugates when they are read: the storage alone holds other values. */
+function assertNoFlags(flags: PickleValue | undefined): void {
+  const entries = flags instanceof PickleDict ? [...flags.entries] : [];
+  const names = entries.filter(([, value]) => value === true).map(([name]) => String(name).slice(0, 20));
+  if (names.length === 0) return;
+  const problem = `a tensor is a view that torch changes when it is read (${names.join(", ")})`;
+  throw new DomainError("UNSUPPORTED_FORMAT", `${problem}: save it after resolve_neg() and resolve_conj()`);
 }
 
 function arrayState(items: readonly PickleValue[]): NonNullable<NumpyArray["state"]> {

@@ -1,6 +1,6 @@
 import { isDomainError } from "@parfocal/errors";
 import { describe, expect, it } from "vitest";
-import { PickleDict, PickleList, PickleTuple } from "./pickle-values.ts";
+import { PickleDict, PickleList, PickleTuple, TorchTensor } from "./pickle-values.ts";
 import { readPickle } from "./read-pickle.ts";
 import { readTorchStateDict } from "./read-torch-state-dict.ts";
 
@@ -123,6 +123,26 @@ describe("a damaged pickle", () => {
     expect(readPickle(deep).value).toBeInstanceOf(PickleList);
     const cyclic = readPickle(pickle(PROTO, "]q\x00h\x00a.")).value;
     expect(cyclic instanceof PickleList && cyclic.items[0]).toBe(cyclic);
+  });
+});
+
+describe("a tensor that is a marked view", () => {
+  const storage = ["(", text("storage"), "ctorch\nFloatStorage\n", text("0"), text("cpu"), "K\x04tQ"];
+  const view = [...storage, "K\x00K\x04\x85K\x01\x85\x89ccollections\nOrderedDict\n)R"];
+  const withFlag = (start: string, flag: string, value: string, type = "") =>
+    pickle(PROTO, `ctorch._utils\n${start}\n(`, ...view, type, EMPTY_DICT, text(flag), value, "stR.");
+  const [yes, no] = ["\x88", "\x89"];
+
+  it.each([
+    ["_rebuild_tensor_v2", ""],
+    ["_rebuild_tensor_v3", "ctorch\nfloat32\n"],
+  ])("is refused when torch would negate or conjugate it (%s)", (start, type) => {
+    for (const flag of ["neg", "conj"]) {
+      const error = errorOf(() => readPickle(withFlag(start, flag, yes, type)));
+      expect(error.code).toBe("UNSUPPORTED_FORMAT");
+      expect(error.message).toContain(`(${flag})`);
+      expect(readPickle(withFlag(start, flag, no, type)).value).toBeInstanceOf(TorchTensor);
+    }
   });
 });
 
