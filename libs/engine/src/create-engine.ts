@@ -5,13 +5,13 @@ import { type EngineOptions, type ResolvedEngineOptions, resolveEngineOptions } 
 import type { Engine, EngineStats, RunResult } from "./engine-port.ts";
 import type { EngineProcess, WorkReply } from "./engine-process.ts";
 import { createForesight } from "./foresight.ts";
-import { createJobQueue, type Job, type Prepare } from "./job-queue.ts";
+import { type AddOptions, createJobQueue, type Job, type Prepare } from "./job-queue.ts";
 import { limitMemory, watchMemory } from "./memory-limit.ts";
 import { assertRuns, workFromRuns } from "./prepare-runs.ts";
-import { createProcessKeeper } from "./process-keeper.ts";
+import { closedError, createProcessKeeper } from "./process-keeper.ts";
 import { createScratchFolder } from "./scratch-folder.ts";
-import { type ChildStats, errorFromWire, type WireRunResult, type Work } from "./wire.ts";
-import { packTensors, takeTensors } from "./wire-tensor.ts";
+import { type ChildStats, errorFromWire, type WireRunResult, type Work, type WorkResult } from "./wire.ts";
+import { discardTensors, packTensors, takeTensors } from "./wire-tensor.ts";
 
 const NO_STATS: ChildStats = { ...NO_COUNTERS, sessions: 0, cachedBytes: 0, residentTensors: 0, residentBytes: 0 };
 
@@ -36,9 +36,9 @@ export function createEngine(options: EngineOptions = {}): Engine {
   let isWorn = false;
   let isClosed = false;
 
-  async function submit(prepare: Prepare, signal?: AbortSignal) {
+  async function submit(prepare: Prepare, options: AddOptions) {
     if (isClosed) throw closedError();
-    const result = queue.add(prepare, signal);
+    const result = queue.add(prepare, options);
     if (!isServing) served = serve();
     return result;
   }
@@ -53,7 +53,10 @@ export function createEngine(options: EngineOptions = {}): Engine {
       const work = await prepared.work;
       const process = await orAborted(keeper.current(), job.signal);
       const reply = await performLimited(process, work, job.signal);
-      if (job.signal?.aborted) throw abortErrorFromSignal(job.signal);
+      if (job.signal?.aborted) {
+        if (reply.kind === "done") await discardResult(reply.result);
+        throw abortErrorFromSignal(job.signal);
+      }
       if (reply.kind === "failed") throw errorFromWire(reply.error);
       count(reply.result.runs);
       job.resolve(reply.result);
@@ -116,18 +119,18 @@ export function createEngine(options: EngineOptions = {}): Engine {
     async run(requests, { signal } = {}) {
       if (requests.length === 0) return [];
       assertRuns(requests);
-      const { runs } = await submit((packer) => workFromRuns(requests, scratch, packer), signal);
+      const { runs } = await submit((packer) => workFromRuns(requests, scratch, packer), { signal });
       return takeRuns(runs);
     },
     async setResident(tensors, { signal } = {}) {
       for (const [name, tensor] of Object.entries(tensors)) assertHostTensor(name, tensor);
-      await submit(async (packer) => ({ kind: "set", tensors: await packTensors(tensors, packer) }), signal);
+      await submit(async (packer) => ({ kind: "set", tensors: await packTensors(tensors, packer) }), { signal });
     },
     async getResident(names, { signal } = {}) {
-      return takeTensors((await submit(async () => ({ kind: "get", names }), signal)).tensors);
+      return takeTensors((await submit(async () => ({ kind: "get", names }), { signal })).tensors);
     },
     async dropResident(prefix) {
-      await submit(async () => ({ kind: "drop", prefix }));
+      await submit(async () => ({ kind: "drop", prefix }), { isUnbounded: true });
     },
     async close({ drain = false } = {}) {
       isClosed = true;
@@ -183,6 +186,7 @@ async function takeRuns(runs: readonly WireRunResult[]): Promise<RunResult[]> {
   return results;
 }
 
-function closedError(): DomainError {
-  return new DomainError("UNREACHABLE", "the engine is closed");
+/** Removes the files of a result that nobody takes. */
+async function discardResult({ runs, tensors }: WorkResult): Promise<void> {
+  for (const each of [tensors, ...runs.map(({ outputs }) => outputs)]) await discardTensors(each);
 }

@@ -9,7 +9,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { createEngine } from "./create-engine.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { Engine, RunRequest } from "./engine-port.ts";
-import { countGraph, expandGraph } from "./testing/test-graphs.ts";
+import { countGraph, expandGraph, identityGraph } from "./testing/test-graphs.ts";
 import { codeOf, errorOf, f32, i64, inline, numbersOf, slowRun } from "./testing/test-tensors.ts";
 
 const opened: Engine[] = [];
@@ -113,6 +113,39 @@ describe("a sequence", () => {
   });
 });
 
+describe("results that nobody takes", () => {
+  /** Elements of a tensor that goes by file. */
+  const N = 2 ** 19;
+
+  function passing(): string[] {
+    const folders = readdirSync(scratch).filter((name) => name.startsWith("transfer-"));
+    return folders.flatMap((name) => readdirSync(join(scratch, name)));
+  }
+
+  it("leave no file when a later run of their sequence fails", async () => {
+    const engine = await open();
+    const feeds = { x: inline(f32(new Array<number>(N).fill(1))) };
+    const whole: RunRequest = { graph: identityGraph("f32"), feeds, fetches: { y: { kind: "inline" } } };
+    expect(await codeOf(engine.run([whole, countRun("missing")]))).toBe("STATE_LOST");
+    await engine.dropResident("none");
+    expect(passing()).toEqual([]);
+  });
+
+  it("leave no file when the signal fires as they arrive", async () => {
+    // The signal is looked at when the answer is there: a process that is not told to stop answers all the same.
+    const engine = await open({ cancelGraceMs: 60_000 });
+    await engine.setResident({ w: f32(new Array<number>(N).fill(1)) });
+    for (let i = 0; i < 20; i += 1) {
+      const controller = new AbortController();
+      const asked = engine.getResident(["w"], { signal: controller.signal }).catch(() => undefined);
+      setTimeout(() => controller.abort(), 1 + i * 0.3);
+      await asked;
+    }
+    await engine.dropResident("none");
+    expect(passing()).toEqual([]);
+  });
+});
+
 describe("a request in the queue", () => {
   it("is refused beyond the bound, which the error names", async () => {
     const engine = await open({ maxQueue: 2 });
@@ -127,6 +160,22 @@ describe("a request in the queue", () => {
     await Promise.all(waiting);
     await engine.setResident({ c: f32([1]) });
     expect(engine.stats().residentTensors).toBe(3);
+  });
+
+  it("that forgets tensors is taken beyond the bound", async () => {
+    const engine = await open({ maxQueue: 2, cancelGraceMs: 60_000 });
+    await engine.setResident({ "score/tiles": f32([1]) });
+    const controller = new AbortController();
+    const sequence = new Array<RunRequest>(5000).fill(slowRun(1));
+    const running = codeOf(engine.run(sequence, { signal: controller.signal }));
+    await sleep(200);
+    const waiting = [engine.run([slowRun(1)]), engine.run([slowRun(1)])];
+    expect(await codeOf(engine.setResident({ b: f32([1]) }))).toBe("RESOURCE_EXHAUSTED");
+    const dropped = engine.dropResident("score/");
+    controller.abort();
+    expect(await running).toBe("CANCELLED");
+    await Promise.all([dropped, ...waiting]);
+    expect(engine.stats()).toMatchObject({ residentTensors: 0, respawns: 0 });
   });
 
   it("leaves it at once when it is cancelled, and the run in flight goes on", async () => {
@@ -200,6 +249,63 @@ describe("closing", () => {
     expect(await running).toBe("UNREACHABLE");
     expect(await isGone(pid)).toBe(true);
     expect(readdirSync(scratch).filter((name) => !name.endsWith(".onnx"))).toEqual([]);
+  });
+});
+
+describe("closing while a request is on its way into the process", () => {
+  it("refuses it and starts no other process", async () => {
+    const engine = await open();
+    const x = { dtype: "f32", shape: [2 ** 24], data: new Uint8Array(2 ** 26) } as const;
+    const run: RunRequest = {
+      ...{ graph: identityGraph("f32"), feeds: { x: inline(x) } },
+      fetches: { y: { kind: "inline" } },
+    };
+    const refused = codeOf(engine.run([run]));
+    await sleep(2);
+    await engine.close();
+    expect(await refused).toBe("UNREACHABLE");
+    expect(await codeOf(engine.ready())).toBe("UNREACHABLE");
+    const { pid, respawns } = engine.stats();
+    expect(respawns).toBe(0);
+    expect(await isGone(pid ?? 0)).toBe(true);
+  });
+});
+
+describe("a process that cannot be started", () => {
+  afterEach(() => {
+    delete process.env.PARFOCAL_TEST_FILLER;
+  });
+
+  it("fails those who ask for it, and is started when it can be again", async () => {
+    const engine = await open();
+    const pid = engine.stats().pid ?? 0;
+    // No system takes a variable of this length: `fork` throws at once, as it does without memory. An unhandled rejection
+    // would fail the test run.
+    process.env.PARFOCAL_TEST_FILLER = "x".repeat(3 * 2 ** 20);
+    process.kill(pid, "SIGKILL");
+    expect(await isGone(pid)).toBe(true);
+    await sleep(300);
+    const error = await errorOf(engine.ready());
+    expect([error.code, error.message]).toEqual(["ENGINE_CRASHED", "no engine process can be started"]);
+    expect(error.cause).toMatchObject({ code: "E2BIG" });
+    expect(engine.stats().respawns).toBe(0);
+    delete process.env.PARFOCAL_TEST_FILLER;
+    await engine.ready();
+    expect(engine.stats().respawns).toBe(1);
+  });
+
+  it("leaves the worn one in use", async () => {
+    const engine = await open({ recycleAfterSessions: 1 });
+    const { pid } = engine.stats();
+    process.env.PARFOCAL_TEST_FILLER = "x".repeat(3 * 2 ** 20);
+    await engine.run([expandRun(1)]);
+    // Served when the process was, or was not, replaced after the run.
+    await engine.dropResident("none");
+    expect(engine.stats()).toMatchObject({ pid, recycles: 0, respawns: 0 });
+    delete process.env.PARFOCAL_TEST_FILLER;
+    await engine.run([expandRun(2)]);
+    await engine.dropResident("none");
+    expect(engine.stats().recycles).toBeGreaterThan(0);
   });
 });
 

@@ -166,7 +166,7 @@ export interface Engine {
   setResident(tensors: Readonly<Record<string, HostTensor>>, options?: EngineCallOptions): Promise<void>;
   /** Copies resident tensors out. `STATE_LOST` when one is missing. */
   getResident(names: readonly string[], options?: EngineCallOptions): Promise<Readonly<Record<string, HostTensor>>>;
-  /** Forgets resident tensors whose names begin with `prefix`. */
+  /** Forgets resident tensors whose names begin with `prefix`. Never refused because the queue is full. */
   dropResident(prefix: string): Promise<void>;
   /** Ends the process, after the run in it if `drain`. */
   close(options?: { readonly drain?: boolean }): Promise<void>;

@@ -27,7 +27,7 @@ function open() {
   };
   const queue: JobQueue = createJobQueue(9, { isBusy: () => true, onChange: () => foresight.look() });
   const foresight = createForesight(queue, folder);
-  const add = (prepare: Prepare, signal?: AbortSignal) => void queue.add(prepare, signal).catch(() => undefined);
+  const add = (prepare: Prepare, signal?: AbortSignal) => void queue.add(prepare, { signal }).catch(() => undefined);
   /** The turn of the first job that waits. */
   const turn = async () => {
     const job = queue.take()!;

@@ -14,10 +14,21 @@ export interface Job {
   reject(error: unknown): void;
 }
 
+/** How work is added. */
+export interface AddOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** For work that frees what other work needs: refusing it would make a full engine fuller. */
+  readonly isUnbounded?: boolean;
+}
+
 /** Jobs that wait for the engine process, first come first served. */
 export interface JobQueue {
-  /** Adds work and gives its result. @throws {DomainError} RESOURCE_EXHAUSTED, CANCELLED, DEADLINE_EXCEEDED */
-  add(prepare: Prepare, signal: AbortSignal | undefined): Promise<WorkResult>;
+  /**
+   * Adds work and gives its result; with `isUnbounded` also to a queue that is full.
+   *
+   * @throws {DomainError} RESOURCE_EXHAUSTED, CANCELLED, DEADLINE_EXCEEDED
+   */
+  add(prepare: Prepare, options?: AddOptions): Promise<WorkResult>;
   take(): Job | undefined;
   /** The first jobs that wait, at most `count`, left where they are. */
   peek(count: number): readonly Job[];
@@ -38,10 +49,10 @@ export function createJobQueue(maxWaiting: number, { isBusy, onChange }: QueueOw
   /** By job, what stops listening to its signal: a signal outlives thousands of jobs and would keep the result of each. */
   const jobs = new Map<Job, () => void>();
   return {
-    add(prepare, signal) {
+    add(prepare, { signal, isUnbounded = false } = {}) {
       if (signal?.aborted) return Promise.reject(abortErrorFromSignal(signal));
       // The job that will be taken at once does not wait.
-      if (jobs.size >= maxWaiting + (isBusy() ? 0 : 1)) return Promise.reject(fullError(maxWaiting));
+      if (!isUnbounded && jobs.size >= maxWaiting + (isBusy() ? 0 : 1)) return Promise.reject(fullError(maxWaiting));
       return new Promise((resolve, reject) => {
         const job: Job = { prepare, signal, resolve, reject };
         const leave = () => {

@@ -11,9 +11,9 @@ export interface ProcessKeeper {
   readonly pid: number | undefined;
   readonly respawns: number;
   readonly recycles: number;
-  /** The process, once it is ready. @throws {DomainError} DEVICE_MISSING, ENGINE_CRASHED, OUT_OF_MEMORY */
+  /** The process, once it is ready. @throws {DomainError} DEVICE_MISSING, ENGINE_CRASHED, OUT_OF_MEMORY, UNREACHABLE when closed */
   current(): Promise<EngineProcess>;
-  /** Replaces the process, in which nothing is. */
+  /** Replaces the process, in which nothing is; keeps it when no other can be started. */
   recycle(): void;
   /** Ends the process; with a reason at once. */
   close(reason?: DomainError): Promise<void>;
@@ -45,11 +45,26 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
       return;
     }
     await started.ended;
-    if (started === process && !isClosed) replace();
+    if (started === process && !isClosed) tryReplace();
   }
+  /** @throws What the system answers when it lends no process: `fork` throws some of its failures at once. */
   function replace(): void {
-    respawns += 1;
     process = spawn();
+    respawns += 1;
+  }
+  function tryReplace(): void {
+    try {
+      replace();
+    } catch {
+      // `current` tries again, for a caller who can be told.
+    }
+  }
+  function replaceOrThrow(): void {
+    try {
+      replace();
+    } catch (cause) {
+      throw new DomainError("ENGINE_CRASHED", "no engine process can be started", { cause });
+    }
   }
 
   return {
@@ -66,16 +81,24 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
       return recycles;
     },
     async current() {
+      // A process that is started now is one that nobody ends.
+      if (isClosed) throw closedError();
       if (missing !== undefined) throw missing;
-      if (!process.isAlive) replace();
+      if (!process.isAlive) replaceOrThrow();
       const asked = process;
       await asked.ready;
       return asked;
     },
     recycle() {
-      recycles += 1;
+      if (isClosed) return;
       const old = process;
-      process = spawn();
+      try {
+        process = spawn();
+      } catch {
+        // The old one is worn, not broken.
+        return;
+      }
+      recycles += 1;
       old.leave();
     },
     async close(reason) {
@@ -87,6 +110,11 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
       clearTimeout(timer);
     },
   };
+}
+
+/** What calls of a closed engine end with. */
+export function closedError(): DomainError {
+  return new DomainError("UNREACHABLE", "the engine is closed");
 }
 
 function closingTooLong(): DomainError {

@@ -77,6 +77,11 @@ export async function takeTensors(wires: Readonly<Record<string, WireTensor>>): 
   return tensors;
 }
 
+/** Removes the files of tensors that nobody takes. One that stays is gone when the engine closes: it never throws. */
+export async function discardTensors(wires: Readonly<Record<string, WireTensor>>): Promise<void> {
+  await Promise.allSettled(Object.values(wires).map(discard));
+}
+
 async function writeTensor({ dtype, shape, data }: HostTensor, folder: string): Promise<WireTensor> {
   const path = join(folder, randomUUID());
   await writeFile(path, data);

@@ -52,6 +52,8 @@ describe("training eagerly", () => {
     const signal = new AbortController().signal;
     const captured = await collect(train({ spec, bags }, world.deps("captured"), signal));
     const eager = await collect(train({ spec, bags }, { ...world.deps("eager"), trainer }, signal));
+    // Also what scoring left in the engine, which did not hold the state.
+    expect(world.engine.stats().residentTensors).toBe(0);
     const weights = flatWeights(captured.trained);
     // Two epochs of a few updates: sums in another order, each within some units of the last place of f32.
     expect(distance(flatWeights(eager.trained), weights)).toBeLessThan(2e-5);

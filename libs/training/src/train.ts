@@ -51,7 +51,15 @@ export async function* train(
   } finally {
     // When this fails the engine process is gone, and the state with it.
     await resident.drop().catch(() => undefined);
+    if (options.engine !== deps.engine) await dropScored(deps);
   }
+}
+
+/** Drops what scoring left in the engine that serves, where another one held the state. */
+async function dropScored({ engine, name }: TrainDeps): Promise<void> {
+  await createResidentState(engine, name, [])
+    .drop()
+    .catch(() => undefined);
 }
 
 async function startState(plan: TrainPlan, deps: TrainDeps, options: ChunkOptions): Promise<TrainingState> {

@@ -3,7 +3,7 @@ import type { ObjectStore } from "@parfocal/store";
 import { assertFeeds, type FeedShape } from "../check-feeds.ts";
 import type { HostTensor, WrittenObject } from "../engine-port.ts";
 import type { RunWork, WireGraph, WireRun, WireRunResult } from "../wire.ts";
-import { createTensorPacker, packTensors } from "../wire-tensor.ts";
+import { createTensorPacker, discardTensors, packTensors } from "../wire-tensor.ts";
 import { feedFrom } from "./feed-sources.ts";
 import type { StoredFeeds } from "./line.ts";
 import type { Tensor } from "./onnxruntime.ts";
@@ -41,6 +41,8 @@ export async function runSequence(work: RunWork, context: RunContext, signal: Ab
         const graph = graphAt(work.graphs, run.graph);
         results.push(await runOne(graph, run, { context, stored: feeds.take(index), signal }));
       } catch (error) {
+        // The parent hears of the failure alone.
+        for (const { outputs } of results) await discardTensors(outputs);
         throw errorOfRun(error, index);
       }
     }

@@ -20,17 +20,17 @@ export function createKeyedLock(): KeyedLock {
       const { promise, resolve } = Promise.withResolvers<void>();
       const tail = (before ?? Promise.resolve()).then(() => promise);
       tails.set(key, tail);
-      const release = () => {
-        resolve();
+      // Only when everybody before is done too: who gives up waiting leaves somebody at work, whom the next must wait for.
+      void tail.then(() => {
         if (tails.get(key) === tail) tails.delete(key);
-      };
+      });
       try {
         await orAborted(before ?? Promise.resolve(), signal);
       } catch (error) {
-        release();
+        resolve();
         throw error;
       }
-      return release;
+      return resolve;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { parseTask } from "@parfocal/models";
 import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
@@ -18,7 +19,7 @@ export function createTrain({ store, engine, trainer, codeVersion, checkpointMs 
   });
   return async function* (
     request: aggregateV1.TrainRequest,
-    { signal, draining, requestId }: HandlerContext,
+    { signal, draining }: HandlerContext,
   ): AsyncIterable<aggregateV1.TrainResponse> {
     const folder = folderFromWire(store, request.packageUri);
     const found = await findPackage(store, folder, signal);
@@ -31,7 +32,9 @@ export function createTrain({ store, engine, trainer, codeVersion, checkpointMs 
     const bags = request.bags.map((bag, index) => labelledBagFromWire(store, task, bag, index));
     const startFrom = request.startFrom && startFromWire(store, request.startFrom);
     const checkpointKey = `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`;
-    const deps = { engine, trainer, store, nowMs: () => performance.now(), checkpointMs, name: `train-${requestId}` };
+    // Of its own, since trainings of one name share their state: a request id is the caller's choice, and may come twice.
+    const name = `train-${randomUUID()}`;
+    const deps = { engine, trainer, store, nowMs: () => performance.now(), checkpointMs, name };
     const job = { spec, bags, checkpointKey, ...(startFrom && { startFrom }) };
     // A draining server ends its trainings at the next checkpoint's worth of work; the caller asks again elsewhere.
     const either = AbortSignal.any([signal, draining]);

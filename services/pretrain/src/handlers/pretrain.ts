@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { isDomainError } from "@parfocal/errors";
 import type { pretrainV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
@@ -13,7 +14,7 @@ import { createEventWriter, pretrainSpecFromWire, publishedToWire, regionBagFrom
 export function createPretrain({ store, engine, trainer, codeVersion }: PretrainDeps) {
   return async function* (
     request: pretrainV1.PretrainRequest,
-    { signal, draining, requestId }: HandlerContext,
+    { signal, draining }: HandlerContext,
   ): AsyncIterable<pretrainV1.PretrainResponse> {
     const folder = folderFromWire(store, request.packageUri);
     const found = await findPackage(store, folder, signal);
@@ -27,7 +28,9 @@ export function createPretrain({ store, engine, trainer, codeVersion }: Pretrain
       regionsPrefix: folderFromWire(store, request.regionsUri),
       checkpointKey: `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`,
     };
-    const deps = { engine, trainer, store, nowMs: () => performance.now(), name: `pretrain-${requestId}` };
+    // Of its own, since trainings of one name share their state: a request id is the caller's choice, and may come twice.
+    const name = `pretrain-${randomUUID()}`;
+    const deps = { engine, trainer, store, nowMs: () => performance.now(), name };
     const write = createEventWriter();
     // A draining server gives its work up at once: the caller asks again elsewhere, and the last checkpoint is continued.
     for await (const event of pretrain(job, deps, AbortSignal.any([signal, draining]))) {
