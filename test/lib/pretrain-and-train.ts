@@ -1,7 +1,7 @@
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mapBounded } from "../../cli/src/client/map-bounded.ts";
+import { mapBounded } from "@parfocal/errors";
 import { encodeMagnificationH5 } from "../../cli/src/cohort/encode-h5.ts";
 import {
   MAGNIFIED_CLASSES,

@@ -1,8 +1,8 @@
+import { mapBounded } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { describeError } from "../exit-codes.ts";
 import type { GatewayClients } from "./clients.ts";
 import type { FoundFile } from "./find-files.ts";
-import { mapBounded } from "./map-bounded.ts";
 import { type UploadOptions, uploadFile } from "./upload-file.ts";
 
 /** One bag of a file, or why the file (or the rest of it) made none. */

@@ -1,7 +1,7 @@
+import { mapBounded } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { describeError } from "../exit-codes.ts";
 import type { GatewayClients } from "./clients.ts";
-import { mapBounded } from "./map-bounded.ts";
 
 /** What came of one bag. */
 export type BagOutcome = { readonly bag: gatewayV1.Bag } & (

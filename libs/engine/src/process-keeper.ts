@@ -21,7 +21,7 @@ export interface ProcessKeeper {
 
 /**
  * Starts an engine process and another one whenever it ends. One that ends before it was ready is started again only
- * when it is asked for, so that a broken installation does not spin; a missing device stays missing.
+ * when it is asked for, so that a broken installation does not spin; a device that was missing at first stays missing.
  */
 export function createProcessKeeper(options: ResolvedEngineOptions, transferDir: string): ProcessKeeper {
   let device = options.device;
@@ -29,25 +29,32 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
   let recycles = 0;
   let isClosed = false;
   let missing: DomainError | undefined;
+  let hasServed = false;
   let process = spawn();
 
+  /** @throws {DomainError} ENGINE_CRASHED when the system lends no process: `fork` throws some of its failures at once. */
   function spawn(): EngineProcess {
-    const started = createEngineProcess({ ...childOptions(options), device, transferDir }, options.startTimeoutMs);
-    void follow(started);
-    return started;
+    try {
+      const started = createEngineProcess({ ...childOptions(options), device, transferDir }, options.startTimeoutMs);
+      void follow(started);
+      return started;
+    } catch (cause) {
+      throw new DomainError("ENGINE_CRASHED", "no engine process can be started", { cause });
+    }
   }
   async function follow(started: EngineProcess): Promise<void> {
     try {
       device = await started.ready;
+      hasServed = true;
     } catch (error) {
-      if (isDomainError(error, "DEVICE_MISSING")) missing = error;
+      // A device that was there may come back: whoever asks next tries again.
+      if (isDomainError(error, "DEVICE_MISSING") && !hasServed) missing = error;
       started.leave();
       return;
     }
     await started.ended;
     if (started === process && !isClosed) tryReplace();
   }
-  /** @throws What the system answers when it lends no process: `fork` throws some of its failures at once. */
   function replace(): void {
     process = spawn();
     respawns += 1;
@@ -57,13 +64,6 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
       replace();
     } catch {
       // `current` tries again, for a caller who can be told.
-    }
-  }
-  function replaceOrThrow(): void {
-    try {
-      replace();
-    } catch (cause) {
-      throw new DomainError("ENGINE_CRASHED", "no engine process can be started", { cause });
     }
   }
 
@@ -84,7 +84,7 @@ export function createProcessKeeper(options: ResolvedEngineOptions, transferDir:
       // A process that is started now is one that nobody ends.
       if (isClosed) throw closedError();
       if (missing !== undefined) throw missing;
-      if (!process.isAlive) replaceOrThrow();
+      if (!process.isAlive) replace();
       const asked = process;
       await asked.ready;
       return asked;

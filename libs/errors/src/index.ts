@@ -7,5 +7,6 @@ export {
   type DomainErrorOptions,
   isDomainError,
 } from "./domain-error.ts";
+export { mapBounded } from "./map-bounded.ts";
 export { orAborted } from "./or-aborted.ts";
 export { shareWork } from "./share-work.ts";

@@ -1,10 +1,9 @@
-import { DomainError, isDomainError } from "@parfocal/errors";
+import { DomainError, isDomainError, mapBounded } from "@parfocal/errors";
 import { commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
 import { openStore } from "@parfocal/store";
 import type { Json } from "@parfocal/workflows";
 import type { BagEntry } from "../catalog/bag-catalog.ts";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { parseModelName } from "../handlers/predict.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";

@@ -1,9 +1,8 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { Table } from "@parfocal/tables";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import { type BatchPlan, type CaseOutcome, modelsToAsk, type StoredPlan, shardDigest } from "./batch-plan.ts";
 import {
   type BatchOutcomes,

@@ -1,6 +1,5 @@
-import { DomainError, isDomainError } from "@parfocal/errors";
+import { DomainError, isDomainError, mapBounded } from "@parfocal/errors";
 import type { BagCatalog, BagEntry } from "../catalog/bag-catalog.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { CaseFailure, NamedRow, PlannedRow } from "./batch-plan.ts";
 import { bagOfName } from "./read-manifest.ts";
 

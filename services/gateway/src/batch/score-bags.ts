@@ -1,7 +1,6 @@
-import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { DomainError, type DomainErrorCode, isDomainError, mapBounded } from "@parfocal/errors";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { Json } from "@parfocal/workflows";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { CaseOutcome } from "./batch-plan.ts";
 import type { Gate } from "./gate.ts";

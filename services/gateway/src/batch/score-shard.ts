@@ -1,6 +1,5 @@
-import { isDomainError } from "@parfocal/errors";
+import { isDomainError, mapBounded } from "@parfocal/errors";
 import { commonV1 } from "@parfocal/protocol";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import { type BatchPlan, type CaseOutcome, modelsToAsk } from "./batch-plan.ts";

@@ -1,4 +1,4 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 
 /** What a client asks of a listing. */
@@ -46,27 +46,4 @@ export async function listEntries<T>(
   });
   const items = await mapBounded(listed.objects, CONCURRENT_READS, (object) => read(object.key));
   return { items: items.filter((item) => item !== undefined), nextPageToken: listed.nextPageToken ?? "" };
-}
-
-/** `map` with at most `limit` calls under way; results in order; the first failure ends it, and no further call begins. */
-export async function mapBounded<A, B>(
-  items: readonly A[],
-  limit: number,
-  map: (item: A, index: number) => Promise<B>,
-): Promise<B[]> {
-  const results = new Array<B>(items.length);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    try {
-      while (next < items.length) {
-        const index = next++;
-        results[index] = await map(items[index]!, index);
-      }
-    } finally {
-      // After a failure there is nothing left to take.
-      next = items.length;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
 }

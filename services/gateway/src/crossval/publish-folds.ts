@@ -1,8 +1,8 @@
+import { mapBounded } from "@parfocal/errors";
 import { aggregateV1, commonV1, gatewayV1, parseResourceName, resourceName, timestampFromMs } from "@parfocal/protocol";
 import type { Json, StepContext } from "@parfocal/workflows";
 import { writeResult, writeResultTable } from "../batch/result-tables.ts";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import { type FoldBag, type FoldPrediction, foldPredictionsTable } from "./fold-predictions.ts";
 import { CONCURRENT_READS, type FoldRun, rowsOf, type TestedFold, versionOfFold } from "./fold-run.ts";
 import { readAnswers } from "./test-fold.ts";

@@ -1,10 +1,9 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import { aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, WorkflowContext } from "@parfocal/workflows";
 import { readJson, writeJson } from "../catalog/json-objects.ts";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import { resolveLabelled } from "../workflows/train.ts";
 import {
   CONCURRENT_READS,

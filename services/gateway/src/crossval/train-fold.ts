@@ -1,8 +1,8 @@
+import { mapBounded } from "@parfocal/errors";
 import { aggregateV1, commonV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, StepContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import { followTraining, resolveLabelled } from "../workflows/train.ts";
 import { partOfLetter } from "./draw-folds.ts";
 import { CONCURRENT_READS, type FoldId, type FoldRun, nameOfFold, versionOfFold } from "./fold-run.ts";

@@ -1,7 +1,6 @@
-import { DomainError, isDomainError } from "@parfocal/errors";
+import { DomainError, isDomainError, mapBounded } from "@parfocal/errors";
 import { parseResourceName } from "@parfocal/protocol";
 import type { BagCatalog, BagEntry } from "../catalog/bag-catalog.ts";
-import { mapBounded } from "../catalog/pages.ts";
 
 const CONCURRENT_READS = 32;
 

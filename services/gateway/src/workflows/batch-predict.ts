@@ -1,4 +1,4 @@
-import { shareWork } from "@parfocal/errors";
+import { mapBounded, shareWork } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
@@ -10,7 +10,6 @@ import { createRowTally, type RowCounts, type RowTally } from "../batch/row-tall
 import { type ShardOutcomes, scoreShard } from "../batch/score-shard.ts";
 import { readShard, writeShard } from "../batch/shard-object.ts";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { MAX_STAGE_ATTEMPTS } from "./train.ts";
 

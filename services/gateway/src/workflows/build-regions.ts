@@ -1,10 +1,9 @@
 import { readBagHeader } from "@parfocal/bags";
-import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { DomainError, type DomainErrorCode, isDomainError, mapBounded } from "@parfocal/errors";
 import { type commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagFromEntry, bagReferenceFromRef, refFromBagReference } from "../wire.ts";
 import { createTally, type Tally } from "./tally.ts";

@@ -1,7 +1,6 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import { type commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
-import { mapBounded } from "../catalog/pages.ts";
 import { drawFolds } from "../crossval/draw-folds.ts";
 import {
   CONCURRENT_READS,

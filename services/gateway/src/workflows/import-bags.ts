@@ -1,6 +1,6 @@
+import { mapBounded } from "@parfocal/errors";
 import { gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { Json, StepContext, Workflow } from "@parfocal/workflows";
-import { mapBounded } from "../catalog/pages.ts";
 import type { BagImporter } from "../imports/bag-importer.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
 import { hintsFromWire } from "../wire.ts";

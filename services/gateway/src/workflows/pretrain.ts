@@ -1,9 +1,8 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import { type commonV1, gatewayV1, parseResourceName, pretrainV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import { enterEntry, MAX_STAGE_ATTEMPTS } from "./train.ts";

@@ -1,9 +1,8 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapBounded } from "@parfocal/errors";
 import { aggregateV1, commonV1, gatewayV1, parseResourceName, resourceName, timestampFromMs } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
-import { mapBounded } from "../catalog/pages.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { parseModelName } from "../handlers/predict.ts";
 import { bagReferenceFromRef } from "../wire.ts";
