@@ -11,6 +11,8 @@ export interface CsvColumns {
 
 const LABEL_NAMES = ["label", "bag_label", "y", "class"];
 const BAG_NAMES = ["bag", "bag_id", "slide", "slide_id"];
+/** No name, and the one that pandas gives such a column when it reads and writes the table again. */
+const NAMELESS = /^$|^unnamed: \d+(?:\.\d+)?$/u;
 
 /**
  * What the columns mean, from the cells of the first line. A header is one when no cell behind the second is a number
@@ -30,8 +32,9 @@ export function columnsOf(first: readonly string[]): CsvColumns {
   const names = first.map((name) => name.toLowerCase());
   const isNamed = names.some((name) => LABEL_NAMES.includes(name)) && names.some((name) => BAG_NAMES.includes(name));
   if (first.slice(2).some(isNumeric) && !isNamed) return withRest({ hasHeader: false, label: 0, bag: 1 }, first.length);
-  if (names.includes("")) {
-    const problem = `column ${names.indexOf("") + 1} of the header has no name`;
+  const nameless = names.findIndex((name) => NAMELESS.test(name));
+  if (nameless >= 0) {
+    const problem = `column ${nameless + 1} of the header has no name`;
     throw new DomainError("UNSUPPORTED_FORMAT", `${problem}: an index that was written along is no feature`);
   }
   const label = oneOf(names, LABEL_NAMES);

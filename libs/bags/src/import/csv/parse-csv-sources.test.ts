@@ -79,6 +79,7 @@ describe("parseCsvSources", () => {
     ["with semicolons", "1;a;2\n", "UNSUPPORTED_FORMAT"],
     ["whose header tells no label", "id,name,f1\n1,a,1\n", "UNSUPPORTED_FORMAT"],
     ["whose header has a column without a name", ",label,bag_id,f0\n0,1,a,0.5\n", "UNSUPPORTED_FORMAT"],
+    ["whose index was written twice", "Unnamed: 0,label,bag_id,f0\n0,1,a,0.5\n", "UNSUPPORTED_FORMAT"],
     ["whose y stands beside an x", "slide_id,x,y,f0\na,1,2,3\n", "UNSUPPORTED_FORMAT"],
     ["with an open quote", '1,"a,1\n', "CORRUPT"],
   ])("refuses a file %s", (_name, text, code) => {
