@@ -65,6 +65,14 @@ export const gatewaySettings = {
     unit: "MiB",
     reason: "Largest heap of an import process; tensors lie outside it.",
   }),
+  importFileSeconds: integerSetting({
+    env: "PARFOCAL_IMPORT_FILE_SECONDS",
+    fallback: 3600,
+    min: 1,
+    max: 86_400,
+    unit: "s",
+    reason: "How long one file may take, its download included: a parser that hangs keeps its process no longer.",
+  }),
   maxUploadBytes: integerSetting({
     env: "PARFOCAL_MAX_UPLOAD_BYTES",
     fallback: 8 * 1024 ** 3,

@@ -122,8 +122,8 @@ async function openGateway(
   const store = keep(observeStore(openStore(config.storeUri, options), metrics.registry));
   const bags = createBagCatalog(store);
   const models = createModelCatalog(store);
-  const { importProcesses: maxProcesses, importHeapMb: heapMb } = config;
-  const pool = keep(createImportPool({ maxProcesses, maxWaiting: MAX_WAITING_IMPORTS, heapMb }));
+  const { importProcesses: maxProcesses, importHeapMb: heapMb, importFileSeconds: maxFileSeconds } = config;
+  const pool = keep(createImportPool({ maxProcesses, maxWaiting: MAX_WAITING_IMPORTS, heapMb, maxFileSeconds }));
   const address = { uri: store.rootUri, options };
   const importer = createBagImporter(store, address, bags, pool);
   const temporaryBags = createTemporaryBags(store, address, pool);

@@ -38,10 +38,11 @@ const temporary = join(root, "tmp");
 mkdirSync(temporary);
 afterAll(() => rm(root, { recursive: true }));
 
+const OPTIONS = { maxProcesses: 1, maxWaiting: 1, heapMb: 128, maxFileSeconds: 3600 };
 let pool: ImportPool;
 beforeEach(() => {
   vi.stubEnv("TMPDIR", temporary);
-  pool = createImportPool({ maxProcesses: 1, maxWaiting: 1, heapMb: 128 });
+  pool = createImportPool(OPTIONS);
 });
 afterEach(async () => {
   await pool.close();
@@ -159,16 +160,40 @@ describe("a store that is away", () => {
   });
 });
 
+/** A store that takes calls and answers none, with a job that reads from it. */
+async function startSilentStore() {
+  const server = createServer(() => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const store = awayAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const job: ImportJob = { ...twoBags, source: { kind: "object", store, key: "a.csv" } };
+  return { server, job };
+}
+
+describe("a file that takes too long", () => {
+  it("is refused, and its process ended", async () => {
+    const limited = createImportPool({ ...OPTIONS, maxFileSeconds: 1 });
+    const { server, job } = await startSilentStore();
+    try {
+      const message = "the file took more than 1 s to import";
+      expect(await Array.fromAsync(limited.run(job, NEVER))).toEqual([
+        { kind: "error", code: "RESOURCE_EXHAUSTED", message },
+      ]);
+      expect(readdirSync(temporary)).toEqual([]);
+      expect(processes.started.map(({ signalCode }) => signalCode)).toEqual(["SIGKILL"]);
+    } finally {
+      await limited.close();
+      server.close();
+    }
+  });
+});
+
 describe("the folder of an import", () => {
   /** An import that waits for a store which takes the call and never answers; `leave` ends it. */
   async function whileItDownloads(leave: (controller: AbortController) => Promise<void> | void): Promise<void> {
-    const server = createServer(() => {});
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const store = awayAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const { server, job } = await startSilentStore();
     const controller = new AbortController();
-    const source = { kind: "object", store, key: "a.csv" } as const;
-    const run = Array.fromAsync(pool.run({ ...twoBags, source }, controller.signal));
+    const run = Array.fromAsync(pool.run(job, controller.signal));
     const failure = expect(run).rejects.toMatchObject({ name: "DomainError" });
     await once(server, "connection");
     expect(readdirSync(temporary)).toHaveLength(1);

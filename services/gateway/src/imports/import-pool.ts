@@ -12,6 +12,8 @@ export interface ImportPoolOptions {
   readonly maxWaiting: number;
   /** Largest V8 heap of a process, MiB. Tensors live outside it. */
   readonly heapMb: number;
+  /** How long one file may take once its turn has come, seconds. */
+  readonly maxFileSeconds: number;
 }
 
 /**
@@ -67,7 +69,8 @@ export function createImportPool(options: ImportPoolOptions): ImportPool {
       assertOpen();
       const worker = takeIdle() ?? start();
       try {
-        return yield* worker.outcomes({ kind: "import", folder, ...work }, signal);
+        const begin = (limited: AbortSignal) => worker.outcomes({ kind: "import", folder, ...work }, limited);
+        return yield* within(options.maxFileSeconds, signal, begin);
       } finally {
         if (worker.isAlive()) idle.push(worker);
       }
@@ -114,6 +117,21 @@ export function createImportPool(options: ImportPoolOptions): ImportPool {
 }
 
 type Outcomes = AsyncGenerator<ImportOutcome, ImportProcessDeath | undefined>;
+
+/** The outcomes of a file; when they take longer than `seconds`, that is the last of them. */
+async function* within(seconds: number, signal: AbortSignal, begin: (signal: AbortSignal) => Outcomes): Outcomes {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), seconds * 1000);
+  try {
+    return yield* begin(AbortSignal.any([signal, limit.signal]));
+  } catch (error) {
+    if (signal.aborted || !limit.signal.aborted) throw error;
+    yield { kind: "error", code: "RESOURCE_EXHAUSTED", message: `the file took more than ${seconds} s to import` };
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** A job and how many of its bags were given before. */
 interface Work {
