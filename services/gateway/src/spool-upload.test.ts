@@ -47,14 +47,14 @@ describe("a spooled upload", () => {
     const error = await withSpooledUpload(chunksOf("a", systemError(system)), signal, async () => 1).catch(
       (thrown: unknown) => thrown,
     );
-    expect(error).toMatchObject({ code, message: `could not keep the upload for its import: ${system}` });
+    expect(error).toMatchObject({ code, message: `could not keep the file for its import: ${system}` });
     expect((error as DomainError).cause).toBeUndefined();
   });
 
   it("says so too when the folder for it is missing", async () => {
     vi.stubEnv("TMPDIR", "/nowhere/slide-4711");
     const refused = withSpooledUpload(chunksOf("a"), signal, async () => 1);
-    const message = "could not keep the upload for its import: ENOENT";
+    const message = "could not keep the file for its import: ENOENT";
     await expect(refused).rejects.toMatchObject({ code: "INTERNAL", message });
   });
 });

@@ -8,6 +8,7 @@ import { importFile, writeBag } from "@parfocal/bags";
 import { openStore } from "@parfocal/store";
 import { type ImportPhase, replyFromError } from "./import-failure.ts";
 import type { ImportCommand, ImportJob, ImportOutcome, ImportReply } from "./import-messages.ts";
+import { orSpoolError } from "./spool-error.ts";
 
 function reply(message: ImportReply): void {
   process.send?.(message);
@@ -21,7 +22,7 @@ async function localFile({ source }: ImportJob, folder: string): Promise<string>
     // Not its own name, which may be longer than files may have.
     const path = join(folder, "object");
     const stream = await store.getStream(source.key);
-    await pipeline(stream.chunks, createWriteStream(path));
+    await orSpoolError(pipeline(stream.chunks, createWriteStream(path)));
     return path;
   } finally {
     store.close();
