@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { builtSlides } from "../client/built-slides.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { bagsOfSlides, type NamedBags } from "../client/regional-bags.ts";
 import { groupBySlide, type SlideGroup } from "../cohort/slide-groups.ts";
@@ -50,10 +51,9 @@ export async function buildRegions(
     output.line(operation.name);
     return EXIT_CODES.ok;
   }
+  const follow = (name: string) => followOperation(clients, name, { output, signal, isOwner: true });
   const built =
-    operation === undefined
-      ? []
-      : outcomesOf(groups, await followOperation(clients, operation.name, { output, signal, isOwner: true }));
+    operation === undefined ? [] : outcomesOf(groups, await builtSlides(clients, await follow(operation.name), signal));
   const outcomes = [...built, ...crowded];
   for (const outcome of outcomes) output.record(slideRecord(outcome));
   showRegions(output, outcomes);
@@ -100,9 +100,7 @@ function requestOf(
 }
 
 /** What came of each slide, in the order of the request. */
-export function outcomesOf(groups: readonly SlideGroup[], operation: googleLongrunning.Operation): SlideOutcome[] {
-  const response = operation.result?.$case === "response" ? operation.result.value.value : new Uint8Array();
-  const { slides } = gatewayV1.BuildRegionsResponse.decode(response);
+export function outcomesOf(groups: readonly SlideGroup[], slides: readonly gatewayV1.BuiltRegions[]): SlideOutcome[] {
   return groups.map(({ slide }, index): SlideOutcome => {
     const built = slides[index];
     if (built?.result?.$case === "bag") return { kind: "bag", slide, bag: built.result.value, report: built.report };

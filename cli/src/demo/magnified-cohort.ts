@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DomainError } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { outcomesOf } from "../actions/regions.ts";
+import { builtSlides } from "../client/built-slides.ts";
 import type { FoundFile } from "../client/find-files.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { importFiles } from "../client/import-files.ts";
@@ -81,7 +82,7 @@ async function buildAll(
   const { name } = await clients.bags.buildRegions({ parent, slides }, { signal });
   const done = await followOperation(clients, name, { output, signal, isOwner: true });
   return new Map(
-    outcomesOf(groups, done).map((outcome) => {
+    outcomesOf(groups, await builtSlides(clients, done, signal)).map((outcome) => {
       if (outcome.kind === "bag") return [outcome.slide, outcome.bag];
       throw new DomainError("PRECONDITION_FAILED", `a slide was refused: ${outcome.code}: ${outcome.message}`);
     }),

@@ -19,11 +19,14 @@ it("throws the first failure once the calls beside it have ended, and begins no 
   const sibling = Promise.withResolvers<void>();
   const begun: number[] = [];
   const ended: number[] = [];
-  const mapped = mapBounded([0, 1, 2], 2, async (item) => {
+  const told: boolean[] = [];
+  const mapped = mapBounded([0, 1, 2], 2, async (item, _, failed) => {
     begun.push(item);
     if (item === 1) throw new Error("the second fails");
     await sibling.promise;
+    told.push(failed.aborted);
     ended.push(item);
+    throw new Error("a consequence");
   });
   let isSettled = false;
   const settled = mapped.catch((error: Error) => error.message).finally(() => (isSettled = true));
@@ -32,6 +35,7 @@ it("throws the first failure once the calls beside it have ended, and begins no 
   sibling.resolve();
   expect(await settled).toBe("the second fails");
   expect({ begun, ended }).toEqual({ begun: [0, 1], ended: [0] });
+  expect(told).toEqual([true]);
 });
 
 it("does nothing for no items", async () => {

@@ -147,7 +147,7 @@ async function openGateway(
   const concurrentShards = batchCalls(aggregate.nReplicas) + reembed.nReplicas;
   const workflows = {
     train: createTrainWorkflow({ store, bags, models, aggregate: aggregate.calls }),
-    import: createImportBagsWorkflow(importer, roots),
+    import: createImportBagsWorkflow(store, importer, roots),
     "import-model": createImportModelWorkflow({ store, models, aggregate: aggregate.calls }, roots),
     batch: createBatchPredictWorkflow({
       ...batchDeps,

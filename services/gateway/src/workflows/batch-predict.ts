@@ -1,4 +1,4 @@
-import { mapBounded, shareWork } from "@parfocal/errors";
+import { shareWork } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
@@ -11,6 +11,7 @@ import { type ShardOutcomes, scoreShard } from "../batch/score-shard.ts";
 import { readShard, writeShard } from "../batch/shard-object.ts";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
+import { mapSteps } from "./map-steps.ts";
 import { MAX_STAGE_ATTEMPTS } from "./train.ts";
 
 /** What batches work with. */
@@ -44,7 +45,7 @@ export function createBatchPredictWorkflow(deps: BatchDeps): Workflow<Json, Json
     const entry = await context.step("plan", (step) => plan(deps, context, request, step));
     const run = createRun(deps.store, entry);
     const shards = Array.from({ length: entry.nShards }, (_, shard) => shard);
-    await mapBounded(shards, deps.concurrentShards, async (shard) => {
+    await mapSteps(shards, deps.concurrentShards, async (shard) => {
       const work = (step: StepContext) => runShard(deps, context, { run, shard }, step);
       const counts = await context.step(`shard-${shard}`, work, { maxAttempts: MAX_STAGE_ATTEMPTS });
       run.tally.set(shard, counts);

@@ -1,11 +1,13 @@
 import { readBagHeader } from "@parfocal/bags";
-import { DomainError, type DomainErrorCode, isDomainError, mapBounded } from "@parfocal/errors";
+import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { type commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagFromEntry, bagReferenceFromRef, refFromBagReference } from "../wire.ts";
+import { answerEntries } from "./answer-entries.ts";
+import { mapSteps } from "./map-steps.ts";
 import { createTally, type Tally } from "./tally.ts";
 import { MAX_STAGE_ATTEMPTS } from "./train.ts";
 
@@ -37,13 +39,14 @@ export function createBuildRegionsWorkflow(deps: Deps): Workflow<Json, Json> {
   return async (context, input) => {
     const { slides, options } = gatewayV1.BuildRegionsRequest.fromJSON(input);
     const tally = createTally(slides.length);
-    const built = await mapBounded(slides, CONCURRENT_SLIDES, async (slide, index) => {
+    const built = await mapSteps(slides, CONCURRENT_SLIDES, async (slide, index) => {
       const work = (step: StepContext) => buildSlide(deps, context, { slide, options, index }, tally, step);
       const result = await context.step(`slide-${index}`, work, { maxAttempts: MAX_STAGE_ATTEMPTS });
       tally.finish(index, isRefused(result));
       return result;
     });
-    return { slides: built };
+    const { entries, ...listed } = await answerEntries(deps.store, context, "slides.jsonl", built);
+    return { slides: entries, ...listed };
   };
 }
 

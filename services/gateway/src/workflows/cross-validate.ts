@@ -14,6 +14,7 @@ import { publishFolds } from "../crossval/publish-folds.ts";
 import { createPartsReader, foldsKey, writeFolds } from "../crossval/stored-folds.ts";
 import { measureRepeat, testFold } from "../crossval/test-fold.ts";
 import { trainFold } from "../crossval/train-fold.ts";
+import { mapSteps } from "./map-steps.ts";
 import { createTally } from "./tally.ts";
 import { MAX_STAGE_ATTEMPTS, resolveLabelled, resolveStart } from "./train.ts";
 
@@ -34,7 +35,7 @@ export function createCrossValidateWorkflow(deps: CrossValidateDeps): Workflow<J
     const { folds } = await context.step("folds", (step) => draw(deps, context, request, task, step));
     const partsOf = createPartsReader(deps.store, foldsKey(context));
     const run: FoldRun = { deps, context, request, task, start, tally: createTally(folds.length), partsOf };
-    const tested = await mapBounded(folds, deps.concurrentFolds, (fold, index) => runFold(run, fold, index));
+    const tested = await mapSteps(folds, deps.concurrentFolds, (fold, index) => runFold(run, fold, index));
     const repeats = [...new Set(folds.map(({ repeat }) => repeat))];
     const pooled: Json[] = [];
     for (const repeat of repeats) {

@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { RegionOptions, RegionReport } from "../../common/v1/pretraining.ts";
-import { BagReference } from "../../common/v1/reference.ts";
+import { BagReference, ObjectReference } from "../../common/v1/reference.ts";
 
 /** A bag of a project. */
 export interface Bag {
@@ -172,8 +172,10 @@ export interface ImportBagsRequest {
 
 /** What came of each file. */
 export interface ImportBagsResponse {
-  /** One or more per file, in the order of the request. */
+  /** One or more per file, in the order of the request; the first MiB of them when `listing` is there. */
   bags: ImportedBag[];
+  /** All of them, when they are more than an answer holds: one a line, in JSON. DownloadResult gives it as `bags.jsonl`. */
+  listing?: ObjectReference | undefined;
 }
 
 /** One piece of an upload: the header first, then chunks. */
@@ -284,8 +286,10 @@ export interface BuiltRegions {
 
 /** What came of each slide. */
 export interface BuildRegionsResponse {
-  /** One per slide, in the order of the request. */
+  /** One per slide, in the order of the request; the first MiB of them when `listing` is there. */
   slides: BuiltRegions[];
+  /** All of them, when they are more than an answer holds: one a line, in JSON. DownloadResult gives it as `slides.jsonl`. */
+  listing?: ObjectReference | undefined;
 }
 
 function createBaseBag(): Bag {
@@ -1302,13 +1306,16 @@ export const ImportBagsRequest: MessageFns<ImportBagsRequest> = {
 };
 
 function createBaseImportBagsResponse(): ImportBagsResponse {
-  return { bags: [] };
+  return { bags: [], listing: undefined };
 }
 
 export const ImportBagsResponse: MessageFns<ImportBagsResponse> = {
   encode(message: ImportBagsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.bags) {
       ImportedBag.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.listing !== undefined) {
+      ObjectReference.encode(message.listing, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1334,6 +1341,14 @@ export const ImportBagsResponse: MessageFns<ImportBagsResponse> = {
             message.bags.push(ImportedBag.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.listing = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1347,13 +1362,19 @@ export const ImportBagsResponse: MessageFns<ImportBagsResponse> = {
   },
 
   fromJSON(object: any): ImportBagsResponse {
-    return { bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => ImportedBag.fromJSON(e)) : [] };
+    return {
+      bags: globalThis.Array.isArray(object?.bags) ? object.bags.map((e: any) => ImportedBag.fromJSON(e)) : [],
+      listing: isSet(object.listing) ? ObjectReference.fromJSON(object.listing) : undefined,
+    };
   },
 
   toJSON(message: ImportBagsResponse): unknown {
     const obj: any = {};
     if (message.bags?.length) {
       obj.bags = message.bags.map((e) => ImportedBag.toJSON(e));
+    }
+    if (message.listing !== undefined) {
+      obj.listing = ObjectReference.toJSON(message.listing);
     }
     return obj;
   },
@@ -1364,6 +1385,9 @@ export const ImportBagsResponse: MessageFns<ImportBagsResponse> = {
   fromPartial(object: DeepPartial<ImportBagsResponse>): ImportBagsResponse {
     const message = createBaseImportBagsResponse();
     message.bags = object.bags?.map((e) => ImportedBag.fromPartial(e)) || [];
+    message.listing = (object.listing !== undefined && object.listing !== null)
+      ? ObjectReference.fromPartial(object.listing)
+      : undefined;
     return message;
   },
 };
@@ -2427,13 +2451,16 @@ export const BuiltRegions: MessageFns<BuiltRegions> = {
 };
 
 function createBaseBuildRegionsResponse(): BuildRegionsResponse {
-  return { slides: [] };
+  return { slides: [], listing: undefined };
 }
 
 export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
   encode(message: BuildRegionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.slides) {
       BuiltRegions.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.listing !== undefined) {
+      ObjectReference.encode(message.listing, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -2459,6 +2486,14 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
             message.slides.push(BuiltRegions.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.listing = ObjectReference.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2474,6 +2509,7 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
   fromJSON(object: any): BuildRegionsResponse {
     return {
       slides: globalThis.Array.isArray(object?.slides) ? object.slides.map((e: any) => BuiltRegions.fromJSON(e)) : [],
+      listing: isSet(object.listing) ? ObjectReference.fromJSON(object.listing) : undefined,
     };
   },
 
@@ -2481,6 +2517,9 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
     const obj: any = {};
     if (message.slides?.length) {
       obj.slides = message.slides.map((e) => BuiltRegions.toJSON(e));
+    }
+    if (message.listing !== undefined) {
+      obj.listing = ObjectReference.toJSON(message.listing);
     }
     return obj;
   },
@@ -2491,6 +2530,9 @@ export const BuildRegionsResponse: MessageFns<BuildRegionsResponse> = {
   fromPartial(object: DeepPartial<BuildRegionsResponse>): BuildRegionsResponse {
     const message = createBaseBuildRegionsResponse();
     message.slides = object.slides?.map((e) => BuiltRegions.fromPartial(e)) || [];
+    message.listing = (object.listing !== undefined && object.listing !== null)
+      ? ObjectReference.fromPartial(object.listing)
+      : undefined;
     return message;
   },
 };
