@@ -56,4 +56,10 @@ describe("keys of operations, whatever the project", () => {
     expect(() => assertProject(id)).toThrow("is not 1 to 63 letters");
     expect(() => parseOperationName(`projects/${id}/operations/${"0".repeat(32)}`)).toThrow("is not projects/");
   });
+
+  it.each(["x", "0".repeat(31), "0".repeat(33), "G".repeat(32)])("know no operation of the id %j", (id) => {
+    expect(() => parseOperationName(`projects/p/operations/${id}`)).toThrow(
+      expect.objectContaining({ code: "NOT_FOUND", message: "there is no such operation" }),
+    );
+  });
 });

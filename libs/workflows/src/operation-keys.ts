@@ -34,13 +34,15 @@ export function operationName(ref: OperationRef): string {
 /**
  * The operation that `name` names.
  *
- * @throws {DomainError} `INVALID_ARGUMENT` when it is no such name.
+ * @throws {DomainError} `INVALID_ARGUMENT` when it is no such name; `NOT_FOUND` for an id that no operation can have.
  */
 export function parseOperationName(name: string): OperationRef {
   const [, project, id] = NAME.exec(name) ?? [];
-  if (project === undefined || id === undefined || !PROJECT.test(project) || !ID.test(id)) {
-    throw new DomainError("INVALID_ARGUMENT", `"${name.slice(0, 200)}" is not projects/{project}/operations/{id}`);
+  if (project === undefined || id === undefined || !PROJECT.test(project)) {
+    const message = `name of ${name.length} characters is not projects/{project}/operations/{id}`;
+    throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "name" } });
   }
+  if (!ID.test(id)) throw new DomainError("NOT_FOUND", "there is no such operation");
   return { project, id };
 }
 

@@ -11,6 +11,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** gRPC ends a call by its own timer a moment before or after ours: an abort this close to the deadline is the deadline. */
 const TIMER_SLACK_MS = 5;
 
+/** What a deadline may be above the bound: gRPC's C core, which Python has, sends steps of up to 0.3 % and rounds up. */
+const ROUNDED_UP = 1.01;
+
 /** Options of {@link createBoundTime}. */
 export interface BoundTimeOptions {
   /** Deadline of unary calls without one, ms. */
@@ -67,7 +70,7 @@ function chooseDeadline(
   const nowMs = Date.now();
   if (asked === undefined) return nowMs + (own?.defaultDeadlineMs ?? options.defaultDeadlineMs);
   const boundMs = own?.maxDeadlineMs ?? options.maxDeadlineMs;
-  if (asked - nowMs <= boundMs) return asked;
+  if (asked - nowMs <= boundMs * ROUNDED_UP) return asked;
   const value = Math.round(asked - nowMs);
   throw new DomainError("INVALID_ARGUMENT", `grpc-timeout: a deadline ${value} ms away, the bound is ${boundMs} ms`, {
     details: { field: "grpc-timeout", value: String(value), bound: String(boundMs), unit: "ms" },

@@ -234,6 +234,14 @@ describe("time and cancellation", () => {
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", details: { field: "grpc-timeout", bound: "3600000" } });
     expect(await call(await start({ limits: { [MODEL_READY]: { maxDeadlineMs: 8 * 3_600_000 } } }))).toBeUndefined();
   });
+
+  it("takes the bound itself as clients send it that round up", async () => {
+    const { infer } = await start();
+    // What Python's gRPC makes of 3 600 s.
+    expect(await infer.modelReady({ name: "m" }, { metadata: Metadata({ "grpc-timeout": "3610S" }) })).toEqual({
+      ready: true,
+    });
+  });
 });
 
 describe("limits", () => {
