@@ -8,5 +8,6 @@ export {
   isDomainError,
 } from "./domain-error.ts";
 export { mapBounded } from "./map-bounded.ts";
+export { mapYields } from "./map-yields.ts";
 export { orAborted } from "./or-aborted.ts";
 export { shareWork } from "./share-work.ts";

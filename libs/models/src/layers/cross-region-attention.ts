@@ -101,7 +101,7 @@ function exchange(
 /** Representatives in their own order, K times those of all regions; those of empty regions are marked. */
 function identityPlaces(nRepresentatives: number, nRegions: number, isEmpty: tf.Tensor | undefined): RegionPlaces {
   const nRows = nRepresentatives * nRegions;
-  const place = indexVector(nRows, [], (_math, [i]) => i as never);
+  const place = indexVector(nRows, [], (_math, [i]) => i);
   if (isEmpty === undefined) return { index: place, filled: tf.fill([nRows, 1], 1), place };
   const filled = expandTo(tf.reshape(tf.sub(1, isEmpty), [1, nRegions]), [nRepresentatives, nRegions]);
   return { index: place, filled: tf.reshape(filled, [nRows, 1]), place };

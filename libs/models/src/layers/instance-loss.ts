@@ -39,9 +39,7 @@ export function instanceLoss(
   { instances: k, instanceLoss: kind, subtyping }: InstanceLossConfig,
 ): tf.Scalar {
   const nTiles = tiles.hidden.shape[0];
-  const isCounted = indexVector(k, [nTiles], (math, [i, n]) =>
-    math.less(i as never, math.div(n as never, math.constant(2))),
-  );
+  const isCounted = indexVector(k, [nTiles], (math, [i, n]) => math.less(i, math.div(n, math.constant(2))));
   const counted = tf.cast(isCounted, "float32"); // [k]
   const nCounted = tf.maximum(tf.sum(counted), 1);
   const logits = classify(pickTiles(tiles, k), classifiers); // [K, 2k, 2]

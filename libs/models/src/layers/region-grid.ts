@@ -123,7 +123,7 @@ function derived(
 ): number {
   const { regionNum, regionSize, minRegionNum, minRegionRatio } = rule;
   const symbol = `${name}(${regionSize > 0 ? `size ${regionSize}` : regionNum}, ${minRegionNum}, ${minRegionRatio})`;
-  return deriveSize({ symbol, from: [nTiles], formula: (math, [n]) => formula(math, n as never) });
+  return deriveSize({ symbol, from: [nTiles], formula: (math, [n]) => formula(math, n) });
 }
 
 /** The square in row-major storage order, cut into regions. */
@@ -135,8 +135,8 @@ function storageGrid(nTiles: number, nRegions: number, rule: RegionRule): Pick<R
         const { side } = geometryOf(math, n, rule);
         return math.mul(side, side);
       });
-  const source: IntegerFormula = (math, [place, n]) => sourceOfPlace(math, place as never, n as never, rule);
-  const place: IntegerFormula = (math, [tile, n]) => placeOfTile(math, tile as never, n as never, rule);
+  const source: IntegerFormula<readonly [number, number]> = (math, [place, n]) => sourceOfPlace(math, place, n, rule);
+  const place: IntegerFormula<readonly [number, number]> = (math, [tile, n]) => placeOfTile(math, tile, n, rule);
   const placement = {
     source: indexVector(nRegions * nPlaces, [nTiles], source),
     place: indexVector(nTiles, [nTiles], place),

@@ -87,11 +87,11 @@ export function convolveSquare(
   const side = deriveSize({
     symbol: `side(${minSide})`,
     from: [nTiles],
-    formula: (math, [n]) => sideOf(math, n as never, minSide),
+    formula: (math, [n]) => sideOf(math, n, minSide),
   });
   const own = {
-    source: indexVector(side * side, [nTiles], (math, [i, n]) => boundedBy(math, i as never, n as never)),
-    place: indexVector(nTiles, [], (_math, [i]) => i as never),
+    source: indexVector(side * side, [nTiles], (math, [i, n]) => boundedBy(math, i, n)),
+    place: indexVector(nTiles, [], (_math, [i]) => i),
   };
   const image: tf.Tensor4D = tf.reshape(tf.add(placeRows(tiles, own), wrappedRows(tiles, side)), [
     1,
@@ -147,7 +147,7 @@ function wrappedRows(tiles: tf.Tensor2D, side: number): tf.Tensor {
     const root = math.ceilSqrt(n);
     return math.sub(math.mul(root, root), n);
   };
-  const source: IntegerFormula = <T>(math: IntegerMath<T>, [i, n]: readonly T[]) => {
+  const source: IntegerFormula<readonly [number, number]> = <T>(math: IntegerMath<T>, [i, n]: readonly T[]) => {
     const beyond = math.sub(i as T, n as T);
     const isWrapped = math.mul(
       math.less(math.sub(math.constant(-1), beyond), math.constant(0)),
@@ -155,9 +155,9 @@ function wrappedRows(tiles: tf.Tensor2D, side: number): tf.Tensor {
     );
     return math.add(n as T, math.mul(isWrapped, math.sub(beyond, n as T)));
   };
-  const isRepeated = indexVector(nTiles, [nTiles], (math, [i, n]) => math.less(i as never, missing(math, n as never)));
+  const isRepeated = indexVector(nTiles, [nTiles], (math, [i, n]) => math.less(i, missing(math, n)));
   // Tiles that do not repeat have no second place; they are zero here, and so is what comes back from the place they name.
-  const place: IntegerFormula = <T>(math: IntegerMath<T>, [i, n]: readonly T[]) =>
+  const place: IntegerFormula<readonly [number, number]> = <T>(math: IntegerMath<T>, [i, n]: readonly T[]) =>
     math.mul(math.less(i as T, missing(math, n as T)), math.add(i as T, n as T));
   const repeated = tf.mul(tiles, tf.reshape(tf.cast(isRepeated, "float32"), [nTiles, 1]));
   return placeRows(repeated, {

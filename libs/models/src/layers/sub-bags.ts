@@ -29,7 +29,7 @@ export function splitTiles(keys: tf.Tensor2D, nGroups: number): SubBags {
   const byTile = tf.reshape(tf.transpose(group), [nTiles, nSplits, 1]);
   const isIn = tf.cast(tf.equal(byTile, tf.range(0, nGroups, 1, "float32")), "float32"); // [N, S, G]
   const isFilled = indexVector(nSplits * nGroups, [nTiles], (math, [i, n]) =>
-    math.less(math.mod(i as never, math.constant(nGroups)), n as never),
+    math.less(math.mod(i, math.constant(nGroups)), n),
   );
   const columns = nSplits * nGroups;
   return { nSplits, nGroups, isIn: tf.reshape(isIn, [nTiles, columns]), isFilled: tf.cast(isFilled, "float32") };
@@ -47,9 +47,7 @@ const LINES = { slope: 7_368_787, slopeStep: 1_299_709, start: 104_729, startSte
 
 /** Keys `[S, N]` that depend on S and N alone: what a split without a draw uses. Tiles side by side have keys far apart. */
 export function fixedKeys(nTiles: number, nSplits: number): tf.Tensor2D {
-  const keys = Array.from({ length: nSplits }, (_, s) =>
-    indexVector(nTiles, [], (math, [i]) => scrambled(math, i as never, s)),
-  );
+  const keys = Array.from({ length: nSplits }, (_, s) => indexVector(nTiles, [], (math, [i]) => scrambled(math, i, s)));
   return tf.cast(tf.stack(keys), "float32") as tf.Tensor2D;
 }
 

@@ -32,18 +32,18 @@ export function cutTiles(nTiles: number): TileBlocks {
   const count = deriveSize({
     symbol: "TileBlocks",
     from: [nTiles],
-    formula: (math, [n]) => quotientAbove(math, n as never, math.constant(MOST_TILES)),
+    formula: (math, [n]) => quotientAbove(math, n, math.constant(MOST_TILES)),
   });
   const size = deriveSize({
     symbol: "BlockTiles",
     from: [nTiles, count],
-    formula: (math, [n, b]) => quotientAbove(math, n as never, b as never),
+    formula: (math, [n, b]) => quotientAbove(math, n, b),
   });
   const index = indexVector(count * size, [nTiles], (math, [i, n]) => {
-    const last = math.sub(n as never, math.constant(1));
-    return math.add(last, math.mul(math.less(i as never, last), math.sub(i as never, last)));
+    const last = math.sub(n, math.constant(1));
+    return math.add(last, math.mul(math.less(i, last), math.sub(i, last)));
   });
-  const isThere = indexVector(count * size, [nTiles], (math, [i, n]) => math.less(i as never, n as never));
+  const isThere = indexVector(count * size, [nTiles], (math, [i, n]) => math.less(i, n));
   const gaps = tf.mul(tf.sub(tf.cast(isThere, "float32"), 1), OUT_OF_THE_WAY);
   return { nTiles, index: tf.reshape(index, [count, size]), gaps: tf.reshape(gaps, [count, 1, size]) };
 }

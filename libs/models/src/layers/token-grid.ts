@@ -48,12 +48,12 @@ function sizesOf<T>(math: IntegerMath<T>, nTiles: T, nLandmarks: number): Sizes<
 /** The grid of a bag of `nTiles` tiles. */
 export function tokenGrid(nTiles: number, nLandmarks: number): TokenGrid {
   const derived = (symbol: string, formula: <T>(math: IntegerMath<T>, nTiles: T) => T): number =>
-    deriveSize({ symbol, from: [nTiles], formula: (math, [n]) => formula(math, n as never) });
+    deriveSize({ symbol, from: [nTiles], formula: (math, [n]) => formula(math, n) });
   const side = derived("side(1)", (math, n) => math.ceilSqrt(n));
   const blockLength = derived(`block(${nLandmarks})`, (math, n) => sizesOf(math, n, nLandmarks).blockLength);
   const [nSquare, nPlaces] = [side * side, nLandmarks * blockLength];
   const vector = (length: number, formula: <T>(math: IntegerMath<T>, i: T, sizes: Sizes<T>) => T) =>
-    indexVector(length, [nTiles], (math, [i, n]) => formula(math, i as never, sizesOf(math, n as never, nLandmarks)));
+    indexVector(length, [nTiles], (math, [i, n]) => formula(math, i, sizesOf(math, n, nLandmarks)));
   /** Rows `nRows` that lie side by side from place `first` on. */
   const run = (
     nRows: number,
@@ -92,7 +92,7 @@ export function tokenGrid(nTiles: number, nLandmarks: number): TokenGrid {
  */
 export function firstTokens(nTiles: number, nLandmarks: number, { nPlaces }: TokenGrid, count: number) {
   const vector = (length: number, formula: <T>(math: IntegerMath<T>, i: T, sizes: Sizes<T>) => T) =>
-    indexVector(length, [nTiles], (math, [i, n]) => formula(math, i as never, sizesOf(math, n as never, nLandmarks)));
+    indexVector(length, [nTiles], (math, [i, n]) => formula(math, i, sizesOf(math, n, nLandmarks)));
   const placement: Placement = {
     source: vector(nPlaces, (math, q, { nEmpty }) => within(math, math.sub(q, nEmpty), math.constant(count))),
     place: vector(count, (math, j, { nEmpty, nTokens }) => {

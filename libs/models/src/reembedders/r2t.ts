@@ -128,7 +128,7 @@ function dropRepresentatives(config: R2tConfig, context: ForwardContext, x: tf.T
     x,
     tf.gather(
       rows,
-      indexVector(nRows, [], (_math, [i]) => i as never),
+      indexVector(nRows, [], (_math, [i]) => i),
     ),
   );
 }

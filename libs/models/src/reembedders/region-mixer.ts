@@ -78,12 +78,12 @@ function groupsOf(nRegions: number, size: number) {
   const count = deriveSize({
     symbol: "G",
     from: [nRegions],
-    formula: (math, [n]) => math.div(math.add(n as never, math.constant(size - 1)), math.constant(size)),
+    formula: (math, [n]) => math.div(math.add(n, math.constant(size - 1)), math.constant(size)),
   });
   const index = indexVector(count * size, [nRegions], (math, [i, n]) => {
-    const isRegion = math.less(i as never, n as never);
-    const last = math.sub(n as never, math.constant(1));
-    return math.add(last, math.mul(isRegion, math.sub(i as never, last)));
+    const isRegion = math.less(i, n);
+    const last = math.sub(n, math.constant(1));
+    return math.add(last, math.mul(isRegion, math.sub(i, last)));
   });
   return { count, fill: (x: tf.Tensor): tf.Tensor => tf.gather(x, index) };
 }

@@ -41,8 +41,8 @@ function kernelGradient(dy: Tensor2D, x: Tensor2D, [heads, nTaps]: [number, numb
   const reach = (nTaps - 1) / 2;
   const padded = tf.pad(x, [[reach, reach], [0, 0]]); // biome-ignore format: one line
   const around = indexVector(nBlocks * wide, [length], (math, [i, l]) => {
-    const size = math.add(l as never, math.constant(nTaps - 1));
-    return math.add(math.mul(math.div(i as never, size), l as never), math.mod(i as never, size));
+    const size = math.add(l, math.constant(nTaps - 1));
+    return math.add(math.mul(math.div(i, size), l), math.mod(i, size));
   });
   const byHead = (rows: Tensor, nPlaces: number): Tensor =>
     tf.reshape(tf.transpose(tf.reshape(rows, [nBlocks, nPlaces, heads, width / heads]), [2, 1, 0, 3]), [

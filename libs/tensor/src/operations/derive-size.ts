@@ -1,13 +1,13 @@
 import { activeRecorder } from "../capture/recorder.ts";
-import { createGraphMath, type IntegerFormula, numberMath, sizeVector } from "./integer-math.ts";
+import { createGraphMath, eachSize, type IntegerFormula, numberMath, sizeVector } from "./integer-math.ts";
 
 /** What {@link deriveSize} derives. */
-export interface DerivedSize {
+export interface DerivedSize<From extends readonly number[]> {
   /** Name of the size in captured graphs. Equal names must mean equal formulas over equal sizes. */
   readonly symbol: string;
   /** The sizes that the formula takes, in its order. */
-  readonly from: readonly number[];
-  readonly formula: IntegerFormula;
+  readonly from: From;
+  readonly formula: IntegerFormula<From>;
 }
 
 /**
@@ -18,15 +18,18 @@ export interface DerivedSize {
  *
  * @throws {DomainError} INVALID_ARGUMENT when a capture has more than six symbols.
  */
-export function deriveSize({ symbol, from, formula }: DerivedSize): number {
-  const value = formula(numberMath, from);
+export function deriveSize<const From extends readonly number[]>({ symbol, from, formula }: DerivedSize<From>): number {
+  const value = formula(
+    numberMath,
+    eachSize(from, (size) => size),
+  );
   const recorder = activeRecorder();
   if (recorder === undefined) return value;
   const emitFormula = () =>
     recorder.as(`deriveSize/${symbol}`, () =>
       formula(
         createGraphMath(recorder),
-        from.map((size) => sizeVector(recorder, size)),
+        eachSize(from, (size) => sizeVector(recorder, size)),
       ),
     );
   return recorder.deriveSize(symbol, emitFormula) ?? value;

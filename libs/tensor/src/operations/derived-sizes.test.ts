@@ -11,12 +11,12 @@ import type { IntegerFormula } from "./integer-math.ts";
 import { placeRows, takeRows } from "./place-rows.ts";
 import { scaleToRange } from "./scale-to-range.ts";
 
-const rootOf: IntegerFormula = (math, [n]) => math.ceilSqrt(n as never);
+const rootOf: IntegerFormula<readonly [number]> = (math, [n]) => math.ceilSqrt(n);
 
 describe("whole-number arithmetic", () => {
   it("has the root of every number up to a million, rounded up, eagerly and in a graph", async () => {
     const length = 1_000_000;
-    const rootOfNext: IntegerFormula = (math, [i]) => math.ceilSqrt(math.add(i as never, math.constant(1)));
+    const rootOfNext: IntegerFormula<readonly [number]> = (math, [i]) => math.ceilSqrt(math.add(i, math.constant(1)));
     const options = { name: "roots", inputs: [], build: () => ({ roots: indexVector(length, [], rootOfNext) }) };
     const expected = new Int32Array(length);
     for (let i = 0, root = 1; i < length; i++) {
@@ -55,10 +55,10 @@ function sumColumns(x: Tensor): Tensor {
   const side = deriveSize({ symbol: "side", from: [nTiles], formula: rootOf });
   const placement = {
     source: indexVector(side * side, [nTiles], (math, [i, n]) => {
-      const isTile = math.less(i as never, n as never);
-      return math.add(n as never, math.mul(isTile, math.sub(i as never, n as never)));
+      const isTile = math.less(i, n);
+      return math.add(n, math.mul(isTile, math.sub(i, n)));
     }),
-    place: indexVector(nTiles, [], (_math, [i]) => i as never),
+    place: indexVector(nTiles, [], (_math, [i]) => i),
   };
   const square = tf.reshape(placeRows(x, placement), [side, side, 2]);
   const centred = tf.sub(square, tf.mean(square, 0, true));

@@ -20,8 +20,17 @@ export interface IntegerMath<T> {
   ceilSqrt(a: T): T;
 }
 
-/** A formula over whole numbers. */
-export type IntegerFormula = <T>(math: IntegerMath<T>, sizes: readonly T[]) => T;
+/** A `T` for each size of `From`. */
+type EachSize<From extends readonly number[], T> = { readonly [Place in keyof From]: T };
+
+/** A formula over as many whole numbers as `From` has. */
+export type IntegerFormula<From extends readonly number[]> = <T>(math: IntegerMath<T>, sizes: EachSize<From, T>) => T;
+
+/** What `of` makes of each size. */
+export function eachSize<From extends readonly number[], T>(from: From, of: (size: number) => T): EachSize<From, T> {
+  // `map` keeps the length, which its type does not know.
+  return from.map(of) as readonly T[] as EachSize<From, T>;
+}
 
 /** Arithmetic on numbers. */
 export const numberMath: IntegerMath<number> = {

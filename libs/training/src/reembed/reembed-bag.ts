@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type BagHeader, type BagRef, readBagHeader } from "@parfocal/bags";
 import type { Engine } from "@parfocal/engine";
-import { DomainError } from "@parfocal/errors";
+import { DomainError, mapYields } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { assertBagFits, assertSourceFits } from "../bag-inputs.ts";
 import type { LoadedModel, LoadedReembedder } from "../package/load-model.ts";
@@ -85,19 +85,15 @@ async function* makeBag(
     ...(wholeBytes !== undefined && { wholeBytes }),
   });
   try {
-    for (let nDone = 0; ; ) {
-      const step = await progress.next();
-      if (step.done !== true) {
-        nDone = step.value;
-        yield { nDone, nTotal: ref.n };
-        continue;
-      }
-      await slot.remember(step.value, { signal });
-      if (nDone < ref.n) yield { nDone: ref.n, nTotal: ref.n };
-      return step.value;
-    }
+    let shown = 0;
+    const reembedded = yield* mapYields(progress, (nDone) => {
+      shown = nDone;
+      return { nDone, nTotal: ref.n };
+    });
+    await slot.remember(reembedded, { signal });
+    if (shown < ref.n) yield { nDone: ref.n, nTotal: ref.n };
+    return reembedded;
   } finally {
-    await progress.return(undefined as never);
     // When this fails the engine process is gone, and what it held with it.
     await engine.dropResident(scratch).catch(() => undefined);
   }

@@ -1,4 +1,5 @@
 import { buildRegionBag } from "@parfocal/bags";
+import { mapYields } from "@parfocal/errors";
 import type { pretrainV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { bagReferenceFromRef, bagRefFromWire, folderFromWire } from "@parfocal/stage";
@@ -19,19 +20,13 @@ export function createBuildRegions({ store }: Pick<PretrainDeps, "store">) {
       { refs, options, folder: folderFromWire(store, request.regionsUri) },
       { signal },
     );
-    try {
-      for (;;) {
-        const step = await steps.next();
-        if (step.done === true) {
-          const { ref, report } = step.value;
-          const built = { bag: bagReferenceFromRef(store, ref), report: regionReportToWire(report) };
-          yield { doneBags: totalBags, totalBags, ...built };
-          return;
-        }
-        yield { doneBags: BigInt(step.value.nDone), totalBags, bag: undefined, report: undefined };
-      }
-    } finally {
-      await steps.return(undefined as never);
-    }
+    const { ref, report } = yield* mapYields(steps, ({ nDone }) => ({
+      doneBags: BigInt(nDone),
+      totalBags,
+      bag: undefined,
+      report: undefined,
+    }));
+    const built = { bag: bagReferenceFromRef(store, ref), report: regionReportToWire(report) };
+    yield { doneBags: totalBags, totalBags, ...built };
   };
 }

@@ -1,3 +1,4 @@
+import { mapYields } from "@parfocal/errors";
 import type { reembedV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { bagReferenceFromRef, bagRefFromWire, packageFromWire } from "@parfocal/stage";
@@ -15,20 +16,14 @@ export function createReembed(deps: ReembedStageDeps) {
     const ref = bagRefFromWire(store, request.bag);
     const loaded = await models.get(folder, digest, { signal });
     const steps = reembedBag(deps, loaded, ref, signal);
-    try {
-      for (let isFirst = true; ; isFirst = false) {
-        const step = await steps.next();
-        // What is there comes without a word of progress.
-        if (isFirst) onLookup(step.done === true);
-        if (step.done === true) {
-          yield { event: { $case: "bag", value: bagReferenceFromRef(store, step.value) } };
-          return;
-        }
-        const { nDone, nTotal } = step.value;
-        yield { event: { $case: "progress", value: { doneTiles: BigInt(nDone), totalTiles: BigInt(nTotal) } } };
-      }
-    } finally {
-      await steps.return(undefined as never);
-    }
+    // What is there comes without a word of progress.
+    let isThere = true;
+    const reembedded = yield* mapYields(steps, ({ nDone, nTotal }): reembedV1.ReembedResponse => {
+      if (isThere) onLookup(false);
+      isThere = false;
+      return { event: { $case: "progress", value: { doneTiles: BigInt(nDone), totalTiles: BigInt(nTotal) } } };
+    });
+    if (isThere) onLookup(true);
+    yield { event: { $case: "bag", value: bagReferenceFromRef(store, reembedded) } };
   };
 }
