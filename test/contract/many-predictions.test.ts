@@ -89,3 +89,23 @@ describe("what the aggregation stage says of many bags at once", () => {
     });
   });
 });
+
+describe("a stage that allows short deadlines only", () => {
+  it("takes what workflows ask for, which wait for up to an hour", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "parfocal-contract-"));
+    const services = await startServices({
+      PARFOCAL_STORE: pathToFileURL(folder).href,
+      PARFOCAL_MAX_DEADLINE_MS: "60000",
+    });
+    const stage = createStageClient(aggregateV1.AggregateServiceDefinition, services.aggregateAddress);
+    try {
+      const measured = stage.calls.measure({}, { timeoutMs: 3_600_000 });
+      await expect(measured).rejects.toMatchObject({ details: { field: "cases" } });
+      const predicted = stage.calls.predict({}, { timeoutMs: 3_600_000 });
+      await expect(predicted).rejects.toMatchObject({ details: { field: "grpc-timeout", bound: "60000" } });
+    } finally {
+      stage.close();
+      await services.close();
+    }
+  });
+});

@@ -3,6 +3,7 @@ import {
   assertStoreAnswers,
   createReadiness,
   createServerMetrics,
+  type LimitsByMethod,
   type Logger,
   observeEngine,
   observeStore,
@@ -38,6 +39,8 @@ export interface StageOptions {
   readonly cacheBytes?: number;
   /** What computes the steps of trainings. Default: the engine. */
   readonly trainer?: TrainerKind;
+  /** Bounds of methods that differ from the configured ones. */
+  readonly limits?: LimitsByMethod;
   /** The services to serve. */
   services(deps: StageDeps): readonly ServerService[];
 }
@@ -56,7 +59,7 @@ export interface Stage {
  * is not installed; see {@link startServer}.
  */
 export async function startStage(stage: StageOptions): Promise<Stage> {
-  const { config, logger, name, env, cacheBytes, services } = stage;
+  const { config, logger, name, env, cacheBytes, services, limits = {} } = stage;
   const options = storeOptionsFromEnv(env);
   const metrics = createServerMetrics();
   const opened = observeStore(openStore(config.storeUri, options), metrics.registry);
@@ -82,7 +85,7 @@ export async function startStage(stage: StageOptions): Promise<Stage> {
     const trainer = await openTrainer(stage, store, engine);
     const deps = { store, engine, trainer, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown", metrics };
     const readiness = await createReadiness({ checks: checksOf(deps), logger, intervalMs: config.readinessMs });
-    const server = await startServer({ name, services: services(deps), config, logger, metrics, readiness });
+    const server = await startServer({ name, services: services(deps), config, logger, metrics, readiness, limits });
     return {
       server,
       async close() {

@@ -1,5 +1,5 @@
 import { aggregateV1 } from "@parfocal/protocol";
-import { createCacheMetrics, defineService, type Logger } from "@parfocal/runtime";
+import { createCacheMetrics, defineService, type LimitsByMethod, type Logger } from "@parfocal/runtime";
 import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createModelCache } from "@parfocal/training";
 import type { AggregateConfig } from "./config.ts";
@@ -25,12 +25,23 @@ export function startAggregate(
     ...{ config, logger, env, name: "aggregate" },
     cacheBytes: bytesFromMb(config.cacheMb),
     trainer: config.trainer,
+    limits: limitsOf(config),
     services: (deps) => {
       const count = createCacheMetrics(deps.metrics.registry);
       const models = createModelCache(deps.store, config.cachedModels, count("model"));
       return [defineAggregate({ ...deps, models, checkpointMs: config.checkpointMs })];
     },
   });
+}
+
+/** The longest that the gateway's workflows wait for one answer, ms. */
+const WORKFLOW_TIMEOUT_MS = 3_600_000;
+
+/** Calls that workflows make are taken with their deadline, however little the configuration allows to others. */
+function limitsOf({ maxDeadlineMs }: Pick<AggregateConfig, "maxDeadlineMs">): LimitsByMethod {
+  const ofWorkflows = { maxDeadlineMs: Math.max(maxDeadlineMs, WORKFLOW_TIMEOUT_MS) };
+  const { fullName } = aggregateV1.AggregateServiceDefinition;
+  return Object.fromEntries(["Evaluate", "Measure", "ImportModel"].map((name) => [`${fullName}/${name}`, ofWorkflows]));
 }
 
 function defineAggregate(deps: AggregateDeps) {

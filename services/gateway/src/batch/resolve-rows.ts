@@ -28,7 +28,8 @@ export async function resolveRows(
   const resolved = await mapBounded(rows, CONCURRENT_READS, (row) =>
     row.bag === undefined ? resolveRow(lookup, slides, row) : Promise.resolve<PlannedRow>(row),
   );
-  return refuseRepeats(resolved);
+  const isSettled = (index: number) => rows[index]?.bag !== undefined;
+  return refuseRepeats(resolved, isSettled);
 }
 
 async function resolveRow(
@@ -84,17 +85,19 @@ async function bagsBySlide({ bags, project, signal }: RowLookup): Promise<Map<st
   return slides;
 }
 
-function refuseRepeats(rows: readonly PlannedRow[]): PlannedRow[] {
-  const seen = new Map<string, number>();
-  return rows.map((row) => {
-    if (row.bag === undefined) return row;
-    const before = seen.get(row.bag);
-    if (before === undefined) {
-      seen.set(row.bag, row.line);
-      return row;
-    }
+/** Refuses all but one row of a bag: the first of those that had it before, else the first. */
+function refuseRepeats(rows: readonly PlannedRow[], isSettled: (index: number) => boolean): PlannedRow[] {
+  const owners = new Map<string, number>();
+  const inTurn = [...rows.keys()].sort((a, b) => Number(isSettled(b)) - Number(isSettled(a)) || a - b);
+  for (const index of inTurn) {
+    const bag = rows[index]?.bag;
+    if (bag !== undefined && !owners.has(bag)) owners.set(bag, index);
+  }
+  return rows.map((row, index) => {
+    const owner = owners.get(row.bag ?? "");
+    if (owner === undefined || owner === index) return row;
     const { bag: _, kept: __, ...named } = row;
-    const message = `line ${row.line} names the same bag as line ${before}`;
+    const message = `line ${row.line} names the same bag as line ${rows[owner]?.line}`;
     return { ...named, failure: { code: "INVALID_ARGUMENT", message } };
   });
 }

@@ -13,9 +13,6 @@ export interface CrossValidateDeps extends Pick<GatewayDeps, "store" | "bags" | 
 /** Catalog entries read at a time. */
 export const CONCURRENT_READS = 32;
 
-/** Longest wait for the predictions of a fold, and for what is measured of them, ms: the most that a stage allows. */
-export const STAGE_TIMEOUT_MS = 3_600_000;
-
 /** Which fold, both from 1. */
 export type FoldId = Pick<DrawnFold, "repeat" | "fold">;
 

@@ -4,16 +4,9 @@ import type { ObjectStore } from "@parfocal/store";
 import type { Json, StepContext, WorkflowContext } from "@parfocal/workflows";
 import { readJson, writeJson } from "../catalog/json-objects.ts";
 import { keys } from "../catalog/keys.ts";
-import { resolveLabelled } from "../workflows/train.ts";
-import {
-  CONCURRENT_READS,
-  type FoldId,
-  type FoldRun,
-  nameOfFold,
-  rowsOf,
-  STAGE_TIMEOUT_MS,
-  type TestedFold,
-} from "./fold-run.ts";
+import { STAGE_TIMEOUT_MS } from "../workflows/stage-steps.ts";
+import { resolveLabelled } from "../workflows/training-request.ts";
+import { CONCURRENT_READS, type FoldId, type FoldRun, nameOfFold, rowsOf, type TestedFold } from "./fold-run.ts";
 
 /** What a fold's model says of the bags that test. */
 export interface FoldAnswers {

@@ -3,7 +3,7 @@ import { aggregateV1, commonV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, StepContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
-import { followTraining, resolveLabelled } from "../workflows/train.ts";
+import { followTraining, resolveLabelled } from "../workflows/training-request.ts";
 import { partOfLetter } from "./draw-folds.ts";
 import { CONCURRENT_READS, type FoldId, type FoldRun, nameOfFold, versionOfFold } from "./fold-run.ts";
 

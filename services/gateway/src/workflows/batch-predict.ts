@@ -12,7 +12,7 @@ import { readShard, writeShard } from "../batch/shard-object.ts";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { mapSteps } from "./map-steps.ts";
-import { MAX_STAGE_ATTEMPTS } from "./train.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
 
 /** What batches work with. */
 export interface BatchDeps extends PlanningDeps, Pick<GatewayDeps, "aggregate" | "reembed"> {

@@ -1,15 +1,16 @@
 import { readBagHeader } from "@parfocal/bags";
 import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
-import { type commonV1, gatewayV1, parseResourceName } from "@parfocal/protocol";
+import { type commonV1, gatewayV1, parseResourceName, type pretrainV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
+import { createPatience } from "../batch/patience.ts";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagFromEntry, bagReferenceFromRef, refFromBagReference } from "../wire.ts";
 import { answerEntries } from "./answer-entries.ts";
 import { mapSteps } from "./map-steps.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
 import { createTally, type Tally } from "./tally.ts";
-import { MAX_STAGE_ATTEMPTS } from "./train.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "pretrain">;
 
@@ -28,7 +29,6 @@ const REFUSALS: ReadonlySet<DomainErrorCode> = new Set([
   "NOT_FOUND",
   "CORRUPT",
   "TRUNCATED",
-  "RESOURCE_EXHAUSTED",
 ]);
 
 /**
@@ -101,9 +101,28 @@ async function buildOnStage(
     }),
   );
   const request = { bags: references, options, regionsUri: uriFromKey(store, keys.bagFolder(project)) };
+  const patience = createPatience({ signal });
+  for (;;) {
+    try {
+      const { bag, report } = await followBuild(pretrain, request, onPart, signal);
+      return { result: { $case: "bag", value: await enterBag({ store, bags }, project, bag, signal) }, report };
+    } catch (error) {
+      // A stage that has no room says nothing of the slide.
+      await patience.pauseAfter(error);
+    }
+  }
+}
+
+/** Follows the stage's stream to the region bag. @throws {DomainError} what the stage throws; `UNREACHABLE` when it ends early. */
+async function followBuild(
+  pretrain: Deps["pretrain"],
+  request: pretrainV1.BuildRegionsRequest,
+  onPart: (share: number) => void,
+  signal: AbortSignal,
+): Promise<{ readonly bag: commonV1.BagReference; readonly report: commonV1.RegionReport | undefined }> {
   for await (const { bag, report, doneBags, totalBags } of pretrain.buildRegions(request, { signal })) {
-    if (bag === undefined) onPart(Number(doneBags) / Math.max(1, Number(totalBags)));
-    else return { result: { $case: "bag", value: await enterBag({ store, bags }, project, bag, signal) }, report };
+    if (bag !== undefined) return { bag, report };
+    onPart(Number(doneBags) / Math.max(1, Number(totalBags)));
   }
   throw new DomainError("UNREACHABLE", "the stage ended the build before it gave the region bag");
 }

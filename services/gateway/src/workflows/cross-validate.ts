@@ -15,8 +15,9 @@ import { createPartsReader, foldsKey, writeFolds } from "../crossval/stored-fold
 import { measureRepeat, testFold } from "../crossval/test-fold.ts";
 import { trainFold } from "../crossval/train-fold.ts";
 import { mapSteps } from "./map-steps.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
 import { createTally } from "./tally.ts";
-import { MAX_STAGE_ATTEMPTS, resolveLabelled, resolveStart } from "./train.ts";
+import { resolveLabelled, resolveStart } from "./training-request.ts";
 
 /** Share of a fold's training patients that validates, as the contract's `Split` says. */
 const DEFAULT_VALIDATION_FRACTION = 0.15;

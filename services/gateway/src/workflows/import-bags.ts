@@ -6,7 +6,7 @@ import type { BagImporter } from "../imports/bag-importer.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
 import { hintsFromWire } from "../wire.ts";
 import { answerEntries } from "./answer-entries.ts";
-import { MAX_STAGE_ATTEMPTS } from "./train.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
 
 /** Files of one step: few enough that a crash repeats little, many enough that 10 000 files need few journal entries. */
 const FILES_PER_STEP = 32;

@@ -6,7 +6,8 @@ import type { Json, StepContext, Workflow, WorkflowContext } from "@parfocal/wor
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
-import { enterModel, MAX_STAGE_ATTEMPTS } from "./train.ts";
+import { enterModel } from "./enter-model.ts";
+import { MAX_STAGE_ATTEMPTS, STAGE_TIMEOUT_MS } from "./stage-steps.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "models" | "aggregate">;
 
@@ -21,7 +22,8 @@ export function createImportModelWorkflow(deps: Deps, roots: SourceRoots): Workf
   return async (context, input) => {
     const request = gatewayV1.ImportModelRequest.fromJSON(input);
     const copy = await context.step("copy", (step) => copyCheckpoint(deps.store, context, request, roots, step));
-    const made = await context.step("import", (step) => importOnStage(deps, context, request, copy, step));
+    const work = (step: StepContext) => importOnStage(deps, context, request, copy, step);
+    const made = await context.step("import", work, { maxAttempts: MAX_STAGE_ATTEMPTS });
     const { published, task } = aggregateV1.ImportModelResponse.fromJSON(made);
     if (published === undefined) throw new DomainError("INTERNAL", "the stage answered without a package");
     const enter = () => enterModel(deps, context, { modelId: request.modelId, task }, published);
@@ -93,6 +95,7 @@ async function importOnStage(
   report({ phase: "importing", fraction: 0.5 });
   const packageUri = uriFromKey(store, keys.packageFolder(project, modelId, operationId));
   const checkpoint = commonV1.ObjectReference.fromJSON(copy);
-  const made = await aggregate.importModel({ checkpoint, settings, task, encoder, packageUri }, { signal });
+  const options = { signal, timeoutMs: STAGE_TIMEOUT_MS };
+  const made = await aggregate.importModel({ checkpoint, settings, task, encoder, packageUri }, options);
   return aggregateV1.ImportModelResponse.toJSON(made) as Json;
 }

@@ -5,7 +5,8 @@ import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@pa
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
-import { enterEntry, MAX_STAGE_ATTEMPTS } from "./train.ts";
+import { enterEntry } from "./enter-model.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "pretrain">;
 

@@ -1,22 +1,17 @@
-import { DomainError, mapBounded } from "@parfocal/errors";
-import { aggregateV1, commonV1, gatewayV1, parseResourceName, resourceName, timestampFromMs } from "@parfocal/protocol";
+import { mapBounded } from "@parfocal/errors";
+import { aggregateV1, commonV1, gatewayV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { parseModelName } from "../handlers/predict.ts";
-import { bagReferenceFromRef } from "../wire.ts";
+import { enterModel } from "./enter-model.ts";
+import { MAX_STAGE_ATTEMPTS } from "./stage-steps.ts";
+import { followTraining, resolveLabelled, resolveStart } from "./training-request.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
 
 /** Catalog entries read at a time. */
 const CONCURRENT_READS = 32;
-
-/**
- * Tries of a step that follows a stage for long, and of one that enters into the catalog what took long. With pauses that double up to 30 s they outlast a rolling update of the stage (about two
- * minutes); what the stage does goes on from its last checkpoint.
- */
-export const MAX_STAGE_ATTEMPTS = 10;
 
 /**
  * Trains on the aggregation stage and enters the published version into the catalog. The version is named after the
@@ -62,52 +57,6 @@ async function trainOnStage(
   return aggregateV1.PublishedEvent.toJSON(published) as Json;
 }
 
-/** Follows the stage's stream to its last event. @throws {DomainError} what the stage throws; `UNREACHABLE` when it ends early. */
-export async function followTraining(
-  { aggregate }: Pick<Deps, "aggregate">,
-  request: aggregateV1.TrainRequest,
-  onEpoch: (report: commonV1.EpochReport) => void,
-  signal: AbortSignal,
-): Promise<aggregateV1.PublishedEvent> {
-  for await (const { event } of aggregate.train(request, { signal })) {
-    if (event?.$case === "published") return event.value;
-    if (event?.$case === "epoch") onEpoch(event.value);
-  }
-  throw new DomainError("UNREACHABLE", "the aggregation stage ended the training before it was published");
-}
-
-/** The package of the model that a training starts from. */
-export async function resolveStart(
-  { models }: Pick<Deps, "models">,
-  { startFrom }: Pick<gatewayV1.TrainRequest, "startFrom">,
-  { signal }: Pick<StepContext, "signal">,
-): Promise<Json> {
-  const { project, model, selector } = parseModelName(startFrom, "start_from");
-  const { reference } = await models.get(project, model, selector, { signal });
-  if (reference === undefined) throw new DomainError("CORRUPT", "the catalog's entry of start_from names no package");
-  return commonV1.ModelReference.toJSON(reference) as Json;
-}
-
-/** A labelled bag as the stage takes it, its patient that of the bag where the request names none. */
-export async function resolveLabelled(
-  { store, bags }: Pick<Deps, "store" | "bags">,
-  project: string,
-  labelled: gatewayV1.LabelledBag,
-  signal: AbortSignal,
-): Promise<aggregateV1.LabelledBag> {
-  const entry = await bags.get(project, parseResourceName("bag", labelled.bag, "bags.bag").bag, { signal });
-  return {
-    bag: bagReferenceFromRef(store, entry.ref),
-    labels: labelled.labels,
-    unknownLabels: labelled.unknownLabels,
-    patientKey: labelled.patientId === "" ? (entry.metadata.patientId ?? "") : labelled.patientId,
-    part: labelled.part,
-    groupKey: labelled.groupId,
-    values: labelled.values,
-    survival: labelled.survival,
-  };
-}
-
 /** What watchers see of an epoch. */
 function progressFromEpoch(report: commonV1.EpochReport): Progress {
   const optional = {
@@ -128,30 +77,4 @@ function progressFromEpoch(report: commonV1.EpochReport): Progress {
       ...Object.fromEntries(known),
     },
   };
-}
-
-/** Enters a published package into the catalog, as the version that is named after the operation. */
-export async function enterModel(
-  deps: Pick<GatewayDeps, "models">,
-  context: WorkflowContext,
-  { modelId, task }: { readonly modelId: string; readonly task: commonV1.Task | undefined },
-  { model, ...published }: aggregateV1.PublishedEvent,
-): Promise<Json> {
-  return enterEntry(deps, context, modelId, { ...published, reference: model, task });
-}
-
-/** Enters a model into the catalog, as the version that is named after the operation; absent fields are empty. */
-export async function enterEntry(
-  { models }: Pick<GatewayDeps, "models">,
-  { project, operationId }: WorkflowContext,
-  modelId: string,
-  known: Partial<gatewayV1.Model>,
-): Promise<Json> {
-  const model = gatewayV1.Model.fromPartial({
-    ...known,
-    name: resourceName("modelVersion", { project, model: modelId, version: operationId }),
-    createTime: timestampFromMs(Date.now()),
-  });
-  await models.publish(project, modelId, operationId, model);
-  return { model: gatewayV1.Model.toJSON(model) as Json };
 }
