@@ -41,13 +41,11 @@ export {
   type PackageFile,
   type PackageGraph,
   type PackageGraphs,
-  type PartMetrics,
   type PretrainingFacts,
-  parseManifest,
-  partMetricsFromReport,
 } from "./package/manifest.ts";
 export { createModelCache, type ModelCache } from "./package/model-cache.ts";
 export { manifestKeyOf } from "./package/package-files.ts";
+export { type PartMetrics, partMetricsFromReport } from "./package/part-metrics.ts";
 export {
   type BagAttention,
   type BagPrediction,
@@ -59,6 +57,7 @@ export {
 export { type BagOutcome, predictBags } from "./package/predict-bags.ts";
 export { predictPatient } from "./package/predict-patient.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
+export { parseManifest } from "./package/read-manifest.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export { pretrain } from "./pretrain/pretrain.ts";
 export { pretrainStepBuild } from "./pretrain/pretrain-graphs.ts";

@@ -7,11 +7,12 @@ import { train } from "../train.ts";
 import { parseTrainSpec } from "../train-spec.ts";
 import { evaluateModel } from "./evaluate-model.ts";
 import { loadModel } from "./load-model.ts";
-import { encodeManifest, type PackageGraph, parseManifest } from "./manifest.ts";
+import { encodeManifest, type PackageGraph } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
 import { predictBag } from "./predict-bag.ts";
 import { predictBags } from "./predict-bags.ts";
 import { publishModel } from "./publish-model.ts";
+import { parseManifest } from "./read-manifest.ts";
 
 const SIGNAL = new AbortController().signal;
 const D = 8;

@@ -4,14 +4,9 @@ import { DomainError, shareWork } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, type ReembedGraphs, type Weights } from "@parfocal/models";
 import { type CallOptions, type ObjectStore, readVerified } from "@parfocal/store";
 import type { CapturedGraph } from "@parfocal/tensor";
-import {
-  type ModelManifest,
-  type PackageFile,
-  type PackageGraph,
-  parseManifest,
-  type TypicalityFacts,
-} from "./manifest.ts";
+import type { ModelManifest, PackageFile, PackageGraph, TypicalityFacts } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
+import { parseManifest } from "./read-manifest.ts";
 import type { Typicality } from "./typicality.ts";
 import { parseTypicality } from "./typicality-file.ts";
 import { captureMoments } from "./typicality-runs.ts";

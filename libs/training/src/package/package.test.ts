@@ -6,10 +6,11 @@ import { train } from "../train.ts";
 import { parseTrainSpec } from "../train-spec.ts";
 import { evaluateModel } from "./evaluate-model.ts";
 import { loadModel } from "./load-model.ts";
-import { encodeManifest, parseManifest } from "./manifest.ts";
+import { encodeManifest } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
 import { decide, predictBag } from "./predict-bag.ts";
 import { publishModel } from "./publish-model.ts";
+import { parseManifest } from "./read-manifest.ts";
 
 const SIGNAL = new AbortController().signal;
 const PREFIX = "models/tumour/1";
@@ -182,6 +183,8 @@ describe("a damaged package", () => {
       "UNSUPPORTED_FORMAT",
     ],
     ["with a field missing", (text: string) => text.replace('"thresholds"', '"threshold"'), "CORRUPT"],
+    ["with a port of no known type", (text: string) => text.replace('"dtype": "f32"', '"dtype": "f33"'), "CORRUPT"],
+    ["with a port without a shape", (text: string) => text.replace('"shape": [', '"shape": [-1,'), "CORRUPT"],
     ["with a path out of the package", (text: string) => text.replace('"path": "', '"path": "../'), "CORRUPT"],
   ])("is refused by a manifest that is %s", async (_name, damage, code) => {
     const { bytes } = await world.store.get(manifestKeyOf(PREFIX));

@@ -4,14 +4,9 @@ import { captureServing, countParameters, type Model, type Weights } from "@parf
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { TrainedModel } from "../job.ts";
 import { trainSpecJson } from "../train-spec.ts";
-import {
-  encodeManifest,
-  type ModelManifest,
-  type PackageFile,
-  partMetricsFromReport,
-  type TypicalityFacts,
-} from "./manifest.ts";
+import { encodeManifest, type ModelManifest, type PackageFile, type TypicalityFacts } from "./manifest.ts";
 import { areUntouched, manifestKeyOf, putFiles, stage, stagePackage } from "./package-files.ts";
+import { partMetricsFromReport } from "./part-metrics.ts";
 import type { Typicality } from "./typicality.ts";
 import { encodeTypicality, TYPICALITY_PATH } from "./typicality-file.ts";
 

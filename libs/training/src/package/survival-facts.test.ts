@@ -7,9 +7,10 @@ import { train } from "../train.ts";
 import { parseTrainSpec } from "../train-spec.ts";
 import { evaluateModel } from "./evaluate-model.ts";
 import { loadModel } from "./load-model.ts";
-import { encodeManifest, parseManifest } from "./manifest.ts";
+import { encodeManifest } from "./manifest.ts";
 import { predictBag } from "./predict-bag.ts";
 import { publishModel } from "./publish-model.ts";
+import { parseManifest } from "./read-manifest.ts";
 
 const SIGNAL = new AbortController().signal;
 const PREFIX = "models/risk/1";
