@@ -65,6 +65,7 @@ export {
   contestOfRisks,
 } from "./contenders.ts";
 export { type OperatingPoint, operatingPoints, type PrPoint, prCurve, type RocPoint, rocCurve } from "./curves.ts";
+export { type DecidingKind, decideClasses } from "./decide-classes.ts";
 export {
   type DelongComponents,
   type DelongTest,

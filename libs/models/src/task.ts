@@ -203,8 +203,14 @@ export function branchNames(task: Task): string[] {
   return ends.slice(1).map((end, b) => `${ends[b]} to ${end}`);
 }
 
+/** Kinds of tasks that decide classes. */
+type ClassedKind = "binary" | "multiclass" | "multilabel" | "ordinal";
+
 /** Whether the task has classes that are probable. */
-export function hasClasses({ kind }: Pick<Task, "kind">): boolean {
+export function hasClasses<T extends { readonly kind: Task["kind"] }>(
+  task: T,
+): task is T & { readonly kind: ClassedKind } {
+  const { kind } = task;
   return kind === "binary" || kind === "multiclass" || kind === "multilabel" || kind === "ordinal";
 }
 

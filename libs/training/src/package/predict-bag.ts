@@ -1,6 +1,6 @@
 import type { BagRef } from "@parfocal/bags";
 import type { Engine, RunRequest, RunResult } from "@parfocal/engine";
-import { medianClass } from "@parfocal/metrics";
+import { decideClasses } from "@parfocal/metrics";
 import { hasClasses, type Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { floatsFromHostTensor } from "../host-tensor.ts";
@@ -125,22 +125,8 @@ function attentionOf({ model }: LoadedModel, input: ServingInput, output: HostOu
   };
 }
 
-/**
- * Names of the decided classes. Binary: the positive class when its probability reaches the threshold. Multi-class: the
- * most probable, of equals the first. Multi-label: every class that reaches its threshold. Ordinal: the median. None without classes.
- */
+/** Names of the decided classes, see `decideClasses`; none of a task without classes. */
 export function decide(task: Task, probabilities: readonly number[], thresholds: readonly number[]): string[] {
-  const { classes } = task;
   if (!hasClasses(task)) return [];
-  if (task.kind === "ordinal") return classes.slice(medianClass(probabilities)).slice(0, 1);
-  if (task.kind === "multilabel") return classes.filter((_, k) => reaches(probabilities[k], thresholds[k]));
-  const index =
-    task.kind === "binary"
-      ? Number(reaches(probabilities[1], thresholds[0]))
-      : probabilities.indexOf(Math.max(...probabilities));
-  return classes.slice(index, index + 1);
-}
-
-function reaches(probability: number | undefined, threshold: number | undefined): boolean {
-  return (probability ?? 0) >= (threshold ?? 0.5);
+  return decideClasses(task.kind, probabilities, thresholds).flatMap((k) => task.classes[k] ?? []);
 }

@@ -1,4 +1,4 @@
-import { argmax, medianClass } from "@parfocal/metrics";
+import { type DecidingKind, decideClasses } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
 
 type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
@@ -7,7 +7,14 @@ type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "valu
 /** How the slides of a patient are combined. */
 export type PatientRule = "mean" | "max";
 
-const { KIND_BINARY, KIND_MULTILABEL, KIND_ORDINAL } = commonV1.Task_Kind;
+const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL, KIND_ORDINAL } = commonV1.Task_Kind;
+
+const DECIDING_KINDS: Partial<Record<commonV1.Task_Kind, DecidingKind>> = {
+  [KIND_BINARY]: "binary",
+  [KIND_MULTICLASS]: "multiclass",
+  [KIND_MULTILABEL]: "multilabel",
+  [KIND_ORDINAL]: "ordinal",
+};
 
 /**
  * What a model says of a patient by what it says of the patient's slides, one or more. Mean: of probabilities, numbers, risks and
@@ -82,15 +89,12 @@ function combineSurvival(slides: readonly Prediction[], rule: PatientRule): comm
   };
 }
 
-/** The decided classes by probabilities and the thresholds that came with them, as the stage decides slides. */
+/** The decided classes, by the thresholds that came with the probabilities; none of a task without classes. */
 function decide(kind: commonV1.Task_Kind, classes: readonly commonV1.ClassProbability[]): string[] {
-  const reached = ({ probability, threshold }: commonV1.ClassProbability) => probability >= (threshold ?? 0.5);
-  if (kind === KIND_MULTILABEL) return classes.filter(reached).map(({ label }) => label);
-  if (kind === KIND_BINARY) {
-    const positive = classes[1];
-    return positive === undefined ? [] : [reached(positive) ? positive.label : (classes[0]?.label ?? "")];
-  }
-  const shares = classes.map(({ probability }) => probability);
-  const decided = kind === KIND_ORDINAL ? medianClass(shares) : argmax(shares);
-  return classes.slice(decided, decided + 1).map(({ label }) => label);
+  const decides = DECIDING_KINDS[kind];
+  if (decides === undefined || classes.length === 0) return [];
+  // The one of a binary task is that of its positive class.
+  const thresholds = (kind === KIND_BINARY ? classes.slice(1) : classes).map(({ threshold }) => threshold);
+  const probabilities = classes.map(({ probability }) => probability);
+  return decideClasses(decides, probabilities, thresholds).flatMap((k) => classes[k]?.label ?? []);
 }
