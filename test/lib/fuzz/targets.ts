@@ -11,7 +11,8 @@ import { h5Fixtures } from "../../../libs/bags/src/import/hdf5/fixtures/read-fix
 import { importWithin } from "../../../libs/bags/src/import/import-file.ts";
 import { importBytes } from "../../../libs/bags/src/import/import-in-process.ts";
 import { torchFixtures } from "../../../libs/bags/src/import/torch/fixtures/read-fixture.ts";
-import { encodeManifest, parseManifest } from "../../../libs/training/src/package/manifest.ts";
+import { encodeManifest } from "../../../libs/training/src/package/manifest.ts";
+import { parseManifest } from "../../../libs/training/src/package/read-manifest.ts";
 import { inferSubjectOf } from "../../../services/gateway/src/inference/infer-subject.ts";
 import { encodeNpy } from "../npy.ts";
 import { encodeTorchFile, encodeZip } from "../torch-file.ts";
