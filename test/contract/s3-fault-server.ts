@@ -13,7 +13,11 @@ export type Fault =
   /** Nothing is answered (`afterBytes` absent) or nothing more after so many bytes. */
   | { readonly kind: "stall"; readonly afterBytes?: number }
   /** One byte of the answer is changed. */
-  | { readonly kind: "flip" };
+  | { readonly kind: "flip" }
+  /** The answer comes so late. */
+  | { readonly kind: "delay"; readonly ms: number }
+  /** The server has ways of its own: it looks at no such headers of the request, and answers otherwise. */
+  | { readonly kind: "odd"; readonly ignores?: readonly string[]; readonly change?: (answer: Answer) => Answer };
 
 /** A request as the server saw it. */
 export interface SeenRequest {
@@ -84,9 +88,11 @@ interface State {
   nUploads: number;
 }
 
-interface Answer {
+/** What the server answers. */
+export interface Answer {
   readonly status: number;
-  readonly headers: Record<string, string>;
+  /** Those that are `undefined` are left out, also the length of the body. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Buffer;
 }
 
@@ -100,13 +106,21 @@ function answer(state: State, request: SeenRequest, body: Buffer, response: Serv
     response.destroy();
     return;
   }
-  send(request, response, perform(state, request, body), fault);
+  if (fault?.kind === "delay") {
+    setTimeout(() => send(request, response, perform(state, request, body)), fault.ms);
+    return;
+  }
+  const ignored = fault?.kind === "odd" ? (fault.ignores ?? []) : [];
+  const heard = Object.fromEntries(Object.entries(request.headers).filter(([name]) => !ignored.includes(name)));
+  const answered = perform(state, { ...request, headers: heard }, body);
+  send(request, response, fault?.kind === "odd" ? (fault.change?.(answered) ?? answered) : answered, fault);
 }
 
 function send(request: SeenRequest, response: ServerResponse, { status, headers, body }: Answer, fault?: Fault): void {
   if (fault?.kind === "reset") response.destroy();
   if (fault?.kind === "reset" || (fault?.kind === "stall" && fault.afterBytes === undefined)) return;
-  response.writeHead(status, { ...headers, "content-length": String(body.length) });
+  const all = { "content-length": String(body.length), ...headers };
+  response.writeHead(status, Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
   if (request.method === "HEAD") {
     response.end();
   } else if (fault?.kind === "truncate" || fault?.kind === "stall") {

@@ -28,10 +28,11 @@ export function describeConditions(getFixture: GetFixture): void {
       await expectCode(store.put("cond/absent", bytesOf("1"), { ifMatch: first.etag }), "PRECONDITION_FAILED");
     });
 
-    it("refuses two conditions at once", async () => {
+    it("refuses two conditions at once, and one that is empty", async () => {
       const { store } = getFixture();
       const options = { ifNoneMatch: "*", ifMatch: '"x"' } as const;
       await expectCode(store.put("cond/two", bytesOf("1"), options), "INVALID_ARGUMENT");
+      await expectCode(store.put("cond/two", bytesOf("1"), { ifMatch: "" }), "INVALID_ARGUMENT");
     });
 
     it("lets exactly one of 16 racing writers create", async () => {

@@ -103,9 +103,12 @@ async function checkStore({ env, signal }: CommandContext): Promise<readonly Che
     const probe = await probeStore(store, { signal });
     const isExact = probe.conditionalPuts === "exact" && probe.conditionalUpdates === "exact";
     const where = uri.startsWith("s3:") ? "S3" : store.rootUri;
+    const isRefused = probe.conditionalPuts === "refused" || probe.conditionalUpdates === "refused";
     const detail = isExact
       ? `${where}: reachable; of ${probe.nWriters} racing writers one wins`
-      : `${where}: racing writers both win (creates ${probe.createWinners.join(", ")}; updates ${probe.updateWinners.join(", ")}): use one gateway only`;
+      : isRefused
+        ? `${where}: refuses conditional writes: nothing can be committed to it`
+        : `${where}: racing writers both win (creates ${probe.createWinners.join(", ")}; updates ${probe.updateWinners.join(", ")}): use one gateway only`;
     return [{ check: "store", status: isExact ? "ok" : "warning", detail }];
   } finally {
     store.close();

@@ -5,14 +5,15 @@ import type { ListOptions, PutOptions } from "./object-store.ts";
 const MAX_PAGE_SIZE = 1000;
 
 /**
- * Checks that a write carries at most one condition.
+ * Checks that a write carries at most one condition, and that it is one.
  *
- * @throws {DomainError} INVALID_ARGUMENT when both are given.
+ * @throws {DomainError} INVALID_ARGUMENT when both are given, or an empty `ifMatch`: servers take it for none.
  */
 export function assertPutOptions(options: PutOptions): void {
   if (options.ifNoneMatch !== undefined && options.ifMatch !== undefined) {
     throw new DomainError("INVALID_ARGUMENT", "a put takes ifNoneMatch or ifMatch, not both");
   }
+  if (options.ifMatch === "") throw new DomainError("INVALID_ARGUMENT", "ifMatch is empty, expected a version");
 }
 
 /**

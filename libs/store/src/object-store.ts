@@ -9,8 +9,9 @@ export interface ObjectInfo {
   readonly key: string;
   /** Bytes of the whole object. */
   readonly sizeBytes: number;
-  /** Opaque version tag: equal tags mean equal bytes. Never a digest. */
+  /** Opaque version tag: equal tags mean equal bytes. Never a digest. Empty in listings of a server that gives none there. */
   readonly etag: string;
+  /** 0 where the server gave none. */
   readonly lastModifiedMs: number;
 }
 

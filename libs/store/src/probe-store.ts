@@ -6,8 +6,11 @@ import type { CallOptions, ObjectStore } from "./object-store.ts";
 const N_WRITERS = 16;
 const N_ROUNDS = 3;
 
-/** Whether a condition held under racing writers: `exact`: one winner each time; `broken`: some other number. */
-export type ConditionKind = "exact" | "broken";
+/**
+ * Whether a condition held under racing writers: `exact`: one winner each time; `broken`: some other number; `refused`: never one,
+ * as the server takes no conditional writes.
+ */
+export type ConditionKind = "exact" | "broken" | "refused";
 
 /** What the probe found. */
 export interface StoreProbe {
@@ -25,7 +28,8 @@ export interface StoreProbe {
  * Lets 16 writers race for one key, three times creating and three times replacing, and counts the winners. Objects of
  * the probe are named `parfocal-probe-<uuid>` and removed, also after a failure.
  *
- * A store whose answer is `broken` loses commits when two writers meet: use it with one writer only.
+ * A store whose answer is `broken` loses commits when two writers meet: use it with one writer only. One whose answer is `refused`
+ * takes no commits at all.
  *
  * @throws {DomainError} the store's failure (UNREACHABLE, FORBIDDEN, ...) when it cannot be probed at all.
  */
@@ -35,8 +39,10 @@ export async function probeStore(store: ObjectStore, options: CallOptions = {}):
   for (let round = 0; round < N_ROUNDS; round += 1) {
     const key = `parfocal-probe-${randomUUID()}`;
     try {
-      createWinners.push(await countWinners((bytes) => store.put(key, bytes, { ...options, ifNoneMatch: "*" })));
-      const { etag } = await store.head(key, options);
+      const nCreated = await countWinners((bytes) => store.put(key, bytes, { ...options, ifNoneMatch: "*" }));
+      createWinners.push(nCreated);
+      // Where nobody could create under a condition, a write without one tells whether the store can be written at all.
+      const { etag } = await (nCreated === 0 ? store.put(key, new Uint8Array(1), options) : store.head(key, options));
       updateWinners.push(await countWinners((bytes) => store.put(key, bytes, { ...options, ifMatch: etag })));
     } finally {
       // Also after the caller's signal: the probe leaves nothing behind.
@@ -61,13 +67,14 @@ async function countWinners(put: (bytes: Uint8Array) => Promise<unknown>): Promi
   return results.filter(({ status }) => status === "fulfilled").length;
 }
 
-/** Losing is expected. A server that refuses conditions altogether has no winner, which is `broken` too. */
+/** Losing is expected. A server that refuses conditions altogether (400, 405, 501) has no winner. */
 function isLostRace(error: unknown): boolean {
-  return ["PRECONDITION_FAILED", "CONFLICT", "UNSUPPORTED_OPERATION"].some(
+  return ["PRECONDITION_FAILED", "CONFLICT", "UNSUPPORTED_OPERATION", "INVALID_ARGUMENT"].some(
     (code) => isDomainError(error) && error.code === code,
   );
 }
 
 function kindOf(winners: readonly number[]): ConditionKind {
+  if (winners.every((nWinners) => nWinners === 0)) return "refused";
   return winners.every((nWinners) => nWinners === 1) ? "exact" : "broken";
 }

@@ -24,13 +24,13 @@ export interface StoreOptions {
   readonly partSizeBytes?: number;
   /** Parts in flight per object. Default 4. Peak memory of an upload is this many parts and one more. */
   readonly maxConcurrency?: number;
-  /** Sockets of the store, over all its calls. Default 64. */
+  /** Sockets of the store, over all its calls; streamed reads have half of them to themselves. Default 64. */
   readonly maxSockets?: number;
   /** Tries of an idempotent request, 1 to 20. Default 5. */
   readonly maxAttempts?: number;
   /** Bound of the first pause between tries; it doubles each time up to 20 s, and the pause is random below it. Default 100. */
   readonly retryBaseMs?: number;
-  /** Time to connect. Default 5 000. */
+  /** Time to connect, TLS included. Default 5 000. */
   readonly connectTimeoutMs?: number;
   /** Time without a byte, on the way to an answer and within it. Default 30 000. */
   readonly idleTimeoutMs?: number;
@@ -47,7 +47,8 @@ const MIB = 1024 * 1024;
 const BOUNDS = {
   partSizeBytes: [5 * MIB, 5120 * MIB],
   maxConcurrency: [1, 64],
-  maxSockets: [1, 1024],
+  // One for streamed reads, one for everything else: a stream may be the body of a put.
+  maxSockets: [2, 1024],
   maxAttempts: [1, 20],
   retryBaseMs: [1, 60_000],
   connectTimeoutMs: [1, 600_000],

@@ -12,4 +12,13 @@ describe("expireUploads", () => {
     expect(await expireUploads(store, Date.now() + 1)).toBe(1200);
     expect((await store.list("")).objects.map(({ key }) => key)).toEqual([keys.bagIndex("p1", "x")]);
   });
+
+  it("keeps uploads of which the store does not say when they were made", async () => {
+    const store = createMemoryStore();
+    await store.put(keys.upload("p", "u"), Uint8Array.of(1));
+    const { objects } = await store.list("");
+    const timeless = objects.map((object) => ({ ...object, lastModifiedMs: 0 }));
+    expect(await expireUploads({ ...store, list: async () => ({ objects: timeless }) }, Date.now() + 1)).toBe(0);
+    expect((await store.list("")).objects).toHaveLength(1);
+  });
 });

@@ -37,14 +37,14 @@ export function scheduleExpiry({ operations, store }: ExpiryDeps, ttlHours: numb
   return { stop: () => clearInterval(timer) };
 }
 
-/** Deletes the uploads from before `untilMs` (milliseconds since 1970); gives how many. */
+/** Deletes the uploads from before `untilMs` (milliseconds since 1970); gives how many. Those without a time stay. */
 export async function expireUploads(store: ExpiryDeps["store"], untilMs: number): Promise<number> {
   let count = 0;
   let pageToken: string | undefined;
   do {
     const page = await store.list(keys.uploadsPrefix, pageToken === undefined ? {} : { pageToken });
     for (const { key, lastModifiedMs } of page.objects) {
-      if (lastModifiedMs >= untilMs) continue;
+      if (lastModifiedMs === 0 || lastModifiedMs >= untilMs) continue;
       await store.delete(key);
       count++;
     }

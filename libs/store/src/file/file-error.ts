@@ -16,10 +16,18 @@ const CODES: Readonly<Record<string, DomainErrorCode>> = {
   EISDIR: "CONFLICT",
   EEXIST: "CONFLICT",
   ENOTEMPTY: "CONFLICT",
+  ELOOP: "CONFLICT",
   EXDEV: "UNSUPPORTED_OPERATION",
   EIO: "UNREACHABLE",
   ESTALE: "UNREACHABLE",
   ETIMEDOUT: "UNREACHABLE",
+};
+
+/** The same of SQLite, which holds the locks, by its primary result code: read-only, full, cannot be opened. */
+const CODES_BY_SQLITE: Readonly<Record<number, DomainErrorCode>> = {
+  8: "FORBIDDEN",
+  13: "RESOURCE_EXHAUSTED",
+  14: "FORBIDDEN",
 };
 
 /** The system's code of an error (`ENOENT`), if it has one. */
@@ -27,10 +35,10 @@ export function systemCodeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Whether the file system said that there is nothing at the path. */
+/** Whether the file system said that there is nothing at the path. Links that lead in a circle lead to nothing. */
 export function isMissing(error: unknown): boolean {
   const code = systemCodeOf(error);
-  return code === "ENOENT" || code === "ENOTDIR";
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP";
 }
 
 /**
@@ -41,6 +49,12 @@ export function isMissing(error: unknown): boolean {
 export function fileError(error: unknown, action: string): DomainError {
   if (error instanceof DomainError) return error;
   const code = systemCodeOf(error);
-  const mapped = code === undefined ? undefined : CODES[code];
+  const mapped = sqliteCodeOf(error) ?? (code === undefined ? undefined : CODES[code]);
   return new DomainError(mapped ?? "INTERNAL", `could not ${action}: ${code ?? "unknown error"}`, { cause: error });
+}
+
+/** Extended result codes have the primary one in their lowest byte. */
+function sqliteCodeOf(error: unknown): DomainErrorCode | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return CODES_BY_SQLITE[error.errcode & 0xff];
 }

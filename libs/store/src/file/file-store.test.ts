@@ -1,8 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ObjectStore } from "../object-store.ts";
 import { createFileStore } from "./file-store.ts";
 
@@ -65,6 +66,22 @@ describe("a local store", () => {
     await rm(elsewhere, { recursive: true });
   });
 
+  it("takes links that lead in a circle for nothing", async () => {
+    await store.put("a/x.bin", Buffer.from("x"));
+    await symlink("self", join(folder, "self"));
+    await symlink("..", join(folder, "a", "up"));
+    await symlink("../a", join(folder, "a", "again"));
+    expect((await store.list("")).objects.map(({ key }) => key)).toEqual(["a/x.bin"]);
+    await expect(store.get("self")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(store.head("self/x.bin")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("takes a pipe for nothing, and does not wait for who writes to it", async () => {
+    expect(spawnSync("mkfifo", [join(folder, "pipe.bin")]).status).toBe(0);
+    await expect(store.get("pipe.bin")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect((await store.list("")).objects).toEqual([]);
+  });
+
   it("removes folders that a deletion leaves empty, and only these", async () => {
     await store.put("a/b/c/x.bin", Buffer.from("x"));
     await store.put("a/y.bin", Buffer.from("y"));
@@ -92,6 +109,14 @@ describe("a local store", () => {
     await store.delete("t.bin");
     const second = await store.put("t.bin", Buffer.from("bbbb"));
     expect(second.etag).not.toBe(first.etag);
+  });
+
+  it("gives the time of day, not that since the start, which stands still while the machine sleeps", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(5.25);
+    const startMs = Date.now();
+    const { lastModifiedMs } = await store.put("t.bin", Buffer.from("aaaa"));
+    now.mockRestore();
+    expect(lastModifiedMs).toBeGreaterThanOrEqual(startMs);
   });
 
   it("moves time on although the clock was set back", async () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -28,6 +28,15 @@ describe("key locks", () => {
     await Promise.all(tries.flat());
     expect(nDone).toBe(30);
     for (const locks of all) locks.close();
+  });
+
+  it("write nothing, so that a full disk holds nobody up", async () => {
+    const locks = createKeyLocks(root);
+    const folder = join(root, ".parfocal", "locks");
+    const names = await locks.withLock("key", undefined, () => readdir(folder));
+    expect(names).toEqual([expect.stringMatching(/^\d+\.lock$/)]);
+    expect((await stat(join(folder, names[0] ?? ""))).size).toBe(0);
+    locks.close();
   });
 
   it("are free again when the work failed", async () => {

@@ -23,9 +23,10 @@ export interface KeyLocks {
 
 /**
  * Locks for the keys of a root. Node has no `flock`; SQLite, which it carries, takes a POSIX record lock on its database
- * file (`BEGIN IMMEDIATE`, nothing is ever written). The kernel drops such a lock when its holder dies, however it
+ * file (`BEGIN IMMEDIATE`). The kernel drops such a lock when its holder dies, however it
  * dies, and it holds between containers that share the folder, where process ids mean nothing. So there are no stale
- * locks to detect, which is what lock files get wrong.
+ * locks to detect, which is what lock files get wrong. Nothing is written to the disk, which may be full: its journal, which SQLite
+ * begins with the lock, stays in memory.
  */
 export function createKeyLocks(root: string): KeyLocks {
   const databases = new Map<number, DatabaseSync>();
@@ -37,6 +38,7 @@ export function createKeyLocks(root: string): KeyLocks {
     const folder = join(root, OWN_FOLDER, "locks");
     mkdirSync(folder, { recursive: true });
     const database = new DatabaseSync(join(folder, `${shard}.lock`), { timeout: 0 });
+    database.exec("PRAGMA journal_mode = MEMORY");
     databases.set(shard, database);
     return database;
   };

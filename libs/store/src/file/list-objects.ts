@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { assertNotAborted } from "@parfocal/errors";
 import { encodePageToken, pageSizeFromOptions, parsePageToken } from "../conditions.ts";
@@ -81,7 +81,7 @@ async function readNames(folder: string): Promise<{ name: string; isFolder: bool
     return await Promise.all(
       entries.map(async (entry) => ({
         name: entry.name,
-        isFolder: entry.isSymbolicLink() ? await isFolderAt(join(folder, entry.name)) : entry.isDirectory(),
+        isFolder: entry.isSymbolicLink() ? await leadsToFolder(folder, entry.name) : entry.isDirectory(),
       })),
     );
   } catch (error) {
@@ -90,9 +90,11 @@ async function readNames(folder: string): Promise<{ name: string; isFolder: bool
   }
 }
 
-async function isFolderAt(path: string): Promise<boolean> {
+/** Whether a link leads to a folder, other than one that the link lies in: its objects would come again below themselves. */
+async function leadsToFolder(folder: string, name: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    const [own, target] = await Promise.all([realpath(folder), realpath(join(folder, name))]);
+    return !`${own}/`.startsWith(`${target}/`) && (await stat(target)).isDirectory();
   } catch {
     return false;
   }

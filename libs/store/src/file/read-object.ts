@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { assertNotAborted, DomainError } from "@parfocal/errors";
 import { closeableIterable } from "../body.ts";
@@ -92,9 +93,10 @@ async function openFile(root: string, key: string): Promise<{ handle: FileHandle
   throw objectNotFound();
 }
 
+/** Does not wait for a writer where the path is a pipe, which is no object. */
 async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
-    return await open(path, "r");
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw fileError(error, "open the object");

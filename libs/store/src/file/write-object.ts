@@ -132,11 +132,12 @@ async function writeChunks(handle: FileHandle, body: PutBody, signal: AbortSigna
 }
 
 /**
- * Gives a file its modification time: this machine's clock beyond the kernel's tick, and later than the version it
- * replaces even when the clock was set back. Tags depend on it.
+ * Gives a file its modification time: this machine's clock, and later than the version it replaces even when the clock was
+ * set back. Tags depend on it, so a fraction is added that tells apart what is written in one millisecond. The time since the
+ * start of the process does not do: it stands still while the machine sleeps.
  */
 async function setTime(path: string, before: FoundFile | undefined): Promise<void> {
-  const nowMs = performance.timeOrigin + performance.now();
+  const nowMs = Date.now() + (performance.now() % 1);
   const beforeMs = before === undefined ? 0 : (await stat(before.path)).mtimeMs + TIME_STEP_MS;
   const timeS = Math.max(nowMs, beforeMs) / 1000;
   await utimes(path, timeS, timeS);

@@ -110,6 +110,6 @@ async function* chunksOf(bytes: Uint8Array, signal: AbortSignal | undefined): As
 
 async function collect(body: PutBody, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOfBody(body, signal)) chunks.push(chunk.slice());
+  for await (const chunk of chunksOfBody(body, signal)) chunks.push(new Uint8Array(chunk));
   return new Uint8Array(Buffer.concat(chunks));
 }

@@ -1,9 +1,9 @@
-import { HeadObjectCommand, type PutObjectCommandInput } from "@aws-sdk/client-s3";
+import type { PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { DomainError, isDomainError } from "@parfocal/errors";
 import { objectExists, versionChanged } from "../conditions.ts";
 import type { ObjectInfo, PutOptions } from "../object-store.ts";
-import { infoFrom } from "./get-object.ts";
-import { requestOptions, retried, type S3Context } from "./s3-context.ts";
+import { isTag, sendHead } from "./get-object.ts";
+import { retried, type S3Context } from "./s3-context.ts";
 import { statusOf } from "./s3-error.ts";
 
 /**
@@ -61,7 +61,17 @@ export function commit(context: S3Context, write: Write, send: () => Promise<Obj
 
 /** Answers to a write carry no time: the caller's clock stands in for the server's. */
 export function writtenInfo(key: string, etag: string | undefined, sizeBytes: number): ObjectInfo {
-  return infoFrom(key, { ETag: etag, LastModified: new Date() }, sizeBytes);
+  return { key, sizeBytes, etag: confirmedTag(etag), lastModifiedMs: Date.now() };
+}
+
+/**
+ * The tag by which a server says that it has what was written.
+ *
+ * @throws {DomainError} UNREACHABLE, which is worth another try, when there is none: the answer is of something on the way.
+ */
+export function confirmedTag(etag: string | undefined): string {
+  if (isTag(etag)) return etag;
+  throw new DomainError("UNREACHABLE", "the store did not confirm the write: its answer has no version");
 }
 
 /** 412: the condition is broken. 404: there is no object to match, or the finished upload is gone. */
@@ -78,11 +88,8 @@ interface FoundObject {
 
 async function findObject(context: S3Context, write: Write): Promise<FoundObject | undefined> {
   try {
-    const output = await context.client.send(
-      new HeadObjectCommand(write.address),
-      requestOptions(write.options.signal),
-    );
-    return { info: infoFrom(write.key, output, output.ContentLength ?? 0), writeId: output.Metadata?.[WRITE_ID] };
+    const { info, metadata } = await sendHead(context, write.key, write.address, write.options.signal);
+    return { info, writeId: metadata?.[WRITE_ID] };
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
     throw error;

@@ -6,10 +6,14 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { abortErrorFromSignal, DomainError, orAborted } from "@parfocal/errors";
+import { delay } from "../body.ts";
 import type { ObjectInfo } from "../object-store.ts";
-import { commit, conditionInput, type Write, writeInput, writtenInfo } from "./commit-write.ts";
+import { commit, conditionInput, confirmedTag, type Write, writeInput, writtenInfo } from "./commit-write.ts";
 import { MAX_PARTS } from "./part-source.ts";
 import { requestOptions, retried, type S3Context } from "./s3-context.ts";
+
+/** How long a cancelled put waits for the abort of its upload, which takes a healthy server milliseconds. */
+const ABORT_GRACE_MS = 1000;
 
 interface Upload {
   readonly write: Write;
@@ -18,7 +22,8 @@ interface Upload {
 
 /**
  * Writes an object in parts, `maxConcurrency` at a time, each one tried again from its own bytes. On the first failure
- * the others are stopped and waited for, and the upload is aborted: the server keeps nothing.
+ * the others are stopped and waited for, and the upload is aborted: the server keeps nothing. Who cancels does not wait long
+ * for a server that is silent.
  *
  * @param first the parts that are already known; at least two parts follow in all.
  */
@@ -33,7 +38,8 @@ export async function uploadParts(
     const { parts, sizeBytes } = await sendParts(context, upload, chain(first, rest));
     return await completeUpload(context, upload, parts, sizeBytes);
   } catch (error) {
-    await abortUpload(context, upload);
+    const aborting = abortUpload(context, upload);
+    await (write.options.signal?.aborted ? withinGrace(aborting) : aborting);
     throw error;
   }
 }
@@ -43,11 +49,28 @@ async function createUpload(context: S3Context, write: Write): Promise<string> {
   // upload was opened for.
   const checksum = context.options.checksumMode === "when_supported" ? { ChecksumAlgorithm: "CRC32" as const } : {};
   const command = new CreateMultipartUploadCommand({ ...write.address, ...writeInput(write), ...checksum });
-  const { UploadId: uploadId } = await retried(context, write.options.signal, () =>
-    context.client.send(command, requestOptions(write.options.signal)),
-  );
-  if (uploadId === undefined) throw new DomainError("INTERNAL", "the store opened an upload without an id");
-  return uploadId;
+  return retried(context, write.options.signal, async () => {
+    // Without the signal: what the server opens for a caller who has left must be known, to be aborted.
+    const opening = context.client.send(command).then(({ UploadId: uploadId }) => {
+      if (uploadId === undefined) throw new DomainError("UNREACHABLE", "the store opened an upload without an id");
+      return uploadId;
+    });
+    try {
+      return await orAborted(opening, write.options.signal);
+    } catch (error) {
+      if (write.options.signal?.aborted) {
+        const aborting = opening.then((uploadId) => abortUpload(context, { write, uploadId }));
+        await withinGrace(aborting.catch(() => undefined));
+      }
+      throw error;
+    }
+  });
+}
+
+/** Waits for what goes on by itself, but not long. */
+async function withinGrace(work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work.finally(() => done.abort()), delay(ABORT_GRACE_MS, done.signal).catch(() => undefined)]);
 }
 
 /** What the parts of one upload share while they are sent. */
@@ -117,7 +140,7 @@ function sendPart(
     const output = await context.client.send(new UploadPartCommand(input), requestOptions(signal));
     return {
       PartNumber: partNumber,
-      ETag: output.ETag,
+      ETag: confirmedTag(output.ETag),
       // Whichever checksum the client added must be repeated when the upload is completed.
       ChecksumCRC32: output.ChecksumCRC32,
       ChecksumCRC32C: output.ChecksumCRC32C,

@@ -28,6 +28,18 @@ describe("parts of a body", () => {
     );
   });
 
+  it("of a stream are copies, also when its chunks are one Buffer that is used again", async () => {
+    const reusing = async function* () {
+      const buffer = Buffer.alloc(4);
+      for (const value of [1, 2, 3]) yield buffer.fill(value);
+    };
+    const parts = await collect(partsOfBody(reusing(), 6, undefined));
+    expect(parts.map((part) => [...part])).toEqual([
+      [1, 1, 1, 1, 2, 2],
+      [2, 2, 3, 3, 3, 3],
+    ]);
+  });
+
   it("grow for bytes that would need more than 10 000 of them", () => {
     const huge = { length: 5e11 } as Uint8Array;
     Object.setPrototypeOf(huge, Uint8Array.prototype);

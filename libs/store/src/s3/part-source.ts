@@ -35,7 +35,8 @@ export async function* partsOfBody(
         pending = [];
         nPending = 0;
       }
-      const piece = chunk.slice(at, at + partSizeBytes - nPending);
+      // Not `slice`, which is a view where the chunk is a Buffer.
+      const piece = new Uint8Array(chunk.subarray(at, at + partSizeBytes - nPending));
       pending.push(piece);
       nPending += piece.length;
       at += piece.length;

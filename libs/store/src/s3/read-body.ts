@@ -26,7 +26,7 @@ export async function readBodyInto(
   const onAbort = () => body.destroy(signal === undefined ? undefined : abortErrorFromSignal(signal));
   body.on("data", (chunk: Uint8Array) => {
     if (nBytes + chunk.length > target.length) {
-      body.destroy(new DomainError("CORRUPT", `the body is longer than the ${target.length} bytes announced`));
+      body.destroy(bodyTooLong(target.length));
       return;
     }
     target.set(chunk, nBytes);
@@ -52,6 +52,11 @@ export function bodyError(error: unknown, nBytes: number, expectedBytes: number)
   const { error: mapped } = classifyS3Error(error);
   const isTimeout = error instanceof Error && error.name === "TimeoutError";
   return mapped.code === "CORRUPT" || isTimeout ? mapped : truncated(nBytes, expectedBytes, error);
+}
+
+/** The error of a body that goes on beyond its end. */
+export function bodyTooLong(expectedBytes: number): DomainError {
+  return new DomainError("CORRUPT", `the body is longer than the ${expectedBytes} bytes announced`);
 }
 
 /** The error of a body that ended early. */

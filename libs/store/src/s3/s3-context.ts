@@ -8,6 +8,8 @@ import { classifyS3Error } from "./s3-error.ts";
 /** What the operations of one store share. */
 export interface S3Context {
   readonly client: S3Client;
+  /** For bodies that are read as slowly as their consumers like: they hold sockets that nothing else waits for. */
+  readonly streamClient: S3Client;
   readonly bucket: string;
   /** Empty, or a key prefix that ends in `/`. */
   readonly keyPrefix: string;

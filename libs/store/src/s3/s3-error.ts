@@ -7,6 +7,9 @@ const CODES_BY_NAME: Readonly<Record<string, DomainErrorCode>> = {
   NoSuchBucket: "NOT_FOUND",
   NoSuchUpload: "NOT_FOUND",
   InvalidAccessKeyId: "FORBIDDEN",
+  ExpiredToken: "FORBIDDEN",
+  InvalidToken: "FORBIDDEN",
+  TokenRefreshRequired: "FORBIDDEN",
   SlowDown: "THROTTLED",
   ServiceUnavailable: "THROTTLED",
   Throttling: "THROTTLED",
@@ -23,18 +26,23 @@ const CODES_BY_NAME: Readonly<Record<string, DomainErrorCode>> = {
   XAmzContentSHA256Mismatch: "CORRUPT",
   RequestTimeout: "UNREACHABLE",
   IncompleteBody: "UNREACHABLE",
+  // The SDK has set its clock by the answer: the next try is signed with the server's time.
+  RequestTimeTooSkewed: "UNREACHABLE",
 };
 
 const CODES_BY_STATUS: Readonly<Record<number, DomainErrorCode>> = {
   301: "INVALID_ARGUMENT",
+  307: "INVALID_ARGUMENT",
   400: "INVALID_ARGUMENT",
   401: "FORBIDDEN",
   403: "FORBIDDEN",
   404: "NOT_FOUND",
   405: "UNSUPPORTED_OPERATION",
+  408: "UNREACHABLE",
   409: "CONFLICT",
   412: "PRECONDITION_FAILED",
   416: "INVALID_ARGUMENT",
+  425: "UNREACHABLE",
   429: "THROTTLED",
   501: "UNSUPPORTED_OPERATION",
   503: "THROTTLED",
@@ -44,8 +52,9 @@ const CODES_BY_STATUS: Readonly<Record<number, DomainErrorCode>> = {
 /** Trying again can help: the world may have changed by then. */
 const RETRYABLE: readonly DomainErrorCode[] = ["THROTTLED", "UNREACHABLE", "TRUNCATED", "CORRUPT"];
 
-/** Errors of the connection rather than of the server. */
-const NETWORK_CODES = /^(E[A-Z]*|UND_ERR.*|ERR_TLS.*|ERR_SSL.*|CERT.*|.*_CERT.*|.*_SIGNATURE.*)$/;
+/** Errors of the connection rather than of the server: of the system, of Node's HTTP parser, streams and TLS. */
+const NETWORK_CODES =
+  /^(E(?!RR_)[A-Z0-9_]+|HPE_.*|UND_ERR.*|ERR_(TLS|SSL|OSSL|SOCKET|STREAM|HTTP2)_.*|CERT.*|.*_CERT.*|.*_SIGNATURE.*)$/;
 
 /** What the driver reads of an error, whatever its class. */
 interface ErrorFacts {
@@ -83,7 +92,8 @@ function errorFromFacts(facts: ErrorFacts, cause: unknown): DomainError {
   const known = CODES_BY_NAME[name] ?? (status === undefined ? undefined : CODES_BY_STATUS[status]);
   if (known !== undefined)
     return new DomainError(known, `the store answered ${status ?? "without a status:"} ${name}`, { cause });
-  if (status !== undefined && status >= 500) {
+  // 2xx: an answer that is none of S3, as a proxy on the way may give.
+  if (status !== undefined && (status >= 500 || (status >= 200 && status < 300))) {
     return new DomainError("UNREACHABLE", `the store answered ${status} ${name}`, { cause });
   }
   if (name === "TimeoutError" || (code !== undefined && NETWORK_CODES.test(code))) {

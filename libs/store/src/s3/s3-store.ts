@@ -1,15 +1,15 @@
-import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import { DomainError } from "@parfocal/errors";
 import { assertKey } from "../key.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { resolveStoreOptions, type StoreOptions } from "../store-options.ts";
+import { deleteObject } from "./delete-object.ts";
 import { getObject, headObject } from "./get-object.ts";
 import { listObjects } from "./list-objects.ts";
 import { presignObject } from "./presign-object.ts";
 import { putObject } from "./put-object.ts";
 import { type RetryWorld, realWorld } from "./retry.ts";
 import { createS3Client } from "./s3-client.ts";
-import { addressOf, requestOptions, retried, type S3Context } from "./s3-context.ts";
+import type { S3Context } from "./s3-context.ts";
 import { classifyS3Error } from "./s3-error.ts";
 import { streamObject } from "./stream-object.ts";
 
@@ -22,10 +22,12 @@ import { streamObject } from "./stream-object.ts";
 export function createS3Store(uri: string, options: StoreOptions, world: RetryWorld = realWorld): ObjectStore {
   const resolved = resolveStoreOptions(options);
   const { bucket, prefix } = parseS3Uri(uri);
-  const client = createS3Client(resolved, resolved.checksumMode);
-  const presignClient = createS3Client(resolved, "when_required");
+  const nStreamSockets = Math.floor(resolved.maxSockets / 2);
+  const client = createS3Client(resolved, resolved.checksumMode, resolved.maxSockets - nStreamSockets);
+  const streamClient = createS3Client(resolved, resolved.checksumMode, nStreamSockets);
+  const presignClient = createS3Client(resolved, "when_required", 1);
   const keyPrefix = prefix === "" ? "" : `${prefix}/`;
-  const context: S3Context = { client, bucket, keyPrefix, options: resolved, world };
+  const context: S3Context = { client, streamClient, bucket, keyPrefix, options: resolved, world };
   return {
     rootUri: prefix === "" ? `s3://${bucket}` : `s3://${bucket}/${prefix}`,
     get: async (key, getOptions = {}) => getObject(context, key, getOptions),
@@ -33,10 +35,7 @@ export function createS3Store(uri: string, options: StoreOptions, world: RetryWo
     put: async (key, body, putOptions = {}) => putObject(context, key, body, putOptions),
     head: async (key, headOptions = {}) => headObject(context, key, headOptions),
     list: async (keyStart, listOptions = {}) => listObjects(context, keyStart, listOptions),
-    delete: async (key, { signal } = {}) => {
-      const command = new DeleteObjectCommand(addressOf(context, key));
-      await retried(context, signal, () => client.send(command, requestOptions(signal)));
-    },
+    delete: async (key, { signal } = {}) => deleteObject(context, key, signal),
     presign: async (key, method, expiresInS) => {
       try {
         return await presignObject(context, presignClient, key, method, expiresInS);
@@ -46,6 +45,7 @@ export function createS3Store(uri: string, options: StoreOptions, world: RetryWo
     },
     close: () => {
       client.destroy();
+      streamClient.destroy();
       presignClient.destroy();
     },
   };

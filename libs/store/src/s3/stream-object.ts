@@ -2,7 +2,7 @@ import { assertNotAborted } from "@parfocal/errors";
 import { closeableIterable } from "../body.ts";
 import type { GetOptions, ObjectStream } from "../object-store.ts";
 import { headForRange, isEmptyRange, type OpenBody, openBody } from "./get-object.ts";
-import { bodyError, truncated } from "./read-body.ts";
+import { bodyError, bodyTooLong, truncated } from "./read-body.ts";
 import { retried, type S3Context } from "./s3-context.ts";
 import { classifyS3Error } from "./s3-error.ts";
 
@@ -12,7 +12,7 @@ import { classifyS3Error } from "./s3-error.ts";
  */
 export async function streamObject(context: S3Context, key: string, options: GetOptions): Promise<ObjectStream> {
   if (isEmptyRange(options.range)) return { ...(await headForRange(context, key, options)), chunks: none() };
-  const first = await retried(context, options.signal, () => openBody(context, key, options));
+  const first = await retried(context, options.signal, () => openBody(context, context.streamClient, key, options));
   // An error before anybody reads must not end the process.
   first.body.on("error", () => {});
   const chunks = readOn(context, key, options, first);
@@ -43,7 +43,7 @@ async function* readOn(
       if (!isBroken(error) || nFailures >= context.options.maxAttempts) throw error;
     }
     const rest = { range: { start: at, end }, ifMatch: first.info.etag, ...(signal === undefined ? {} : { signal }) };
-    open = await retried(context, signal, () => openBody(context, key, rest));
+    open = await retried(context, signal, () => openBody(context, context.streamClient, key, rest));
   }
 }
 
@@ -55,6 +55,7 @@ async function* chunksOf(open: OpenBody, nBefore: number, nExpected: number, sig
     assertNotAborted(signal);
     for await (const chunk of open.body as AsyncIterable<Uint8Array>) {
       nBytes += chunk.length;
+      if (nBytes > nExpected) throw bodyTooLong(nExpected);
       yield chunk;
     }
     assertNotAborted(signal);
