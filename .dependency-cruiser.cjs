@@ -12,7 +12,7 @@ const allowed = {
   workflows: ["errors", "store"],
   tables: ["errors"],
   protocol: ["errors"],
-  runtime: ["errors", "protocol", "store", "bags", "engine", "tensor", "workflows"],
+  runtime: ["errors", "protocol", "store", "engine"],
   stage: ["errors", "protocol", "runtime", "store", "bags", "engine"],
 };
 

@@ -19,6 +19,8 @@ const UPLOAD = "parfocal.gateway.v1.BagService/UploadBag";
 const WATCH = "parfocal.gateway.v1.OperationService/WatchOperation";
 const WAIT = "google.longrunning.Operations/WaitOperation";
 const MIB = 1024 * 1024;
+/** HTTP/2's code of a stream that nobody wants any more. */
+const CANCEL = 8;
 
 /**
  * How much more memory than before its first bad client the gateway may hold at the end of all of them. Node keeps freed
@@ -28,7 +30,11 @@ const MAX_GROWTH_BYTES = 160 * MIB;
 
 const { OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL } = Status;
 
-describe.skipIf(process.platform !== "linux")("a gateway among bad clients", () => {
+const isLinux = process.platform === "linux";
+if (!isLinux)
+  console.warn("bad-clients.test.ts is skipped: the memory of the gateway is read from /proc, which Linux has");
+
+describe.skipIf(!isLinux)("a gateway among bad clients", () => {
   let aggregate: ServiceProcess;
   let gateway: ServiceProcess;
   let clients: Clients;
@@ -191,17 +197,22 @@ describe.skipIf(process.platform !== "linux")("a gateway among bad clients", () 
   });
 
   it("outlives ten thousand calls that are cancelled as soon as they are made", async () => {
-    const own = await openSession(gateway.address);
-    for (let round = 0; round < 20 && !own.destroyed; round += 1) {
+    const headers = { ":method": "POST", ":path": `/${LIST_BAGS}`, "content-type": "application/grpc" };
+    let own = await openSession(gateway.address);
+    let nMade = 0;
+    for (let round = 0; round < 20; round += 1) {
+      // A server may end a connection that resets so many streams; such a client comes back.
+      if (own.closed || own.destroyed) own = await openSession(gateway.address);
       const streams = Array.from({ length: 500 }, () => {
-        const stream = own.request({ ":method": "POST", ":path": `/${LIST_BAGS}`, "content-type": "application/grpc" });
+        const stream = own.request(headers);
         stream.on("error", () => undefined);
-        stream.close(8);
-        return new Promise<void>((resolve) => stream.once("close", () => resolve()));
+        stream.close(CANCEL);
+        return new Promise<boolean>((resolve) => stream.once("close", () => resolve(stream.id !== undefined)));
       });
-      await Promise.all(streams);
+      nMade += (await Promise.all(streams)).filter((isMade) => isMade).length;
     }
     own.destroy();
+    expect(nMade).toBe(10_000);
   });
 
   it("keeps nothing for readers of a running operation who do not read", async () => {

@@ -21,7 +21,7 @@ const GOLDEN = new URL("../../../shared/goldens/r2t_n300.safetensors", import.me
 const hasGolden = existsSync(GOLDEN);
 if (!hasGolden) console.warn("r2t-n300.test.ts is skipped: ../shared/goldens is not beside the repository");
 
-/** What the issue of numbers in f32 allows: relative to the largest element of each tensor. */
+/** Rounding in f32, relative to the largest element of each tensor. */
 const TOLERANCE = 1e-5;
 
 const ENCODER = "online_encoder";

@@ -3,6 +3,7 @@ import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
 import { followOperation, metadataOf } from "../client/follow-operation.ts";
 import { modelNameOf } from "../client/model-name.ts";
+import { operationNameOf } from "../client/operation-name.ts";
 import { downloadResults, filesOfTable } from "../client/results.ts";
 import { uploadManifest } from "../client/upload-manifest.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -70,7 +71,7 @@ async function requestOf(
     models: models.map((name) => modelNameOf(parent, name)),
     ...(isUri && { manifestUri: manifest }),
     ...(manifest !== undefined && !isUri && { manifestUpload: await uploadManifest(clients, manifest, context) }),
-    ...(retry !== undefined && { retryOf: operationName(parent, retry) }),
+    ...(retry !== undefined && { retryOf: operationNameOf(parent, retry) }),
     patientRule: patientRule === "max" ? PATIENT_RULE_MAX : PATIENT_RULE_MEAN,
     transient,
     requestId: requestId ?? randomUUID(),
@@ -112,10 +113,6 @@ function assertUsage(manifest: string | undefined, { models, retry }: BatchComma
   }
   if (manifest === undefined) throw new UsageError("name a manifest, or give --retry");
   if (models === undefined) throw new UsageError("give --models");
-}
-
-function operationName(parent: string, named: string): string {
-  return named.startsWith("projects/") ? named : `${parent}/operations/${named.replace(/^operations\//, "")}`;
 }
 
 function idOf(name: string): string {

@@ -1,5 +1,5 @@
-import { DomainError } from "@parfocal/errors";
 import { type commonV1, type gatewayV1, msFromTimestamp, resourceName } from "@parfocal/protocol";
+import { findModel } from "../client/find-model.ts";
 import { listAllModels } from "../client/list-all.ts";
 import { modelNameOf } from "../client/model-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -31,8 +31,7 @@ export async function listModels(context: CommandContext, model: string | undefi
 export async function getModel(context: CommandContext, text: string): Promise<ExitCode> {
   const { output, parent, signal } = context;
   const { clients } = await context.connect();
-  const { model } = await clients.models.getModel({ name: modelNameOf(parent, text) }, { signal });
-  if (model === undefined) throw new DomainError("INTERNAL", "the gateway gave no model");
+  const model = await findModel(clients, parent, text, signal);
   const { history, pretraining, configJson, source } = model;
   const config = configJson === "" ? null : (JSON.parse(configJson) as unknown);
   output.record({ ...modelRecord(model), history, pretraining, config, source: source ?? null });

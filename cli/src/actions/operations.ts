@@ -1,6 +1,7 @@
 import { type googleLongrunning, msFromTimestamp } from "@parfocal/protocol";
 import { followOperation, metadataOf, operationError, progressRecord } from "../client/follow-operation.ts";
 import { collectPages } from "../client/list-all.ts";
+import { operationNameOf } from "../client/operation-name.ts";
 import { EXIT_CODES, type ExitCode } from "../exit-codes.ts";
 import type { CommandContext } from "../run-command.ts";
 import { modelOf } from "./train.ts";
@@ -33,7 +34,10 @@ export async function listOperations(context: CommandContext, filter: string): P
 /** `operations get`. */
 export async function getOperation(context: CommandContext, named: string): Promise<ExitCode> {
   const { clients } = await context.connect();
-  const operation = await clients.operations.getOperation({ name: nameOf(context, named) }, { signal: context.signal });
+  const operation = await clients.operations.getOperation(
+    { name: operationNameOf(context.parent, named) },
+    { signal: context.signal },
+  );
   showOperation(context, operation);
   return EXIT_CODES.ok;
 }
@@ -42,7 +46,11 @@ export async function getOperation(context: CommandContext, named: string): Prom
 export async function watchOperation(context: CommandContext, named: string): Promise<ExitCode> {
   const { output, signal } = context;
   const { clients } = await context.connect();
-  const done = await followOperation(clients, nameOf(context, named), { output, signal, isOwner: false });
+  const done = await followOperation(clients, operationNameOf(context.parent, named), {
+    output,
+    signal,
+    isOwner: false,
+  });
   showOperation(context, done);
   return EXIT_CODES.ok;
 }
@@ -50,7 +58,7 @@ export async function watchOperation(context: CommandContext, named: string): Pr
 /** `operations wait`. */
 export async function waitOperation(context: CommandContext, named: string): Promise<ExitCode> {
   const { clients } = await context.connect();
-  const name = nameOf(context, named);
+  const name = operationNameOf(context.parent, named);
   let operation: Operation;
   // One call waits as long as the gateway lets it; a training may take longer.
   do
@@ -70,7 +78,7 @@ const WAIT_MS = 3_590_000;
 export async function cancelOperation(context: CommandContext, named: string): Promise<ExitCode> {
   const { output, signal } = context;
   const { clients } = await context.connect();
-  const name = nameOf(context, named);
+  const name = operationNameOf(context.parent, named);
   await clients.operations.cancelOperation({ name }, { signal });
   output.record({ cancelled: name });
   output.line(`asked ${name} to stop`);
@@ -81,16 +89,11 @@ export async function cancelOperation(context: CommandContext, named: string): P
 export async function deleteOperation(context: CommandContext, named: string): Promise<ExitCode> {
   const { output, signal } = context;
   const { clients } = await context.connect();
-  const name = nameOf(context, named);
+  const name = operationNameOf(context.parent, named);
   await clients.operations.deleteOperation({ name }, { signal });
   output.record({ deleted: name });
   output.line(`deleted ${name}`);
   return EXIT_CODES.ok;
-}
-
-/** The full name of an operation named by its id. */
-function nameOf({ parent }: CommandContext, named: string): string {
-  return named.startsWith("projects/") ? named : `${parent}/operations/${named.replace(/^operations\//, "")}`;
 }
 
 function stateOf(operation: Operation): string {

@@ -2,8 +2,8 @@ import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { attentionMapsOf, writeMeaning } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { createDrawer } from "../client/draw-attention.ts";
+import { findModel } from "../client/find-model.ts";
 import { listAllBags } from "../client/list-all.ts";
-import { modelNameOf } from "../client/model-name.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { resolveBags } from "../client/resolve-bags.ts";
 import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
@@ -59,8 +59,7 @@ export async function runPredict(
     throw new UsageError("maps are of one slide; --together decides several");
   await assertPlaces(options);
   const { clients } = await context.connect();
-  const found = await clients.models.getModel({ name: modelNameOf(parent, options.model) }, { signal });
-  const model = found.model as gatewayV1.Model;
+  const model = await findModel(clients, parent, options.model, signal);
   const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, model, options);
   // Without one of its slides a patient is another patient.
@@ -226,6 +225,11 @@ function showMetrics(
   outcomes: readonly BagOutcome[],
   truths: Truths,
 ): void {
+  const { task } = model;
+  if (task === undefined) {
+    output.note("no metrics: the model has no task");
+    return;
+  }
   const slides = outcomes.map((outcome) => {
     const truth = truths.get(outcome.bag.name);
     const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
@@ -236,7 +240,7 @@ function showMetrics(
     };
   });
   try {
-    for (const { name, metrics, nCases, nPatients } of measurePredictions(model.task as commonV1.Task, slides)) {
+    for (const { name, metrics, nCases, nPatients } of measurePredictions(task, slides)) {
       const weighed = metrics.unoCIndex === undefined ? {} : { censoring: "evaluated" };
       const counts = { cases: nCases, patients: nPatients, ...weighed };
       output.record({ ...(name === undefined ? {} : { number: name }), metrics, ...counts });

@@ -55,7 +55,7 @@ export async function runPretrain(context: CommandContext, options: PretrainComm
   return EXIT_CODES.ok;
 }
 
-/** The region bags meant. @throws {UsageError} when there are none, or a name means none. */
+/** The region bags meant, one of each slide. @throws {UsageError} when there are none, a name means none, or a slide has several. */
 async function regionBags(
   { parent, signal }: CommandContext,
   clients: GatewayClients,
@@ -64,9 +64,31 @@ async function regionBags(
   const { bags, failures } = await bagsOfSlides(clients, names, { parent, signal });
   const [failure] = failures;
   if (failure !== undefined) throw new UsageError(`--bags ${failure.named}: ${failure.message}`);
-  const found = new Map(bags.filter(isRegionBag).map((bag) => [bag.name, bag]));
-  if (found.size > 0) return [...found.values()];
+  const found = [...new Map(bags.filter(isRegionBag).map((bag) => [bag.name, bag])).values()];
+  assertOnePerSlide(found);
+  if (found.length > 0) return found;
   throw new UsageError(
     `there are no region bags among ${plural(bags.length, "bag")}; 'parfocal regions build' makes them`,
+  );
+}
+
+/** Digits of a digest that tell bags apart for people. */
+const SHOWN_DIGITS = 12;
+
+/**
+ * Refuses region bags of one slide, as builds with other options leave them: which is the better one only the caller knows. Bags that name no
+ * slide are slides of their own.
+ *
+ * @throws {UsageError} naming the first such slide and the digests of its bags.
+ */
+export function assertOnePerSlide(bags: readonly gatewayV1.Bag[]): void {
+  const groups = Map.groupBy(bags, ({ name, info }) => info?.slideId || name);
+  const [crowded, ...others] = [...groups].filter(([, members]) => members.length > 1);
+  if (crowded === undefined) return;
+  const [slide, members] = crowded;
+  const digests = members.map(({ name }) => name.slice(name.lastIndexOf("/") + 1).slice(0, SHOWN_DIGITS));
+  const more = others.length === 0 ? "" : `; the same goes for ${plural(others.length, "other slide")}`;
+  throw new UsageError(
+    `slide "${slide}" has ${members.length} region bags, ${digests.join(" and ")}${more}: name one of them by its digest in --bags, or delete the others by 'parfocal bags delete'`,
   );
 }

@@ -6,7 +6,7 @@ import { modelNameOf } from "./model-name.ts";
 /**
  * The version of a model that `text` means: an id, `id@alias`, `id/versions/…` or a resource name.
  *
- * @throws {DomainError} `NOT_FOUND` when the project has none of the name.
+ * @throws {DomainError} `NOT_FOUND` when the project has none of the name. @throws {UsageError} for text that names no model.
  */
 export async function findModel(
   { models }: GatewayClients,

@@ -1,9 +1,7 @@
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { UsageError } from "../exit-codes.ts";
 import type { GatewayClients } from "./clients.ts";
-
-/** What drives everything random unless told, as without a preset. */
-const DEFAULT_SEED = 1n;
 
 /**
  * The gateway's named recipe.

@@ -1,33 +1,65 @@
-import { commonV1 } from "@parfocal/protocol";
+import { commonV1, messageFields } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
+import { typeOf } from "./spec-paths.ts";
 
-/** Re-embedders by the words of the command line. */
-export const REEMBEDDERS = ["none", "r2t", "roformer", "region-mixer", "levels"] as const;
+type Kind = NonNullable<commonV1.Head["kind"]>;
+type ReembedderCase = NonNullable<commonV1.Reembedder["kind"]>["$case"];
+
+/** What a word for a head stands for in the contract. A head that is added needs its word here, and a line of {@link OWN_TRUNK} if its trunk is its own. */
+const HEAD_CASES = {
+  mean: "mean",
+  max: "max",
+  abmil: "abmil",
+  "gated-abmil": "abmil",
+  "class-attention": "classAttention",
+  dsmil: "dsmil",
+  "clam-sb": "clam",
+  "clam-mb": "clam",
+  transmil: "transmil",
+  dtfd: "dtfd",
+} as const satisfies Record<string, Kind["$case"]>;
+
+/** A head by its word on the command line. */
+export type HeadName = keyof typeof HEAD_CASES;
+
+/** Every {@link HeadName}. */
+export const HEADS = Object.keys(HEAD_CASES) as readonly HeadName[];
+
+/** The message of the contract that a word for a head stands for. */
+export function headCaseOf(head: HeadName): Kind["$case"] {
+  return HEAD_CASES[head];
+}
+
+/** As {@link HEAD_CASES}, of re-embedders. */
+const REEMBEDDER_CASES = {
+  none: undefined,
+  r2t: "r2t",
+  roformer: "roformer",
+  "region-mixer": "regionMixer",
+  levels: "levels",
+} as const satisfies Record<string, ReembedderCase | undefined>;
+
+/** A re-embedder by its word on the command line. */
+export type ReembedderName = keyof typeof REEMBEDDER_CASES;
+
+/** Every {@link ReembedderName}. */
+export const REEMBEDDERS = Object.keys(REEMBEDDER_CASES) as readonly ReembedderName[];
+
+/** The message of the contract that a word for a re-embedder stands for; of `none` there is none. */
+export function reembedderCaseOf(reembedder: ReembedderName): ReembedderCase | undefined {
+  return REEMBEDDER_CASES[reembedder];
+}
 
 /** What a region mixer gives, by the words of the command line. */
 export const MIXER_OUTPUTS = ["contextualised", "compressed"] as const;
 
-/** Heads by the words of the command line. */
-export const HEADS = [
-  "mean",
-  "max",
-  "abmil",
-  "gated-abmil",
-  "class-attention",
-  "dsmil",
-  "clam-sb",
-  "clam-mb",
-  "transmil",
-  "dtfd",
-] as const;
-
 /** Options that make an architecture. Absent: what the base says, else the default. */
 export interface ArchitectureOptions {
-  readonly reembed?: (typeof REEMBEDDERS)[number];
+  readonly reembed?: ReembedderName;
   /** Magnifications that are looked at, 0 for the coarsest. */
   readonly levels?: readonly number[];
   readonly mixerOutput?: (typeof MIXER_OUTPUTS)[number];
-  readonly head?: (typeof HEADS)[number];
+  readonly head?: HeadName;
   /** Widths between commas, or `none`. */
   readonly hidden?: string;
   readonly attentionWidth?: number;
@@ -36,8 +68,6 @@ export interface ArchitectureOptions {
   readonly standardise?: boolean;
   readonly singleLogit?: boolean;
 }
-
-type Kind = NonNullable<commonV1.Head["kind"]>;
 
 const DEFAULT_HIDDEN = [512];
 const DEFAULT_DROPOUT = 0.25;
@@ -66,9 +96,10 @@ function reembedderOf(
   wanted: ArchitectureOptions["reembed"],
   base: commonV1.Reembedder | undefined,
 ): commonV1.Reembedder | undefined {
-  const kind = wanted === "region-mixer" ? "regionMixer" : wanted;
-  if (kind === undefined || kind === base?.kind?.$case) return base;
-  if (kind === "none") return undefined;
+  if (wanted === undefined) return base;
+  const kind = reembedderCaseOf(wanted);
+  if (kind === undefined) return undefined;
+  if (kind === base?.kind?.$case) return base;
   return commonV1.Reembedder.fromJSON({ [kind]: {} });
 }
 
@@ -132,52 +163,36 @@ function poolingOf(options: ArchitectureOptions, base: commonV1.Head["kind"]): K
   const wanted = (options.head && headCaseOf(options.head)) ?? base?.$case ?? "abmil";
   const kind = wanted === base?.$case ? base : defaultKind(wanted);
   const { attentionWidth, attentionDropout } = options;
-  const given = defined({ attentionWidth, attentionDropout });
-  switch (kind.$case) {
-    case "abmil":
-      return { $case: "abmil", value: abmilOf(options, kind.value) };
-    case "clam":
-      return { $case: "clam", value: { ...kind.value, ...given, branches: clamBranches(options, kind.value) } };
-    case "dtfd":
-      return { $case: "dtfd", value: { ...kind.value, ...given } };
-    case "transmil":
-      assertAbsent(attentionWidth, WIDTH_HEADS);
-      return { $case: "transmil", value: { ...kind.value, ...given } };
-    case "classAttention":
-      assertAbsent(attentionDropout, DROPOUT_HEADS);
-      return { $case: "classAttention", value: { ...kind.value, ...given } };
-    default:
-      assertAbsent(attentionDropout, DROPOUT_HEADS);
-      assertAbsent(attentionWidth, WIDTH_HEADS);
-      return kind;
-  }
+  if (attentionWidth !== undefined) assertHas(wanted, "attentionWidth", "--attention-width");
+  if (kind.$case === "abmil") return { $case: "abmil", value: abmilOf(options, kind.value) };
+  if (attentionDropout !== undefined) assertHas(wanted, "attentionDropout", "--attention-dropout");
+  const changed = withNumbers(kind, { attentionWidth, attentionDropout });
+  if (changed.$case !== "clam") return changed;
+  return { $case: "clam", value: { ...changed.value, branches: clamBranches(options, changed.value) } };
 }
 
-const DROPOUT_HEADS = "--attention-dropout is for abmil, gated-abmil, clam-sb, clam-mb, transmil and dtfd";
-const WIDTH_HEADS =
-  "--attention-width is for heads with an attention layer: abmil, gated-abmil, class-attention, clam-sb, clam-mb, dtfd";
+type AttentionNumber = "attentionWidth" | "attentionDropout";
 
-function assertAbsent(value: number | undefined, message: string): void {
-  if (value !== undefined) throw new UsageError(message);
+/** @throws {UsageError} naming the heads whose message of the contract has the field, when the one of `kind` has not. */
+function assertHas(kind: Kind["$case"], field: AttentionNumber, option: string): void {
+  const fits = (head: Kind["$case"]) =>
+    messageFields(typeOf("Head", head) ?? "").some(({ name }) => name === field) ||
+    // Its dropout, which is of the attention, has a shorter name.
+    (head === "abmil" && field === "attentionDropout");
+  if (fits(kind)) return;
+  throw new UsageError(`${option} is for ${HEADS.filter((head) => fits(headCaseOf(head))).join(", ")}`);
 }
 
-/** What was given, without what was not. */
-function defined(numbers: Readonly<Record<string, number | undefined>>): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(numbers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
+/** The head with those of the numbers that were given. */
+function withNumbers(kind: Kind, numbers: Readonly<Partial<Record<AttentionNumber, number | undefined>>>): Kind {
+  const json = commonV1.Head.toJSON({ trunk: undefined, kind }) as Readonly<Record<string, object>>;
+  const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== undefined));
+  return commonV1.Head.fromJSON({ [kind.$case]: { ...json[kind.$case], ...given } }).kind ?? kind;
 }
 
 function clamBranches({ head }: ArchitectureOptions, before: commonV1.ClamHead): commonV1.ClamHead_Branches {
   if (head === "clam-sb") return commonV1.ClamHead_Branches.BRANCHES_SHARED;
   return head === "clam-mb" ? commonV1.ClamHead_Branches.BRANCHES_PER_CLASS : before.branches;
-}
-
-/** The message of the contract that a word for a head stands for. */
-export function headCaseOf(head: (typeof HEADS)[number]): Kind["$case"] {
-  if (head === "gated-abmil") return "abmil";
-  if (head === "clam-sb" || head === "clam-mb") return "clam";
-  return head === "class-attention" ? "classAttention" : head;
 }
 
 /** A head of which nothing is said but what must be. */

@@ -6,6 +6,7 @@ import {
   evaluate,
 } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { UsageError } from "../exit-codes.ts";
 import type { LabelRow } from "./parse-labels.ts";
 
@@ -19,11 +20,8 @@ export interface EvaluatedSlide {
   readonly prediction?: commonV1.Prediction;
 }
 
-/** Drives the bootstrap unless the caller has a seed: the same predictions give the same intervals. */
-const DEFAULT_SEED = 1n;
-
 /**
- * All metrics of a model of classes on slides, with 95 % intervals; of other models `measurePredictions` knows.
+ * All metrics of a model of classes on slides, with 95 % intervals; of other models `measurePredictions` knows. `seed` drives the bootstrap.
  *
  * @throws {UsageError} for a label that is none of the model's classes. @throws {DomainError} see `evaluate`.
  */

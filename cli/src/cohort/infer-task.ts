@@ -16,9 +16,12 @@ export const TASK_KINDS = {
 /** One of {@link TASK_KINDS}. */
 export type TaskName = keyof typeof TASK_KINDS;
 
+/** Every {@link TaskName}. */
+export const TASK_NAMES = Object.keys(TASK_KINDS) as readonly TaskName[];
+
 /** The command line's name of a task's kind; undefined for one that decides nothing. */
 export function taskNameOf(kind: commonV1.Task_Kind | undefined): TaskName | undefined {
-  return (Object.keys(TASK_KINDS) as TaskName[]).find((name) => TASK_KINDS[name] === kind);
+  return TASK_NAMES.find((name) => TASK_KINDS[name] === kind);
 }
 
 /** What a task is inferred from. */

@@ -7,6 +7,7 @@ import {
   type MetricTable,
 } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { type EvaluatedSlide, evaluatePredictions } from "./evaluate-predictions.ts";
 
 /** Figures with 95 % intervals, of all slides or of one number of a regression. */
@@ -15,8 +16,6 @@ export interface MeasuredFigures extends Pick<EvaluationReport, "nCases" | "nPat
   readonly name?: string;
   readonly metrics: MetricTable;
 }
-
-const DEFAULT_SEED = 1n;
 
 /**
  * How a model does on slides, whatever its task. Unlabelled slides and failed predictions are left out. Survival is weighed by the

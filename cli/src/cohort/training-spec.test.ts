@@ -101,8 +101,14 @@ describe("the specification that options make", () => {
   });
 
   it.each([
-    [{ head: "dsmil", attentionWidth: 8 }, "--attention-width"],
-    [{ head: "class-attention", attentionDropout: 0.1 }, "--attention-dropout"],
+    [
+      { head: "dsmil", attentionWidth: 8 },
+      "--attention-width is for abmil, gated-abmil, class-attention, clam-sb, clam-mb, dtfd",
+    ],
+    [
+      { head: "class-attention", attentionDropout: 0.1 },
+      "--attention-dropout is for abmil, gated-abmil, clam-sb, clam-mb, transmil, dtfd",
+    ],
     [{ head: "transmil", attentionWidth: 8 }, "--attention-width"],
     [{ hidden: "64,x" }, "--hidden"],
     [{ threshold: "1.5" }, "--threshold"],

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { commonV1 } from "@parfocal/protocol";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { UsageError } from "../exit-codes.ts";
 import { type ArchitectureOptions, architectureFromOptions } from "./architecture-options.ts";
 import { applySettings } from "./spec-settings.ts";
@@ -27,8 +28,6 @@ export interface SpecOptions extends ArchitectureOptions {
   /** Single values as `path=value`; they win over everything else. */
   readonly set?: readonly string[];
 }
-
-const DEFAULT_SEED = 1n;
 
 const OPTIMISERS = {
   adam: commonV1.Optimiser_Kind.KIND_ADAM,

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { MIXER_PRESETS, OBJECTIVES } from "../cohort/pretrain-spec.ts";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { runCommand } from "../run-command.ts";
 import {
   collect,
@@ -48,7 +49,7 @@ export function createPretrainCommand(): Command {
       parseShare,
     )
     .option("--no-augment", "neither turn nor mirror regions")
-    .addOption(seedOption("drives everything random: same seed, same machine, same weights", 1n))
+    .addOption(seedOption("drives everything random: same seed, same machine, same weights", DEFAULT_SEED))
     .option(
       "--set <name=value>",
       "a single value, e.g. mixer.width=128, after all other options; may be given again",

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { HEADS, MIXER_OUTPUTS, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { TASK_NAMES } from "../cohort/infer-task.ts";
 import {
   collect,
   parseCount,
@@ -44,7 +45,7 @@ function addDataOptions(command: Command): void {
 
 function addModelOptions(command: Command): void {
   command
-    .addOption(new Option("--task <kind>", "what is decided (default: what the labels make)").choices(TASKS))
+    .addOption(new Option("--task <kind>", "what is decided (default: what the labels make)").choices([...TASK_NAMES]))
     .option("--classes <names>", "classes in order, a comma between; binary: negative first", parseNames)
     .addOption(
       new Option("--reembed <kind>", "how tiles see each other before (default: none)").choices([...REEMBEDDERS]),
@@ -59,12 +60,20 @@ function addModelOptions(command: Command): void {
     .addOption(new Option("--head <kind>", "how tiles are pooled (default: gated-abmil)").choices([...HEADS]))
     .option(
       "--hidden <widths>",
-      "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: 512, none behind a re-embedder)",
+      "widths of the layers before the pooling, e.g. 512 or 256,128; 'none' (default: the head's, see docs/models.md)",
       parseWidths,
     )
-    .option("--attention-width <n>", "width of the attention layer (default: 256)", parseCount)
-    .option("--dropout <p>", "of hidden values in training (default: 0.25)", parseShare)
-    .option("--attention-dropout <p>", "of attention units in training (default: 0)", parseShare)
+    .option(
+      "--attention-width <n>",
+      "width of the attention layer (default: the head's, see docs/models.md)",
+      parseCount,
+    )
+    .option("--dropout <p>", "of hidden values in training (default: the head's, see docs/models.md)", parseShare)
+    .option(
+      "--attention-dropout <p>",
+      "of attention units in training (default: the head's, see docs/models.md)",
+      parseShare,
+    )
     .option("--standardise", "standardise features by the training part")
     .option("--single-logit", "binary: one sigmoid output instead of a softmax over two");
 }
@@ -106,5 +115,4 @@ function addRecipeOptions(command: Command): void {
     .option("--seed <n>", "drives everything random: same seed, same machine, same weights (default: 1)", parseSeed);
 }
 
-const TASKS = ["binary", "multiclass", "multilabel", "ordinal", "regression", "survival", "cox"];
 const SCHEDULES = ["constant", "cosine", "plateau"];

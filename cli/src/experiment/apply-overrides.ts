@@ -3,6 +3,7 @@ import { UsageError } from "../exit-codes.ts";
 import { camelCase, snakeCase } from "./field-names.ts";
 import type { ValuePath } from "./problem.ts";
 import { plainValue } from "./read-document.ts";
+import { isValueGroup, type ValueGroup } from "./value-group.ts";
 
 /** A value given on the command line. */
 export interface Override {
@@ -12,8 +13,6 @@ export interface Override {
   /** Undefined: the value is taken out. */
   readonly value: unknown;
 }
-
-type Values = Record<string, unknown>;
 
 /**
  * Reads `path=value`: names between dots in any usual spelling, the value as YAML (`0.5`, `[512, 256]`, `clam-sb`); nothing behind
@@ -39,7 +38,7 @@ export function parseOverride(text: string): Override {
 export function applyOverrides(values: unknown, overrides: readonly Override[]): unknown {
   const changed = structuredClone(values);
   for (const { path, value, text } of overrides) {
-    if (!isGroup(changed)) throw new UsageError(`override "${text}": the file is no group of named values`);
+    if (!isValueGroup(changed)) throw new UsageError(`override "${text}": the file is no group of named values`);
     write(changed, path, value, text);
   }
   return changed;
@@ -53,10 +52,10 @@ export function overrideOf(path: ValuePath, overrides: readonly Override[]): Ove
   );
 }
 
-function write(values: Values, [name = "", ...rest]: readonly string[], value: unknown, text: string): void {
+function write(values: ValueGroup, [name = "", ...rest]: readonly string[], value: unknown, text: string): void {
   if (rest.length > 0) {
     const inner = values[name] ?? {};
-    if (!isGroup(inner)) throw new UsageError(`override "${text}": ${name} is no group of values`);
+    if (!isValueGroup(inner)) throw new UsageError(`override "${text}": ${name} is no group of values`);
     write(inner, rest, value, text);
     values[name] = inner;
     return;
@@ -66,8 +65,4 @@ function write(values: Values, [name = "", ...rest]: readonly string[], value: u
     for (const other of Object.keys(values)) delete values[other];
     values.kind = value;
   } else values[name] = value;
-}
-
-function isGroup(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,8 @@
 import { isDomainError } from "@parfocal/errors";
 import { commonV1 } from "@parfocal/protocol";
-import { type HEADS, headCaseOf } from "../cohort/architecture-options.ts";
+import { type HeadName, headCaseOf } from "../cohort/architecture-options.ts";
 import { writeAt } from "../cohort/json-paths.ts";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { jsonFromSection } from "./contract-json.ts";
 import type { Experiment, Section, SectionValue } from "./experiment.ts";
 import { camelCase } from "./field-names.ts";
@@ -46,7 +47,7 @@ function partToBlame(experiment: Experiment, message: string, resolve: ResolveSp
 
 /** What the service would say first; its name of the value is the beginning of the message. */
 function refusal(experiment: Experiment, resolve: ResolveSpec): { name: string; message: string } | undefined {
-  const spec = specFromExperiment(experiment, 1n);
+  const spec = specFromExperiment(experiment, DEFAULT_SEED);
   try {
     resolve({ ...spec, task: commonV1.Task.fromJSON(taskOf(experiment)) });
     return undefined;
@@ -72,7 +73,7 @@ function taskOf({ task = {} }: Experiment): object {
 /** Where the file says the value that the service calls `name`. */
 function pathOfName(experiment: Experiment, name: string): ValuePath | undefined {
   const [plain = "", index] = name.split(/[[\]]/);
-  const head = (experiment.model.head as Section | undefined)?.kind as (typeof HEADS)[number] | undefined;
+  const head = (experiment.model.head as Section | undefined)?.kind as HeadName | undefined;
   const leaves = leavesAt(experiment, []);
   const found = leaves.find((path) => {
     const wire = (path[0] === "model" ? path.slice(1) : path).map((each) => camelCase(String(each))).join(".");

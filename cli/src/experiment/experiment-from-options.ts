@@ -1,8 +1,10 @@
 import { resolve as resolvePath } from "node:path";
 import { FROM_BAGS } from "../cohort/read-labels.ts";
 import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { UsageError } from "../exit-codes.ts";
-import { DEFAULT_FOLDS, DEFAULT_SEED, type Experiment } from "./experiment.ts";
+import { DEFAULT_FOLDS, type Experiment } from "./experiment.ts";
+import { given } from "./given.ts";
 import type { RunnableExperiment } from "./load-experiment.ts";
 
 /** Options of the command line that make an experiment without a file. */
@@ -54,9 +56,4 @@ export async function experimentFromOptions(options: ExperimentOptions): Promise
     output: resolvePath(options.out ?? `results/${name}`),
   };
   return { experiment, resolve, specOf: (of, base) => createTrainingSpec({ ...options, seed: of }, base) };
-}
-
-/** Without what is absent. */
-function given<T>(values: Readonly<Record<string, T | undefined>>): Record<string, T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Record<string, T>;
 }

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { HEADS, headCaseOf, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { HEADS, headCaseOf, REEMBEDDERS, reembedderCaseOf } from "../cohort/architecture-options.ts";
 import { SPEC_SECTIONS, typeOf } from "../cohort/spec-paths.ts";
 import { type ContractShapeOptions, contractShape, group, TEXT } from "./contract-schema.ts";
-import { camelCase, snakeCase } from "./field-names.ts";
+import { snakeCase } from "./field-names.ts";
 
 const COMMON = "parfocal.common.v1";
 
@@ -56,7 +56,8 @@ const headSchemas = HEADS.map((kind) => {
 });
 
 const reembedSchemas = REEMBEDDERS.map((kind) => {
-  const shape = kind === "none" ? {} : contractShape(typeOf("Reembedder", camelCase(kind)) ?? "");
+  const message = typeOf("Reembedder", reembedderCaseOf(kind));
+  const shape = message === undefined ? {} : contractShape(message);
   return group({ kind: z.literal(kind), ...shape });
 });
 

@@ -51,6 +51,3 @@ export const DEFAULT_FOLDS = 5;
 
 /** Maps in a report unless the file says otherwise: what opens at once. */
 export const DEFAULT_HEATMAPS = 12;
-
-/** Seed unless the file says otherwise. */
-export const DEFAULT_SEED = 1n;

@@ -1,10 +1,12 @@
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { FROM_BAGS } from "../cohort/read-labels.ts";
+import { DEFAULT_SEED } from "../default-seed.ts";
 import { applyOverrides, parseOverride } from "./apply-overrides.ts";
-import { DEFAULT_FOLDS, DEFAULT_HEATMAPS, DEFAULT_SEED, type Experiment, type Section } from "./experiment.ts";
+import { DEFAULT_FOLDS, DEFAULT_HEATMAPS, type Experiment, type Section } from "./experiment.ts";
 import { EXPERIMENT_SCHEMA } from "./experiment-schema.ts";
 import { type ProblemContext, problemsOf } from "./find-problems.ts";
+import { given } from "./given.ts";
 import { ExperimentError } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
 
@@ -65,9 +67,4 @@ function dataOf(data: z.infer<typeof EXPERIMENT_SCHEMA>["data"], folder: string)
     ...given({ labelColumn: data.label_column, timeColumn: data.time_column, eventColumn: data.event_column }),
     ...given({ siteColumn: data.site_column }),
   };
-}
-
-/** Without what is absent. */
-function given<T>(values: Readonly<Record<string, T | undefined>>): Record<string, T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Record<string, T>;
 }

@@ -8,6 +8,7 @@ import { type ProblemContext, problemAt, problemsOf } from "./find-problems.ts";
 import { experimentOf, type ParsedExperiment } from "./parse-experiment.ts";
 import { ExperimentError, type Problem, pathText, type ValuePath } from "./problem.ts";
 import type { ReadDocument } from "./read-document.ts";
+import { isValueGroup } from "./value-group.ts";
 
 /** A variant of an experiment: the same data, parts and seeds, with values of its own. */
 export interface ExperimentVariant {
@@ -70,7 +71,7 @@ function overridesOf(group: Values, path: readonly string[]): Override[] {
   const entries = Object.entries(group).sort(([a], [b]) => Number(b === "kind") - Number(a === "kind"));
   return entries.flatMap(([name, value]) => {
     const inner = [...path, name];
-    return isGroup(value) ? overridesOf(value, inner) : [{ text: pathText(inner), path: inner, value }];
+    return isValueGroup(value) ? overridesOf(value, inner) : [{ text: pathText(inner), path: inner, value }];
   });
 }
 
@@ -93,8 +94,4 @@ function hasAt(values: unknown, path: ValuePath): boolean {
     values,
   );
   return found !== undefined;
-}
-
-function isGroup(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { commonV1 } from "@parfocal/protocol";
-import { HEADS, headCaseOf, REEMBEDDERS } from "../cohort/architecture-options.ts";
+import { HEADS, headCaseOf, REEMBEDDERS, reembedderCaseOf } from "../cohort/architecture-options.ts";
 import { type MutableJson, readAt, writeAt } from "../cohort/json-paths.ts";
 import { enumWords, type SpecPath, specPaths } from "../cohort/spec-paths.ts";
 import { sectionFromJson } from "./contract-json.ts";
 import type { Experiment, Section, SectionValue } from "./experiment.ts";
-import { camelCase, snakeCase } from "./field-names.ts";
+import { snakeCase } from "./field-names.ts";
 
 /** What {@link resolveExperiment} is told beside the experiment. */
 export interface ResolvedParts {
@@ -96,7 +96,7 @@ function headKindOf({ architecture }: commonV1.TrainingSpec): string {
 
 function reembedKindOf({ architecture }: commonV1.TrainingSpec): string {
   const found = architecture?.reembedder?.kind?.$case;
-  return REEMBEDDERS.find((word) => camelCase(word) === found) ?? "none";
+  return REEMBEDDERS.find((word) => reembedderCaseOf(word) === found) ?? "none";
 }
 
 function sorted(value: unknown): unknown {

@@ -1,36 +1,6 @@
 import { commonV1 } from "@parfocal/protocol";
+import { METRIC_TITLES } from "../metric-names.ts";
 import type { Output } from "./output.ts";
-
-/** Figures that people are shown first; the others are in the JSON. */
-const SHOWN = [
-  ["auroc", "AUROC"],
-  ["macro_auroc", "AUROC (macro)"],
-  ["average_precision", "average precision"],
-  ["macro_average_precision", "average precision (macro)"],
-  ["balanced_accuracy", "balanced accuracy"],
-  ["accuracy", "accuracy"],
-  ["exact_match", "exact match"],
-  ["sensitivity", "sensitivity"],
-  ["specificity", "specificity"],
-  ["f1", "F1"],
-  ["macro_f1", "F1 (macro)"],
-  ["brier", "Brier score"],
-  ["ece", "calibration error"],
-  ["quadratic_kappa", "quadratic kappa"],
-  ["mae", "mean absolute error"],
-  ["rmse", "root mean squared error"],
-  ["r2", "R²"],
-  ["pearson", "Pearson's correlation"],
-  ["spearman", "Spearman's correlation"],
-  ["c_index", "C-index (Harrell)"],
-  ["uno_c_index", "C-index (Uno)"],
-  ["integrated_brier", "Brier score (integrated)"],
-  ["set_coverage", "prediction sets that hold the truth"],
-  ["set_size", "classes in the mean prediction set"],
-] as const;
-
-/** How figures are called, by their names in the contract; those that people are shown. */
-export const METRIC_TITLES: ReadonlyMap<string, string> = new Map(SHOWN);
 
 const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
 
@@ -42,7 +12,7 @@ export function showEvaluations(
   const known = parts.flatMap(({ name, evaluation }) => (evaluation === undefined ? [] : [{ name, evaluation }]));
   if (known.length === 0) return;
   const rowsOf = (label: string) =>
-    SHOWN.flatMap(([key, title]) => {
+    [...METRIC_TITLES].flatMap(([key, title]) => {
       const cells = known.map(({ evaluation }) => estimateOf(evaluation, key, label));
       return cells.every((cell) => cell === "") ? [] : [[label === "" ? title : `${label}: ${title}`, ...cells]];
     });

@@ -1,4 +1,5 @@
-import type { EvaluationReport, MetricName } from "@parfocal/metrics";
+import type { EvaluationReport } from "@parfocal/metrics";
+import { TERMINAL_METRICS } from "../metric-names.ts";
 import { formatEstimate, formatMetric, isDecidedRightly, type PredictionRow } from "../report/index.ts";
 import type { Output } from "./output.ts";
 import { plural } from "./units.ts";
@@ -67,37 +68,15 @@ function showNumbers(output: Output, rows: readonly PredictionRow[]): boolean {
   return true;
 }
 
-/** Figures that people are shown first. */
-const SHOWN: readonly (readonly [MetricName, string])[] = [
-  ["auroc", "AUROC"],
-  ["macroAuroc", "AUROC (macro)"],
-  ["averagePrecision", "average precision"],
-  ["macroAveragePrecision", "average precision (macro)"],
-  ["balancedAccuracy", "balanced accuracy"],
-  ["accuracy", "accuracy"],
-  ["exactMatch", "exact match"],
-  ["sensitivity", "sensitivity"],
-  ["specificity", "specificity"],
-  ["f1", "F1"],
-  ["macroF1", "F1 (macro)"],
-  ["brier", "Brier score"],
-  ["quadraticKappa", "quadratic kappa"],
-  ["mae", "mean absolute error"],
-  ["rmse", "root mean squared error"],
-  ["r2", "R²"],
-  ["pearson", "Pearson's correlation"],
-  ["spearman", "Spearman's correlation"],
-  ["cIndex", "C-index (Harrell)"],
-  ["unoCIndex", "C-index (Uno)"],
-];
-
 /** Prints the main figures of an evaluation with their 95 % intervals, under what they are of where it is not the whole task. */
 export function showReportMetrics(
   output: Output,
   { metrics, nCases, nPatients }: Pick<EvaluationReport, "metrics" | "nCases" | "nPatients">,
   name?: string,
 ): void {
-  const rows = SHOWN.flatMap(([name, title]) => (metrics[name] ? [[title, formatEstimate(metrics[name])]] : []));
+  const rows = TERMINAL_METRICS.flatMap(([name, title]) =>
+    metrics[name] ? [[title, formatEstimate(metrics[name])]] : [],
+  );
   output.line();
   const on = `${plural(nCases, "slide")}, ${plural(nPatients, "patient")} (95 % interval)`;
   output.table([{ title: name ?? "" }, { title: on }], rows);

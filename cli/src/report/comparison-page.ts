@@ -1,5 +1,5 @@
 import type { gatewayV1 } from "@parfocal/protocol";
-import { METRIC_TITLES } from "../output/evaluation-table.ts";
+import { METRIC_TITLES } from "../metric-names.ts";
 import { formatMetric, formatPlural, NOTHING } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
 import { PAGE_STYLE } from "./page-style.ts";

@@ -1,8 +1,8 @@
 import type { ConfusionMatrix, EvaluationReport, MetricName, MetricTable } from "@parfocal/metrics";
+import { INTERVAL_LABELS, METRIC_LABELS } from "../metric-names.ts";
 import { renderCalibrationChart } from "./calibration-chart.ts";
 import { formatCount, formatInterval, formatMetric, formatPlural, formatShare, NOTHING } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
-import { INTERVAL_LABELS, METRIC_LABELS } from "./metric-names.ts";
 import { renderPrChart, renderRocChart } from "./roc-chart.ts";
 
 /** The four numbers at the top of the page, by kind of task. */

@@ -4,7 +4,6 @@ export { type ComparedDraw, renderComparison } from "./comparison-page.ts";
 export { assertLevel0Pixels, type CoordUnit, coordUnitWords } from "./coord-unit.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
 export { renderHeatmap } from "./heatmap.ts";
-export { METRIC_LABELS } from "./metric-names.ts";
 export { renderOverlay, type ThumbnailScale } from "./overlay.ts";
 export { decodePicture, type Picture } from "./picture.ts";
 export { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "./predictions-file.ts";

@@ -1,4 +1,5 @@
 import { type Column, type CsvOptions, encodeCsv, encodeParquet, type Row, type Table } from "@parfocal/tables";
+import { type NamedNumbers, namesIn } from "./named-numbers.ts";
 import type { PredictionRow } from "./report-data.ts";
 
 /**
@@ -79,12 +80,6 @@ function columnsOf(type: Column["type"], names: readonly string[]): Column[] {
   return names.map((name) => ({ name, type }));
 }
 
-type Numbers = Readonly<Record<string, number>> | null | undefined;
-
-function namesIn(rows: readonly PredictionRow[], numbersOf: (row: PredictionRow) => Numbers): string[] {
-  return [...new Set(rows.flatMap((row) => Object.keys(numbersOf(row) ?? {})))];
-}
-
 function tableRow(row: PredictionRow): Row {
   const { slide, patient, truth, decision, fold, risk, outcome, threshold, model, error } = row;
   return {
@@ -98,6 +93,6 @@ function tableRow(row: PredictionRow): Row {
   };
 }
 
-function renamed(numbers: Numbers, nameOf: (name: string) => string): Row {
+function renamed(numbers: NamedNumbers, nameOf: (name: string) => string): Row {
   return Object.fromEntries(Object.entries(numbers ?? {}).map(([name, value]) => [nameOf(name), value]));
 }

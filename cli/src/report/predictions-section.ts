@@ -1,5 +1,6 @@
 import { formatCount, formatMetric, formatPlural, formatSignificant, NOTHING } from "./format.ts";
 import { type Markup, markup } from "./markup.ts";
+import { namesIn } from "./named-numbers.ts";
 import type { PredictionRow } from "./report-data.ts";
 
 /** Rows of the table; more make a page slow to open, and the CSV has them all. */
@@ -63,13 +64,6 @@ const OUTCOME: readonly PredictionColumn[] = [
     cell: ({ outcome }) => markup`<td>${outcome === undefined ? NOTHING : outcome.event ? "yes" : "censored"}</td>`,
   },
 ];
-
-function namesIn(
-  rows: readonly PredictionRow[],
-  numbersOf: (row: PredictionRow) => Readonly<Record<string, number>> | null | undefined,
-): string[] {
-  return [...new Set(rows.flatMap((row) => Object.keys(numbersOf(row) ?? {})))];
-}
 
 function textCell(text: string): Markup {
   return markup`<td class="text">${text}</td>`;

@@ -1,31 +1,6 @@
-import type { MetricName } from "@parfocal/metrics";
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
-import { type FoldRow, type FoldTable, METRIC_LABELS } from "../report/index.ts";
-
-/** Figures that a table of folds shows, as far as the task has them, by their names in the contract. */
-const SHOWN: Readonly<Record<string, MetricName>> = {
-  auroc: "auroc",
-  macro_auroc: "macroAuroc",
-  quadratic_kappa: "quadraticKappa",
-  average_precision: "averagePrecision",
-  balanced_accuracy: "balancedAccuracy",
-  macro_f1: "macroF1",
-  exact_match: "exactMatch",
-  c_index: "cIndex",
-  uno_c_index: "unoCIndex",
-  r2: "r2",
-  mae: "mae",
-  spearman: "spearman",
-};
-
-/** Whether certainty comes true: in the order in which they are shown, behind the others. */
-const CERTAINTY: Readonly<Record<string, string>> = {
-  set_coverage: "Sets that hold the truth",
-  set_size: "Classes in the mean set",
-  interval_coverage: "Intervals that hold the truth",
-  interval_width: "Mean width of intervals",
-  unlike_share: "Slides unlike the training part",
-};
+import { CERTAINTY_LABELS, FOLD_LABELS } from "../metric-names.ts";
+import type { FoldRow, FoldTable } from "../report/index.ts";
 
 /** The figures of folds beside each other, and of all folds of a repeat together. */
 export function foldTable({ folds, pooled }: gatewayV1.CrossValidateResponse): FoldTable {
@@ -56,16 +31,16 @@ interface FigureColumn {
 /** The figures of the whole task; of a regression, those of each of its numbers. */
 function columnsOf(evaluation: commonV1.Evaluation | undefined): FigureColumn[] {
   const metrics = evaluation?.metrics ?? [];
-  const hasWhole = metrics.some(({ name, label }) => label === "" && SHOWN[name] !== undefined);
+  const hasWhole = metrics.some(({ name, label }) => label === "" && FOLD_LABELS.has(name));
   const column = ({ name, label }: commonV1.Metric, title: string): FigureColumn => {
     return { name, label, title: label === "" ? title : `${label}: ${title}` };
   };
   const figures = metrics.flatMap((each) => {
-    const metric = SHOWN[each.name];
-    return metric === undefined || (each.label === "") !== hasWhole ? [] : [column(each, METRIC_LABELS[metric])];
+    const title = FOLD_LABELS.get(each.name);
+    return title === undefined || (each.label === "") !== hasWhole ? [] : [column(each, title)];
   });
   const certainty = metrics.flatMap((each) => {
-    const title = CERTAINTY[each.name];
+    const title = CERTAINTY_LABELS.get(each.name);
     return title === undefined || (each.label !== "" && hasWhole) ? [] : [column(each, title)];
   });
   return [...figures, ...certainty];

@@ -4,6 +4,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createEngine } from "./create-engine.ts";
 import { slowRun } from "./testing/test-tensors.ts";
 
+/** How often the event loop is looked at. */
+const RESOLUTION_MS = 5;
+
 const engine = createEngine({ intraOpThreads: 2 });
 afterAll(() => engine.close());
 
@@ -14,17 +17,18 @@ function burnCores(count: number): Worker[] {
 
 describe("an engine under load", () => {
   it("leaves the event loop of its caller free while a graph of seconds runs", async () => {
-    const delay = monitorEventLoopDelay({ resolution: 5 });
+    const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     await engine.ready();
     delay.enable();
     const before = performance.eventLoopUtilization();
     const [result] = await engine.run([slowRun(400)]);
     const { utilization } = performance.eventLoopUtilization(before);
+    // What was held up until now is counted when the next timer is due.
+    await new Promise((resolve) => setTimeout(resolve, 2 * RESOLUTION_MS));
     delay.disable();
-    expect(result?.engineMs).toBeGreaterThan(500);
-    // The greatest delay is the scheduler's on a machine that tests share; `bench/` measures it on a quiet one.
-    expect(delay.percentile(99) / 1e6).toBeLessThan(50);
-    expect(utilization).toBeLessThan(0.1);
+    // A run in this process would hold everything up for as long as it takes. How little it is held up `bench/` measures, on a quiet machine.
+    expect(delay.max / 1e6).toBeLessThan((result?.engineMs ?? 0) / 2);
+    expect(utilization).toBeLessThan(0.5);
   });
 
   it("gives the same bits whether the machine is idle or busy", async () => {

@@ -122,8 +122,8 @@ export interface Task {
   /** The kind of decision. */
   kind: Task_Kind;
   /**
-   * Names of the classes in the order of the outputs, distinct, each 1 to 128 bytes. Binary: negative first. Ordinal: lowest first.
-   * Regression: names of the numbers. Survival and Cox: none.
+   * Names of the classes in the order of the outputs, at most 1000, distinct, each 1 to 200 UTF-16 units. Binary: negative first.
+   * Ordinal: lowest first. Regression: names of the numbers. Survival and Cox: none.
    */
   classes: string[];
   /** Regression only; absent: its defaults. */
@@ -140,7 +140,7 @@ export const Task_Kind = {
   KIND_UNSPECIFIED: 0,
   /** KIND_BINARY - Exactly two classes; the second one is the positive class. */
   KIND_BINARY: 1,
-  /** KIND_MULTICLASS - Exactly one of three or more classes. */
+  /** KIND_MULTICLASS - Exactly one of two or more classes. */
   KIND_MULTICLASS: 2,
   /** KIND_MULTILABEL - Any subset of the classes, each decided by itself; labels may be missing. */
   KIND_MULTILABEL: 3,
@@ -225,7 +225,7 @@ export function task_KindToJSON(object: Task_Kind): string {
 export interface RegressionOptions {
   /** What training makes small. */
   loss: RegressionOptions_Loss;
-  /** Huber's: where squares end, in standard deviations of the target, above 0 to 1000; absent: 1. */
+  /** Huber's: where squares end, in standard deviations of the target, 1e-6 to 1000; absent: 1. */
   delta?: number | undefined;
 }
 
@@ -282,7 +282,7 @@ export interface SurvivalOptions {
   bins?:
     | number
     | undefined;
-  /** Survival: ends of the intervals in place of quantiles, ascending from 0, each in the unit of the labels' times. */
+  /** Survival: ends of the intervals in place of quantiles, 2 to 65 ascending from 0, each in the unit of the labels' times. */
   edges: number[];
   /** Survival: how much less patients count whose event was not seen, 0 to 1; absent: 0. */
   alpha?:
@@ -349,11 +349,11 @@ export interface SurvivalTime {
 
 /** The fully connected layers in front of the pooling. */
 export interface Trunk {
-  /** Width of each layer, outermost first, each 1 to 8192; empty means no trunk. */
+  /** Width of each layer, outermost first, at most 8 layers of 1 to 32 768; empty means no trunk. */
   hidden: number[];
   /** Between the layers. */
   activation: Activation;
-  /** Probability that a hidden value is dropped in training, 0 to below 1. */
+  /** Probability that a hidden value is dropped in training, 0 to 0.95; unset: 0. */
   dropout: number;
 }
 
@@ -416,11 +416,11 @@ export function maxHead_OverToJSON(object: MaxHead_Over): string {
 
 /** Attention pooling (Ilse et al. 2018). */
 export interface AbmilHead {
-  /** Width of the attention layer, 1 to 4096. */
+  /** Width of the attention layer, 1 to 32 768; must be given. */
   attentionWidth: number;
   /** Multiply by a sigmoid branch (eq. 9). */
   gated: boolean;
-  /** Probability that an attention unit is dropped in training, 0 to below 1. */
+  /** Probability that an attention unit is dropped in training, 0 to 0.95; unset: 0. */
   dropout: number;
   /** How many attention maps there are. */
   branches: AbmilHead_Branches;
@@ -882,7 +882,7 @@ export function dtfdHead_DistillToJSON(object: DtfdHead_Distill): string {
 
 /** How tiles become the output. */
 export interface Head {
-  /** In front of the pooling; absent: 512, ReLU, dropout 0.25. */
+  /** In front of the pooling; absent: 512, ReLU, dropout 0.25 (DSMIL: none; TransMIL and DTFD-MIL: 512, ReLU, no dropout). */
   trunk?:
     | Trunk
     | undefined;
@@ -989,11 +989,11 @@ export interface R2tReembedder {
   regionSize?:
     | number
     | undefined;
-  /** Bags of fewer tiles are one region; absent: 0. */
+  /** Bags of fewer tiles are one region, 0 to 1 000 000; absent: 0. */
   minRegionNum?:
     | number
     | undefined;
-  /** Bags that padding would grow by more than one part in this are one region; absent: 0, never. */
+  /** Bags that padding would grow by more than one part in this are one region, 0 to 1000; absent: 0, never. */
   minRegionRatio?:
     | number
     | undefined;
@@ -1362,7 +1362,7 @@ export interface RegionMixer {
     | undefined;
   /** Which of them are looked at, 0 for the coarsest; empty: all. */
   levels: number[];
-  /** Width, a multiple of the heads; absent: the preset's. */
+  /** Width, 1 to 4096, a multiple of the heads; absent: the preset's. */
   width?:
     | number
     | undefined;
@@ -1370,7 +1370,7 @@ export interface RegionMixer {
   depth?:
     | number
     | undefined;
-  /** Attention heads; absent: the preset's. */
+  /** Attention heads, 1 to 64; absent: the preset's. */
   heads?:
     | number
     | undefined;
@@ -1547,15 +1547,15 @@ export interface Optimiser {
   weightDecay?:
     | number
     | undefined;
-  /** Momentum of SGD, 0 to below 1; absent: 0.9. */
+  /** Momentum of SGD, 0 to 0.999999; absent: 0.9. */
   momentum?:
     | number
     | undefined;
-  /** First moment of Adam, 0 to below 1; absent: 0.9. */
+  /** First moment of Adam, 0 to 0.999999; absent: 0.9. */
   beta1?:
     | number
     | undefined;
-  /** Second moment of Adam, 0 to below 1; absent: 0.999. */
+  /** Second moment of Adam, 0 to 0.999999; absent: 0.999. */
   beta2?: number | undefined;
 }
 
@@ -1618,7 +1618,7 @@ export function optimiser_KindToJSON(object: Optimiser_Kind): string {
 export interface Schedule {
   /** The course. */
   kind: Schedule_Kind;
-  /** Epochs of linear warm-up; absent: 0. */
+  /** Epochs of linear warm-up, 0 to 10 000; absent: 0. */
   warmupEpochs?:
     | number
     | undefined;
@@ -1626,11 +1626,11 @@ export interface Schedule {
   floor?:
     | number
     | undefined;
-  /** Plateau only: factor, above 0 to below 1; absent: 0.1. */
+  /** Plateau only: factor, 1e-6 to 0.999999; absent: 0.1. */
   factor?:
     | number
     | undefined;
-  /** Plateau only: patience in epochs; absent: 5. */
+  /** Plateau only: patience in epochs, 0 to 10 000; absent: 5. */
   patience?: number | undefined;
 }
 
@@ -1691,9 +1691,9 @@ export function schedule_KindToJSON(object: Schedule_Kind): string {
 
 /** When to stop before the last epoch. */
 export interface EarlyStopping {
-  /** Epochs without improvement, 1 or more. */
+  /** Epochs without improvement, 1 to 10 000; must be given. */
   patience: number;
-  /** Never before this many epochs. */
+  /** Never before this many epochs, 0 to 10 000. */
   minEpochs: number;
   /** What is watched. */
   metric: EarlyStopping_Metric;
@@ -1760,7 +1760,7 @@ export interface Recipe {
   epochs?:
     | number
     | undefined;
-  /** Bags per update, by accumulation of gradients, 1 to 4096; absent: 1. */
+  /** Bags per update, by accumulation of gradients, 1 to 4096; absent: 1, of Cox 32. */
   batchSize?:
     | number
     | undefined;
@@ -1776,7 +1776,7 @@ export interface Recipe {
   earlyStopping?:
     | EarlyStopping
     | undefined;
-  /** Share of the target spread over all classes, 0 to below 1. */
+  /** Share of the target spread over all classes, 0 to 0.999. */
   labelSmoothing: number;
   /** How classes weigh in the loss. */
   classWeights: Recipe_ClassWeights;
@@ -2022,11 +2022,11 @@ export function groupRule_NegativesToJSON(object: GroupRule_Negatives): string {
 
 /** How bags without a part are assigned: by patient, stratified by label. */
 export interface Split {
-  /** Share of patients that validate, 0 to below 1; absent: 0.15. */
+  /** Share of patients that validate, 0 to 0.9, with `test_fraction` below 1; absent: 0.15. */
   validationFraction?:
     | number
     | undefined;
-  /** Share of patients that test, 0 to below 1; absent: 0.15. */
+  /** Share of patients that test, 0 to 0.9; absent: 0.15. */
   testFraction?: number | undefined;
 }
 
@@ -2034,7 +2034,7 @@ export interface Split {
 export interface ThresholdRule {
   /** The rule. */
   kind: ThresholdRule_Kind;
-  /** The sensitivity or the fixed threshold, 0 to 1. */
+  /** The sensitivity, 1e-6 to 1, or the fixed threshold, 0 to 1. */
   value: number;
 }
 

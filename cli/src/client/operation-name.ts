@@ -1,0 +1,4 @@
+/** The resource name of an operation that a user names by its id, by `operations/<id>`, or by the full name itself. */
+export function operationNameOf(parent: string, text: string): string {
+  return text.startsWith("projects/") ? text : `${parent}/operations/${text.replace(/^operations\//, "")}`;
+}
