@@ -17,6 +17,7 @@ export { openStore } from "./open-store.ts";
 export { type ConditionKind, probeStore, type StoreProbe } from "./probe-store.ts";
 export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
 export { storeOptionsFromEnv } from "./store-options-from-env.ts";
+export { countShared } from "./verified/count-shared.ts";
 export { type ContentObject, type PutIfAbsentOptions, putIfAbsent, sha256Hex } from "./verified/put-if-absent.ts";
 export {
   readThenVerify,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
+import { countShared } from "@parfocal/store";
 import type { StoreConfig } from "../engine-options.ts";
 import { type StoredSource, wireFromError } from "../wire.ts";
 import { noStoreError } from "./open-configured-store.ts";
@@ -36,6 +37,7 @@ export async function startObjectReader(config: StoreConfig | undefined): Promis
     const started = new Worker(entry, { workerData, resourceLimits: LIMITS });
     started.on("message", (reply: ReaderReply) => {
       readBytes += reply.readBytes;
+      if (reply.kind === "bytes") countShared(reply.bytes.buffer, reply.bytes.size);
       reads.hear(reply);
     });
     started.once("error", (error) => {

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
+import { countShared } from "./count-shared.ts";
 
 /**
  * To the worker: bytes of hash `id` in memory that both threads see, which `isLent` when it is wanted back, or that there are
@@ -22,6 +23,7 @@ parentPort?.on("message", (request: HashRequest) => {
   const hash = hashes.get(id) ?? createHash("sha256");
   hashes.set(id, hash);
   if (request.kind === "bytes") {
+    countShared(request.bytes.buffer, request.bytes.byteLength);
     hash.update(request.bytes);
     if (request.isLent) parentPort?.postMessage({ kind: "hashed", id } satisfies HashReply);
     return;

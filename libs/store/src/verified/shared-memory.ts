@@ -1,3 +1,5 @@
+import { countShared } from "./count-shared.ts";
+
 /** Below this memory comes from the heap of the C library, which has pages of it ready: bags of 2 MB take a quarter less time so. */
 const MIN_MAPPED_BYTES = 16 * 1024 * 1024;
 
@@ -21,7 +23,7 @@ interface SharedMemory {
 const { Memory } = Reflect.get(globalThis, "WebAssembly") as { readonly Memory: SharedMemory };
 
 /**
- * `nBytes` zeros that all threads of the process see, freed when nobody holds them.
+ * `nBytes` zeros that all threads of the process see, freed when nobody holds them; see {@link countShared}.
  *
  * Large ones are the memory of a WebAssembly module that is not there: the one kind that V8 maps itself. The C library may ask for
  * pages of 2 MB (the engine's does), which is right for what a run uses again and again, but for bytes that are read once a
@@ -29,6 +31,12 @@ const { Memory } = Reflect.get(globalThis, "WebAssembly") as { readonly Memory: 
  * use a moment ago, take 17. Each such memory reserves 10 GB of addresses; where a limit forbids that, it is the usual kind.
  */
 export function allocateShared(nBytes: number, MemoryClass = Memory): Uint8Array<SharedArrayBuffer> {
+  const bytes = allocateUncounted(nBytes, MemoryClass);
+  countShared(bytes.buffer, nBytes);
+  return bytes;
+}
+
+function allocateUncounted(nBytes: number, MemoryClass: SharedMemory): Uint8Array<SharedArrayBuffer> {
   if (nBytes < MIN_MAPPED_BYTES || nBytes > MAX_MAPPED_BYTES) return new Uint8Array(new SharedArrayBuffer(nBytes));
   const nPages = Math.ceil(nBytes / WASM_PAGE_BYTES);
   try {

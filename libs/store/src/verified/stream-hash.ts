@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { DomainError } from "@parfocal/errors";
+import { countShared } from "./count-shared.ts";
 import type { HashReply, HashRequest } from "./hash-worker.ts";
 
 /** Below this a digest takes less than the way to another thread and back. */
@@ -39,6 +40,7 @@ function createLocalHash(): StreamHash {
 function createWorkerHash(): StreamHash {
   const pending: Uint8Array[] = [];
   const slots = new Uint8Array(new SharedArrayBuffer(SLOT_BYTES * N_SLOTS));
+  countShared(slots.buffer, slots.byteLength);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   promise.catch(() => undefined);
   let nPending = 0;
