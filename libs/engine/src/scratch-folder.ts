@@ -6,18 +6,27 @@ import { join } from "node:path";
 import { DomainError } from "@parfocal/errors";
 import type { CapturedGraph } from "@parfocal/tensor";
 
+/** Models that stay, bytes: as files they may be memory. */
+const MAX_MODEL_BYTES = 512 * 1024 * 1024;
+
+/** The last models that were asked for stay however large they are: the process at its work, and what it was told of, need them. */
+const N_NEEDED = 16;
+
 /** Files that the engine and its process share. */
 export interface ScratchFolder {
   /** Where tensors too large for a message pass through. */
   readonly transferDir: string;
-  /** The path of the graph's model, written when it is not there (yet, or since the system tidied its folder). */
+  /**
+   * The path of the graph's model, written when it is not there (yet, any more, or since the system tidied its folder). Those that
+   * were not asked for for long are removed when there are many.
+   */
   modelPathOf(graph: CapturedGraph): Promise<string>;
   /** Removes what was passing through, and the models unless they are kept in a folder of the caller's. */
   close(): Promise<void>;
 }
 
 /**
- * Keeps models under `<folder>/<digest>.onnx`; without a folder, under a new private one.
+ * Keeps models under `<folder>/<digest>.onnx`, all of them; without a folder, up to 512 MiB under a new private one.
  *
  * @throws {DomainError} INVALID_ARGUMENT when the folder cannot be made or written
  */
@@ -26,16 +35,40 @@ export function createScratchFolder(folder?: string): ScratchFolder {
   const transferDir = mkdtempSync(join(root, "transfer-"));
   /** Those being written: two callers of one graph write it once. */
   const paths = new Map<string, Promise<string>>();
+  const kept = createKeptFiles(folder === undefined ? MAX_MODEL_BYTES : Number.POSITIVE_INFINITY);
   return {
     transferDir,
-    modelPathOf(graph) {
+    async modelPathOf(graph) {
       const writing = paths.get(graph.digest) ?? writeModel(root, graph);
       paths.set(graph.digest, writing);
-      return writing.finally(() => paths.delete(graph.digest));
+      const path = await writing.finally(() => paths.delete(graph.digest));
+      for (const old of kept.add(path, graph.model.byteLength)) await rm(old, { force: true });
+      return path;
     },
     async close() {
       await Promise.allSettled(paths.values());
       await rm(folder === undefined ? root : transferDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Notes which files were asked for; `add` gives those to remove: the oldest while all together are more than `maxBytes`. */
+function createKeptFiles(maxBytes: number) {
+  /** Sizes by path, the latest last. */
+  const sizes = new Map<string, number>();
+  return {
+    add(path: string, sizeBytes: number): string[] {
+      sizes.delete(path);
+      sizes.set(path, sizeBytes);
+      let total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+      const removed: string[] = [];
+      for (const [oldest, size] of [...sizes].slice(0, -N_NEEDED)) {
+        if (total <= maxBytes) break;
+        total -= size;
+        sizes.delete(oldest);
+        removed.push(oldest);
+      }
+      return removed;
     },
   };
 }
