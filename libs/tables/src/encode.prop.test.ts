@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { parquetReadObjects } from "hyparquet";
 import { describe, expect, it } from "vitest";
 import { encodeCsv } from "./encode-csv.ts";
-import { encodeJsonl } from "./encode-jsonl.ts";
 import { encodeParquet } from "./encode-parquet.ts";
 import { readRecords } from "./read-records.ts";
+import { streamJsonl } from "./stream-jsonl.ts";
 import type { Table } from "./table.ts";
 
 const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null });
@@ -45,7 +45,7 @@ describe("encodings of a table", () => {
   it("JSON lines give back every cell, however the bytes are cut", async () => {
     await fc.assert(
       fc.asyncProperty(tables, fc.integer({ min: 1, max: 64 }), async (table, size) => {
-        const bytes = encodeJsonl(table);
+        const bytes = Buffer.concat(await Array.fromAsync(streamJsonl(table)));
         const lines = new TextDecoder().decode(bytes).split("\n").slice(0, -1);
         expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(table.rows);
         const read = await Array.fromAsync(readRecords(inPieces(bytes, size)));

@@ -1,8 +1,8 @@
 import { parquetMetadata, parquetReadObjects, parquetSchema } from "hyparquet";
 import { describe, expect, it } from "vitest";
 import { encodeCsv } from "./encode-csv.ts";
-import { encodeJsonl } from "./encode-jsonl.ts";
 import { encodeParquet } from "./encode-parquet.ts";
+import { streamJsonl } from "./stream-jsonl.ts";
 import type { Table } from "./table.ts";
 
 const TABLE: Table = {
@@ -31,9 +31,9 @@ describe("encodeCsv", () => {
   });
 });
 
-describe("encodeJsonl", () => {
-  it("writes one object per row, keys in the order of the columns", () => {
-    expect(textOf(encodeJsonl(TABLE))).toBe(
+describe("streamJsonl", () => {
+  it("writes one object per row, keys in the order of the columns", async () => {
+    expect(textOf(Buffer.concat(await Array.fromAsync(streamJsonl(TABLE))))).toBe(
       '{"slide":"=A1 \\"q\\"","probability_a,b":0.3333333333333333,"tiles":7}\n' +
         '{"slide":" s ","probability_a,b":-1e-9,"tiles":null}\n',
     );
@@ -78,9 +78,10 @@ describe("a table that is none", () => {
       "row 1 of column tiles is a number, the column holds integer",
     ],
     [{ ...TABLE, rows: [{ "probability_a,b": Number.NaN }] }, "NON_FINITE", "row 0 of column probability_a,b is NaN"],
-  ] as const)("is refused by every encoding: %#", (table, code, message) => {
-    for (const encode of [encodeCsv, encodeJsonl, encodeParquet]) {
+  ] as const)("is refused by every encoding: %#", async (table, code, message) => {
+    for (const encode of [encodeCsv, encodeParquet]) {
       expect(() => encode(table)).toThrow(expect.objectContaining({ code, message }));
     }
+    await expect(Array.fromAsync(streamJsonl(table))).rejects.toMatchObject({ code, message });
   });
 });

@@ -1,6 +1,7 @@
-export { type CsvOptions, encodeCsv } from "./encode-csv.ts";
-export { encodeJsonl } from "./encode-jsonl.ts";
-export { encodeParquet } from "./encode-parquet.ts";
+export { type CsvOptions, encodeCsv, streamCsv } from "./encode-csv.ts";
+export { encodeParquet, streamParquet } from "./encode-parquet.ts";
+export { streamText } from "./pieces.ts";
 export { readRecords } from "./read-records.ts";
-export { assertTable, type Cell, type Column, type ColumnType, type Row, type Table } from "./table.ts";
+export { streamJsonl } from "./stream-jsonl.ts";
+export { type Cell, type Column, type ColumnType, type LazyTable, lazyRows, type Row, type Table } from "./table.ts";
 export type { TableRecord } from "./table-record.ts";

@@ -21,18 +21,34 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
+/** A table of which not all rows are in memory: walking over them makes them, the same ones every time. Every {@link Table} is one. */
+export interface LazyTable {
+  readonly columns: readonly Column[];
+  readonly rows: Iterable<Row>;
+}
+
+/** Rows that are made anew, the same ones, whenever somebody walks over them. */
+export function lazyRows(make: () => Iterator<Row>): Iterable<Row> {
+  return { [Symbol.iterator]: make };
+}
+
 /**
- * Checks names and cells, so that every encoding of the table holds the same values.
+ * The rows of a table one by one, with names and cells checked, so that every encoding of the table holds the same values.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for a column without a name or with one used twice and for a cell of another type;
  *   `NON_FINITE` for NaN and infinity. They name column and row, from 0, never the cell.
  */
-export function assertTable({ columns, rows }: Table): void {
+export function* checkedRows({ columns, rows }: LazyTable): Generator<Row, void, undefined> {
   const names = new Set(columns.map(({ name }) => name));
   if (columns.length === 0 || names.size !== columns.length || names.has("")) {
     throw new DomainError("INVALID_ARGUMENT", `${columns.length} columns have ${names.size} names; each needs its own`);
   }
-  for (const [index, row] of rows.entries()) for (const column of columns) assertCell(row[column.name], column, index);
+  let index = 0;
+  for (const row of rows) {
+    for (const column of columns) assertCell(row[column.name], column, index);
+    yield row;
+    index += 1;
+  }
 }
 
 function assertCell(cell: Cell, { name, type }: Column, row: number): void {

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
-import { type CallOptions, type ObjectStore, readVerified } from "@parfocal/store";
+import { type CallOptions, type ObjectStore, streamVerified } from "@parfocal/store";
+import { streamText } from "@parfocal/tables";
 import type { Json } from "@parfocal/workflows";
+import { type Digest, digestChunks } from "./digest-chunks.ts";
+import { putDigested } from "./put-digested.ts";
+import { linesOfRows, rowsOfLines } from "./row-lines.ts";
 
 /** A model of a batch, as it was when the batch was planned. */
 export interface BatchModel {
@@ -57,45 +61,42 @@ export interface BatchPlan {
 }
 
 /** Where a plan lies. */
-export interface StoredPlan {
+export interface StoredPlan extends Digest {
   readonly key: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
 }
 
-/** Writes a plan. @throws {DomainError} the store's own codes. */
+/** Writes a plan, line by line: others have their turn meanwhile. @throws {DomainError} the store's own codes. */
 export async function writePlan(
   store: ObjectStore,
   key: string,
   plan: BatchPlan,
   options: CallOptions,
 ): Promise<StoredPlan> {
-  const bytes = new TextEncoder().encode(JSON.stringify(plan));
-  await store.put(key, bytes, { contentType: "application/json", ...options });
-  return { key, sha256: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.byteLength };
+  const lines = streamText(linesOfRows(plan));
+  return { key, ...(await putDigested(store, key, lines, { contentType: "application/x-ndjson", ...options })) };
 }
 
 /** Reads a plan that {@link writePlan} wrote. @throws {DomainError} `CORRUPT` when it is another one; the store's own codes. */
-export async function readPlan(store: ObjectStore, stored: StoredPlan): Promise<BatchPlan> {
-  const bytes = await readVerified(store, stored.key, { digest: stored.sha256, sizeBytes: stored.sizeBytes });
-  return parsePlan(bytes);
+export async function readPlan(store: ObjectStore, { key, sha256, sizeBytes }: StoredPlan): Promise<BatchPlan> {
+  return parsePlan(streamVerified(store, key, { digest: sha256, sizeBytes }));
 }
 
-/** Reads the plan at `key` as it is, with its digest. @throws {DomainError} `NOT_FOUND`, the store's own codes. */
+/** Reads the plan at `key` as it is, with its digest. @throws {DomainError} `NOT_FOUND`, `CORRUPT`, the store's own codes. */
 export async function findPlan(
   store: ObjectStore,
   key: string,
   options: CallOptions,
 ): Promise<{ readonly plan: BatchPlan; readonly stored: StoredPlan }> {
-  const { bytes } = await store.get(key, options);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { plan: parsePlan(bytes), stored: { key, sha256, sizeBytes: bytes.byteLength } };
+  const { chunks } = await store.getStream(key, options);
+  const digested = digestChunks(chunks);
+  const plan = await parsePlan(digested.chunks);
+  return { plan, stored: { key, ...digested.digest() } };
 }
 
-function parsePlan(bytes: Uint8Array): BatchPlan {
-  const plan = JSON.parse(new TextDecoder().decode(bytes)) as BatchPlan;
-  if (Array.isArray(plan.rows) && Array.isArray(plan.shards)) return plan;
-  throw new DomainError("CORRUPT", `a plan of ${bytes.byteLength} bytes is not what was written`);
+async function parsePlan(chunks: AsyncIterable<Uint8Array>): Promise<BatchPlan> {
+  const plan = (await rowsOfLines(chunks)) as Partial<BatchPlan>;
+  if (Array.isArray(plan.shards)) return plan as BatchPlan;
+  throw new DomainError("CORRUPT", "the plan of the batch is not what was written");
 }
 
 /** The models that a row still asks, as indices. */

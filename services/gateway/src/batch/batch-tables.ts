@@ -1,76 +1,90 @@
 import { commonV1, resourceName } from "@parfocal/protocol";
-import type { Column, Row, Table } from "@parfocal/tables";
+import { type Column, type LazyTable, lazyRows, type Row } from "@parfocal/tables";
 import type { BatchPlan, CaseFailure, CaseOutcome, PlannedRow } from "./batch-plan.ts";
 import { combinePredictions } from "./combine-predictions.ts";
 import { predictionCells, predictionColumns } from "./prediction-columns.ts";
 
-/** What came of every row and model: `outcomes[row][model]`. */
-export type BatchOutcomes = readonly (readonly CaseOutcome[])[];
+/** What came of a row, given by its place in the plan: an outcome for each model. */
+export type OutcomesOf = (index: number) => readonly CaseOutcome[];
 
 const text = (name: string): Column => ({ name, type: "text" });
 const count = (name: string): Column => ({ name, type: "integer" });
 
-/** A row with what came of it. */
-interface Case {
-  readonly index: number;
-  readonly row: PlannedRow;
-  readonly bag: string;
-}
-
 /** Every row of the manifest and every model: a line with what the model says, or with the code of the failure. */
-export function predictionsTable(plan: BatchPlan, project: string, outcomes: BatchOutcomes): Table {
+export function predictionsTable(plan: BatchPlan, project: string, outcomesOf: OutcomesOf): LazyTable {
   const tasks = plan.models.map(({ task }) => commonV1.Task.fromJSON(task));
-  const rows = casesOf(plan, project).flatMap(({ index, row, bag }) =>
-    plan.models.map(({ name }, model): Row => {
-      const outcome = outcomes[index]![model]!;
-      const known = { row: index, line: row.line, slide: slideOf(row), patient: row.patient, bag, model: name };
-      return "code" in outcome
-        ? { ...known, error: outcome.code }
-        : { ...known, ...predictionCells(commonV1.Prediction.fromJSON(outcome.prediction)) };
-    }),
-  );
+  function* rows(): Generator<Row, void, undefined> {
+    for (const [index, row] of plan.rows.entries()) {
+      const outcomes = outcomesOf(index);
+      const bag = bagOf(row, project);
+      for (const [model, { name }] of plan.models.entries()) {
+        const outcome = outcomes[model]!;
+        const known = { row: index, line: row.line, slide: slideOf(row), patient: row.patient, bag, model: name };
+        yield "code" in outcome
+          ? { ...known, error: outcome.code }
+          : { ...known, ...predictionCells(commonV1.Prediction.fromJSON(outcome.prediction)) };
+      }
+    }
+  }
   const first = [count("row"), count("line"), text("slide"), text("patient"), text("bag"), text("model")];
-  return { columns: [...first, ...predictionColumns(tasks), text("error")], rows };
+  return { columns: [...first, ...predictionColumns(tasks), text("error")], rows: lazyRows(rows) };
 }
 
-/** Every row and model that gave no prediction, with the reason. */
-export function failuresTable(plan: BatchPlan, project: string, outcomes: BatchOutcomes): Table {
-  const rows = casesOf(plan, project).flatMap(({ index, row, bag }) =>
-    plan.models.flatMap(({ name }, model): Row[] => {
-      const outcome = outcomes[index]![model]!;
-      if (!("code" in outcome)) return [];
-      const { code, message } = outcome;
-      return [{ row: index, line: row.line, named: row.name, bag, model: name, code, message }];
-    }),
-  );
+/** Every row and model that gave no prediction, with the reason. `failed` are the places of rows that have such, in order. */
+export function failuresTable(
+  plan: BatchPlan,
+  project: string,
+  outcomesOf: OutcomesOf,
+  failed: readonly number[],
+): LazyTable {
+  function* rows(): Generator<Row, void, undefined> {
+    for (const index of failed) {
+      const row = plan.rows[index]!;
+      const bag = bagOf(row, project);
+      for (const [model, outcome] of outcomesOf(index).entries()) {
+        if (!("code" in outcome)) continue;
+        const { code, message } = outcome;
+        yield { row: index, line: row.line, named: row.name, bag, model: plan.models[model]!.name, code, message };
+      }
+    }
+  }
   const names = ["named", "bag", "model", "code", "message"];
-  return { columns: [count("row"), count("line"), ...names.map(text)], rows };
+  return { columns: [count("row"), count("line"), ...names.map(text)], rows: lazyRows(rows) };
 }
 
 /**
  * Every patient and model: a line with what the patient's slides say together. A slide without patient id is a patient of its own,
  * named after the slide. Slides that failed are counted and left out.
  */
-export function patientsTable(plan: BatchPlan, outcomes: BatchOutcomes): Table {
+export function patientsTable(plan: BatchPlan, patients: readonly Patient[], outcomesOf: OutcomesOf): LazyTable {
   const tasks = plan.models.map(({ task }) => commonV1.Task.fromJSON(task));
-  const rows = patientsOf(plan).flatMap(({ name, indices }) =>
-    plan.models.map((model, at): Row => {
-      const scored = indices.flatMap((index) => {
-        const outcome = outcomes[index]![at]!;
-        return "code" in outcome ? [] : [commonV1.Prediction.fromJSON(outcome.prediction)];
-      });
-      const counts = { slides: indices.length, failed_slides: indices.length - scored.length };
-      const known = { patient: name, model: model.name, rule: plan.rule, ...counts };
-      if (scored.length === 0) return known;
-      return { ...known, ...predictionCells(combinePredictions(tasks[at]!.kind, scored, plan.rule)) };
-    }),
-  );
+  function* rows(): Generator<Row, void, undefined> {
+    for (const { name, indices } of patients) {
+      const slides = indices.map(outcomesOf);
+      for (const [at, model] of plan.models.entries()) {
+        const scored = slides.flatMap((outcomes) => {
+          const outcome = outcomes[at]!;
+          return "code" in outcome ? [] : [commonV1.Prediction.fromJSON(outcome.prediction)];
+        });
+        const counts = { slides: indices.length, failed_slides: indices.length - scored.length };
+        const known = { patient: name, model: model.name, rule: plan.rule, ...counts };
+        const said = scored.length > 0 && predictionCells(combinePredictions(tasks[at]!.kind, scored, plan.rule));
+        yield { ...known, ...said };
+      }
+    }
+  }
   const first = [text("patient"), text("model"), text("rule"), count("slides"), count("failed_slides")];
-  return { columns: [...first, ...predictionColumns(tasks)], rows };
+  return { columns: [...first, ...predictionColumns(tasks)], rows: lazyRows(rows) };
+}
+
+/** A patient with the places of the slides in the plan. */
+export interface Patient {
+  readonly name: string;
+  readonly indices: readonly number[];
 }
 
 /** Patients in the order of their first rows. */
-export function patientsOf({ rows }: Pick<BatchPlan, "rows">): { name: string; indices: number[] }[] {
+export function patientsOf({ rows }: Pick<BatchPlan, "rows">): Patient[] {
   const patients = new Map<string, { name: string; indices: number[] }>();
   for (const [index, row] of rows.entries()) {
     const key = row.patient === "" ? `slide ${row.bag ?? index}` : `patient ${row.patient}`;
@@ -84,11 +98,8 @@ export function patientsOf({ rows }: Pick<BatchPlan, "rows">): { name: string; i
 /** The outcome of a row that nobody was asked about. */
 export const NOT_SCORED: CaseFailure = { code: "INTERNAL", message: "the row was not scored" };
 
-function casesOf({ rows }: BatchPlan, project: string): Case[] {
-  return rows.map((row, index) => {
-    const bag = row.bag === undefined ? "" : resourceName("bag", { project, bag: row.bag });
-    return { index, row, bag };
-  });
+function bagOf({ bag }: PlannedRow, project: string): string {
+  return bag === undefined ? "" : resourceName("bag", { project, bag });
 }
 
 /** How people call the slide: its id, else what the manifest says. */

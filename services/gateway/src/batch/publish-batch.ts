@@ -1,13 +1,14 @@
-import { DomainError, mapBounded } from "@parfocal/errors";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { assertNotAborted, DomainError, mapBounded } from "@parfocal/errors";
 import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
-import type { Table } from "@parfocal/tables";
+import type { LazyTable } from "@parfocal/tables";
 import { keys } from "../catalog/keys.ts";
 import { type BatchPlan, type CaseOutcome, modelsToAsk, type StoredPlan, shardDigest } from "./batch-plan.ts";
 import {
-  type BatchOutcomes,
   failuresTable,
   NOT_SCORED,
+  type OutcomesOf,
   patientsOf,
   patientsTable,
   predictionsTable,
@@ -15,6 +16,9 @@ import {
 import { writeResultTable } from "./result-tables.ts";
 import type { ShardOutcomes } from "./score-shard.ts";
 import { readShard } from "./shard-object.ts";
+
+/** Rows that are looked at in one turn of the event loop. */
+const ROWS_PER_TURN = 1000;
 
 /** Objects read at a time. */
 const CONCURRENT_READS = 16;
@@ -30,63 +34,88 @@ interface FinishedBatch {
 }
 
 /**
- * Writes the tables of a batch. Doing it again gives the same bytes.
+ * Writes the tables of a batch, row by row as they are made: however many there are, others have their turn meanwhile. Doing it again
+ * gives the same bytes.
  *
  * @throws {DomainError} `CORRUPT` when a shard is not there; the store's own codes.
  */
 export async function publishBatch(
   store: ObjectStore,
-  { project, operationId, plan, stored, manifestUpload }: FinishedBatch,
+  batch: FinishedBatch,
   options: CallOptions,
 ): Promise<gatewayV1.BatchPredictResponse> {
-  const shards = await mapBounded([...plan.shards.keys()], CONCURRENT_READS, async (shard) => {
-    const found = await readShard(store, keys.batchShard(project, operationId, shardDigest(stored, shard)), options);
-    if (found === undefined) throw new DomainError("CORRUPT", "the store lost what came of a finished shard");
-    return found;
-  });
-  const outcomes = joinOutcomes(plan, shards);
+  const { project, operationId, plan, manifestUpload } = batch;
+  const outcomesOf = joinOutcomes(plan, await readOutcomes(store, batch, options));
+  const failed = await findFailed(plan, outcomesOf, options);
+  const patients = patientsOf(plan);
   const folder = keys.resultFolder(project, operationId);
-  const write = (name: string, table: Table) => writeResultTable(store, folder, { name, table }, options);
+  const write = (name: string, table: LazyTable) => writeResultTable(store, folder, { name, table }, options);
   const tables = [
-    await write("predictions", predictionsTable(plan, project, outcomes)),
-    await write("patients", patientsTable(plan, outcomes)),
-    await write("failures", failuresTable(plan, project, outcomes)),
+    await write("predictions", predictionsTable(plan, project, outcomesOf)),
+    await write("patients", patientsTable(plan, patients, outcomesOf)),
+    await write("failures", failuresTable(plan, project, outcomesOf, failed)),
   ];
   if (manifestUpload !== "") {
     const { upload } = parseResourceName("upload", manifestUpload, "manifest_upload");
     await store.delete(keys.upload(project, upload), options);
   }
-  return responseOf(plan, outcomes, tables);
+  return responseOf(plan, { nFailed: failed.length, nPatients: patients.length }, tables);
+}
+
+/** What shards found, by the places of their rows in the plan. */
+type FoundOutcomes = readonly (ShardOutcomes[number] | undefined)[];
+
+async function readOutcomes(
+  store: ObjectStore,
+  { project, operationId, plan, stored }: FinishedBatch,
+  options: CallOptions,
+): Promise<FoundOutcomes> {
+  const found = new Array<ShardOutcomes[number] | undefined>(plan.rows.length).fill(undefined);
+  await mapBounded(plan.shards, CONCURRENT_READS, async (indices, shard) => {
+    const key = keys.batchShard(project, operationId, shardDigest(stored, shard));
+    const outcomes = await readShard(store, key, options);
+    if (outcomes === undefined) throw new DomainError("CORRUPT", "the store lost what came of a finished shard");
+    for (const [place, index] of indices.entries()) found[index] = outcomes[place];
+  });
+  return found;
 }
 
 /** What came of every row and model: kept from an earlier batch, of a shard, or why the row means no bag. */
-function joinOutcomes(made: BatchPlan, shards: readonly ShardOutcomes[]): BatchOutcomes {
-  const found = new Map<number, ShardOutcomes[number]>();
-  for (const [shard, outcomes] of shards.entries()) {
-    for (const [place, index] of (made.shards[shard] ?? []).entries()) found.set(index, outcomes[place] ?? []);
-  }
-  return made.rows.map((row, index) => {
-    const asked = modelsToAsk(made, row);
-    return made.models.map((_, model): CaseOutcome => {
+function joinOutcomes(plan: BatchPlan, found: FoundOutcomes): OutcomesOf {
+  return (index) => {
+    const row = plan.rows[index]!;
+    const asked = modelsToAsk(plan, row);
+    return plan.models.map((_, model): CaseOutcome => {
       if (row.failure !== undefined) return row.failure;
-      const outcome = asked.includes(model) ? found.get(index)?.[model] : row.kept?.[model];
+      const outcome = asked.includes(model) ? found[index]?.[model] : row.kept?.[model];
       return outcome ?? NOT_SCORED;
     });
-  });
+  };
+}
+
+/** The places of rows that some model did not score. */
+async function findFailed({ rows }: BatchPlan, outcomesOf: OutcomesOf, { signal }: CallOptions): Promise<number[]> {
+  const failed: number[] = [];
+  for (const index of rows.keys()) {
+    if (outcomesOf(index).some((outcome) => "code" in outcome)) failed.push(index);
+    if (index % ROWS_PER_TURN !== 0) continue;
+    await nextTurn();
+    assertNotAborted(signal);
+  }
+  return failed;
 }
 
 function responseOf(
-  made: BatchPlan,
-  outcomes: BatchOutcomes,
+  { rows, models }: BatchPlan,
+  { nFailed, nPatients }: { readonly nFailed: number; readonly nPatients: number },
   tables: gatewayV1.ResultTable[],
 ): gatewayV1.BatchPredictResponse {
-  const nFailed = outcomes.filter((row) => row.some((outcome) => "code" in outcome)).length;
   return {
-    rowCount: BigInt(outcomes.length),
-    scoredCount: BigInt(outcomes.length - nFailed),
+    rowCount: BigInt(rows.length),
+    scoredCount: BigInt(rows.length - nFailed),
     failedCount: BigInt(nFailed),
-    patientCount: BigInt(patientsOf(made).length),
-    models: made.models.map(({ name }) => name),
+    patientCount: BigInt(nPatients),
+    models: models.map(({ name }) => name),
     tables,
   };
 }

@@ -1,5 +1,5 @@
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
-import type { Column, Row, Table } from "@parfocal/tables";
+import { type Column, type LazyTable, lazyRows, type Row } from "@parfocal/tables";
 import { predictionCells, predictionColumns } from "../batch/prediction-columns.ts";
 
 /** What a fold's model says of one bag that it has not seen. */
@@ -28,12 +28,14 @@ export function foldPredictionsTable(
   task: commonV1.Task,
   bags: readonly FoldBag[],
   predictions: readonly FoldPrediction[],
-): Table {
-  const rows = predictions.map(({ repeat, fold, index, prediction }): Row => {
-    const bag = bags[index]!;
-    const { bag: name, slideId: slide, patientId: patient, groupId: group } = bag;
-    const known = { repeat, fold, bag: name, slide, patient, group };
-    return { ...known, ...truthCells(bag), ...predictionCells(prediction) };
+): LazyTable {
+  const rows = lazyRows(function* () {
+    for (const { repeat, fold, index, prediction } of predictions) {
+      const bag = bags[index]!;
+      const { bag: name, slideId: slide, patientId: patient, groupId: group } = bag;
+      const known = { repeat, fold, bag: name, slide, patient, group };
+      yield { ...known, ...truthCells(bag), ...predictionCells(prediction) };
+    }
   });
   const names = ["bag", "slide", "patient", "group"];
   const first: Column[] = [
