@@ -34,9 +34,9 @@ describe("what the gateway says to wrong requests about regions and pretraining"
   });
 
   /** A bag of the catalog that says of itself that it holds so many magnifications. */
-  const enter = async (levelCount: number, d = 4): Promise<string> => {
+  const enter = async (levelCount: number, d = 4, known: { slideId?: string; patientId?: string } = {}) => {
     const features: Bag["features"] = { dtype: "F32", data: new Float32Array(d).fill(1) };
-    const metadata = { levelCount, anchorPx: [0, 0], level0StridePx: 1024 } as const;
+    const metadata = { levelCount, anchorPx: [0, 0], level0StridePx: 1024, ...known } as const;
     const bag = { n: 1, d, features, coords: new Int32Array(2), level: new Uint8Array(1), metadata };
     const ref = await writeBag(store, "projects/test/bags/", bag);
     const entry = new TextEncoder().encode(JSON.stringify({ ref, metadata }));
@@ -101,6 +101,26 @@ describe("what the gateway says to wrong requests about regions and pretraining"
     await pretrain({ bags: [three, two] }).toMatchObject(precondition("bags[1]"));
     await pretrain({ bags: [three, wide] }).toMatchObject(precondition("bags[1]"));
     await pretrain({ spec: { mixer: { levelCount: 2 } } }).toMatchObject(precondition("bags[0]"));
+    // Absent, the mixer's number of magnifications is 3, whatever the first bag has.
+    await pretrain({ bags: [two] }).toMatchObject({
+      ...precondition("bags[0]"),
+      message: "bags[0] has 2 magnifications; 3 are wanted",
+    });
+  });
+
+  it("refuses two region bags of one slide, naming both places and neither slide nor patient", async () => {
+    const { training } = services.clients;
+    const one = await enter(3, 4, { slideId: "S-secret" });
+    const other = await enter(3, 4, { slideId: "S-secret", patientId: "P-secret" });
+    const bags = [await enter(3), one, await enter(3, 4, { slideId: "S-other" }), other];
+    const refused = training.pretrain({ parent: PARENT, modelId: "mixer", bags, spec: { mixer: {} } });
+    const error = await refused.catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: "bags[3] is of the same slide as bags[1]; one region bag of each slide is wanted",
+      details: { field: "bags[3]", other: "bags[1]", precondition: "ONE_PER_SLIDE" },
+    });
+    expect(JSON.stringify(error)).not.toContain("secret");
   });
 
   it("ends a pretraining whose recipe is wrong with a named error", async () => {

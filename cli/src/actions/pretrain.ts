@@ -55,7 +55,7 @@ export async function runPretrain(context: CommandContext, options: PretrainComm
   return EXIT_CODES.ok;
 }
 
-/** The region bags meant, one of each slide. @throws {UsageError} when there are none, a name means none, or a slide has several. */
+/** The region bags meant. @throws {UsageError} when there are none, a name means none, or a slide has several. */
 async function regionBags(
   { parent, signal }: CommandContext,
   clients: GatewayClients,
@@ -76,8 +76,8 @@ async function regionBags(
 const SHOWN_DIGITS = 12;
 
 /**
- * Refuses region bags of one slide, as builds with other options leave them: which is the better one only the caller knows. Bags that name no
- * slide are slides of their own.
+ * Refuses region bags of one slide, as builds with other options leave them: which one is meant only the caller knows. Bags that
+ * name no slide are slides of their own.
  *
  * @throws {UsageError} naming the first such slide and the digests of its bags.
  */

@@ -152,6 +152,33 @@ describe("what the caller says", () => {
   });
 
   it.each([
+    ["half of it", { level0Mpp: 0.125 }, "level0Mpp 0.125 was given, the file says 0.25 (up to 10 % apart"],
+    ["twice of it", { level0Mpp: 0.5 }, "level0Mpp 0.5 was given, the file says 0.25"],
+    ["an eighth more", { level0Mpp: 0.282 }, "level0Mpp 0.282 was given, the file says 0.25"],
+    ["what it is at the given mpp", { level0Mpp: 0.23, mpp: 0.54 }, "level0Mpp 0.23 was given, the file says 0.27"],
+    ["a scanner's own", { level0Mpp: 0.2528 }, "none"],
+    ["at the given mpp", { level0Mpp: 0.264, mpp: 0.54 }, "none"],
+  ])("may not contradict the level 0 that tiles of a known size imply: %s", (_name, options, message) => {
+    const coords = f32([2, 2], [0, 0, 896, 0]);
+    const claims = { tilePx: 448, mpp: 0.5, isMppNominal: true, tileLevel0Px: 896, stride: 896 };
+    expect(outcome({ coords, coordUnit: "level0_px", claims }, options)).toContain(message);
+  });
+
+  it("of level 0 is kept, and is not filled in from what a file implies", () => {
+    const coords = f32([2, 2], [0, 0, 896, 0]);
+    const claims = { tilePx: 448, mpp: 0.5, isMppNominal: true, tileLevel0Px: 896, stride: 896 };
+    const source = sourceOf({ coords, coordUnit: "level0_px", claims });
+    expect(completeBag(source, "s", {}).bag.metadata).not.toHaveProperty("level0Mpp");
+    expect(completeBag(source, "s", { level0Mpp: 0.2528 }).bag.metadata.level0Mpp).toBe(0.2528);
+    // Without a resolution nothing is implied.
+    const { mpp: _, ...unknown } = claims;
+    expect(outcome({ coords, coordUnit: "level0_px", claims: unknown }, { level0Mpp: 0.5 })).toBe("none");
+    expect(outcome({ coords, coordUnit: "level0_px", claims: unknown }, { level0Mpp: 0.5, mpp: 0.5 })).toContain(
+      "level0Mpp 0.5 was given, the file says 0.25",
+    );
+  });
+
+  it.each([
     ["musk", [1024, 2048]],
     ["midnight12k", [1536, 3072]],
   ])("may be %s at each width in use", (encoder, dimensions) => {

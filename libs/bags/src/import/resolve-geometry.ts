@@ -25,11 +25,30 @@ export function resolveGeometry(claims: SourceClaims, options: ImportOptions): G
   assertAgreement("tilePx", claims.tilePx, options.tilePx, 0);
   const mpp = options.mpp ?? claims.mpp;
   assertAgreement("mpp", claims.mpp, options.mpp, claims.isMppNominal ? NOMINAL_MPP_TOLERANCE : MPP_TOLERANCE);
+  assertAgreement(
+    "level0Mpp",
+    impliedLevel0Mpp(claims.tileLevel0Px, tilePx, mpp),
+    options.level0Mpp,
+    NOMINAL_MPP_TOLERANCE,
+  );
   return {
     ...(encoder !== undefined && { encoder }),
     ...(tilePx !== undefined && { tilePx }),
     ...(mpp !== undefined && { mpp }),
   };
+}
+
+/**
+ * The resolution of level 0 at which tiles of `tilePx` pixels span what the file says they span there. As nominal as `mpp`: good
+ * for a check, not for a bag's metadata.
+ */
+function impliedLevel0Mpp(
+  tileLevel0Px: number | undefined,
+  tilePx: number | undefined,
+  mpp: number | undefined,
+): number | undefined {
+  if (tileLevel0Px === undefined || tilePx === undefined || mpp === undefined) return undefined;
+  return (tilePx * mpp) / tileLevel0Px;
 }
 
 /** The grid that a bag's coordinates will count. */

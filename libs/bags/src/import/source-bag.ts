@@ -12,6 +12,8 @@ export interface SourceClaims {
   readonly isMppNominal?: boolean;
   /** Micrometres per pixel at level 0. */
   readonly level0Mpp?: number;
+  /** Side of a tile in level-0 pixels: with `tilePx` and `mpp` it implies the resolution of level 0, and checks a given one. */
+  readonly tileLevel0Px?: number;
   /** Distance between neighbouring tiles in the unit of `coords`. */
   readonly stride?: number;
 }

@@ -1,3 +1,4 @@
+import { mapBounded } from "@parfocal/errors";
 import type { PretrainModel } from "@parfocal/models";
 import { createViewDrawer, type ViewRule } from "./draw-views.ts";
 import type { RegionPool } from "./region-pool.ts";
@@ -9,7 +10,10 @@ export interface SampledBatch extends ViewBatch {
   readonly regions: readonly number[];
 }
 
-/** Reads, crops, turns and masks the samples `first` to `first + count - 1`. @throws {DomainError} What reading throws. */
+/**
+ * Reads, crops, turns and masks the samples `first` to `first + count - 1`. @throws {DomainError} What reading throws, once no read of
+ * the batch is under way any more.
+ */
 export type BatchMaker = (first: number, count: number, signal: AbortSignal) => Promise<SampledBatch>;
 
 /** What a {@link BatchMaker} works with. */
@@ -21,13 +25,16 @@ export interface BatchMakerParts {
   readonly featureType: FeatureType;
 }
 
-/** Makes batches of the samples of a pool. Reads run side by side; a batch holds what its views need and nothing else. */
+/**
+ * Makes batches of the samples of a pool. Reads run side by side, as many as the pool lets; a batch holds what its views need and
+ * nothing else.
+ */
 export function createBatchMaker({ model, pool, order, rule, featureType }: BatchMakerParts): BatchMaker {
   const draw = createViewDrawer(rule);
   return async (first, count, signal) => {
     const samples = Array.from({ length: count }, (_, i) => first + i);
     const regions = samples.map((sample) => order.regionOf(sample));
-    const sources = await Promise.all(regions.map((region) => pool.read(region, signal)));
+    const sources = await mapBounded(regions, count, (region) => pool.read(region, signal));
     const views = sources.flatMap((source, i) => {
       const slide = pool.slideOf(regions[i] ?? 0);
       return draw(source.run, order.streamOf(first + i)).map((view) => ({ ...view, source, slide }));

@@ -1,12 +1,21 @@
-import { createRegionReader, type IndexedBag, openIndexedBag, type RegionReader, regionOrigins } from "@parfocal/bags";
+import {
+  type BagRef,
+  createRegionReader,
+  type IndexedBag,
+  openIndexedBag,
+  type RegionReader,
+  regionOrigins,
+} from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import type { PretrainModelConfig } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { mapBags } from "../bag-inputs.ts";
 import type { BagSourceFacts } from "../job.ts";
 import { commonSource } from "../plan.ts";
+import { createTurns, type Turns } from "./create-turns.ts";
 import { sourceTilesOf } from "./draw-views.ts";
 import type { PretrainJob } from "./pretrain-job.ts";
+import { readingError } from "./reading-error.ts";
 import type { SlideSources } from "./region-pool.ts";
 
 /** Slides of which is known where their tiles lie. */
@@ -20,11 +29,18 @@ export interface OpenedSlides {
 }
 
 /**
+ * Ranges that are read at a time: twice the sockets that a store has by default. More would only queue there, their time limits
+ * running, and a folder has a file open for each.
+ */
+const MAX_CONCURRENT_RANGES = 128;
+
+/**
  * Opens the region bags of a job: indices of their blocks, of which those that are not in the job's folder yet are made, reading
- * and verifying the bag. A source may begin at any coarse cell from which enough of every magnification is there.
+ * and verifying the bag. A source may begin at any coarse cell from which enough of every magnification is there. Whoever reads
+ * sources, only so many are read at a time as make {@link MAX_CONCURRENT_RANGES}; the others wait in their order.
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` for a bag that is no region bag, of another number of magnifications, or of another
- * encoder or resolution than the others; what the store throws.
+ * encoder or resolution than the others; what the store throws, with the digest of the bag in `bagDigest`.
  */
 export async function openSlides(
   { bags, spec, regionsPrefix }: PretrainJob,
@@ -33,18 +49,26 @@ export async function openSlides(
   signal: AbortSignal,
 ): Promise<OpenedSlides> {
   const refs = bags.map(({ bag }) => bag);
-  const opened = await mapBags(refs, (ref) => openIndexedBag(store, ref, regionsPrefix, { signal }), signal);
+  const open = async (ref: BagRef): Promise<IndexedBag> => {
+    try {
+      return await openIndexedBag(store, ref, regionsPrefix, { signal });
+    } catch (error) {
+      throw readingError(error, { what: "region bag", digest: ref.digest }, signal);
+    }
+  };
+  const opened = await mapBags(refs, open, signal);
   for (const { index } of opened) assertMagnifications(index.levelCount, config.mixer.levelCount);
   const reader = createRegionReader(store);
+  const turns = createTurns(Math.max(1, Math.floor(MAX_CONCURRENT_RANGES / sourceTilesOf(config))));
   return {
-    slides: opened.map((bag) => sourcesOf(reader, bag, config, spec.minPresence)),
+    slides: opened.map((bag) => sourcesOf({ reader, turns }, bag, config, spec.minPresence)),
     source: commonSource(opened.map(({ header }) => header)),
     nCells: opened.reduce((sum, { index }) => sum + index.blockCount, 0),
   };
 }
 
 function sourcesOf(
-  reader: RegionReader,
+  { reader, turns }: { readonly reader: RegionReader; readonly turns: Turns },
   bag: IndexedBag,
   config: PretrainModelConfig,
   minPresence: number,
@@ -53,10 +77,11 @@ function sourcesOf(
   const { levels } = config.mixer;
   const origins = regionOrigins(bag.index, { regionTiles: tiles, step: "every", minPresence, levels });
   return {
+    digest: bag.ref.digest,
     nSources: origins.length / 2,
     read(source, signal) {
       const origin = [origins[2 * source] ?? 0, origins[2 * source + 1] ?? 0] as const;
-      return reader.readSource(bag, { origin, tiles }, { signal });
+      return turns(() => reader.readSource(bag, { origin, tiles }, { signal }), signal);
     },
   };
 }

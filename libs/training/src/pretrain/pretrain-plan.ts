@@ -66,7 +66,10 @@ export async function planPretraining(
   const opened = await openSlides(job, model.config, deps.store, signal);
   const featureType = bags.every(({ bag }) => bag.dtype === "F16") ? "f16" : "f32";
   const partOf = (rows: readonly number[], name: string, augment: boolean): RegionPart => {
-    const pool = createRegionPool(rows.flatMap((row) => opened.slides[row] ?? []));
+    const pool = createRegionPool(
+      rows.flatMap((row) => opened.slides[row] ?? []),
+      name,
+    );
     const order = createSampleOrder(createRng(spec.seed).fork(`${name} samples`), Math.max(1, pool.nRegions));
     const rule = { config: model.config, minPresence: spec.minPresence, augment };
     return { nRegions: pool.nRegions, makeBatch: createBatchMaker({ model, pool, order, rule, featureType }) };

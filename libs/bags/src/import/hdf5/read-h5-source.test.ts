@@ -43,7 +43,14 @@ describe("readH5Source", () => {
 
   it("takes encoder, tile, nominal resolution and stride from TRIDENT's attributes", async () => {
     const { claims } = await sourceOf("trident");
-    expect(claims).toEqual({ encoder: "conch_v15", tilePx: 512, mpp: 0.5, isMppNominal: true, stride: 1024 });
+    expect(claims).toEqual({
+      ...{ encoder: "conch_v15", tilePx: 512, mpp: 0.5, isMppNominal: true },
+      ...{ tileLevel0Px: 1024, stride: 1024 },
+    });
+    await expect(importOf("trident", { level0Mpp: 0.5 })).rejects.toMatchObject({
+      code: "GEOMETRY_MISMATCH",
+      message: "level0Mpp 0.5 was given, the file says 0.25 (up to 10 % apart is taken as equal)",
+    });
     // 128 px of overlap at 20x are 256 px at 40x.
     expect((await sourceOf("trident-overlap")).claims.stride).toBe(768);
   });

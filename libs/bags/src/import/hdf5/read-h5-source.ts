@@ -79,6 +79,7 @@ function tridentLayout(features: H5Array, coords: H5Array | undefined): Layout {
     ...(encoder !== undefined && { encoder }),
     ...(tilePx !== undefined && { tilePx }),
     ...(magnification !== undefined && { mpp: 10 / magnification, isMppNominal: true }),
+    ...(level0Px !== undefined && { tileLevel0Px: level0Px }),
     ...(stride !== undefined && stride > 0 && { stride }),
   };
   const notes =
