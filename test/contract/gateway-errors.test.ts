@@ -91,6 +91,12 @@ describe("what the gateway says to wrong requests", () => {
     await expect(refuse({ bags: good.bags.slice(0, 1) })).rejects.toThrow("bags has 1 entries; it is 2 to 100000");
     await expect(refuse({ modelId: "../up" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await expect(refuse({ requestId: "not a uuid" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    const task = { ...good.spec!.task!, kind: 77 as commonV1.Task_Kind };
+    await expect(refuse({ spec: { ...good.spec!, task } })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "spec.task.kind is 77; Task_Kind has no such value",
+      details: { field: "spec.task.kind" },
+    });
     const missing = [...good.bags.slice(1), { ...good.bags[0]!, bag: `${PARENT}/bags/${ABSENT}` }];
     await expect(refuse({ bags: missing })).rejects.toMatchObject({ code: "NOT_FOUND" });
   });

@@ -268,6 +268,19 @@ describe("the Open Inference Protocol on the gateway", () => {
         /none of encoder, tile_px/,
       ],
       [
+        {
+          ...{ inputs: [bagInput(bag)], rawInputContents: [] },
+          parameters: { mpp: { parameterChoice: { $case: "doubleParam", value: 0.5 } } },
+        },
+        "INVALID_ARGUMENT",
+        /parameters are given beside a bag of the catalog/,
+      ],
+      [
+        { inputs: [{ ...FEATURES, datatype: "__proto__", contents }], rawInputContents: [] },
+        "INVALID_ARGUMENT",
+        /datatype is not read from typed contents/,
+      ],
+      [
         { parameters: { mpp: { parameterChoice: { $case: "stringParam", value: "x" } } } },
         "INVALID_ARGUMENT",
         /is no number/,

@@ -78,8 +78,11 @@ export function describeTrainAndPredict(
       const { models } = services.clients;
       const alias = `${PARENT}/models/tumour/aliases/production`;
       const { model } = await models.getModel({ name: `${PARENT}/models/tumour` });
-      await models.setAlias({ name: alias, version: model!.name });
-      expect((await models.getModel({ name: alias })).model?.aliases.toSorted()).toEqual(["latest", "production"]);
+      const moved = await models.setAlias({ name: alias, version: model!.name });
+      expect(moved.model?.aliases).toEqual(["latest", "production"]);
+      const { models: listed } = await models.listModels({ parent: PARENT });
+      expect(listed.find(({ name }) => name === model!.name)?.aliases).toEqual(["latest", "production"]);
+      expect((await models.getModel({ name: alias })).model?.aliases).toEqual(["latest", "production"]);
       await expect(models.deleteModel({ name: model!.name })).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
       await models.setAlias({ name: alias, version: "", expectedVersion: model!.name });
       await models.deleteModel({ name: model!.name });

@@ -57,7 +57,7 @@ function numbersFromWire(
 ): (number | null)[] {
   if (Object.keys(values).some((name) => !names.includes(name)))
     throw invalidField(`${field}.values`, `has a name that is none of the ${names.length} numbers of the task`);
-  return names.map((name) => values[name] ?? null);
+  return names.map((name) => (Object.hasOwn(values, name) ? values[name]! : null));
 }
 
 function eventFromWire(kind: Task["kind"], survival: commonV1.SurvivalTime | undefined, field: string): EventTime {

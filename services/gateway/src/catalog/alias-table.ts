@@ -2,6 +2,7 @@ import { DomainError, isDomainError } from "@parfocal/errors";
 import type { CallOptions, ObjectStore, PutOptions } from "@parfocal/store";
 import { readJson, writeJson } from "./json-objects.ts";
 import { keys } from "./keys.ts";
+import { type ModelAliases, readModelAliases } from "./model-aliases.ts";
 
 /** The alias that always follows the newest version; clients read it but cannot set it. */
 export const LATEST = "latest";
@@ -23,8 +24,10 @@ export interface AliasTable {
     expected: string | undefined,
     options?: CallOptions,
   ): Promise<void>;
-  /** The aliases that point at a version. */
+  /** The aliases that point at a version, in the order of their names. */
   pointingAt(project: string, model: string, version: string, options?: CallOptions): Promise<readonly string[]>;
+  /** The aliases of some models of a project, see {@link readModelAliases}. */
+  ofModels(project: string, models: readonly string[], options?: CallOptions): Promise<ModelAliases>;
 }
 
 /** Swaps tried before giving up: each loss means somebody else's swap succeeded. */
@@ -51,11 +54,15 @@ export function createAliasTable(store: ObjectStore): AliasTable {
     return tryWrite(store, key, { version }, { ...options, ...condition });
   };
 
+  const versionAt = async (key: string, options: CallOptions) => {
+    const version = (await read(key, options))?.value.version;
+    return version === "" ? undefined : version;
+  };
+  const ofModels = (project: string, models: readonly string[], options: CallOptions = {}) =>
+    readModelAliases(store, project, models, (key) => versionAt(key, options), options);
+
   return {
-    async get(project, model, alias, options = {}) {
-      const found = await read(keys.alias(project, model, alias), options);
-      return found === undefined || found.value.version === "" ? undefined : found.value.version;
-    },
+    get: (project, model, alias, options = {}) => versionAt(keys.alias(project, model, alias), options),
     async set(project, model, alias, version, expected, options = {}) {
       const key = keys.alias(project, model, alias);
       for (let attempt = 0; attempt < MAX_SWAPS; attempt++) {
@@ -63,19 +70,10 @@ export function createAliasTable(store: ObjectStore): AliasTable {
       }
       throw new DomainError("THROTTLED", `the alias was moved by others ${MAX_SWAPS} times in a row`);
     },
-    async pointingAt(project, model, version, options = {}) {
-      const prefix = keys.aliasPrefix(project, model);
-      const pointing: string[] = [];
-      let pageToken: string | undefined;
-      do {
-        const page = await store.list(prefix, pageToken === undefined ? options : { ...options, pageToken });
-        const pointers = await Promise.all(page.objects.map((object) => read(object.key, options)));
-        const found = page.objects.filter((_, index) => pointers[index]?.value.version === version);
-        pointing.push(...found.map((object) => object.key.slice(prefix.length, -".json".length)));
-        pageToken = page.nextPageToken;
-      } while (pageToken !== undefined);
-      return pointing;
+    async pointingAt(project, model, version, options) {
+      return (await ofModels(project, [model], options)).pointingAt(model, version);
     },
+    ofModels,
   };
 }
 

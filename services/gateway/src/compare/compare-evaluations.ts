@@ -76,7 +76,7 @@ function classifierOf(
 function numberContests({ classes }: commonV1.Task, cases: readonly ComparedCase[]): NamedContest[] {
   return classes.flatMap((name) => {
     const known = cases.flatMap(({ labelled, ...rest }) => {
-      const target = labelled.values[name];
+      const target = Object.hasOwn(labelled.values, name) ? labelled.values[name] : undefined;
       return target === undefined ? [] : [{ ...rest, target }];
     });
     if (known.length === 0) return [];

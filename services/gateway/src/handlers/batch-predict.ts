@@ -4,10 +4,11 @@ import type { HandlerContext } from "@parfocal/runtime";
 import type { WorkflowDriver } from "@parfocal/workflows";
 import { resolveModel } from "../batch/plan-batch.ts";
 import { keys } from "../catalog/keys.ts";
+import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
 import { assertLength } from "./named-bags.ts";
-import { parseModelName } from "./predict.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 
 const MAX_MODELS = 16;
@@ -22,7 +23,7 @@ export function createBatchPredict(deps: Deps, roots: SourceRoots) {
   ): Promise<googleLongrunning.Operation> => {
     const { project } = parseResourceName("project", request.parent, "parent");
     const { requestId } = request;
-    const json = gatewayV1.BatchPredictRequest.toJSON(request);
+    const json = requestJson(gatewayV1.BatchPredictRequest, request);
     return startOperation(deps.operations, { kind: "batch", project, requestId, json }, () =>
       request.retryOf === ""
         ? assertNewBatch(deps, project, request, roots, signal)

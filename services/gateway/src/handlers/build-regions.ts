@@ -3,6 +3,7 @@ import { type commonV1, gatewayV1, type googleLongrunning, parseResourceName } f
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
 import { assertDistinct, assertLength, entriesOfNamed, type NamedBag } from "./named-bags.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 
 const MAX_SLIDES = 10_000;
@@ -21,7 +22,7 @@ export function createBuildRegions({ bags, operations }: Pick<GatewayDeps, "bags
     assertLength("slides", slides, 1, MAX_SLIDES);
     const named = slides.map((slide, index) => bagsOfSlide(slide, `slides[${index}].bags`));
     if (options !== undefined) assertOptions(options, Math.max(...named.map(({ length }) => length)));
-    const json = gatewayV1.BuildRegionsRequest.toJSON(request);
+    const json = requestJson(gatewayV1.BuildRegionsRequest, request);
     return startOperation(operations, { kind: "build-regions", project, requestId, json }, async () => {
       await entriesOfNamed(bags, project, named.flat(), signal);
     });

@@ -2,12 +2,13 @@ import { DomainError } from "@parfocal/errors";
 import { type aggregateV1, commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { BagEntry } from "../catalog/bag-catalog.ts";
+import { parseModelName } from "../catalog/model-name.ts";
+import { patientKeyOf } from "../catalog/patient-key.ts";
 import { compareApart } from "../compare/compare-apart.ts";
 import { comparedCases } from "../compare/compared-cases.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import { assertDistinct, assertLength, entriesOfNamed } from "./named-bags.ts";
-import { parseModelName } from "./predict.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
 
@@ -104,13 +105,13 @@ async function labelledBags(
 type Label = Omit<aggregateV1.LabelledBag, "bag">;
 
 function labelGiven(given: gatewayV1.LabelledBag, { metadata }: BagEntry): Label {
-  const { labels, unknownLabels, part, groupId, values, survival, patientId } = given;
-  const patientKey = patientId === "" ? (metadata.patientId ?? "") : patientId;
+  const { labels, unknownLabels, part, groupId, values, survival } = given;
+  const patientKey = patientKeyOf(metadata, given);
   return { labels, unknownLabels, part, groupKey: groupId, values, survival, patientKey };
 }
 
 function labelOfFile({ metadata }: BagEntry, field: string): Label {
-  const { sourceLabel = "", patientId = "" } = metadata;
+  const { sourceLabel = "" } = metadata;
   if (sourceLabel === "") {
     const message = `${field} brought no label with its file; name it in labelled_bags`;
     throw new DomainError("INVALID_ARGUMENT", message, { details: { field } });
@@ -122,5 +123,5 @@ function labelOfFile({ metadata }: BagEntry, field: string): Label {
     values: {},
     survival: undefined,
   };
-  return { ...none, labels: [sourceLabel], patientKey: patientId };
+  return { ...none, labels: [sourceLabel], patientKey: patientKeyOf(metadata) };
 }

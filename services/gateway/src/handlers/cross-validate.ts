@@ -3,6 +3,7 @@ import { commonV1, gatewayV1, type googleLongrunning, parseResourceName, resourc
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
 import { assertDistinct, assertLength, entriesOfNamed } from "./named-bags.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 import { assertStart } from "./train.ts";
 
@@ -26,7 +27,7 @@ export function createCrossValidate({ bags, models, operations }: Pick<GatewayDe
     assertFolds(request);
     const named = request.bags.map(({ bag }, index) => ({ name: bag, field: `bags[${index}].bag` }));
     assertDistinct(named);
-    const json = gatewayV1.CrossValidateRequest.toJSON(request);
+    const json = requestJson(gatewayV1.CrossValidateRequest, request);
     return startOperation(operations, { kind: "cross-validate", project, requestId, json }, async () => {
       await entriesOfNamed(bags, project, named, signal);
       if (startFrom !== "") await assertStart(models, project, startFrom, spec, signal);

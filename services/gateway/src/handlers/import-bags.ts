@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { gatewayV1, type googleLongrunning, parseResourceName } from "@parfocal/protocol";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 
 const MAX_URIS = 10_000;
@@ -16,7 +17,7 @@ export function createImportBags({ operations }: Pick<GatewayDeps, "operations">
       });
     }
     const { requestId } = request;
-    const json = gatewayV1.ImportBagsRequest.toJSON(request);
+    const json = requestJson(gatewayV1.ImportBagsRequest, request);
     return startOperation(operations, { kind: "import", project, requestId, json }, async () => {
       for (const uri of request.uris) roots.resolve(uri);
     });

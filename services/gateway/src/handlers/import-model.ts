@@ -4,6 +4,7 @@ import type { HandlerContext } from "@parfocal/runtime";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 
 /** `ImportModel`: checks the name and that the file may be read, then starts the workflow. */
@@ -22,7 +23,7 @@ export function createImportModel(
       const message = `${uri === "" ? "neither uri nor upload is" : "uri and upload are both"} given; a checkpoint is one`;
       throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "uri" } });
     }
-    const json = gatewayV1.ImportModelRequest.toJSON(request);
+    const json = requestJson(gatewayV1.ImportModelRequest, request);
     return startOperation(operations, { kind: "import-model", project, requestId, json }, async () => {
       if (uri !== "") roots.resolve(uri);
       else await store.head(uploadKey(project, upload), { signal });

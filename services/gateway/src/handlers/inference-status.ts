@@ -5,6 +5,7 @@ import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "../deps.ts";
 import { parseInferenceModel } from "../inference/inference-model.ts";
 import { inferenceInputs, inferenceOutputs } from "../inference/model-tensors.ts";
+import { newestVersions } from "../inference/newest-versions.ts";
 
 type Deps = Pick<GatewayDeps, "models" | "areStagesServing">;
 
@@ -48,7 +49,10 @@ export function createModelReady({ models, areStagesServing }: Deps, defaultProj
   };
 }
 
-/** `ModelMetadata`: tensors of the version meant. `features` with `coords`, and `bag`, are two ways to ask; one of them is sent. */
+/**
+ * `ModelMetadata`: tensors of the version meant, and the versions that can be asked for: the chosen one where one is chosen. `features` with
+ * `coords`, and `bag`, are two ways to ask; one of them is sent.
+ */
 export function createModelMetadata({ models }: Pick<Deps, "models">, defaultProject: string) {
   return async (
     { name, version }: inferenceV2.ModelMetadataRequest,
@@ -56,8 +60,12 @@ export function createModelMetadata({ models }: Pick<Deps, "models">, defaultPro
   ): Promise<inferenceV2.ModelMetadataResponse> => {
     const { project, model, selector } = parseInferenceModel(name, version, defaultProject, "name");
     const entry = await models.get(project, model, selector, { signal });
+    const versions =
+      selector.kind === "default"
+        ? await newestVersions(models, project, model, signal)
+        : [parseResourceName("modelVersion", entry.name).version];
     return {
-      ...{ name, versions: [parseResourceName("modelVersion", entry.name).version] },
+      ...{ name, versions },
       ...{ platform: "onnxruntime_onnx", inputs: inferenceInputs(entry), outputs: inferenceOutputs(entry) },
     };
   };

@@ -2,8 +2,8 @@ import { DomainError } from "@parfocal/errors";
 import { type gatewayV1, parseAnyResourceName, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { LATEST } from "../catalog/alias-table.ts";
+import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { parseModelName } from "./predict.ts";
 
 type Deps = Pick<GatewayDeps, "models">;
 
@@ -21,7 +21,7 @@ export function createGetModel({ models }: Deps) {
   };
 }
 
-/** `ListModels`. */
+/** `ListModels`: a page of versions with the aliases that point at them. */
 export function createListModels({ models }: Deps) {
   return async (
     { parent, pageSize, pageToken }: gatewayV1.ListModelsRequest,
@@ -30,7 +30,16 @@ export function createListModels({ models }: Deps) {
     const parsed = parseAnyResourceName(["project", "model"], parent, "parent");
     const model = parsed.kind === "model" ? parsed.model : undefined;
     const page = await models.list(parsed.project, model, { pageSize, pageToken, signal });
-    return { models: [...page.items], nextPageToken: page.nextPageToken };
+    const named = page.items.map((entry) => ({ entry, ...parseResourceName("modelVersion", entry.name) }));
+    const ids = named.map((each) => each.model);
+    const aliases = await models.aliases.ofModels(parsed.project, ids, { signal });
+    return {
+      models: named.map(({ entry, ...each }) => ({
+        ...entry,
+        aliases: [...aliases.pointingAt(each.model, each.version)],
+      })),
+      nextPageToken: page.nextPageToken,
+    };
   };
 }
 
@@ -46,7 +55,7 @@ export function createDeleteModel({ models }: Deps) {
   };
 }
 
-/** `SetAlias`: `latest` follows by itself and is refused. */
+/** `SetAlias`: gives the version with its aliases, this one among them. `latest` follows by itself and is refused. */
 export function createSetAlias({ models }: Deps) {
   return async (
     request: gatewayV1.SetAliasRequest,
@@ -61,10 +70,17 @@ export function createSetAlias({ models }: Deps) {
       request.expectedVersion === undefined
         ? undefined
         : versionOf(project, model, request.expectedVersion, "expected_version");
-    const entry =
-      version === "" ? undefined : await models.get(project, model, { kind: "version", version }, { signal });
+    if (version === "") {
+      await models.aliases.set(project, model, alias, "", expected, { signal });
+      return {};
+    }
+    // All is read before the alias moves: a read that failed afterwards would say that it had not.
+    const [entry, others] = await Promise.all([
+      models.get(project, model, { kind: "version", version }, { signal }),
+      models.aliases.pointingAt(project, model, version, { signal }),
+    ]);
     await models.aliases.set(project, model, alias, version, expected, { signal });
-    return { model: entry };
+    return { model: { ...entry, aliases: [...new Set([...others, alias])].toSorted() } };
   };
 }
 

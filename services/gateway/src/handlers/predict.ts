@@ -1,7 +1,7 @@
 import { DomainError } from "@parfocal/errors";
-import { type gatewayV1, parseAnyResourceName, parseResourceName } from "@parfocal/protocol";
+import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
-import type { ModelSelector } from "../catalog/model-catalog.ts";
+import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { type PredictionStages, predictReference } from "../predict-reference.ts";
 import { bagReferenceFromRef } from "../wire.ts";
@@ -37,21 +37,4 @@ export function createPredict({ store, bags, models, ...stages }: Deps) {
     const answer = await predictReference(stages, version, [first, ...references], { includeAttention }, context);
     return { model: version.name, bag: request.bag, ...answer };
   };
-}
-
-/** Which model of which project a name means. */
-export function parseModelName(
-  name: string,
-  field = "model",
-): { readonly project: string; readonly model: string; readonly selector: ModelSelector } {
-  const parsed = parseAnyResourceName(["model", "modelVersion", "modelAlias"], name, field);
-  const { project, model } = parsed;
-  switch (parsed.kind) {
-    case "model":
-      return { project, model, selector: { kind: "default" } };
-    case "modelVersion":
-      return { project, model, selector: { kind: "version", version: parsed.version } };
-    case "modelAlias":
-      return { project, model, selector: { kind: "alias", alias: parsed.alias } };
-  }
 }

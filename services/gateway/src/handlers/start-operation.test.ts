@@ -83,7 +83,13 @@ const ASKS: readonly (readonly [string, Ask])[] = [
   [
     "Pretrain",
     (gateway, requestId, change) => {
-      const request = { parent, modelId: `m${change}`, bags: gateway.names, spec: { mixer: {} }, requestId };
+      const request = {
+        parent,
+        modelId: `m${change}`,
+        bags: gateway.names,
+        spec: { mixer: { levelCount: 1 } },
+        requestId,
+      };
       return createPretrain(gateway.deps)(gatewayV1.PretrainRequest.fromPartial(request), context);
     },
   ],

@@ -2,9 +2,10 @@ import { DomainError } from "@parfocal/errors";
 import { type commonV1, gatewayV1, type googleLongrunning, parseResourceName, resourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { ModelCatalog } from "../catalog/model-catalog.ts";
+import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { assertLength, entriesOfNamed } from "./named-bags.ts";
-import { parseModelName } from "./predict.ts";
+import { requestJson } from "./request-json.ts";
 import { startOperation } from "./start-operation.ts";
 
 const MAX_BAGS = 100_000;
@@ -20,7 +21,7 @@ export function createTrain({ bags, models, operations }: Pick<GatewayDeps, "bag
     }
     assertLength("bags", request.bags, 2, MAX_BAGS);
     const named = request.bags.map(({ bag }, index) => ({ name: bag, field: `bags[${index}].bag` }));
-    const json = gatewayV1.TrainRequest.toJSON(request);
+    const json = requestJson(gatewayV1.TrainRequest, request);
     return startOperation(operations, { kind: "train", project, requestId, json }, async () => {
       await entriesOfNamed(bags, project, named, signal);
       if (startFrom !== "") await assertStart(models, project, startFrom, spec, signal);

@@ -1,7 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { isResourceId, resourceName } from "@parfocal/protocol";
 import type { ModelSelector } from "../catalog/model-catalog.ts";
-import { parseModelName } from "../handlers/predict.ts";
+import { parseModelName } from "../catalog/model-name.ts";
 
 /** A model as the Open Inference Protocol names it. */
 export interface InferenceModel {

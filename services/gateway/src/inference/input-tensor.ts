@@ -58,7 +58,7 @@ const TYPED: Readonly<Record<string, (contents: Contents) => ArrayBufferView>> =
 };
 
 function bytesOfContents(datatype: string, contents: Contents | undefined, field: string): Uint8Array {
-  const read = TYPED[datatype];
+  const read = Object.hasOwn(TYPED, datatype) ? TYPED[datatype] : undefined;
   if (read === undefined) {
     throw refused(
       `${field}.datatype`,

@@ -23,7 +23,7 @@ export interface SubjectBag {
 export interface BagRequest {
   readonly project: string;
   readonly subject: InferSubject;
-  /** Of files and tensors; a bag of the catalog knows its own. */
+  /** Of files and tensors; a bag of the catalog knows its own and takes none. */
   readonly hints: ImportHints;
   readonly signal: AbortSignal;
 }
@@ -32,7 +32,8 @@ export interface BagRequest {
  * Gives `work` the bag that an inference is about. Files and tensors become one by the ordinary import, in a process of its own, for
  * the time of the call.
  *
- * @throws {DomainError} `FORBIDDEN` for a bag of another project and a URI outside the import roots; `NOT_FOUND`; what the import says.
+ * @throws {DomainError} `FORBIDDEN` for a bag of another project and a URI outside the import roots; `NOT_FOUND`; `INVALID_ARGUMENT` for
+ *   hints beside a bag of the catalog, which would be ignored; what the import says.
  */
 export async function withBag<T>(
   { store, bags, temporaryBags, roots }: WithBagDeps,
@@ -45,6 +46,7 @@ export async function withBag<T>(
     );
   switch (subject.kind) {
     case "bag": {
+      assertNoHints(hints);
       const parsed = parseResourceName("bag", subject.name, "inputs.bag");
       if (parsed.project !== project)
         throw new DomainError("FORBIDDEN", "the model and the bag belong to different projects");
@@ -59,6 +61,13 @@ export async function withBag<T>(
     case "tensors":
       return withFile(subject.file, ofFile);
   }
+}
+
+function assertNoHints(hints: ImportHints): void {
+  if (Object.keys(hints).length === 0) return;
+  const message =
+    "parameters are given beside a bag of the catalog, which knows its own; they are for tensors and files";
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "parameters" } });
 }
 
 type OfFile<T> = (source: { readonly kind: "file"; readonly path: string }, fileName: string) => Promise<T>;

@@ -1,9 +1,9 @@
-import type { BagMetadata } from "@parfocal/bags";
 import { DomainError, mapBounded } from "@parfocal/errors";
 import { type commonV1, gatewayV1, parseResourceName, pretrainV1 } from "@parfocal/protocol";
 import { uriFromKey } from "@parfocal/store";
 import type { Json, Progress, StepContext, Workflow, WorkflowContext } from "@parfocal/workflows";
 import { keys } from "../catalog/keys.ts";
+import { patientKeyOf } from "../catalog/patient-key.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import { enterEntry } from "./enter-model.ts";
@@ -69,15 +69,7 @@ async function resolve(
   signal: AbortSignal,
 ): Promise<pretrainV1.RegionBag> {
   const { ref, metadata } = await bags.get(project, parseResourceName("bag", name, "bags").bag, { signal });
-  return { bag: bagReferenceFromRef(store, ref), patientKey: keyOfPatient(metadata) };
-}
-
-/**
- * What keeps bags in one part: the patient, where none is known the slide, in words that no patient's id can be. Empty where neither is
- * known: the stage then takes the bag for a patient of its own.
- */
-function keyOfPatient({ patientId, slideId }: BagMetadata): string {
-  return patientId ?? (slideId === undefined ? "" : `\u0000slide ${slideId}`);
+  return { bag: bagReferenceFromRef(store, ref), patientKey: patientKeyOf(metadata) };
 }
 
 /** What watchers see of a report. A magnification without removed tiles has no loss then. */

@@ -1,8 +1,9 @@
 import { DomainError } from "@parfocal/errors";
 import { type aggregateV1, commonV1, type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { Json, StepContext } from "@parfocal/workflows";
+import { parseModelName } from "../catalog/model-name.ts";
+import { patientKeyOf } from "../catalog/patient-key.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { parseModelName } from "../handlers/predict.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 
 type Deps = Pick<GatewayDeps, "store" | "bags" | "models" | "aggregate">;
@@ -33,7 +34,7 @@ export async function resolveStart(
   return commonV1.ModelReference.toJSON(reference) as Json;
 }
 
-/** A labelled bag as the stage takes it, its patient that of the bag where the request names none. */
+/** A labelled bag as the stage takes it, its patient as {@link patientKeyOf} has it. */
 export async function resolveLabelled(
   { store, bags }: Pick<Deps, "store" | "bags">,
   project: string,
@@ -45,7 +46,7 @@ export async function resolveLabelled(
     bag: bagReferenceFromRef(store, entry.ref),
     labels: labelled.labels,
     unknownLabels: labelled.unknownLabels,
-    patientKey: labelled.patientId === "" ? (entry.metadata.patientId ?? "") : labelled.patientId,
+    patientKey: patientKeyOf(entry.metadata, labelled),
     part: labelled.part,
     groupKey: labelled.groupId,
     values: labelled.values,
