@@ -153,6 +153,23 @@ describe.each(ARCHITECTURES)("a model with the %s re-embedder", (kind, architect
     expect(both[0]?.bag).toEqual(both[1]?.bag);
   });
 
+  it("predicts as before when what is kept of a bag was damaged", async () => {
+    const request = { model: model.name, bag: names[3] ?? "", includeAttention: false };
+    const keys = async () => (await store.list("cache/reembed/")).objects.map(({ key }) => key);
+    const before = await keys();
+    const { prediction } = await services.clients.prediction.predict(request);
+    const made = (await keys()).filter((key) => !before.includes(key) && key.endsWith(".safetensors"));
+    expect(made).toHaveLength(1);
+    const [key = ""] = made;
+    const { bytes } = await store.get(key);
+    for (const damaged of [bytes.with(-7, (bytes.at(-7) ?? 0) ^ 0x55), bytes.subarray(0, 500)]) {
+      await store.put(key, damaged);
+      const again = await services.clients.prediction.predict(request);
+      expect(again.prediction?.probabilities).toEqual(prediction?.probabilities);
+      expect(Buffer.from((await store.get(key)).bytes).equals(bytes)).toBe(true);
+    }
+  });
+
   it("re-embeds a large bag block by block as it would in one run", { timeout: 60_000 }, async () => {
     const source = await write({ n: 5000, d: PLANTED_DIM });
     const { bag, nProgress } = await reembed(source);

@@ -1,7 +1,8 @@
-import { DomainError } from "@parfocal/errors";
-import { commonV1, type gatewayV1, type reembedV1 } from "@parfocal/protocol";
+import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "./deps.ts";
+import { reembedReference } from "./reembed-reference.ts";
 
 /** The stages that a prediction may ask. */
 export type PredictionStages = Pick<GatewayDeps, "aggregate" | "reembed">;
@@ -14,33 +15,65 @@ export interface PredictionWish {
   readonly isTransient?: boolean;
 }
 
+/** A bag, or the slides of a patient. */
+type Bags = readonly [commonV1.BagReference, ...commonV1.BagReference[]];
+
+/** What of a prediction comes from the stages. */
+type Answer = Pick<gatewayV1.PredictResponse, "prediction" | "attention" | "rule">;
+
+/** What the stage that aggregates says of a bag that is damaged or gone. */
+const OF_KEPT_BAGS: ReadonlySet<DomainErrorCode> = new Set(["CORRUPT", "TRUNCATED", "UNSUPPORTED_FORMAT", "NOT_FOUND"]);
+
 /**
  * What a version of a model says of a stored bag, or of the slides of a patient together: has them re-embedded when the model asks for it,
- * each by itself, then asks the stage that aggregates. Tensors never pass through here.
+ * each by itself, then asks the stage that aggregates. Tensors never pass through here. When what is kept of a re-embedding turns
+ * out to be damaged, it is made anew, once.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without a head; what the stages throw.
  */
 export async function predictReference(
   { aggregate, reembed }: PredictionStages,
   version: gatewayV1.Model,
-  bags: readonly [commonV1.BagReference, ...commonV1.BagReference[]],
+  bags: Bags,
   { includeAttention, isTransient = false }: PredictionWish,
   context: HandlerContext,
-): Promise<Pick<gatewayV1.PredictResponse, "prediction" | "attention" | "rule">> {
+): Promise<Answer> {
   assertDecides(version);
-  const isReembedded = version.reembedder !== "" && !isTransient;
-  const ready: (commonV1.BagReference | undefined)[] = [];
-  for (const bag of bags) {
-    const original = { model: version.reference, bag };
-    ready.push(isReembedded ? (await reembedded(reembed, original, context)).bag : bag);
+  const model = version.reference;
+  const ask = (ready: Bags) => askAggregate(aggregate, { model, bags: ready, includeAttention }, context);
+  if (version.reembedder === "" || isTransient) return ask(bags);
+  const reembedAll = async (verify: boolean): Promise<Bags> => {
+    const [first, ...others] = bags;
+    const one = (bag: commonV1.BagReference) => reembedReference(reembed, { model, bag, verify }, context);
+    const ready: [commonV1.BagReference, ...commonV1.BagReference[]] = [await one(first)];
+    for (const bag of others) ready.push(await one(bag));
+    return ready;
+  };
+  const kept = await reembedAll(false);
+  try {
+    return await ask(kept);
+  } catch (error) {
+    if (!isDomainError(error) || !OF_KEPT_BAGS.has(error.code)) throw error;
+    return ask(await reembedAll(true));
   }
-  const [bag, ...moreBags] = ready;
-  const request = { model: version.reference, bag };
-  if (!includeAttention) {
-    const others = moreBags.flatMap((other) => other ?? []);
-    return aggregate.predict({ ...request, moreBags: others }, { parent: context });
-  }
+}
+
+interface Question {
+  readonly model: commonV1.ModelReference | undefined;
+  /** As the head takes them. */
+  readonly bags: Bags;
+  readonly includeAttention: boolean;
+}
+
+async function askAggregate(
+  aggregate: PredictionStages["aggregate"],
+  { model, bags, includeAttention }: Question,
+  context: HandlerContext,
+): Promise<Answer> {
+  const [bag, ...moreBags] = bags;
+  if (!includeAttention) return aggregate.predict({ model, bag, moreBags }, { parent: context });
   if (moreBags.length > 0) throw unattended(bags.length);
+  const request = { model, bag };
   const { prediction, attention, coordinates, mapLabels } = await aggregate.attention(request, { parent: context });
   const { KIND_UNSPECIFIED: rule } = commonV1.GroupRule_Kind;
   return { prediction, attention: { weights: attention, coordinates, mapLabels }, rule };
@@ -58,16 +91,4 @@ function assertDecides({ head, reembedder }: Pick<gatewayV1.Model, "head" | "ree
   throw new DomainError("PRECONDITION_FAILED", message, {
     details: { field: "model", precondition: "HEAD", subject: "model" },
   });
-}
-
-/** The same request about the re-embedded bag, whose tiles are in the same order and places. */
-async function reembedded(
-  stage: PredictionStages["reembed"],
-  request: reembedV1.ReembedRequest,
-  context: HandlerContext,
-): Promise<reembedV1.ReembedRequest> {
-  for await (const { event } of stage.reembed(request, { parent: context })) {
-    if (event?.$case === "bag") return { ...request, bag: event.value };
-  }
-  throw new DomainError("UNREACHABLE", "the re-embedding stage ended before it gave the bag");
 }

@@ -33,7 +33,8 @@ export async function readServingInput(
     reembed === undefined
       ? { ...(await readBagInput(store, ref, model, signal)), isReembedded: false }
       : await readTilesOrBag(store, ref, { model, encoder: reembed.encoder }, signal);
-  if (!input.isReembedded) assertSourceFits(manifest.expects, input.metadata);
+  const { encoder: _reembedder, ...geometry } = input.metadata;
+  assertSourceFits(manifest.expects, input.isReembedded ? geometry : input.metadata);
   return input;
 }
 

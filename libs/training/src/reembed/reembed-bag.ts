@@ -1,11 +1,10 @@
-import { randomUUID } from "node:crypto";
 import { type BagHeader, type BagRef, readBagHeader } from "@parfocal/bags";
 import type { Engine } from "@parfocal/engine";
 import { DomainError, mapYields } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { assertBagFits, assertSourceFits } from "../bag-inputs.ts";
 import type { LoadedModel, LoadedReembedder } from "../package/load-model.ts";
-import { computeTiles } from "./compute-tiles.ts";
+import { computeAnew } from "./compute-anew.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import { type ReembedSlot, reembedSlot } from "./reembed-cache.ts";
 
@@ -27,14 +26,20 @@ export interface ReembedProgress {
   readonly nTotal: number;
 }
 
+/** Options of {@link reembedBag}. */
+export interface ReembedOptions {
+  /** Whether what is kept is read and its digest checked before it is the answer. Default: no. */
+  readonly verifies?: boolean;
+}
+
 /** What the result says made it. */
 const IMPORTER = "parfocal-reembed/1";
 
 /**
  * Re-embeds one bag and keeps the result under (re-embedder, bag): asked again, by this or any other model with the same
- * re-embedder, it is the answer at once. Yields progress, returns the reference of the re-embedded bag: f32, a row for each tile,
- * each one that is kept, or each region, with their coordinates and what was known of the slide, its encoder named after the
- * re-embedder.
+ * re-embedder, it is the answer at once, if the bag fits the model that asks. One that is seen to be damaged is deleted and made
+ * anew. Yields progress, returns the reference of the re-embedded bag: f32, a row for each tile, each one that is kept, or each
+ * region, with their coordinates and what was known of the slide, its encoder named after the re-embedder.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without re-embedder; `GEOMETRY_MISMATCH` naming both widths,
  * encoders or geometries; `EMPTY_BAG`; `CORRUPT` when the stored bag is another one; `NON_FINITE` when the re-embedded tiles
@@ -45,58 +50,57 @@ export async function* reembedBag(
   loaded: Pick<LoadedModel, "model" | "manifest" | "reembed">,
   ref: BagRef,
   signal: AbortSignal,
+  { verifies = false }: ReembedOptions = {},
 ): AsyncGenerator<ReembedProgress, BagRef, undefined> {
-  const { reembed } = loaded;
+  const { model, manifest, reembed } = loaded;
   if (reembed === undefined) throw new DomainError("PRECONDITION_FAILED", "the model has no re-embedder");
-  assertBagFits(loaded.model, ref);
+  assertBagFits(model, ref);
+  const header = await readBagHeader(deps.store, ref, { signal });
+  assertNotReembedded(header, reembed);
+  // Before what is kept is looked for: a model that takes other bags may have had it made.
+  assertSourceFits(manifest.expects, header.metadata);
   const slot = reembedSlot(deps.store, reembed.digest, ref.digest);
-  const kept = await slot.find({ signal });
+  // What is to be checked is checked by one at a time, so that nobody deletes what another has just made.
+  const kept = verifies ? undefined : await slot.find({ signal });
   if (kept !== undefined) return kept;
   const release = await deps.lock.acquire(`${reembed.digest} ${ref.digest}`, signal);
   try {
     // Who held the lock before may have made it.
-    return (await slot.find({ signal })) ?? (yield* makeBag(deps, { loaded, reembed, ref, slot, signal }));
+    const found = await slot.find({ signal, verifies });
+    return found ?? (yield* makeBag(deps, { model, reembed, ref, header, slot, signal }));
   } finally {
     release();
   }
 }
 
 interface Making {
-  readonly loaded: Pick<LoadedModel, "model" | "manifest">;
+  readonly model: LoadedModel["model"];
   readonly reembed: LoadedReembedder;
   readonly ref: BagRef;
+  readonly header: BagHeader;
   readonly slot: ReembedSlot;
   readonly signal: AbortSignal;
 }
 
 async function* makeBag(
   { engine, store, wholeBytes }: ReembedDeps,
-  { loaded, reembed, ref, slot, signal }: Making,
+  { model, reembed, ref, header, slot, signal }: Making,
 ): AsyncGenerator<ReembedProgress, BagRef, undefined> {
-  const header = await readBagHeader(store, ref, { signal });
-  assertNotReembedded(header, reembed);
-  assertSourceFits(loaded.manifest.expects, header.metadata);
   const graphs = await reembed.readGraphs({ signal });
-  const scratch = `reembed/${randomUUID()}/`;
   const facts = { encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
-  const progress = computeTiles(ref, header, {
-    ...{ engine, store, graphs, model: loaded.model, facts, scratch, signal },
+  const progress = computeAnew(ref, header, {
+    ...{ engine, store, graphs, model, facts, signal },
     folder: slot.folder,
     ...(wholeBytes !== undefined && { wholeBytes }),
   });
-  try {
-    let shown = 0;
-    const reembedded = yield* mapYields(progress, (nDone) => {
-      shown = nDone;
-      return { nDone, nTotal: ref.n };
-    });
-    await slot.remember(reembedded, { signal });
-    if (shown < ref.n) yield { nDone: ref.n, nTotal: ref.n };
-    return reembedded;
-  } finally {
-    // When this fails the engine process is gone, and what it held with it.
-    await engine.dropResident(scratch).catch(() => undefined);
-  }
+  let shown = 0;
+  const reembedded = yield* mapYields(progress, (nDone) => {
+    shown = nDone;
+    return { nDone, nTotal: ref.n };
+  });
+  await slot.remember(reembedded, { signal });
+  if (shown < ref.n) yield { nDone: ref.n, nTotal: ref.n };
+  return reembedded;
 }
 
 function assertNotReembedded({ metadata }: BagHeader, { encoder }: LoadedReembedder): void {

@@ -1,17 +1,26 @@
 import type { BagRef } from "@parfocal/bags";
-import { isDomainError } from "@parfocal/errors";
+import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { createConfigReader } from "@parfocal/models";
-import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { type CallOptions, type ObjectStore, streamVerified } from "@parfocal/store";
 
 /** Where the re-embedding of one bag by one re-embedder is kept. */
 export interface ReembedSlot {
   /** Folder of the re-embedded bag, whose name is its own digest. */
   readonly folder: string;
-  /** The bag that is kept here, if it is still in the store. */
-  find(options?: CallOptions): Promise<BagRef | undefined>;
+  /** The bag that is kept here, if it is still in the store. One that is damaged is deleted: nobody could write it anew beside it. */
+  find(options?: FindOptions): Promise<BagRef | undefined>;
   /** Remembers the bag that was written. */
   remember(ref: BagRef, options?: CallOptions): Promise<void>;
 }
+
+/** Options of {@link ReembedSlot.find}. */
+interface FindOptions extends CallOptions {
+  /** Whether its bytes are read and compared with its digest; otherwise only its size is. Default: no. */
+  readonly verifies?: boolean;
+}
+
+/** What is said of a pointer that leads nowhere, or whose bytes the store itself finds to be others. */
+const OF_POINTERS: ReadonlySet<DomainErrorCode> = new Set(["NOT_FOUND", "INVALID_ARGUMENT", "CORRUPT"]);
 
 /**
  * The slot of (re-embedder, bag), both by digest. A small object points at the bag, so that finding it takes no hashing:
@@ -26,15 +35,16 @@ export function reembedSlot(store: ObjectStore, reembedder: string, bag: string)
   const pointerKey = `${folder}.json`;
   return {
     folder,
-    async find(options = {}) {
+    async find({ verifies = false, ...options } = {}) {
       try {
         const { bytes } = await store.get(pointerKey, options);
         const ref = parsePointer(bytes, `${folder}/`);
-        const { sizeBytes } = await store.head(ref.key, options);
-        return sizeBytes === ref.sizeBytes ? ref : undefined;
+        if (await isWhole(store, ref, verifies, options)) return ref;
+        await store.delete(ref.key, options);
+        return undefined;
       } catch (error) {
         // A cache: what is missing or damaged is made anew.
-        if (isDomainError(error, "NOT_FOUND") || isDomainError(error, "INVALID_ARGUMENT")) return undefined;
+        if (isDomainError(error) && OF_POINTERS.has(error.code)) return undefined;
         if (error instanceof SyntaxError) return undefined;
         throw error;
       }
@@ -44,6 +54,19 @@ export function reembedSlot(store: ObjectStore, reembedder: string, bag: string)
       await store.put(pointerKey, bytes, { ...options, contentType: "application/json" });
     },
   };
+}
+
+/** Whether a stored bag has the size that it had when it was written, and the bytes where that is asked. */
+async function isWhole(store: ObjectStore, ref: BagRef, verifies: boolean, options: CallOptions): Promise<boolean> {
+  const { sizeBytes } = await store.head(ref.key, options);
+  if (sizeBytes !== ref.sizeBytes || !verifies) return sizeBytes === ref.sizeBytes;
+  try {
+    for await (const _ of streamVerified(store, ref.key, { ...ref, ...options }));
+    return true;
+  } catch (error) {
+    if (isDomainError(error, "CORRUPT")) return false;
+    throw error;
+  }
 }
 
 /** @throws {DomainError} `INVALID_ARGUMENT` when it is no reference to a bag of this slot. */

@@ -5,7 +5,7 @@ import { bagReferenceFromRef, bagRefFromWire, packageFromWire } from "@parfocal/
 import { reembedBag } from "@parfocal/training";
 import type { ReembedStageDeps } from "../deps.ts";
 
-/** `Reembed`: progress while it computes, then the reference of the bag in the store; that at once when it is there. */
+/** `Reembed`: progress while it computes, then the reference of the bag in the store; that at once when it is there and, where asked, whole. */
 export function createReembed(deps: ReembedStageDeps) {
   return async function* (
     request: reembedV1.ReembedRequest,
@@ -15,7 +15,7 @@ export function createReembed(deps: ReembedStageDeps) {
     const { folder, digest } = packageFromWire(store, request.model);
     const ref = bagRefFromWire(store, request.bag);
     const loaded = await models.get(folder, digest, { signal });
-    const steps = reembedBag(deps, loaded, ref, signal);
+    const steps = reembedBag(deps, loaded, ref, signal, { verifies: request.verify });
     // What is there comes without a word of progress.
     let isThere = true;
     const reembedded = yield* mapYields(steps, ({ nDone, nTotal }): reembedV1.ReembedResponse => {

@@ -16,7 +16,14 @@ export interface ReembedRequest {
     | ModelReference
     | undefined;
   /** The bag; encoder, width and geometry must be the manifest's. */
-  bag?: BagReference | undefined;
+  bag?:
+    | BagReference
+    | undefined;
+  /**
+   * Whether a result that is there is read and checked before it is the answer; one that is damaged is made anew. For callers that
+   * found it CORRUPT: without it a result is taken for what its name says.
+   */
+  verify: boolean;
 }
 
 /** Progress, then the result. */
@@ -41,7 +48,7 @@ export interface ReembedProgress {
 }
 
 function createBaseReembedRequest(): ReembedRequest {
-  return { model: undefined, bag: undefined };
+  return { model: undefined, bag: undefined, verify: false };
 }
 
 export const ReembedRequest: MessageFns<ReembedRequest> = {
@@ -51,6 +58,9 @@ export const ReembedRequest: MessageFns<ReembedRequest> = {
     }
     if (message.bag !== undefined) {
       BagReference.encode(message.bag, writer.uint32(18).fork()).join();
+    }
+    if (message.verify !== false) {
+      writer.uint32(24).bool(message.verify);
     }
     return writer;
   },
@@ -84,6 +94,14 @@ export const ReembedRequest: MessageFns<ReembedRequest> = {
             message.bag = BagReference.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verify = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -100,6 +118,7 @@ export const ReembedRequest: MessageFns<ReembedRequest> = {
     return {
       model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
       bag: isSet(object.bag) ? BagReference.fromJSON(object.bag) : undefined,
+      verify: isSet(object.verify) ? globalThis.Boolean(object.verify) : false,
     };
   },
 
@@ -110,6 +129,9 @@ export const ReembedRequest: MessageFns<ReembedRequest> = {
     }
     if (message.bag !== undefined) {
       obj.bag = BagReference.toJSON(message.bag);
+    }
+    if (message.verify !== false) {
+      obj.verify = message.verify;
     }
     return obj;
   },
@@ -123,6 +145,7 @@ export const ReembedRequest: MessageFns<ReembedRequest> = {
       ? ModelReference.fromPartial(object.model)
       : undefined;
     message.bag = (object.bag !== undefined && object.bag !== null) ? BagReference.fromPartial(object.bag) : undefined;
+    message.verify = object.verify ?? false;
     return message;
   },
 };

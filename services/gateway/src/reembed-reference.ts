@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { assertNotAborted, DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import type { commonV1, reembedV1 } from "@parfocal/protocol";
+import { type HandlerContext, RETRY_AFTER_KEY } from "@parfocal/runtime";
+import type { GatewayDeps } from "./deps.ts";
+
+/** Failures that another try may not have, and how many tries there are in all. Of a crash the bag itself may be the cause. */
+const TRIES: Readonly<Partial<Record<DomainErrorCode, number>>> = { UNREACHABLE: 4, STATE_LOST: 4, ENGINE_CRASHED: 2 };
+
+/** Bounds of the random pauses between tries, as those of the calls that are no streams: doubling from the first, ms. */
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 2000];
+
+/**
+ * The re-embedded bag of a stored one. A stage or an engine that goes away meanwhile is asked again, or another replica, as long as
+ * the call has time: what was made is kept, so that asking twice does no more than asking once.
+ *
+ * @throws {DomainError} What the stage throws; `UNREACHABLE` also when it gives no bag.
+ */
+export async function reembedReference(
+  stage: GatewayDeps["reembed"],
+  request: reembedV1.ReembedRequest,
+  context: HandlerContext,
+): Promise<commonV1.BagReference> {
+  const nFailures = new Map<DomainErrorCode, number>();
+  for (let n = 0; ; n += 1) {
+    try {
+      return await askOnce(stage, request, context);
+    } catch (error) {
+      assertNotAborted(context.signal);
+      if (!isDomainError(error)) throw error;
+      const nSame = (nFailures.get(error.code) ?? 0) + 1;
+      nFailures.set(error.code, nSame);
+      const asked = Number(error.details[RETRY_AFTER_KEY] ?? 0) || 0;
+      const pauseMs = Math.max(asked, Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** n));
+      const isOver = Date.now() + pauseMs >= (context.deadlineMs ?? Number.POSITIVE_INFINITY);
+      if (isOver || nSame >= (TRIES[error.code] ?? 1)) throw error;
+      await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => assertNotAborted(context.signal));
+    }
+  }
+}
+
+async function askOnce(
+  stage: GatewayDeps["reembed"],
+  request: reembedV1.ReembedRequest,
+  context: HandlerContext,
+): Promise<commonV1.BagReference> {
+  for await (const { event } of stage.reembed(request, { parent: context })) {
+    if (event?.$case === "bag") return event.value;
+  }
+  throw new DomainError("UNREACHABLE", "the re-embedding stage ended before it gave the bag");
+}
