@@ -1,8 +1,8 @@
-import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import { DomainError, isDomainError } from "@parfocal/errors";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { GatewayDeps } from "./deps.ts";
-import { reembedReference } from "./reembed-reference.ts";
+import { isOfKeptBag, reembedReference } from "./reembed-reference.ts";
 
 /** The stages that a prediction may ask. */
 export type PredictionStages = Pick<GatewayDeps, "aggregate" | "reembed">;
@@ -20,9 +20,6 @@ type Bags = readonly [commonV1.BagReference, ...commonV1.BagReference[]];
 
 /** What of a prediction comes from the stages. */
 type Answer = Pick<gatewayV1.PredictResponse, "prediction" | "attention" | "rule">;
-
-/** What the stage that aggregates says of a bag that is damaged or gone. */
-const OF_KEPT_BAGS: ReadonlySet<DomainErrorCode> = new Set(["CORRUPT", "TRUNCATED", "UNSUPPORTED_FORMAT", "NOT_FOUND"]);
 
 /**
  * What a version of a model says of a stored bag, or of the slides of a patient together: has them re-embedded when the model asks for it,
@@ -53,7 +50,7 @@ export async function predictReference(
   try {
     return await ask(kept);
   } catch (error) {
-    if (!isDomainError(error) || !OF_KEPT_BAGS.has(error.code)) throw error;
+    if (!isDomainError(error) || !isOfKeptBag(error.code)) throw error;
     return ask(await reembedAll(true));
   }
 }

@@ -4,6 +4,19 @@ import type { commonV1, reembedV1 } from "@parfocal/protocol";
 import { type HandlerContext, RETRY_AFTER_KEY } from "@parfocal/runtime";
 import type { GatewayDeps } from "./deps.ts";
 
+/** What the stage that aggregates says of a re-embedded bag that is damaged or gone. */
+const OF_KEPT_BAGS: ReadonlySet<string> = new Set<DomainErrorCode>([
+  "CORRUPT",
+  "TRUNCATED",
+  "UNSUPPORTED_FORMAT",
+  "NOT_FOUND",
+]);
+
+/** Whether a failure of the stage that aggregates says that what is kept of a re-embedding should be looked at: `verify` of the contract. */
+export function isOfKeptBag(code: string): boolean {
+  return OF_KEPT_BAGS.has(code);
+}
+
 /** Failures that another try may not have, and how many tries there are in all. Of a crash the bag itself may be the cause. */
 const TRIES: Readonly<Partial<Record<DomainErrorCode, number>>> = { UNREACHABLE: 4, STATE_LOST: 4, ENGINE_CRASHED: 2 };
 

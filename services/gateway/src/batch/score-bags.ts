@@ -2,6 +2,7 @@ import { DomainError, type DomainErrorCode, isDomainError, mapBounded } from "@p
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { Json } from "@parfocal/workflows";
 import type { GatewayDeps } from "../deps.ts";
+import { isOfKeptBag } from "../reembed-reference.ts";
 import type { CaseOutcome } from "./batch-plan.ts";
 import type { Gate } from "./gate.ts";
 import { createPatience } from "./patience.ts";
@@ -64,9 +65,9 @@ export async function scoreBags(
   const ready = model.isReembedded ? await reembedAll(scoring, model, asked, settle) : asked;
   const doubtful = await predictAll(scoring, model, ready, settle);
   // Each alone, so that one that takes the engine down takes nothing else with it.
-  for (const place of doubtful) {
-    const bag = ready.get(place);
-    if (bag !== undefined) await predictAll(scoring, model, new Map([[place, bag]]), settle);
+  for (const { place, isDamaged } of doubtful) {
+    const again = isDamaged ? await reembedAll(scoring, model, only(asked, place), settle, true) : only(ready, place);
+    await predictAll(scoring, model, again, settle);
   }
   return [...bags.keys()].map((place) => outcomes.get(place)!);
 }
@@ -74,16 +75,22 @@ export async function scoreBags(
 type Settle = (place: number, outcome: CaseOutcome) => void;
 type PlacedBags = ReadonlyMap<number, commonV1.BagReference>;
 
+function only(bags: PlacedBags, place: number): PlacedBags {
+  return new Map([...bags].filter(([at]) => at === place));
+}
+
+/** The re-embedded bags; with `verify` what is kept of them is looked at, and made anew where it is damaged. */
 async function reembedAll(
   scoring: BagScoring,
   model: ScoringModel,
   bags: PlacedBags,
   settle: Settle,
+  verify = false,
 ): Promise<PlacedBags> {
   const ready = new Map<number, commonV1.BagReference>();
   await mapBounded([...bags], CONCURRENT_REEMBEDDINGS, async ([place, bag]) => {
     try {
-      ready.set(place, await reembedOne(scoring, model, bag));
+      ready.set(place, await reembedOne(scoring, model, bag, verify));
     } catch (error) {
       settle(place, outcomeOf(error));
     }
@@ -95,13 +102,14 @@ async function reembedOne(
   { stages, gates, signal }: BagScoring,
   { reference }: ScoringModel,
   bag: commonV1.BagReference,
+  verify: boolean,
 ): Promise<commonV1.BagReference> {
   const patience = createPatience({ signal });
   let nCrashes = 0;
   for (;;) {
     try {
       return await gates.reembed.run(async () => {
-        for await (const { event } of stages.reembed.reembed({ model: reference, bag }, { signal })) {
+        for await (const { event } of stages.reembed.reembed({ model: reference, bag, verify }, { signal })) {
           if (event?.$case === "bag") return event.value;
         }
         throw unreachable("re-embedding");
@@ -114,15 +122,22 @@ async function reembedOne(
   }
 }
 
-/** Scores bags by as few calls as it takes; gives the places of those that deserve a second try. */
+/** A bag that deserves a second try. */
+interface Doubtful {
+  readonly place: number;
+  /** What is kept of its re-embedding is. */
+  readonly isDamaged: boolean;
+}
+
+/** Scores bags by as few calls as it takes; gives those that deserve a second try. */
 async function predictAll(
   { stages, gates, signal, onEngineMs }: BagScoring,
-  { reference }: ScoringModel,
+  { reference, isReembedded }: ScoringModel,
   bags: PlacedBags,
   settle: Settle,
-): Promise<number[]> {
+): Promise<Doubtful[]> {
   const patience = createPatience({ signal });
-  const doubtful: number[] = [];
+  const doubtful: Doubtful[] = [];
   let left = [...bags];
   while (left.length > 0) {
     const asked = left;
@@ -136,7 +151,9 @@ async function predictAll(
           answered.add(place);
           if (answer.result.$case === "prediction") onEngineMs(answer.result.value.engineMs);
           const outcome = outcomeFromAnswer(answer.result);
-          if ("code" in outcome && WORTH_A_SECOND_TRY.has(outcome.code)) doubtful.push(place);
+          const code = "code" in outcome ? outcome.code : "";
+          const isDamaged = isReembedded && isOfKeptBag(code);
+          if (isDamaged || WORTH_A_SECOND_TRY.has(code)) doubtful.push({ place, isDamaged });
           settle(place, outcome);
           patience.reset();
         }
