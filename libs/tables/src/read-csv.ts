@@ -34,8 +34,12 @@ export async function* readCsv(
   }
 }
 
+/** What stands most often between the names of the heading: a name may hold one of the others. */
 function delimiterOf(head: string): string {
-  return [",", "\t", ";"].find((candidate) => head.includes(candidate)) ?? ",";
+  const unquoted = head.split('"').filter((_, index) => index % 2 === 0);
+  const timesOf = (delimiter: string): number =>
+    unquoted.reduce((sum, part) => sum + part.split(delimiter).length - 1, 0);
+  return [",", "\t", ";"].reduce((best, candidate) => (timesOf(candidate) > timesOf(best) ? candidate : best));
 }
 
 function headingOf(names: readonly string[]): readonly string[] {

@@ -19,6 +19,20 @@ describe("readRecords", () => {
     ]);
   });
 
+  it.each([
+    ["slide_id;patient;size (mm, max)\ns1;p1;3", { slide_id: "s1", patient: "p1", "size (mm, max)": "3" }],
+    ["slide_id\tpatient\tnote, free\ns1\tp1\tx", { slide_id: "s1", patient: "p1", "note, free": "x" }],
+    ['slide_id;"size, mm, max"\ns1;3', { slide_id: "s1", "size, mm, max": "3" }],
+    ['slide_id,"a;b "";"" c"\ns1,3', { slide_id: "s1", 'a;b ";" c': "3" }],
+    ["slide_id;a,b\ns1;3,4", { "slide_id;a": "s1;3", b: "4" }],
+    ['"a;b"\n"c;d"', { "a;b": "c;d" }],
+  ])(
+    "cuts at what stands most often outside quotes in the heading, at the comma in doubt: %j",
+    async (text, values) => {
+      expect(await read(text)).toEqual([[2, values]]);
+    },
+  );
+
   it("numbers a row that spans lines by its last", async () => {
     expect(await read('bag\n"a\nb"\nc')).toEqual([
       [3, { bag: "a\nb" }],

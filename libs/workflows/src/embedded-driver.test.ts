@@ -1,5 +1,6 @@
 import { createMemoryStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
+import { createSystemClock } from "./clock.ts";
 import { createGate, openTestDriver, untilDone } from "./testing/test-driver.ts";
 import type { Json, WorkflowContext } from "./workflow.ts";
 
@@ -25,6 +26,17 @@ describe("the embedded driver", () => {
     gate.open();
     for (const name of names) expect((await untilDone(driver, name)).outcome.kind).toBe("succeeded");
     expect(order).toEqual([0, 1, 2, 3, 4]);
+    await driver.close();
+  });
+
+  it("ends no operation before its creation when the clock is put back", async () => {
+    const system = createSystemClock();
+    let nowMs = 2_000_000;
+    const clock = { ...system, nowMs: () => nowMs };
+    const job = ({ step }: WorkflowContext): Promise<Json> => step("put back", async () => (nowMs -= 3_600_000));
+    const driver = await openTestDriver({ job }, { clock });
+    const { name } = await driver.start({ project: "p", kind: "job", input: null });
+    expect(await untilDone(driver, name)).toMatchObject({ createTimeMs: 2_000_000, endTimeMs: 2_000_000 });
     await driver.close();
   });
 

@@ -1,4 +1,4 @@
-import { DomainError } from "@parfocal/errors";
+import { DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { refKey } from "./operation-index.ts";
 import {
@@ -35,7 +35,10 @@ export async function deleteOperation(scope: OperationScope, ref: OperationRef):
   });
 }
 
-/** Deletes what ended more than `olderThanMs` ago and gives the number. Reads no operation that is younger than that. */
+/**
+ * Deletes what ended more than `olderThanMs` ago and gives the number. Reads no operation that is younger than that. One whose
+ * state cannot be read goes by its creation.
+ */
 export async function expireDone(scope: OperationScope, olderThanMs: number): Promise<number> {
   const beforeMs = scope.env.clock.nowMs() - olderThanMs;
   let nExpired = 0;
@@ -43,11 +46,21 @@ export async function expireDone(scope: OperationScope, olderThanMs: number): Pr
     if (scope.pool.find(entry) !== undefined) continue;
     const state = await readShownState(scope.env.store, entry);
     // No state and not in the pool: a deletion that was cut off.
-    if (state !== undefined && (state.endTimeMs ?? beforeMs) >= beforeMs) continue;
-    await deleteOperation(scope, entry);
-    nExpired++;
+    if (state !== undefined && (!isDone(state) || (state.endTimeMs ?? entry.createTimeMs) >= beforeMs)) continue;
+    if (await deleteIfThere(scope, entry)) nExpired++;
   }
   return nExpired;
+}
+
+/** As {@link deleteOperation}; false for an operation that somebody else deleted meanwhile. */
+async function deleteIfThere(scope: OperationScope, ref: OperationRef): Promise<boolean> {
+  try {
+    await deleteOperation(scope, ref);
+    return true;
+  } catch (error) {
+    if (!isDomainError(error, "NOT_FOUND")) throw error;
+    return false;
+  }
 }
 
 /**

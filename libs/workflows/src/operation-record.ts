@@ -154,7 +154,9 @@ function finish(cell: Cell, outcome: OperationState["outcome"]): Promise<void> {
     if (isDone(cell.state)) return;
     const progress = cell.unseen ?? cell.state.progress;
     const sequence = cell.state.sequence + 1;
-    const last = { ...cell.state, progress, sequence, outcome, endTimeMs: cell.env.clock.nowMs() };
+    // The clock may have been put back since the operation was asked for.
+    const endTimeMs = Math.max(cell.env.clock.nowMs(), cell.state.createTimeMs);
+    const last = { ...cell.state, progress, sequence, outcome, endTimeMs };
     await fenceOnConflict(cell.env, () => cell.writer.write(last, { isUnconditional: true }));
     show(cell, last);
   });

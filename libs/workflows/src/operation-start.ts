@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { canonicalJson } from "./canonical-json.ts";
 import type { Clock } from "./clock.ts";
+import { isTransient } from "./commit.ts";
 import { encodeText, isLostRace } from "./json-object.ts";
 import { refKey } from "./operation-index.ts";
 import {
@@ -27,11 +28,14 @@ import type { OperationState, StartRequest, WorkflowRegistry } from "./workflow.
 
 /** Longest request id; a UUID has 36 characters. */
 const MAX_REQUEST_ID = 128;
+/** Tries of the write that creates an operation, on top of the store's own, and the pause after the first, which doubles, ms. */
+const MAX_TRIES = 5;
+const PAUSE_MS = 100;
 
 /** What creating an operation needs of a driver. */
 export interface StartScope {
   readonly store: ObjectStore;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "delay">;
   readonly randomHex: (nBytes: number) => string;
   readonly registry: WorkflowRegistry;
   /** Orders the calls of this process that create and delete one operation. */
@@ -101,18 +105,49 @@ async function create(scope: StartScope, ref: OperationRef, request: StartReques
   const createTimeMs = scope.clock.nowMs();
   const target = request.target === undefined ? {} : { target: request.target(ref.id) };
   const entry: IndexEntry = { ...ref, kind, createTimeMs, ...target };
-  const bytes = encodeText(encodeRequest({ version: 1, kind, createTimeMs, input, ...target }));
+  const text = encodeRequest({ version: 1, kind, createTimeMs, input, ...target });
+  // The markers say where to look; writing the request alone makes the operation.
   await mark(scope, entry);
+  const stored = await createRequest(scope, ref, encodeText(text));
+  if (stored === undefined || encodeRequest(stored) === text) return await scope.admit(entry);
+  if (stored.createTimeMs !== createTimeMs) await store.delete(indexKey(entry));
+  return await join(scope, ref, request, stored);
+}
+
+/**
+ * Writes the request of a new operation; gives the one that was there before, which may be this very one. A write without an answer
+ * may have made the operation, and nobody would know of it: it is tried again until the store says what is there.
+ *
+ * @throws {DomainError} what the store throws in the end: then nothing was created as far as can be known.
+ */
+async function createRequest(
+  scope: StartScope,
+  ref: OperationRef,
+  bytes: Uint8Array,
+): Promise<OperationRequest | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await createOrRead(scope.store, ref, bytes);
+    } catch (error) {
+      if (!isTransient(error) || attempt === MAX_TRIES) throw error;
+    }
+    await scope.clock.delay(PAUSE_MS * 2 ** (attempt - 1));
+    await scope.assertMayWrite();
+  }
+}
+
+async function createOrRead(
+  store: ObjectStore,
+  ref: OperationRef,
+  bytes: Uint8Array,
+): Promise<OperationRequest | undefined> {
   try {
-    // The markers say where to look; this put alone makes the operation.
     await store.put(requestKey(ref), bytes, { ifNoneMatch: "*", contentType: "application/json" });
+    return undefined;
   } catch (error) {
     if (!isLostRace(error)) throw error;
-    const stored = await readRequest(store, ref);
-    if (stored.createTimeMs !== createTimeMs) await store.delete(indexKey(entry));
-    return await join(scope, ref, request, stored);
+    return await readRequest(store, ref);
   }
-  return await scope.admit(entry);
 }
 
 async function join(

@@ -99,6 +99,19 @@ describe("the ownership of a store", () => {
     expect(parseOwner((await readJson(store, OWNER_KEY))?.value)).toMatchObject({ nonce: "b", isReleased: false });
   });
 
+  it("is known to be lost at the first commit after a long stop, as at any later one", async () => {
+    const store = createMemoryStore();
+    let sleptMs = 0;
+    const sleeping = { ...clock, monotonicMs: () => clock.monotonicMs() + sleptMs };
+    const owner = await acquireOwnership({ store, clock: sleeping, nonce: "a", ttlMs: 60_000 });
+    await writeOwner(store, { epoch: 2, nonce: "b" });
+    sleptMs = 60_000;
+    const loss = { code: "UNREACHABLE", message: "this gateway lost the operations of its store to another one" };
+    await expect(owner.assertHeld()).rejects.toMatchObject(loss);
+    await expect(owner.assertHeld()).rejects.toMatchObject(loss);
+    await owner.release();
+  });
+
   it("survives a renewal whose answer was lost", async () => {
     const store = createMemoryStore();
     let nLost = 0;

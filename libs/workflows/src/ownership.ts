@@ -1,4 +1,4 @@
-import { DomainError } from "@parfocal/errors";
+import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import type { Clock } from "./clock.ts";
 import { type CasObject, createCasObject, isLostRace, readJson } from "./json-object.ts";
@@ -132,8 +132,9 @@ function keepOwnership(options: OwnershipOptions, cas: CasObject, first: OwnerRe
       await cas.write(encodeOwner(record));
       trustedUntilMs = atMs + ttlMs * TRUSTED_SHARE;
     } catch (error) {
-      if (isLostRace(error)) reportFenced();
-      throw error;
+      if (!isLostRace(error)) throw error;
+      reportFenced();
+      throw abortErrorFromSignal(lost.signal);
     }
   };
   // Writers of one compare-and-swap chain must not overlap, so a heartbeat and a late check share one renewal.

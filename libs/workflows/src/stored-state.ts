@@ -90,3 +90,13 @@ export async function orShownAsCorrupt(
     return { ...queuedState(entry), outcome: { kind: "failed", code: "CORRUPT", message: error.message } };
   }
 }
+
+/** What `read` gives; undefined when what is stored cannot be read, for whoever can go on without it. */
+export async function unlessCorrupt<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isDomainError(error, "CORRUPT")) throw error;
+    return undefined;
+  }
+}

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { DomainError } from "@parfocal/errors";
 import type { ConfigOf, LogFields, Logger } from "@parfocal/runtime";
@@ -19,7 +20,7 @@ type Config = ConfigOf<typeof workflowSettings> & { readonly maxOperations: numb
  * broke), this process is asked to stop in good order.
  *
  * @throws {DomainError} as {@link createEmbeddedDriver} and {@link createTemporalDriver}; `INVALID_ARGUMENT` for a certificate
- *   without a key or files that cannot be read.
+ *   without a key, for files that cannot be read or hold something else, and for a key of another certificate.
  */
 export async function openWorkflowDriver(
   config: Config,
@@ -55,20 +56,39 @@ async function temporalTls(config: Config): Promise<TemporalTls | undefined> {
   }
   if (!config.temporalTls && ca === "" && cert === "") return undefined;
   return {
-    ...(ca === "" ? {} : { rootCertificate: await readPem(ca) }),
-    ...(cert === "" ? {} : { clientCertificate: await readPem(cert), clientKey: await readPem(key) }),
+    ...(ca === "" ? {} : { rootCertificate: await readCertificates(ca) }),
+    ...(cert === "" ? {} : await readPair(cert, key)),
     ...(serverName === "" ? {} : { serverName }),
   };
 }
 
-async function readPem(path: string): Promise<Uint8Array> {
+async function readPair(cert: string, key: string) {
+  const pair = { clientCertificate: await readCertificates(cert), clientKey: await readKey(key) };
+  const secret = createPrivateKey(Buffer.from(pair.clientKey));
+  if (new X509Certificate(pair.clientCertificate).checkPrivateKey(secret)) return pair;
+  throw new DomainError("INVALID_ARGUMENT", `the key in ${key} is not that of the certificate in ${cert}`);
+}
+
+function readCertificates(path: string): Promise<Uint8Array> {
+  return readPem(path, "certificate", (pem) => new X509Certificate(pem));
+}
+
+function readKey(path: string): Promise<Uint8Array> {
+  return readPem(path, "key without a passphrase", (pem) => createPrivateKey(pem));
+}
+
+/** The SDK would take a server that does not answer for the cause of what `parse` refuses. */
+async function readPem(path: string, content: string, parse: (pem: string) => unknown): Promise<Uint8Array> {
+  const file = `the file ${path} of the Temporal TLS settings`;
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new DomainError("INVALID_ARGUMENT", `${file} cannot be read`, { cause });
+  });
   try {
-    return await readFile(path);
+    parse(bytes.toString());
   } catch (cause) {
-    throw new DomainError("INVALID_ARGUMENT", `the file ${path} of the Temporal TLS settings cannot be read`, {
-      cause,
-    });
+    throw new DomainError("INVALID_ARGUMENT", `${file} holds no PEM ${content}`, { cause });
   }
+  return bytes;
 }
 
 function workflowLogger(logger: Logger): WorkflowLogger {

@@ -5,7 +5,7 @@ import { jsonCopy } from "../canonical-json.ts";
 import type { Clock } from "../clock.ts";
 import { isTransient } from "../commit.ts";
 import { type Failure, failureFromUnknown, type WorkflowLogger } from "../failure.ts";
-import { isDone } from "../stored-state.ts";
+import { isDone, unlessCorrupt } from "../stored-state.ts";
 import type { Json, OperationState } from "../workflow.ts";
 import type { WorkflowEnd } from "../workflow-run.ts";
 import type { OperationActivities, OperationExecution, PublishTask, StepTask, TurnTask } from "./operation-protocol.ts";
@@ -62,13 +62,18 @@ async function takeTurn({ store, states, runs }: ActivityScope, task: TurnTask) 
   }
 }
 
-/** Shows that the operation has begun. One that was done already is left as it is: its execution began twice. */
+/**
+ * Shows that the operation has begun. One that was done already is left as it is: its execution began twice. A state that cannot be
+ * read stays until the outcome takes its place.
+ */
 async function isDoneAtStart(states: SharedState, task: OperationExecution): Promise<boolean> {
   try {
-    const state = await states.change(task, ({ progress }) =>
-      progress.phase === "queued" ? { progress: { ...progress, phase: "started" } } : {},
+    const state = await unlessCorrupt(() =>
+      states.change(task, ({ progress }) =>
+        progress.phase === "queued" ? { progress: { ...progress, phase: "started" } } : {},
+      ),
     );
-    return isDone(state);
+    return state !== undefined && isDone(state);
   } catch (error) {
     if (isDomainError(error, "NOT_FOUND")) return true;
     throw error;
@@ -164,10 +169,7 @@ function failureForTemporal(scope: ActivityScope, error: unknown, signal: AbortS
 async function publishOutcome(scope: ActivityScope, task: PublishTask): Promise<void> {
   const { states, runs } = scope;
   try {
-    const state = await states.read(task);
-    const isCancelled = task.isCancelled || state.isCancelRequested;
-    const outcome = isDone(state) ? state.outcome : isCancelled ? CANCELLED : await outcomeOf(scope, task);
-    await states.finish(task, outcome, task.endTimeMs);
+    await states.finish(task, await outcomeToPublish(scope, task), task.endTimeMs);
   } catch (error) {
     if (!isDomainError(error, "NOT_FOUND")) throw error; // Deleted meanwhile: nobody waits for it.
   }
@@ -175,15 +177,27 @@ async function publishOutcome(scope: ActivityScope, task: PublishTask): Promise<
   runs.forget(task);
 }
 
+/** The outcome that stands; without one, and also where the state cannot be read, what the cluster knows decides. */
+async function outcomeToPublish(scope: ActivityScope, task: PublishTask): Promise<OperationState["outcome"]> {
+  const state = await unlessCorrupt(() => scope.states.read(task));
+  if (state !== undefined && isDone(state)) return state.outcome;
+  if (task.isCancelled || state?.isCancelRequested === true) return CANCELLED;
+  return await outcomeOf(scope, task);
+}
+
 async function outcomeOf(scope: ActivityScope, task: PublishTask): Promise<OperationState["outcome"]> {
   const end = await endOf(scope, task);
+  if (end.kind === "rejected") return failed(scope, end.error);
   try {
-    if (end.kind === "rejected") return await Promise.reject(end.error);
     return { kind: "succeeded", response: jsonCopy(end.value, "the response of the workflow") };
   } catch (error) {
-    const { code, message } = failureFromUnknown(error, scope.logger, scope.randomHex);
-    return { kind: "failed", code, message };
+    return failed(scope, error);
   }
+}
+
+function failed(scope: ActivityScope, error: unknown): OperationState["outcome"] {
+  const { code, message } = failureFromUnknown(error, scope.logger, scope.randomHex);
+  return { kind: "failed", code, message };
 }
 
 /** How the workflow function ended; what keeps it from being run is an end too. @throws while the store is out of reach. */

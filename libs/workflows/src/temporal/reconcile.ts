@@ -4,7 +4,7 @@ import type { WorkflowLogger } from "../failure.ts";
 import { OPEN_PREFIX, type OperationRef, openKey, parseOpenKey } from "../operation-keys.ts";
 import { findRequest } from "../operation-request.ts";
 import { forEachLimited } from "../operation-scope.ts";
-import { isDone } from "../stored-state.ts";
+import { isDone, unlessCorrupt } from "../stored-state.ts";
 import type { OperationClient } from "./operation-client.ts";
 import type { SharedState } from "./shared-state.ts";
 
@@ -52,8 +52,9 @@ async function reconcileOne(scope: ReconcileScope, ref: OperationRef, sinceMs: n
     if (clock.nowMs() - sinceMs > CREATION_MS) await store.delete(openKey(ref));
     return;
   }
-  const state = await states.read(ref);
-  if (isDone(state)) return await store.delete(openKey(ref));
+  // One whose state cannot be read is as open as its marker says; its outcome will replace what is there.
+  const state = await unlessCorrupt(() => states.read(ref));
+  if (state !== undefined && isDone(state)) return await store.delete(openKey(ref));
   if ((await client.ensureStarted({ ...ref, ...request })) === "running") return;
   // An execution ends only after it has published, so this looks again before it speaks for it.
   await states.finish(ref, ENDED_BY_HAND, clock.nowMs());

@@ -5,7 +5,14 @@ import { encodeText, isLostRace, readJson } from "../json-object.ts";
 import { refKey } from "../operation-index.ts";
 import { type OperationRef, openKey, outcomeKey, stateKey } from "../operation-keys.ts";
 import { entryOfRequest, findRequest } from "../operation-request.ts";
-import { encodeStoredState, isDone, parseStoredState, queuedState, readStoredState } from "../stored-state.ts";
+import {
+  encodeStoredState,
+  isDone,
+  parseStoredState,
+  queuedState,
+  readStoredState,
+  unlessCorrupt,
+} from "../stored-state.ts";
 import type { OperationState } from "../workflow.ts";
 
 /** Stands where the embedded driver has its owner: with it, that driver can read what this one wrote, and the other way round. */
@@ -19,7 +26,10 @@ export interface SharedState {
   read(ref: OperationRef): Promise<OperationState>;
   /** Changes the state unless it is done; gives the one that stands then. A change that changes nothing is not written. */
   change(ref: OperationRef, change: (state: OperationState) => Partial<OperationState>): Promise<OperationState>;
-  /** Gives an operation its outcome, once: a second outcome gives the first. */
+  /**
+   * Gives an operation its outcome, once: a second outcome gives the first. A state that cannot be read counts as none and is
+   * replaced.
+   */
   finish(ref: OperationRef, outcome: OperationState["outcome"], endTimeMs: number): Promise<OperationState>;
   /** Wakes when this process has changed the state of the operation. */
   changes(ref: OperationRef): EventSource;
@@ -53,10 +63,9 @@ export function createSharedState(store: ObjectStore): SharedState {
       const isStored = found !== undefined && isDone(found.stored.state) === isDone(state);
       if (Object.keys(fields).length === 0 && isStored) return state;
       const next = { ...state, ...fields, ...(isDone(state) ? {} : { sequence: state.sequence + 1 }) };
-      const bytes = encodeText(encodeStoredState({ ...NO_OWNER, ceiling: next.sequence, state: next }));
       const condition = found === undefined ? ({ ifNoneMatch: "*" } as const) : { ifMatch: found.etag };
       try {
-        await store.put(stateKey(ref), bytes, { ...condition, contentType: "application/json" });
+        await store.put(stateKey(ref), encodeState(next), { ...condition, contentType: "application/json" });
       } catch (error) {
         if (!isLostRace(error)) throw error;
         continue; // Somebody else got on; what they wrote is read now.
@@ -65,6 +74,13 @@ export function createSharedState(store: ObjectStore): SharedState {
       return next;
     }
   };
+  /** Puts the outcome where something stands that cannot be read. Nobody's change is lost: there can be none once it stands. */
+  const replace = async (ref: OperationRef, own: OperationState): Promise<OperationState> => {
+    const state = (await unlessCorrupt(() => readOutcome(store, ref))) ?? own;
+    await store.put(stateKey(ref), encodeState(state), { contentType: "application/json" });
+    changes(ref).wake();
+    return state;
+  };
 
   return {
     find,
@@ -72,25 +88,29 @@ export function createSharedState(store: ObjectStore): SharedState {
     change,
     changes,
     async finish(ref, outcome, endTimeMs) {
-      const before = await read(ref);
-      if (!isDone(before)) {
-        // The cluster's clock may be behind that of the gateway which took the request.
-        const times = { endTimeMs: Math.max(endTimeMs, before.createTimeMs) };
-        const state = { ...before, ...times, outcome, sequence: before.sequence + 1 };
-        await putOutcome(store, ref, state);
-      }
-      const done = await change(ref, () => ({}));
+      const before = (await unlessCorrupt(() => read(ref))) ?? (await readQueued(store, ref));
+      const own = isDone(before) ? before : endedState(before, outcome, endTimeMs);
+      if (!isDone(before)) await putOutcome(store, ref, own);
+      const done = (await unlessCorrupt(() => change(ref, () => ({})))) ?? (await replace(ref, own));
       await store.delete(openKey(ref));
       return done;
     },
   };
 }
 
+function endedState(state: OperationState, outcome: OperationState["outcome"], endTimeMs: number): OperationState {
+  // The cluster's clock may be behind that of the gateway which took the request.
+  return { ...state, endTimeMs: Math.max(endTimeMs, state.createTimeMs), outcome, sequence: state.sequence + 1 };
+}
+
+function encodeState(state: OperationState): Uint8Array {
+  return encodeText(encodeStoredState({ ...NO_OWNER, ceiling: state.sequence, state }));
+}
+
 /** The outcome has an object of its own: where a store lets two writers win, late progress cannot take its place. */
 async function putOutcome(store: ObjectStore, ref: OperationRef, state: OperationState): Promise<void> {
-  const text = encodeStoredState({ ...NO_OWNER, ceiling: state.sequence, state });
   try {
-    await store.put(outcomeKey(ref), encodeText(text), { ifNoneMatch: "*", contentType: "application/json" });
+    await store.put(outcomeKey(ref), encodeState(state), { ifNoneMatch: "*", contentType: "application/json" });
   } catch (error) {
     if (!isLostRace(error)) throw error;
   }

@@ -2,23 +2,15 @@ import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { type Clock, createSystemClock, randomHex, randomUniform } from "../clock.ts";
 import { SILENT_LOGGER, type WorkflowLogger } from "../failure.ts";
-import { deleteObjects } from "../operation-deletion.ts";
-import {
-  INDEX_PREFIX,
-  type IndexEntry,
-  type OperationRef,
-  parseIndexKey,
-  parseOperationName,
-} from "../operation-keys.ts";
-import { keysUnder } from "../operation-recovery.ts";
-import { readRequest } from "../operation-request.ts";
+import { parseOperationName } from "../operation-keys.ts";
 import { createKeyedLocks } from "../operation-scope.ts";
 import { joinOperation, type StartScope, startOperation } from "../operation-start.ts";
 import { watchRecord } from "../operation-watch.ts";
 import { assertNotOwned } from "../ownership.ts";
-import { isDone, queuedState } from "../stored-state.ts";
+import { queuedState } from "../stored-state.ts";
 import type { WorkflowDriver, WorkflowRegistry } from "../workflow.ts";
 import { createActivities } from "./activities.ts";
+import { cancelOperation } from "./cancel-operation.ts";
 import { connectOperationClient, type OperationClient } from "./operation-client.ts";
 import type { OperationTimes } from "./operation-protocol.ts";
 import { type OperationWorker, openOperationWorker } from "./operation-worker.ts";
@@ -26,6 +18,7 @@ import { reconcile } from "./reconcile.ts";
 import { createRunKeeper } from "./run-keeper.ts";
 import { createSharedState, type SharedState } from "./shared-state.ts";
 import { createStateFeeds, type StateFeeds } from "./state-feeds.ts";
+import { deleteFromStore, expireFromStore } from "./store-deletion.ts";
 import { listFromStore } from "./store-listing.ts";
 import type { TemporalSettings } from "./temporal-settings.ts";
 
@@ -182,11 +175,11 @@ function createDriver({ options, clock, states, feeds, client, worker, stopping 
     },
     async cancel(name) {
       assertOpen();
-      await cancelOperation(store, states, client, parseOperationName(name));
+      await cancelOperation({ store, states, client }, parseOperationName(name));
     },
     async delete(name) {
       assertOpen();
-      await deleteDone(store, states, parseOperationName(name));
+      await deleteFromStore(store, states, parseOperationName(name));
     },
     async *watch(name, afterSequence, signal) {
       assertOpen();
@@ -203,51 +196,6 @@ function createDriver({ options, clock, states, feeds, client, worker, stopping 
     },
     close: () => (closed ??= close()),
   };
-}
-
-/** The request is in the store before the cluster hears of it: an outcome that comes in between is a cancellation too. */
-async function cancelOperation(
-  store: ObjectStore,
-  states: SharedState,
-  client: OperationClient,
-  ref: OperationRef,
-): Promise<void> {
-  const marked = await states.change(ref, (state) => (state.isCancelRequested ? {} : { isCancelRequested: true }));
-  if (isDone(marked) || (await client.cancel(ref))) return;
-  if ((await client.ensureStarted({ ...ref, ...(await readRequest(store, ref)) })) === "running") {
-    await client.cancel(ref);
-  }
-}
-
-async function deleteDone(store: ObjectStore, states: SharedState, ref: OperationRef): Promise<void> {
-  const { kind, createTimeMs, ...state } = await states.read(ref);
-  if (state.outcome.kind === "running") {
-    throw new DomainError("PRECONDITION_FAILED", "the operation still runs; cancel it and wait for its end first");
-  }
-  await deleteObjects(store, { ...ref, kind, createTimeMs });
-}
-
-/** Deletes what ended before `beforeMs`, and what is left of deletions that were cut off. */
-async function expireFromStore(store: ObjectStore, states: SharedState, beforeMs: number): Promise<number> {
-  let nExpired = 0;
-  for await (const key of keysUnder(store, INDEX_PREFIX)) {
-    const entry = parseIndexKey(key);
-    if (entry === undefined || entry.createTimeMs >= beforeMs) continue;
-    if (!(await hasEndedBefore(states, entry, beforeMs))) continue;
-    await deleteObjects(store, entry);
-    nExpired++;
-  }
-  return nExpired;
-}
-
-async function hasEndedBefore(states: SharedState, entry: IndexEntry, beforeMs: number): Promise<boolean> {
-  try {
-    const { endTimeMs, outcome } = await states.read(entry);
-    return outcome.kind !== "running" && (endTimeMs ?? 0) < beforeMs;
-  } catch (error) {
-    if (!(error instanceof DomainError) || !["NOT_FOUND", "CORRUPT"].includes(error.code)) throw error;
-    return true;
-  }
 }
 
 /** Looks after open operations until the driver stops. Never rejects. */
