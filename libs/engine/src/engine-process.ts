@@ -107,10 +107,10 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
     ready: ready.promise,
     ended: ended.promise,
     get isAlive() {
-      return isAlive;
+      return isAlive && killReason === undefined;
     },
     perform(work, next) {
-      if (!isAlive)
+      if (!isAlive || killReason !== undefined)
         return Promise.reject(killReason ?? new DomainError("ENGINE_CRASHED", "the engine process is gone"));
       return new Promise((resolve, reject) => {
         waiter = { resolve, reject };

@@ -16,7 +16,7 @@ export const INDEX_PREFIX = "operations/.index/";
 
 /** Largest time that {@link indexKey} can order: the year 2286. */
 const MAX_TIME_MS = 9_999_999_999_999;
-const NAME = /^projects\/([^/]+)\/operations\/([^/]+)$/;
+const NAME = /^projects\/([^/]+)\/operations\/([A-Za-z0-9_-]+)$/;
 /**
  * What the names of the contract allow, and more. Its first character sets it apart from the keys above, and it has no slash: a key
  * is of one project only.
