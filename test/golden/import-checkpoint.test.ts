@@ -161,6 +161,18 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     expect(logits).toHaveLength(2);
   });
 
+  it.each([
+    ["turned", [2, 4, 2]],
+    ["cut otherwise", [2, 8]],
+    ["cut otherwise", [2, 1, 8]],
+  ])("is refused with a classifier of the bag that is %s, %j", (_what, shape) => {
+    const turned = new Map(weights).set("b_classifier.fcc.weight", filler(shape, 206, 0.5));
+    expect(refusal(turned)).toMatchObject({
+      code: "SHAPE_MISMATCH",
+      message: `b_classifier.fcc.weight of the checkpoint is [${shape.join(", ")}], not [2, 2, 4]`,
+    });
+  });
+
   it("is refused when the query network is missing, and with a setting that it has not", () => {
     const old = new Map(weights);
     old.delete("b_classifier.q.0.weight");

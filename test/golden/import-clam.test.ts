@@ -112,6 +112,59 @@ describe("a checkpoint of the public CLAM program", () => {
     for (const [k, value] of clamPlainly(all, bag, variant).entries()) expect(logits[k]).toBeCloseTo(value, 5);
   });
 
+  /** The file of a state dict whose names have `prefix` in front, with what else is in it. */
+  const fileOf = (prefix: string, others: readonly string[]): Uint8Array => {
+    const own = [...checkpointOf(SB)].map(([name, tensor]) => [prefix + name, tensor] as const);
+    const rest = others.map((name) => [name, filler([3, 2], 1)] as const);
+    return encodeTorchFile(new Map([...own, ...rest]), "");
+  };
+
+  it.each([
+    ["alone", "", []],
+    ["beside an optimiser's state", "model.", ["optimizer.state.0.exp_avg", "optimizer.state.0.step", "loss"]],
+    ["under state_dict, beside a loss", "state_dict.", ["loss"]],
+    [
+      "under model_state_dict, beside an optimiser's state",
+      "model_state_dict.",
+      ["optimizer_state_dict.state.0.exp_avg"],
+    ],
+    ["of Lightning", "state_dict.model.", ["optimizer_states.0.state.0.exp_avg"]],
+    ["of Lightning, by itself", "model.", []],
+    ["that was compiled", "_orig_mod.", []],
+    ["of several devices", "module.", []],
+    ["of several devices, wrapped", "module.model.", []],
+    [
+      "of several devices, compiled, beside an optimiser's state",
+      "model._orig_mod.module.",
+      ["optimizer.state.0.exp_avg"],
+    ],
+  ] as const)("is found %s", (_what, prefix, others) => {
+    const logits = logitsOf({ bytes: fileOf(prefix, others), settings: {} }, bag);
+    expect(logits).toEqual(logitsOf({ bytes: encodeTorchFile(checkpointOf(SB)), settings: {} }, bag));
+  });
+
+  it("is refused with another model's tensors of the same names, whatever wraps them", () => {
+    const others = [...checkpointOf(SB).keys()].map((name) => `state_dict.module.${name}`);
+    const message = "the checkpoint holds several models of the layout clam";
+    expect(() => importCheckpoint({ bytes: fileOf("state_dict.", others), settings: {} })).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED_FORMAT", message }) as Error,
+    );
+    const left = "the checkpoint has 1 tensors that no model takes, first loss";
+    expect(() => importCheckpoint({ bytes: fileOf("state_dict.", ["state_dict.loss"]), settings: {} })).toThrow(left);
+  });
+
+  it("is asked for alone when the file's names begin in a way that is not known", () => {
+    const refused = (bytes: Uint8Array) => expect(() => importCheckpoint({ bytes, settings: {} }));
+    refused(fileOf("teacher.", ["optimizer.state.0.exp_avg", "loss"])).toThrow(
+      "18 tensors of a layout that is none of r2t, dsmil, clam: names begin with loss, optimizer; the model's state dict alone is wanted",
+    );
+    // Features by slide: not a word of what they are called.
+    const slides = new Map(["S-0815", "TCGA-3C-AAAU.h5", "Smith"].map((name) => [name, filler([3, 2], 1)] as const));
+    refused(encodeTorchFile(slides, "")).toThrow(
+      /^3 tensors of a layout that is none of r2t, dsmil, clam; the model's state dict alone is wanted$/u,
+    );
+  });
+
   it("tells widths, branches and classes by shapes, and the number of picked tiles by a setting", () => {
     const { model, layout, settings } = importCheckpoint({
       bytes: encodeTorchFile(checkpointOf(SB)),

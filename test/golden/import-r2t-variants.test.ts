@@ -127,7 +127,14 @@ describe("an imported R2T checkpoint predicts what the original predicts", () =>
     const refuse = (change: Record<string, readonly number[]>) => () =>
       importCheckpoint({ bytes: encodeTorchFile(checkpointOf({ ...shapes, ...change })), settings: HEADS });
     const kernel = "online_encoder.layers.0.attn.attn.pe.weight";
-    expect(refuse({ [kernel]: [2, 1, 3, 3] })).toThrow(`${kernel} of the checkpoint is [2, 1, 3, 3]`);
+    for (const shape of [
+      [2, 1, 3, 3],
+      [2, 3, 3],
+      [2, 1, 3],
+    ])
+      expect(refuse({ [kernel]: shape })).toThrow(`${kernel} of the checkpoint is [${shape.join(", ")}]`);
+    const project = "online_encoder.layers.0.attn.attn.proj.weight";
+    expect(refuse({ [project]: [C, 1, C] })).toThrow(`${project} of the checkpoint is [16, 1, 16], not [16, 16]`);
     expect(refuse({ "online_encoder.layers.0.attn.to_qkv.weight": [3 * C, C] })).toThrow("that no model takes");
   });
 });

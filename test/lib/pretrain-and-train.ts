@@ -1,7 +1,7 @@
+import { mapBounded } from "@parfocal/errors";
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import { openStore, storeOptionsFromEnv } from "@parfocal/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mapBounded } from "@parfocal/errors";
 import { encodeMagnificationH5 } from "../../cli/src/cohort/encode-h5.ts";
 import {
   MAGNIFIED_CLASSES,

@@ -132,22 +132,22 @@ function regionalReembedder(
 
 function headOf(options: ArchitectureOptions, base: commonV1.Head | undefined, isReembedded: boolean): commonV1.Head {
   const kind = poolingOf(options, base?.kind);
-  return { kind, trunk: trunkOf(options, kind, base, isReembedded) };
+  const isOther = base?.kind !== undefined && base.kind.$case !== kind.$case;
+  return { kind, trunk: trunkOf(options, kind, isOther ? undefined : base?.trunk, isReembedded) };
 }
 
 /** Heads whose trunk drops nothing unless told. */
 const UNDROPPED: ReadonlySet<Kind["$case"]> = new Set(["transmil", "dtfd"]);
 const OWN_TRUNK: ReadonlySet<Kind["$case"]> = new Set(["dsmil", "classAttention", "transmil", "dtfd"]);
 
-/** Nothing where the service's own default for the head is meant. */
+/** Nothing where the service's own default for the head is meant. `before`: the trunk of a base that has the same head. */
 function trunkOf(
   { hidden, dropout }: ArchitectureOptions,
   kind: Kind,
-  base: commonV1.Head | undefined,
+  before: commonV1.Trunk | undefined,
   isReembedded: boolean,
 ): commonV1.Trunk | undefined {
   const isTouched = hidden !== undefined || dropout !== undefined;
-  const before = base?.trunk;
   if (!isTouched && before !== undefined) return before;
   // These have defaults of their own, or such that depend on more than is known here.
   if (!isTouched && OWN_TRUNK.has(kind.$case)) return undefined;

@@ -36,7 +36,7 @@ import type { TrainingState } from "./training-state.ts";
  * part scored by the serving graph, so that what is reported is what will be served. The test part is looked at here for
  * the first and only time.
  *
- * @throws {DomainError} What the engine throws.
+ * @throws {DomainError} `NON_FINITE` naming the bag by its index when the model says nothing finite of it; what the engine throws.
  */
 export async function finishTraining(
   plan: TrainPlan,
@@ -106,7 +106,8 @@ async function scoreRows(
   const scored: ScoredBag[] = [];
   for await (const { results, first } of runGroupsInChunks(answerRuns(plan, weights, rows), options)) {
     for (const [i, { outputs }] of results.entries()) {
-      scored.push({ index: rows[first + i] ?? -1, ...scoreFrom(plan.model.config.task, outputs) });
+      const index = rows[first + i] ?? -1;
+      scored.push({ index, ...scoreFrom(plan.model.config.task, outputs, index) });
     }
   }
   return scored;

@@ -1,5 +1,6 @@
-import { tf } from "@parfocal/tensor";
+import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
+import type { Link } from "../task.ts";
 import { doubleFiller } from "../testing/eager-model.ts";
 import { double, inDoubles, numbersOf } from "../testing/in-doubles.ts";
 import { attendWithin, classActivation, fixedKeys, type SubBags, splitTiles, valuesWithin } from "./sub-bags.ts";
@@ -62,7 +63,8 @@ describe("the numbers of F17", () => {
     return {
       attention: numbersOf(attention),
       logits: numbersOf(logits),
-      activation: numbersOf(activation),
+      // The program's own is the probability.
+      activation: numbersOf(tf.sigmoid(activation)),
       picked: numbersOf(tf.argMax(valuesWithin(activation, bags), 0)),
     };
   });
@@ -79,5 +81,84 @@ describe("the numbers of F17", () => {
 
   it("pick tile 2", () => {
     expect(found.picked).toEqual([2]);
+  });
+});
+
+it("puts the values of other sub-bags' tiles below all of a sub-bag's own, however large they are", () => {
+  const within = inDoubles(() => {
+    const isIn = double<tf.Tensor2D>([1, 0, 0, 1, 1, 0], [3, 2]);
+    const bags: SubBags = { nSplits: 1, nGroups: 2, isIn, isFilled: tf.ones([2]) };
+    return numbersOf(valuesWithin(double<tf.Tensor2D>([-1e20, 1e20, 3], [3, 1]), bags));
+  });
+  expect([within[0], within[3], within[4]]).toEqual([-1e20, 1e20, 3]);
+  for (const outside of [within[1], within[2], within[5]]) expect(outside).toBeLessThan(-1e20);
+});
+
+describe("how much a tile says for the last class", () => {
+  /** Tiles from the one that says least to the one that says most, by products `[4, K]` in f32. */
+  const order = (products: readonly (readonly number[])[], link: Link): number[] => {
+    const rows = {
+      dtype: "f32",
+      shape: [4, products[0]?.length ?? 0],
+      data: Float32Array.from(products.flat()),
+    } as const;
+    const { said } = runEagerly(
+      {
+        name: "said",
+        inputs: [{ name: "rows", dtype: "f32", shape: rows.shape }],
+        build: ({ rows: logits }) => {
+          const bags: SubBags = { nSplits: 1, nGroups: 1, isIn: tf.ones([4, 1]), isFilled: tf.ones([1]) };
+          return { said: valuesWithin(classActivation(tf.ones([4, 1]), logits as tf.Tensor2D, bags, link), bags) };
+        },
+      },
+      { rows },
+    );
+    const values = Array.from(said?.data ?? []).map(Number);
+    expect(new Set(values).size).toBe(4);
+    return [0, 1, 2, 3].sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+  };
+
+  it.each([
+    [
+      "two classes of a softmax",
+      "softmax",
+      [
+        [-20, 20],
+        [-60, 30],
+        [40, -40],
+        [90, -45],
+      ],
+    ],
+    [
+      "three classes of a softmax",
+      "softmax",
+      [
+        [0, -20, 40],
+        [0, -60, 90],
+        [0, 70, -20],
+        [0, 80, -45],
+      ],
+    ],
+    ["a sigmoid", "sigmoid", [[40], [90], [-40], [-190]]],
+    [
+      "two sigmoids",
+      "sigmoid",
+      [
+        [40, 1],
+        [-5, 90],
+        [-40, -300],
+        [-190, -290],
+      ],
+    ],
+    ["numbers", "identity", [[40], [90], [-40], [-190]]],
+  ] as const)("is told apart where the probabilities are 0 or 1 in f32: %s", (_what, link, products) => {
+    expect(order(products, link)).toEqual([3, 2, 0, 1]);
+  });
+
+  it("ranks tiles as the probabilities do", () => {
+    const numbers = doubleFiller(12, 40, 4);
+    const rows = [0, 3, 6, 9].map((first) => numbers.slice(first, first + 3));
+    const last = rows.map((z) => Math.exp(z[2] ?? 0) / z.reduce((sum, value) => sum + Math.exp(value), 0));
+    expect(order(rows, "softmax")).toEqual([0, 1, 2, 3].sort((a, b) => (last[a] ?? 0) - (last[b] ?? 0)));
   });
 });

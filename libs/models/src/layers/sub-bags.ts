@@ -15,8 +15,10 @@ export interface SubBags {
   readonly isFilled: tf.Tensor1D;
 }
 
-/** Moves what is not in a sub-bag out of its softmax, and out of its largest; far above any score. */
+/** Moves what is not in a sub-bag out of its softmax; far above any score. */
 const OUT_OF_THE_WAY = 1e9;
+/** Stands for what is not in a sub-bag where its largest values are looked for; below any product, above what fills up `largestTiles`. */
+const FAR_BELOW = -1e29;
 
 /**
  * Sub-bags by `keys` `[S, N]`, the tiles' numbers in a draw: the tile of the r-th smallest key is in sub-bag r mod G, so that sizes
@@ -74,10 +76,12 @@ export function attendWithin(scores: tf.Tensor2D, { isIn }: SubBags): tf.Tensor2
 }
 
 /**
- * How much a tile says for the last class, `[N, S]`: its probability in the softmax over classes of `a (W h)`, where `a` is the tile's
- * attention in its sub-bag and `tileLogits` `[N, K]` are the classifier's products without its bias; of sigmoids the largest one.
+ * How much a tile says for the last class, `[N, S]`: the log odds of its probability in the softmax over classes of `a (W h)`, where `a`
+ * is the tile's attention in its sub-bag and `tileLogits` `[N, K]` are the classifier's products without its bias; without a softmax the
+ * largest of `a (W h)`. It ranks tiles as the probabilities do, also where those are 1 in f32.
  *
- * Source: Zhang et al. 2022 (arXiv:2203.12081), eq. 8 to 10, and their public program. Differs: that has the softmax alone.
+ * Source: Zhang et al. 2022 (arXiv:2203.12081), eq. 8 to 10, and their public program. Differs: that has the probability of the softmax, and
+ * no other link.
  */
 export function classActivation(
   attention: tf.Tensor2D,
@@ -88,9 +92,10 @@ export function classActivation(
   const [nTiles, nClasses] = tileLogits.shape;
   const own = tf.sum(tf.reshape(tf.mul(attention, isIn), [nTiles, nSplits, nGroups]), 2, true); // [N, S, 1]
   const products = tf.mul(own, tf.reshape(tileLogits, [nTiles, 1, nClasses])); // [N, S, K]
-  if (link !== "softmax") return tf.max(tf.sigmoid(products), 2) as tf.Tensor2D;
-  const last = tf.slice(tf.softmax(products), [0, 0, nClasses - 1], [-1, -1, 1]); // [N, S, 1]
-  return tf.reshape(last, [nTiles, nSplits]);
+  if (link !== "softmax") return tf.max(products, 2) as tf.Tensor2D;
+  const last = tf.slice(products, [0, 0, nClasses - 1], [-1, -1, 1]); // [N, S, 1]
+  const others = tf.slice(products, [0, 0, 0], [-1, -1, nClasses - 1]); // [N, S, K-1]
+  return tf.sub(tf.reshape(last, [nTiles, nSplits]), tf.logSumExp(others, 2)) as tf.Tensor2D;
 }
 
 /** `values` `[N, S]` of tiles in every sub-bag, `[N, S·G]`, far below any of them where a tile is not in it. */
@@ -98,5 +103,6 @@ export function valuesWithin(values: tf.Tensor2D, { isIn, nSplits, nGroups }: Su
   const nTiles = values.shape[0];
   const perGroup = tf.add(tf.reshape(values, [nTiles, nSplits, 1]), tf.zeros([1, 1, nGroups])); // [N, S, G]
   const columns: tf.Tensor2D = tf.reshape(perGroup, [nTiles, nSplits * nGroups]);
-  return tf.add(columns, tf.mul(tf.sub(isIn, 1), OUT_OF_THE_WAY));
+  // Not moved but replaced: products have no bound.
+  return tf.add(tf.mul(columns, isIn), tf.mul(tf.sub(1, isIn), FAR_BELOW));
 }

@@ -46,6 +46,8 @@ export const dsmilLayout: CheckpointLayout = {
         const dot = parameter.lastIndexOf(".");
         return `${names.get(parameter.slice(0, dot)) ?? parameter.slice(0, dot)}${parameter.slice(dot)}`;
       },
+      // Theirs is a convolution over the classes' embeddings, each as wide as a tile.
+      foreignShape: (parameter) => (parameter === "head.classifier.weight" ? [nLogits, nLogits, dIn] : undefined),
     };
   },
 };

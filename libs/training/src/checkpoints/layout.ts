@@ -28,6 +28,11 @@ export interface ForeignModel {
   readonly model: ConfigObject;
   /** The checkpoint's name for each of the model's parameters; several where they follow each other along the first axis. */
   foreignName(parameter: string): string | readonly string[];
+  /**
+   * The shape of the checkpoint's tensor for a parameter of `shape` whose numbers it holds in the same order; of several tensors the shape of all
+   * of them together. Undefined, or absent: `shape`.
+   */
+  foreignShape?(parameter: string, shape: readonly number[]): readonly number[] | undefined;
   /** Tensors of the checkpoint that change no prediction and are left out; none unless given. */
   readonly idle?: readonly string[];
   readonly nLogits: number;

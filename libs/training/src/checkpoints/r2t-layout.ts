@@ -91,9 +91,15 @@ export const r2tLayout: CheckpointLayout = {
         const layer = parameter.slice(0, dot);
         return WHOLE_NAMES.get(parameter) ?? `${names.get(layer) ?? layer}${parameter.slice(dot)}`;
       },
+      foreignShape: epegShape,
     };
   },
 };
+
+/** `[heads, k]` of our EPEG as their depth-wise convolution over columns. */
+function epegShape(parameter: string, [heads = 0, taps = 0]: readonly number[]): readonly number[] | undefined {
+  return parameter.endsWith(".epeg.weight") ? [heads, 1, taps, 1] : undefined;
+}
 
 function crossFields(tensors: ForeignTensors) {
   const isMlp = tensors.has(`${CROSS}.attn.phi.2.weight`);

@@ -57,8 +57,8 @@ const BOOTSTRAP_SEED = 1n;
  * Scores labelled bags and measures how well the model does, with intervals. Deterministic. `censoring` of survival: `training` where the bags
  * are of the source of the training part; a package that does not say how that was censored leaves it at `evaluated`, as the report tells.
  *
- * @throws {DomainError} `INVALID_ARGUMENT` for a label that is not the task's; `PRECONDITION_FAILED` and `GEOMETRY_MISMATCH` as
- * `predictBag`; what store and engine throw.
+ * @throws {DomainError} `INVALID_ARGUMENT` for a label that is not the task's; `NON_FINITE` naming the bag by its index when the model
+ * says nothing finite of it; `PRECONDITION_FAILED` and `GEOMETRY_MISMATCH` as `predictBag`; what store and engine throw.
  */
 export async function evaluateModel(
   deps: EvaluateDeps,
@@ -85,7 +85,8 @@ export async function evaluateModel(
         name,
       );
     const wholes = isJoined ? members.map(whole) : [];
-    return scoreInputs(deps, loaded, wholes, signal);
+    const firsts = members.map(([place = -1]) => place);
+    return scoreInputs(deps, loaded, wholes, signal, firsts);
   });
   const cases = (isJoined ? members : alone).flatMap(([place = -1], i): ScoredCase[] => {
     const [bag, score] = [bags[place], (isJoined ? joined : scores)[i]];
@@ -116,12 +117,13 @@ export async function evaluateModel(
   return { report, scores, cases: counted };
 }
 
-/** Scores of inputs, in their order. */
+/** Scores of inputs, in their order; `places`: where they are among the bags evaluated, a group where its first bag is. */
 async function scoreInputs(
   deps: EvaluateDeps,
   loaded: LoadedModel,
   inputs: readonly ServingInput[],
   signal: AbortSignal,
+  places: readonly number[] = [...inputs.keys()],
 ): Promise<CertainScore[]> {
   const { task } = loaded.model.config;
   const scorer = await createScorer(loaded, inputs, { signal, measures: true });
@@ -133,7 +135,7 @@ async function scoreInputs(
       for (const result of results) {
         if (result.outputs.logits === undefined) measured = result;
         else {
-          const score = scoreFrom(task, result.outputs);
+          const score = scoreFrom(task, result.outputs, places[scores.length]);
           scores.push({ ...score, ...describeCertainty(loaded, score.answer, measured) });
         }
       }

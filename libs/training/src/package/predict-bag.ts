@@ -4,7 +4,7 @@ import { decideClasses } from "@parfocal/metrics";
 import { hasClasses, type Task } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { floatsFromHostTensor } from "../host-tensor.ts";
-import { type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
+import { assertFiniteOutput, type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { type Certainty, certaintyOf } from "./certainty.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
@@ -52,7 +52,7 @@ export interface PredictOptions {
  * tensors go from the store into the engine; this process reads its header alone.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model that decides nothing; `GEOMETRY_MISMATCH` naming both widths, encoders
- * or geometries; `EMPTY_BAG`; as {@link predictionFrom}; what store and engine throw.
+ * or geometries; `EMPTY_BAG`; `NON_FINITE` for attention that is not; as {@link predictionFrom}; what store and engine throw.
  */
 export async function predictBag(
   deps: PredictDeps,
@@ -69,15 +69,16 @@ export async function predictBag(
     ...(options.signal && { signal: options.signal }),
   });
   const results = await runAndTidy(deps.engine, scorer, scorer.runs(input, fetches), options.signal);
-  const { outputs } = results.at(-1) ?? {};
-  const attention = wantsAttention && { attention: attentionOf(loaded, input, outputs?.attention) };
-  return { ...predictionFrom(loaded, results), ...attention };
+  const prediction = predictionFrom(loaded, results);
+  if (!wantsAttention) return prediction;
+  return { ...prediction, attention: attentionOf(loaded, input, results.at(-1)?.outputs.attention) };
 }
 
 /**
  * What the model says by the runs that measured and scored one bag, without attention.
  *
- * @throws {DomainError} `PRECONDITION_FAILED` for a bag unlike the training bags when the model refuses those.
+ * @throws {DomainError} `NON_FINITE` when that is NaN or infinite; `PRECONDITION_FAILED` for a bag unlike the training bags when the
+ * model refuses those.
  */
 export function predictionFrom(
   loaded: Pick<LoadedModel, "model" | "manifest" | "usual">,
@@ -117,12 +118,9 @@ type HostOutput = Parameters<typeof floatsFromHostTensor>[0];
 
 function attentionOf({ model }: LoadedModel, input: ServingInput, output: HostOutput): BagAttention {
   const { n, coords } = input.rows;
-  return {
-    n,
-    nBranches: model.nBranches,
-    values: floatsFromHostTensor(output, "attention"),
-    ...(coords && { coords }),
-  };
+  const values = floatsFromHostTensor(output, "attention");
+  assertFiniteOutput("attention is", values);
+  return { n, nBranches: model.nBranches, values, ...(coords && { coords }) };
 }
 
 /** Names of the decided classes, see `decideClasses`; none of a task without classes. */

@@ -1,3 +1,4 @@
+import { writeBag } from "@parfocal/bags";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabelledBag } from "../job.ts";
 import { collect, openWorld, type World, writeCohort } from "../testing/world.ts";
@@ -58,11 +59,14 @@ describe("predictBags", () => {
     other[other.length - 1]! ^= 1;
     await world.store.put(damaged!.bag.key, other);
     const good = cohort.slice(0, 4).map(({ bag }) => bag);
-    const refs = [good[0]!, narrow!.bag, good[1]!, missing!.bag, damaged!.bag, good[2]!, { ...good[3]!, n: 0 }];
+    const data = Float32Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 3e38 : -3e38));
+    const huge = await writeBag(world.store, "bags/", { n: 2, d: 8, features: { dtype: "F32", data }, metadata: {} });
+    const refs = [good[0]!, narrow!.bag, huge, good[1]!, missing!.bag, damaged!.bag, good[2]!, { ...good[3]!, n: 0 }];
     const outcomes = await Array.fromAsync(predictBags(world, plain, refs, SIGNAL));
     expect(outcomes.map((outcome) => (outcome.kind === "failure" ? outcome.error.code : outcome.kind))).toEqual([
       "prediction",
       "GEOMETRY_MISMATCH",
+      "NON_FINITE",
       "prediction",
       "NOT_FOUND",
       "CORRUPT",

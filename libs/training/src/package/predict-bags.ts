@@ -177,13 +177,13 @@ async function runMessage(scoring: Scoring, ready: readonly Ready[]): Promise<Ba
   });
 }
 
-/** A bag that the model refuses, because it is unlike the training bags, is an outcome. */
+/** A bag that the model refuses, because it is unlike the training bags, or of which it says nothing finite, is an outcome. */
 function outcomeOf(loaded: LoadedModel, index: number, results: readonly RunResult[]): BagOutcome {
   try {
     return { kind: "prediction", index, prediction: predictionFrom(loaded, results) };
   } catch (error) {
-    if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
-    return { kind: "failure", index, error };
+    if (isDomainError(error) && ABOUT_THE_BAG.has(error.code)) return { kind: "failure", index, error };
+    throw error;
   }
 }
 

@@ -18,7 +18,8 @@ async function outcomeOf(failures: readonly DomainError[]) {
     pretrain: {
       // biome-ignore lint/correctness/useYield: a stream that fails before its first message.
       async *buildRegions() {
-        throw failures[Math.min(nCalls++, failures.length - 1)];
+        const failure = failures[Math.min(nCalls++, failures.length - 1)];
+        if (failure !== undefined) throw failure;
       },
     },
   } as unknown as Pick<GatewayDeps, "store" | "bags" | "pretrain">;
