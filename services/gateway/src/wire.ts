@@ -150,7 +150,7 @@ function resultFromState({ kind, outcome }: OperationState): googleLongrunning.O
     case "succeeded":
       return { $case: "response", value: packResponse(kind, outcome.response) };
     case "failed": {
-      const code = outcome.code in STATUS_BY_CODE ? (outcome.code as DomainErrorCode) : "INTERNAL";
+      const code = Object.hasOwn(STATUS_BY_CODE, outcome.code) ? (outcome.code as DomainErrorCode) : "INTERNAL";
       return { $case: "error", value: statusFromError(new DomainError(code, outcome.message)) };
     }
   }
