@@ -79,14 +79,19 @@ describe("a request with a number that its enum does not have", () => {
     await expect(ask()).rejects.not.toThrow("PATIENT");
   });
 
-  it("is looked through in well under the time of its call, however many bags it names", () => {
-    const bags = Array.from({ length: 100_000 }, () => BAGS[0]!);
+  it("is walked through once more to find the field, however many bags it names", () => {
+    const bags = Array.from({ length: 1000 }, () => BAGS[0]!);
     const spec = specOf({ outliers: { action: UNKNOWN } });
+    let nWalks = 0;
+    const codec = {
+      toJSON(message: gatewayV1.TrainRequest) {
+        nWalks += 1;
+        return gatewayV1.TrainRequest.toJSON(message);
+      },
+    };
     const request = gatewayV1.TrainRequest.fromPartial({ parent, bags, spec });
-    const started = performance.now();
-    expect(() => requestJson(gatewayV1.TrainRequest, request)).toThrow("spec.outliers.action is 7777");
-    // A third of a second here; a walk that tried field after field would take hours.
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(() => requestJson(codec, request)).toThrow("spec.outliers.action is 7777");
+    expect(nWalks).toBe(2);
   });
 });
 
