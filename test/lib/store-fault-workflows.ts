@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -252,10 +253,9 @@ async function workThrough(
       throw new DomainError(result?.value.code as DomainErrorCode, result?.value.message ?? "");
     });
   });
-  const version = await insist(async () => {
-    const response = await responseOf(clients, await clients.training.train(trainRequest(slides, bags, { epochs: 2 })));
-    return gatewayV1.GetModelResponse.decode(response).model?.name ?? "";
-  });
+  const version = await insist(
+    startedTraining(clients, (requestId) => trainRequest(slides, bags, { epochs: 2, requestId })),
+  );
   const predictions: Outcome["predictions"][number][] = [];
   for (const bag of bags.slice(0, 3)) {
     const asked = { model: `${PARENT}/models/tumour`, bag, includeAttention: true };
@@ -277,6 +277,20 @@ async function writeManifest(uris: readonly string[], bags: readonly string[]): 
   return uri.href;
 }
 
+/**
+ * A step that trains and gives the version's name. A call that failed tells nothing of the operation, so the next try asks for the same
+ * one; another is started when it has failed itself.
+ */
+function startedTraining(clients: Clients, requestOf: (requestId: string) => gatewayV1.TrainRequest) {
+  let requestId = randomUUID();
+  return async (): Promise<string> => {
+    const { name } = await clients.training.train(requestOf(requestId));
+    const { result } = await clients.operations.waitOperation({ name }, { timeoutMs: 120_000 });
+    if (result?.$case === "error") requestId = randomUUID();
+    return gatewayV1.GetModelResponse.decode(responseIn(result)).model?.name ?? "";
+  };
+}
+
 /** A step that scores a manifest, or what the try before it did not score; gives the operation of which every row was scored. */
 function startedBatch(clients: Clients, proxy: FaultProxy, manifestUri: string, errors: string[]) {
   let retryOf = "";
@@ -296,6 +310,10 @@ function startedBatch(clients: Clients, proxy: FaultProxy, manifestUri: string, 
 /** Waits for an operation, asking again when the answer is lost; throws what it failed with. */
 async function responseOf(clients: Clients, { name }: googleLongrunning.Operation): Promise<Uint8Array> {
   const { result } = await clients.operations.waitOperation({ name }, { timeoutMs: 120_000 });
+  return responseIn(result);
+}
+
+function responseIn(result: googleLongrunning.Operation["result"]): Uint8Array {
   if (result?.$case === "response") return result.value.value;
   throw result === undefined ? new Error("the operation is not done") : domainErrorFromStatus(result.value);
 }

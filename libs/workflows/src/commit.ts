@@ -10,13 +10,14 @@ const TRANSIENT: readonly DomainErrorCode[] = ["THROTTLED", "UNREACHABLE", "DEAD
 
 /** How to repeat a commit. */
 export interface CommitOptions {
-  /** Also repeat what looks permanent (`FORBIDDEN`): for what must be written in the end, whatever the cause. */
+  /** Also repeat what looks permanent (a full disk, say): for what must be written in the end, whatever the cause. */
   readonly isUnconditional?: boolean;
 }
 
 /**
  * Runs `write` as the owner of the store, again and again while the store is throttled or out of reach: what a step
- * has computed must not be lost because the journal could not be written at once.
+ * has computed must not be lost because the journal could not be written at once. Nor because the store's credentials have
+ * expired: what a step did is done, and a failure could not be written down either before they are renewed.
  *
  * @throws {DomainError} the ownership's error when it is lost; the driver's when it stops; any other store error.
  */
@@ -31,7 +32,7 @@ export async function commit(
       return await write();
     } catch (error) {
       if (env.ownership.lost.aborted || isLostRace(error)) throw error;
-      if (!isTransient(error) && options.isUnconditional !== true) throw error;
+      if (!isTransient(error) && !isDomainError(error, "FORBIDDEN") && options.isUnconditional !== true) throw error;
       env.logger.warn({ attempt, err: error }, "the journal could not be written; trying again");
       const pauseMs = Math.min(MAX_PAUSE_MS, env.retryBaseDelayMs * 2 ** Math.min(attempt, 10));
       await env.clock.delay(env.random() * pauseMs, env.stopped);

@@ -110,3 +110,31 @@ describe("a store that fails every third call", () => {
     await driver.close();
   });
 });
+
+describe("a store whose credentials expire", () => {
+  it("keeps what a step did until it can be written down, and the step is not repeated", async () => {
+    const store = createMemoryStore();
+    let nRefused = 0;
+    let isExpired = false;
+    const refusing: ObjectStore = {
+      ...store,
+      async put(key, ...rest) {
+        if (isExpired && key.startsWith("operations/") && nRefused++ < 5)
+          throw new DomainError("FORBIDDEN", "the store answered 403 ExpiredToken");
+        return await store.put(key, ...rest);
+      },
+    };
+    let nBodies = 0;
+    const job = ({ step }: WorkflowContext): Promise<Json> =>
+      step("a", async () => {
+        isExpired = true;
+        return ++nBodies;
+      });
+    const driver = await openTestDriver({ job }, { store: refusing });
+    const { name } = await driver.start({ project: "p", kind: "job", input: 1 });
+    expect((await untilDone(driver, name)).outcome).toEqual({ kind: "succeeded", response: 1 });
+    expect(nRefused).toBeGreaterThanOrEqual(5);
+    expect(nBodies).toBe(1);
+    await driver.close();
+  });
+});

@@ -1,3 +1,4 @@
+import { DomainError } from "@parfocal/errors";
 import { gatewayV1 } from "@parfocal/protocol";
 import { createMemoryStore, type ObjectStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
@@ -136,6 +137,37 @@ describe("reading a model while it is deleted", () => {
     expect((await ours.get("p", "m", V1)).name).toBe(NAME);
     clock.ms = MAX_AGE_MS + 1;
     await expect(ours.get("p", "m", V1)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+describe("publishing a model on a store that refuses", () => {
+  /** Refuses to write objects whose key begins so. */
+  const refusing = (store: ObjectStore, prefix: string): ObjectStore => ({
+    ...store,
+    put: (key, ...rest) => {
+      if (key.startsWith(prefix)) throw new DomainError("FORBIDDEN", "the store answered 403 ExpiredToken");
+      return store.put(key, ...rest);
+    },
+  });
+
+  it("is to be tried again once the version can be used, and moves latest then", async () => {
+    const store = createMemoryStore();
+    await putPackages(store, "v1");
+    const alias = keys.alias("p", "m", "latest");
+    await expect(publish(refusing(store, alias), "v1")).rejects.toMatchObject({
+      code: "UNREACHABLE",
+      message: 'the version is entered, but alias "latest" is not: the store answered 403 ExpiredToken',
+    });
+    await publish(store, "v1");
+    expect((await createModelCatalog(store).get("p", "m", { kind: "default" })).name).toBe(NAME);
+  });
+
+  it("is refused as the store refuses it while nothing is entered", async () => {
+    const store = createMemoryStore();
+    await putPackages(store, "v1");
+    const refused = publish(refusing(store, keys.modelIndex("p", "m", "v1")), "v1");
+    await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN" });
+    expect(await keysOf(store, "projects/p/model-")).toEqual([]);
   });
 });
 

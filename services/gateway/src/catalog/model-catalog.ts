@@ -20,7 +20,8 @@ export interface ModelCatalog {
   /**
    * Enters the version of a stored package once and moves `latest` to it; a version that is there already stays as it is.
    *
-   * @throws {DomainError} `NOT_FOUND` when the package was deleted since it was stored; no entry is left then.
+   * @throws {DomainError} `NOT_FOUND` when the package was deleted since it was stored; no entry is left then. `UNREACHABLE` when the
+   * store refuses what follows the entry: the version can be used already, so that to give up would deny what is done.
    */
   publish(
     project: string,
@@ -76,11 +77,14 @@ export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOpt
     async publish(project, model, version, entry, options = {}) {
       const key = keys.modelIndex(project, model, version);
       await createJson(store, key, gatewayV1.Model.toJSON(entry), options);
-      await aliases.set(project, model, LATEST, version, undefined, options);
-      if (await settleEntry(store, key, keys.packageManifest(project, model, version), options)) return;
-      cache.forget(key);
-      await dropLatest(aliases, project, model, version, options);
-      throw new DomainError("NOT_FOUND", `version ${version} was deleted before it was entered`);
+      const finish = async () => {
+        await aliases.set(project, model, LATEST, version, undefined, options);
+        if (await settleEntry(store, key, keys.packageManifest(project, model, version), options)) return;
+        cache.forget(key);
+        await dropLatest(aliases, project, model, version, options);
+        throw new DomainError("NOT_FOUND", `version ${version} was deleted before it was entered`);
+      };
+      await finish().catch(rethrowRefused);
     },
     async get(project, model, selector, options = {}) {
       const version = await versionMeant(project, model, selector, options);
@@ -106,6 +110,14 @@ export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOpt
       if (!wasEntered && nDeleted === 0) throw new DomainError("NOT_FOUND", `no such version: ${version}`);
     },
   };
+}
+
+/** A refusal (expired credentials, say) as what it is to one who has to come back: a store that cannot be reached now. */
+function rethrowRefused(error: unknown): never {
+  if (!isDomainError(error, "FORBIDDEN")) throw error;
+  throw new DomainError("UNREACHABLE", `the version is entered, but alias "${LATEST}" is not: ${error.message}`, {
+    cause: error,
+  });
 }
 
 /** Deletes entry and package; gives of how many objects the package was. */
