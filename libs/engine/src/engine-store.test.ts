@@ -118,6 +118,30 @@ describe("objects as inputs", () => {
     expect(numbersOf(last?.outputs.y)).toEqual([11.5]);
   });
 
+  it("of about one size are read into memory that was used before, and each is its own", {
+    timeout: 60_000,
+  }, async () => {
+    const sources: ObjectSource[] = [];
+    for (let i = 0; i < 8; i++) {
+      const values = new Float32Array(2_500_000 - 1000 * i).fill(i);
+      const source = await putWords(`one-of-many-${i}`, values, 64);
+      const { bytes } = await store.get(source.key);
+      const digest = createHash("sha256").update(bytes).digest("hex");
+      sources.push({ ...source, verify: { digest, sizeBytes: bytes.length } });
+    }
+    for (const order of [sources, sources.toReversed(), [...sources, ...sources]]) {
+      const results = await engine.run(order.map((source) => identityRun(source, "f32")));
+      for (const [at, { outputs }] of results.entries()) {
+        const { shape, data = new Uint8Array() } = outputs.y ?? {};
+        expect(shape).toEqual(order[at]?.shape);
+        const value = sources.indexOf(order[at]!);
+        expect(new Float32Array(data.buffer, data.byteOffset, data.length / 4).every((each) => each === value)).toBe(
+          true,
+        );
+      }
+    }
+  });
+
   it("that turn out to be others leave nothing of the run behind", async () => {
     // Large enough to be hashed beside the run.
     const source = await putWords("large-and-damaged", new Float32Array(2_500_000).fill(3), 64);

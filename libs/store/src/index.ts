@@ -26,3 +26,4 @@ export {
   type UnverifiedObject,
   type VerifiedReadOptions,
 } from "./verified/read-verified.ts";
+export { createSharedPool, type SharedPool } from "./verified/shared-pool.ts";

@@ -1,12 +1,21 @@
 import type { RunWork } from "../wire.ts";
-import type { Tensor } from "./onnxruntime.ts";
 import type { PendingChecks } from "./pending-checks.ts";
+import type { SharedTensor } from "./shared-tensor.ts";
 import type { StoredFeed } from "./stored-feed.ts";
 
-/** The stored inputs of a run, and what of them is still to be found right. */
+/** The stored inputs of a run, which it holds, and what of them is still to be found right. */
 export interface StoredFeeds {
-  readonly tensors: ReadonlyMap<string, Tensor | Promise<Tensor>>;
+  readonly tensors: ReadonlyMap<string, SharedTensor | Promise<SharedTensor>>;
   readonly checks: PendingChecks;
+}
+
+/** Releases the inputs of a run, once: it is over, or never comes. */
+export function releaseFeeds({ tensors }: StoredFeeds): void {
+  for (const tensor of tensors.values()) {
+    // What is still being read is released when it is there.
+    if (tensor instanceof Promise) tensor.then((read) => read.release()).catch(() => undefined);
+    else tensor.release();
+  }
 }
 
 /** A sequence of runs with what was begun of it. */
@@ -17,7 +26,7 @@ export interface Line {
   /** What was begun before its turn, by run, and the bytes that it takes. */
   readonly begun: Map<number, StoredFeeds & { readonly bytes: number }>;
   /** What is not read to its end. */
-  readonly reading: Set<Promise<Tensor>>;
+  readonly reading: Set<Promise<SharedTensor>>;
   readonly ending: AbortController;
 }
 
@@ -34,7 +43,7 @@ export function lineOf(work: RunWork): Line {
 }
 
 /** Has the line wait for a tensor when it ends. Whoever takes the tensor hears of its failure; nobody may. */
-export function follow({ reading }: Line, tensor: Promise<Tensor>): void {
+export function follow({ reading }: Line, tensor: Promise<SharedTensor>): void {
   const forget = () => reading.delete(tensor);
   reading.add(tensor);
   tensor.then(forget, forget);

@@ -16,6 +16,7 @@ import { createResidents } from "./residents.ts";
 import { type RunContext, runSequence } from "./run-sequence.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import { createSessionCache } from "./session-cache.ts";
+import { HOLDS_KEPT } from "./shared-tensor.ts";
 import { startDevice } from "./start-device.ts";
 import { countTraffic } from "./store-traffic.ts";
 import { createTensorCache, type TensorCache } from "./tensor-cache.ts";
@@ -45,7 +46,9 @@ function send(reply: ChildReply): void {
 
 async function start(options: ChildOptions): Promise<void> {
   try {
-    const starting = [startDevice(options.device), startObjectReader(options.store), watchParent()] as const;
+    const { store, cacheBytes } = options;
+    const reading = store && { store, isKeeping: cacheBytes > 0 };
+    const starting = [startDevice(options.device), startObjectReader(reading), watchParent()] as const;
     const [device, reader] = await Promise.all(starting);
     context = createContext(options, device, reader);
     send({ kind: "ready", device });
@@ -57,7 +60,7 @@ async function start(options: ChildOptions): Promise<void> {
 function createContext(options: ChildOptions, device: string, reader: ObjectReader): ProcessContext {
   let store: Promise<ObjectStore> | undefined;
   const open = async () => countTraffic(await openConfiguredStore(options.store), traffic);
-  const cache = createTensorCache(options.cacheBytes);
+  const cache = createTensorCache(options.cacheBytes, HOLDS_KEPT);
   return {
     residents: createResidents(),
     cache,

@@ -14,7 +14,7 @@ import type { ReadBytes } from "./read-source.ts";
 const folder = await mkdtemp(join(tmpdir(), "parfocal-reader-"));
 const uri = pathToFileURL(folder).href;
 const store = openStore(uri);
-const reader = await startObjectReader({ uri });
+const reader = await startObjectReader({ store: { uri }, isKeeping: false });
 afterAll(async () => {
   store.close();
   await rm(folder, { recursive: true });

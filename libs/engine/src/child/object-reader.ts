@@ -2,22 +2,28 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { abortErrorFromSignal, assertNotAborted } from "@parfocal/errors";
 import { countShared } from "@parfocal/store";
-import type { StoreConfig } from "../engine-options.ts";
 import { type StoredSource, wireFromError } from "../wire.ts";
 import { noStoreError } from "./open-configured-store.ts";
 import { createPendingReads } from "./pending-reads.ts";
 import type { ReadBytes } from "./read-source.ts";
-import type { ReaderReply, ReaderRequest } from "./reader-thread.ts";
+import type { ReaderConfig, ReaderReply, ReaderRequest } from "./reader-thread.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
+
+/** What was read, in memory that is wanted back. */
+export interface LentBytes extends ReadBytes {
+  /** Lets the memory be used again: it is verified, or is not going to be, and nobody touches it any more. */
+  giveBack(): void;
+}
 
 /** Reads tensors from the store, also while this thread is in a run. */
 export interface ObjectReader {
   /**
-   * Reads a source, halves as f32 when `isWidened`. The signal ends the reading; its reason is the error then.
+   * Reads a source, halves as f32 when `isWidened`, into memory that is used again for other reads once it was given back.
+   * The signal ends the reading; its reason is the error then.
    *
    * @throws {DomainError} INVALID_ARGUMENT without a store; TRUNCATED; what the store throws
    */
-  read(source: StoredSource, isWidened: boolean, signal: AbortSignal): Promise<ReadBytes>;
+  read(source: StoredSource, isWidened: boolean, signal: AbortSignal): Promise<LentBytes>;
   /** Bytes that came from the store. */
   readonly readBytes: number;
 }
@@ -26,13 +32,13 @@ export interface ObjectReader {
 const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16, codeRangeSizeMb: 16 };
 
 /** Starts the reading thread of this process when there is a store. One that breaks fails its reads, and the next read has another. */
-export async function startObjectReader(config: StoreConfig | undefined): Promise<ObjectReader> {
+export async function startObjectReader(config: ReaderConfig | undefined): Promise<ObjectReader> {
   const reads = createPendingReads();
   let readBytes = 0;
   let thread = config === undefined ? undefined : start(config);
   if (thread !== undefined) await once(thread, "online");
 
-  function start(workerData: StoreConfig): Worker {
+  function start(workerData: ReaderConfig): Worker {
     const entry = new URL("./reader-thread.ts", import.meta.url);
     const started = new Worker(entry, { workerData, resourceLimits: LIMITS });
     started.on("message", (reply: ReaderReply) => {
@@ -59,10 +65,11 @@ export async function startObjectReader(config: StoreConfig | undefined): Promis
       signal.addEventListener("abort", leave, { once: true });
       send({ kind: "read", id, source, isWidened });
       try {
-        const bytes = await read;
+        const lent = await read;
         // What arrives after the signal is of a reading that was left, though the thread had ended it.
         assertNotAborted(signal);
-        return bytes;
+        const { buffer } = lent.bytes;
+        return { ...lent, giveBack: () => buffer instanceof SharedArrayBuffer && send({ kind: "giveBack", buffer }) };
       } finally {
         signal.removeEventListener("abort", leave);
       }

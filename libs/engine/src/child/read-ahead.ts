@@ -1,8 +1,17 @@
 import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
 import type { RunWork } from "../wire.ts";
-import { follow, type Line, lineOf, type Place, type Present, placesFrom, type StoredFeeds } from "./line.ts";
-import type { Tensor } from "./onnxruntime.ts";
+import {
+  follow,
+  type Line,
+  lineOf,
+  type Place,
+  type Present,
+  placesFrom,
+  releaseFeeds,
+  type StoredFeeds,
+} from "./line.ts";
 import { createPendingChecks } from "./pending-checks.ts";
+import type { SharedTensor } from "./shared-tensor.ts";
 import { readingBytes, readStored, type StoredContext, type StoredFeed } from "./stored-feed.ts";
 
 /** Reads the stored inputs of runs, those of later runs while the present one is computed. */
@@ -17,7 +26,7 @@ export interface ReadAhead {
 
 /** The stored inputs of one sequence. */
 interface SequenceFeeds {
-  /** Those of a run; begins those of the runs behind it. Call it once per run, in order. */
+  /** Those of a run, for it to release; begins those of the runs behind it. Call it once per run, in order. */
   take(index: number): StoredFeeds;
   /** Ends what is still being read, and waits for that. */
   close(): Promise<void>;
@@ -41,7 +50,7 @@ export function createReadAhead(context: StoredContext, maxBytes = MAX_BYTES): R
 
   function begin(line: Line, index: number): StoredFeeds & { readonly bytes: number } {
     const checks = createPendingChecks();
-    const tensors = new Map<string, Tensor | Promise<Tensor>>();
+    const tensors = new Map<string, SharedTensor | Promise<SharedTensor>>();
     let bytes = 0;
     for (const feed of line.feeds[index] ?? []) {
       const tensor = readStored(feed, { context, checks, signal: line.ending.signal });
@@ -73,7 +82,10 @@ export function createReadAhead(context: StoredContext, maxBytes = MAX_BYTES): R
   async function end(line: Line): Promise<void> {
     line.ending.abort(new DomainError("CANCELLED", "nobody waits for this input any more"));
     await Promise.allSettled(line.reading);
-    for (const { bytes } of line.begun.values()) nBytes -= bytes;
+    for (const begun of line.begun.values()) {
+      nBytes -= begun.bytes;
+      releaseFeeds(begun);
+    }
     line.begun.clear();
     advance();
   }

@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { type ObjectStore, readThenVerify } from "@parfocal/store";
+import { type ObjectStore, readThenVerify, type SharedPool } from "@parfocal/store";
 import { elementCount, tensorBytes } from "../element-types.ts";
 import type { StoredSource } from "../wire.ts";
 
@@ -17,40 +17,60 @@ export interface ReadBytes {
   readonly verified?: Promise<void>;
 }
 
+/** How a source is read. */
+export interface ReadSourceOptions {
+  /** Whether halves become f32. */
+  readonly isWidened: boolean;
+  /** Where the memory of what is verified comes from. */
+  readonly pool: SharedPool;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The bytes of a source, halves as f32 when `isWidened`; those of an object that is to be verified come with the whole of it.
+ * The bytes of a source; those of an object that is to be verified come with the whole of it, in shared memory of the pool unless
+ * they had to be copied.
  *
  * @throws {DomainError} TRUNCATED when the object ends before the tensor does; what the store throws
  */
 export async function readSource(
   store: ObjectStore,
   source: StoredSource,
-  isWidened: boolean,
-  signal: AbortSignal,
+  options: ReadSourceOptions,
 ): Promise<ReadBytes> {
-  const { bytes, ...rest } = await readBytes(store, source, signal);
-  return { bytes: isWidened ? widenHalves(source.shape, bytes) : bytes, ...rest };
+  const { bytes: stored, verified, whole } = await readBytes(store, source, options);
+  const bytes = options.isWidened ? widenHalves(source.shape, stored) : stored;
+  // Of what was copied only the hash needs the rest.
+  if (whole !== undefined && bytes.buffer !== whole)
+    verified?.then(() => options.pool.give(whole)).catch(() => undefined);
+  return { bytes, ...(verified && { verified }) };
 }
 
-async function readBytes(store: ObjectStore, source: StoredSource, signal: AbortSignal): Promise<ReadBytes> {
+/** Also the memory of the whole object, where that was read. */
+type StoredBytes = ReadBytes & { readonly whole?: SharedArrayBuffer };
+
+async function readBytes(
+  store: ObjectStore,
+  source: StoredSource,
+  { pool, signal }: ReadSourceOptions,
+): Promise<StoredBytes> {
   if (source.verify === undefined) {
     const buffer = await readRange(store, source, signal);
     return { bytes: { buffer, offset: 0, size: buffer.byteLength } };
   }
-  const { bytes: whole, verified } = await readThenVerify(store, source.key, { ...source.verify, signal });
+  const { bytes: whole, verified } = await readThenVerify(store, source.key, { ...source.verify, pool, signal });
   const end = source.offsetBytes + tensorBytes(source.dtype, source.shape);
   if (end > whole.byteLength) {
     await verified;
     throw new DomainError("TRUNCATED", `the tensor ends at byte ${end} of an object of ${whole.byteLength} bytes`);
   }
-  return { bytes: alignedBytes(whole, source.offsetBytes, end), verified };
+  return { bytes: alignedBytes(whole, source.offsetBytes, end), verified, whole: whole.buffer };
 }
 
 /** The runtime's loops and typed arrays want aligned memory: canonical bags have it, other objects are copied. */
 const ALIGNMENT_BYTES = 64;
 
 function alignedBytes(whole: Uint8Array<SharedArrayBuffer>, start: number, end: number): SourceBytes {
-  if (start % ALIGNMENT_BYTES === 0) return { buffer: whole.buffer, offset: start, size: whole.byteLength };
+  if (start % ALIGNMENT_BYTES === 0) return { buffer: whole.buffer, offset: start, size: whole.buffer.byteLength };
   const { buffer } = new Uint8Array(whole.subarray(start, end));
   return { buffer, offset: 0, size: end - start };
 }

@@ -5,13 +5,14 @@ import type { HostTensor, WrittenObject } from "../engine-port.ts";
 import type { RunWork, WireGraph, WireRun, WireRunResult } from "../wire.ts";
 import { createTensorPacker, discardTensors, packTensors } from "../wire-tensor.ts";
 import { feedFrom } from "./feed-sources.ts";
-import type { StoredFeeds } from "./line.ts";
+import { releaseFeeds, type StoredFeeds } from "./line.ts";
 import type { Tensor } from "./onnxruntime.ts";
 import { outputTargets } from "./output-targets.ts";
 import type { ReadAhead } from "./read-ahead.ts";
 import { freeTensor, type Residents } from "./residents.ts";
 import { errorFromRuntime } from "./runtime-errors.ts";
 import type { SessionCache } from "./session-cache.ts";
+import type { SharedTensor } from "./shared-tensor.ts";
 import { elementOf, hostFromTensor } from "./tensors.ts";
 import { writeOutput } from "./write-output.ts";
 
@@ -37,13 +38,16 @@ export async function runSequence(work: RunWork, context: RunContext, signal: Ab
   const feeds = context.ahead.enter(work, signal);
   try {
     for (const [index, run] of work.runs.entries()) {
+      const stored = feeds.take(index);
       try {
         const graph = graphAt(work.graphs, run.graph);
-        results.push(await runOne(graph, run, { context, stored: feeds.take(index), signal }));
+        results.push(await runOne(graph, run, { context, stored, signal }));
       } catch (error) {
         // The parent hears of the failure alone.
         for (const { outputs } of results) await discardTensors(outputs);
         throw errorOfRun(error, index);
+      } finally {
+        releaseFeeds(stored);
       }
     }
   } finally {
@@ -89,6 +93,11 @@ function isWritingInPlace({ fetches }: WireRun): boolean {
   return Object.values(fetches).some((sink) => sink.kind === "resident" && sink.rows !== undefined);
 }
 
+/** Of a stored input the tensor alone: the sequence holds it until the run is over. */
+function tensorOf(stored: SharedTensor | Promise<SharedTensor> | undefined): Tensor | Promise<Tensor> | undefined {
+  return stored instanceof Promise ? stored.then(({ tensor }) => tensor) : stored?.tensor;
+}
+
 async function feedsOf(
   graph: WireGraph,
   run: WireRun,
@@ -97,7 +106,7 @@ async function feedsOf(
   const feeds: Record<string, Tensor> = {};
   const waited: [string, Promise<Tensor>][] = [];
   for (const [name, source] of Object.entries(run.feeds)) {
-    const feed = source.kind === "object" ? tensors.get(name) : feedFrom(source, context.residents);
+    const feed = source.kind === "object" ? tensorOf(tensors.get(name)) : feedFrom(source, context.residents);
     if (feed instanceof Promise) waited.push([name, feed]);
     else if (feed !== undefined) feeds[name] = feed;
   }

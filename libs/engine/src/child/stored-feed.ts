@@ -2,8 +2,8 @@ import type { GraphPort } from "@parfocal/tensor";
 import { tensorBytes } from "../element-types.ts";
 import type { StoredSource } from "../wire.ts";
 import type { ObjectReader } from "./object-reader.ts";
-import type { Tensor } from "./onnxruntime.ts";
 import type { PendingChecks } from "./pending-checks.ts";
+import { type SharedTensor, shareTensor } from "./shared-tensor.ts";
 import type { TensorCache } from "./tensor-cache.ts";
 import { tensorFromBytes } from "./tensors.ts";
 
@@ -36,22 +36,46 @@ export interface Reading {
   readonly signal: AbortSignal;
 }
 
-/** A stored input that is kept, or else its reading; what is read may still have to be found right by `checks`. */
-export function readStored(feed: StoredFeed, reading: Reading): Tensor | Promise<Tensor> {
-  return reading.context.cache.get(cacheKeyOf(feed)) ?? read(feed, reading);
+/**
+ * A stored input that is kept, or else its reading; what is read may still have to be found right by `checks`. The caller holds it
+ * and releases it.
+ */
+export function readStored(feed: StoredFeed, reading: Reading): SharedTensor | Promise<SharedTensor> {
+  const kept = reading.context.cache.get(cacheKeyOf(feed));
+  kept?.hold();
+  return kept ?? read(feed, reading);
 }
 
-async function read(feed: StoredFeed, { context, checks, signal }: Reading): Promise<Tensor> {
+async function read(feed: StoredFeed, { context, checks, signal }: Reading): Promise<SharedTensor> {
   const { dtype, shape, verify, ...place } = feed.source;
   const version = `${place.key} ${place.etag}`;
   const isKnown = verify === undefined || context.verified.has(version);
   const source = { ...place, dtype, shape, ...(isKnown ? {} : { verify }) };
-  const { bytes, verified } = await context.reader.read(source, isWidened(feed), signal);
+  const { bytes, verified, giveBack } = await context.reader.read(source, isWidened(feed), signal);
   const tensor = tensorFromBytes(isWidened(feed) ? "f32" : dtype, shape, bytes.buffer, bytes.offset);
-  const keep = () => context.cache.put(cacheKeyOf(feed), tensor, bytes.size);
+  const shared = shareTensor(tensor, giveBack);
+  const keep = () => context.cache.put(cacheKeyOf(feed), shared, bytes.size);
   if (verified === undefined) keep();
-  else checks.add(verified.then(() => remember(context.verified, version)).then(keep));
-  return tensor;
+  else
+    checks.add(
+      keepVerified(
+        shared,
+        verified.then(() => remember(context.verified, version)),
+        keep,
+      ),
+    );
+  return shared;
+}
+
+/** Keeps what is found right; it is held meanwhile, as another thread reads it. */
+async function keepVerified(shared: SharedTensor, verified: Promise<void>, keep: () => void): Promise<void> {
+  shared.hold();
+  try {
+    await verified;
+    keep();
+  } finally {
+    shared.release();
+  }
 }
 
 /** Whether halves are stored where the graph takes 32 bits. */

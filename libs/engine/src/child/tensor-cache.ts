@@ -1,7 +1,7 @@
-import type { Tensor } from "./onnxruntime.ts";
+import type { SharedTensor } from "./shared-tensor.ts";
 
 /** Tensors ready to feed, the least recently used dropped first when they exceed the budget. */
-export interface TensorCache<T = Tensor> {
+export interface TensorCache<T = SharedTensor> {
   get(key: string): T | undefined;
   /** Keeps the tensor unless it alone exceeds the budget. */
   put(key: string, tensor: T, bytes: number): void;
@@ -11,15 +11,24 @@ export interface TensorCache<T = Tensor> {
   readonly misses: number;
 }
 
+/** Who is told of what a cache holds. */
+export interface CacheListener<T> {
+  kept(tensor: T): void;
+  dropped(tensor: T): void;
+}
+
 /** A cache of at most `maxBytes`. */
-export function createTensorCache<T = Tensor>(maxBytes: number): TensorCache<T> {
+export function createTensorCache<T>(maxBytes: number, listener?: CacheListener<T>): TensorCache<T> {
   const entries = new Map<string, { readonly tensor: T; readonly bytes: number }>();
   let total = 0;
   let hits = 0;
   let misses = 0;
   function drop(key: string): void {
-    total -= entries.get(key)?.bytes ?? 0;
+    const entry = entries.get(key);
+    if (entry === undefined) return;
     entries.delete(key);
+    total -= entry.bytes;
+    listener?.dropped(entry.tensor);
   }
   return {
     get(key) {
@@ -36,6 +45,7 @@ export function createTensorCache<T = Tensor>(maxBytes: number): TensorCache<T> 
     put(key, tensor, bytes) {
       drop(key);
       if (bytes > maxBytes) return;
+      listener?.kept(tensor);
       entries.set(key, { tensor, bytes });
       total += bytes;
       for (const oldest of entries.keys()) {

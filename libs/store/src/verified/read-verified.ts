@@ -4,6 +4,7 @@ import type { ObjectInfo, ObjectStore } from "../object-store.ts";
 import { assertDigest, digestMismatch } from "./digest.ts";
 import { createPrefixTracker } from "./prefix-tracker.ts";
 import { allocateShared } from "./shared-memory.ts";
+import type { SharedPool } from "./shared-pool.ts";
 import { createStreamHash, type StreamHash } from "./stream-hash.ts";
 
 /** What an object must be, and how to read it. */
@@ -62,9 +63,12 @@ export interface UnverifiedObject {
 export function readThenVerify(
   store: ObjectStore,
   key: string,
-  options: VerifiedReadOptions,
+  options: VerifiedReadOptions & {
+    /** Where the memory comes from; what fails does not go back to it. Default: new memory. */
+    readonly pool?: Pick<SharedPool, "take">;
+  },
 ): Promise<UnverifiedObject> {
-  return readInto(store, key, options, allocateShared);
+  return readInto(store, key, options, options.pool?.take ?? allocateShared);
 }
 
 async function readInto<Bytes extends Uint8Array>(
