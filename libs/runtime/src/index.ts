@@ -1,7 +1,7 @@
 export { type Channel, type ChannelToOptions, createChannelTo } from "./client/create-channel-to.ts";
 export { createReplicaClient, type ReplicaClient } from "./client/create-replica-client.ts";
 export { createStageClient, type StageClient, type StageClientOptions } from "./client/create-stage-client.ts";
-export type { RetryOptions } from "./client/retry.ts";
+export { type RetryOptions, retryDelayMs } from "./client/retry.ts";
 export type { ParentCall, StageCallOptions } from "./client/stage-middleware.ts";
 export { type CommonConfig, commonSettings } from "./config/common-settings.ts";
 export {

@@ -1,4 +1,5 @@
 import { DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
+import type { OperationState } from "./workflow.ts";
 
 /** An error that survives a journal. */
 export type Failure = {
@@ -29,6 +30,12 @@ export function failureFromUnknown(
   const incident = randomHex(8);
   logger.error({ incident, err: error }, "a workflow failed in a way that nobody foresaw");
   return { code: "INTERNAL", message: `internal error, incident ${incident}`, details: { incident } };
+}
+
+/** The outcome of an operation that `error` ended. */
+export function failedOutcome(...args: Parameters<typeof failureFromUnknown>): OperationState["outcome"] {
+  const { details, ...failure } = failureFromUnknown(...args);
+  return { kind: "failed", ...failure, ...(Object.keys(details).length > 0 && { details }) };
 }
 
 /** The error that a journaled failure stands for. */

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { jsonCopy } from "./canonical-json.ts";
 import { whenReachable } from "./commit.ts";
 import type { DriverEnvironment } from "./driver-environment.ts";
-import { failureFromUnknown } from "./failure.ts";
+import { failedOutcome } from "./failure.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { type IndexEntry, openKey } from "./operation-keys.ts";
 import type { OperationRecord } from "./operation-record.ts";
@@ -103,8 +103,7 @@ async function outcomeFromEnd(
 }
 
 function failed(env: DriverEnvironment, error: unknown): OperationState["outcome"] {
-  const { code, message } = failureFromUnknown(error, env.logger, env.randomHex);
-  return { kind: "failed", code, message };
+  return failedOutcome(error, env.logger, env.randomHex);
 }
 
 /** A marker that stays behind costs the next start one read; it is no reason to fail. */

@@ -68,4 +68,14 @@ describe("a step", () => {
       result: { kind: "succeeded", value: { auroc: 0.9 } },
     });
   });
+
+  it("that fails for good gives the operation its code, message and details", async () => {
+    const details = { field: "epochs", bound: "1" };
+    const { outcome } = await runOnce(({ step }) =>
+      step("check", async () => {
+        throw new DomainError("INVALID_ARGUMENT", "epochs is 0, at least 1", { details });
+      }),
+    );
+    expect(outcome).toEqual({ kind: "failed", code: "INVALID_ARGUMENT", message: "epochs is 0, at least 1", details });
+  });
 });

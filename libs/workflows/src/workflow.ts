@@ -64,7 +64,13 @@ export interface OperationState {
   readonly outcome:
     | { readonly kind: "running" }
     | { readonly kind: "succeeded"; readonly response: Json }
-    | { readonly kind: "failed"; readonly code: string; readonly message: string };
+    | {
+        readonly kind: "failed";
+        readonly code: string;
+        readonly message: string;
+        /** Facts for programs; absent when there are none. */
+        readonly details?: Readonly<Record<string, string>>;
+      };
 }
 
 /** A request to start a workflow. */

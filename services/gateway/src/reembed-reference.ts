@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertNotAborted, DomainError, type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import type { commonV1, reembedV1 } from "@parfocal/protocol";
-import { type HandlerContext, RETRY_AFTER_KEY } from "@parfocal/runtime";
+import { type HandlerContext, retryDelayMs } from "@parfocal/runtime";
 import type { GatewayDeps } from "./deps.ts";
 
 /** What the stage that aggregates says of a re-embedded bag that is damaged or gone. */
@@ -20,9 +20,6 @@ export function isOfKeptBag(code: string): boolean {
 /** Failures that another try may not have, and how many tries there are in all. Of a crash the bag itself may be the cause. */
 const TRIES: Readonly<Partial<Record<DomainErrorCode, number>>> = { UNREACHABLE: 4, STATE_LOST: 4, ENGINE_CRASHED: 2 };
 
-/** Bounds of the random pauses between tries, as those of the calls that are no streams: doubling from the first, ms. */
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 2000];
-
 /**
  * The re-embedded bag of a stored one. A stage or an engine that goes away meanwhile is asked again, or another replica, as long as
  * the call has time: what was made is kept, so that asking twice does no more than asking once.
@@ -35,7 +32,7 @@ export async function reembedReference(
   context: HandlerContext,
 ): Promise<commonV1.BagReference> {
   const nFailures = new Map<DomainErrorCode, number>();
-  for (let n = 0; ; n += 1) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       return await askOnce(stage, request, context);
     } catch (error) {
@@ -43,8 +40,7 @@ export async function reembedReference(
       if (!isDomainError(error)) throw error;
       const nSame = (nFailures.get(error.code) ?? 0) + 1;
       nFailures.set(error.code, nSame);
-      const asked = Number(error.details[RETRY_AFTER_KEY] ?? 0) || 0;
-      const pauseMs = Math.max(asked, Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** n));
+      const pauseMs = retryDelayMs(error, attempt);
       const isOver = Date.now() + pauseMs >= (context.deadlineMs ?? Number.POSITIVE_INFINITY);
       if (isOver || nSame >= (TRIES[error.code] ?? 1)) throw error;
       await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => assertNotAborted(context.signal));

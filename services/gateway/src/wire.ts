@@ -151,7 +151,8 @@ function resultFromState({ kind, outcome }: OperationState): googleLongrunning.O
       return { $case: "response", value: packResponse(kind, outcome.response) };
     case "failed": {
       const code = Object.hasOwn(STATUS_BY_CODE, outcome.code) ? (outcome.code as DomainErrorCode) : "INTERNAL";
-      return { $case: "error", value: statusFromError(new DomainError(code, outcome.message)) };
+      const { message, details = {} } = outcome;
+      return { $case: "error", value: statusFromError(new DomainError(code, message, { details })) };
     }
   }
 }

@@ -62,6 +62,7 @@ describe("a policy", () => {
   it.each([
     ["a slip in a field", "grants: [{ to: [jwt:a], role: [viewer], projects: ['*'] }]", /grants\.0/],
     ["an unknown role", "grants: [{ to: [jwt:a], roles: [viewr], projects: ['*'] }]", /"viewr"/],
+    ["what every object has", "grants: [{ to: [jwt:a], roles: [constructor], projects: ['*'] }]", /"constructor"/],
     ["an identity of no kind", "grants: [{ to: [alice], roles: [viewer], projects: ['*'] }]", /mtls:NAME/],
     ["a star in the middle", "grants: [{ to: [jwt:a], roles: [viewer], projects: ['a*b'] }]", /projects/],
     ["no grants", "grants: []", /grants/],

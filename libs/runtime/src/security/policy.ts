@@ -66,7 +66,7 @@ export function policyFromText(env: string, text: string): Policy {
   const { roles, grants } = readPolicy(env, text);
   const rules = grants.map((grant) => ({
     identities: new Set(grant.to),
-    methods: grant.roles.flatMap((role) => roles[role] ?? methodsOfRole(role) ?? unknownRole(env, role)),
+    methods: grant.roles.flatMap((role) => ownRole(roles, role) ?? methodsOfRole(role) ?? unknownRole(env, role)),
     access: accessFromGrant(grant),
   }));
   return {
@@ -80,6 +80,11 @@ export function policyFromText(env: string, text: string): Policy {
       return { projects, ...(limits === undefined ? {} : { limits }) };
     },
   };
+}
+
+/** The methods of a role that the policy itself names; what every object has by birth is no role. */
+function ownRole(roles: Readonly<Record<string, string[]>>, role: string): string[] | undefined {
+  return Object.hasOwn(roles, role) ? roles[role] : undefined;
 }
 
 function readPolicy(env: string, text: string): z.infer<typeof policySchema> {

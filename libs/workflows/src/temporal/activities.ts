@@ -4,7 +4,7 @@ import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activ
 import { jsonCopy } from "../canonical-json.ts";
 import type { Clock } from "../clock.ts";
 import { isTransient } from "../commit.ts";
-import { type Failure, failureFromUnknown, type WorkflowLogger } from "../failure.ts";
+import { type Failure, failedOutcome, failureFromUnknown, type WorkflowLogger } from "../failure.ts";
 import { isDone, unlessCorrupt } from "../stored-state.ts";
 import type { Json, OperationState } from "../workflow.ts";
 import type { WorkflowEnd } from "../workflow-run.ts";
@@ -196,8 +196,7 @@ async function outcomeOf(scope: ActivityScope, task: PublishTask): Promise<Opera
 }
 
 function failed(scope: ActivityScope, error: unknown): OperationState["outcome"] {
-  const { code, message } = failureFromUnknown(error, scope.logger, scope.randomHex);
-  return { kind: "failed", code, message };
+  return failedOutcome(error, scope.logger, scope.randomHex);
 }
 
 /** How the workflow function ended; what keeps it from being run is an end too. @throws while the store is out of reach. */
