@@ -94,7 +94,7 @@ describe("BuildRegions", () => {
       "a slide off its grid",
       [planted(0), planted(1, {}, 300)],
       {},
-      refused("GEOMETRY_MISMATCH", "median offset (x 0.335"),
+      refused("GEOMETRY_MISMATCH", "their median offset (x 0.335"),
     ],
     [
       "a wrong ratio",

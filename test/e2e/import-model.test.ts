@@ -147,5 +147,10 @@ describe("the gateway", () => {
     expect(counts.get("transmil")).toBe(2_672_146);
     expect(counts.get("ro-abmil")).toBe(4_335_618);
     expect(counts.get("ro-dsmil")).toBe(3_762_436);
+    // The sizes of the mixers of 1 280 features, here of 1 024, and gated attention on their width but for its bias that cancels.
+    const head = (width: number) => 2 * 512 * (width + 1) + 512 + 2 * (width + 1);
+    const mixers = { s: [11_202_048, 384], m: [25_950_208, 512], b: [86_141_952, 768] } as const;
+    for (const [size, [encoder, width]] of Object.entries(mixers))
+      expect(counts.get(`region-mixer-${size}`)).toBe(encoder - 256 * width + head(width));
   });
 });

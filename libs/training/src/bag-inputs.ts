@@ -1,9 +1,10 @@
 import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@parfocal/bags";
 import type { RunRequest, TensorSource } from "@parfocal/engine";
-import { assertNotAborted, DomainError } from "@parfocal/errors";
+import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import type { Model } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { BagSourceFacts } from "./job.ts";
+import { shortDigest } from "./short-digest.ts";
 import { type MadeSides, makeSides, neededSides, type RowSides } from "./sides/make-sides.ts";
 import type { TileSides } from "./sides/placed-tiles.ts";
 
@@ -54,7 +55,7 @@ async function bagInputFromHeader(
 ): Promise<BagInput> {
   const { n, metadata, coords } = header;
   const sides = await readSides(store, ref, header, neededSides(model), signal);
-  const made = makeSides(model, { n, metadata, ...sides });
+  const made = namingBag(ref, () => makeSides(model, { n, metadata, ...sides }));
   const { tensors, sizes } = made;
   const rows = {
     n: made.rows.n,
@@ -70,6 +71,19 @@ async function bagInputFromHeader(
     return [name, { kind: "inline", tensor }];
   });
   return { n, sizes, rows, feeds: { features: featureSource(ref, header), ...Object.fromEntries(feeds) }, metadata };
+}
+
+/** What `make` gives; the errors of what lies in a bag name the bag by its digest, which names no slide. */
+function namingBag<T>({ digest }: Pick<BagRef, "digest">, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    throw new DomainError(error.code, `bag ${shortDigest(digest)}: ${error.message}`, {
+      details: { ...error.details, bagDigest: digest },
+      cause: error,
+    });
+  }
 }
 
 /** What of `names` lies beside the features of a bag, read by ranges of the version that the header is of. */

@@ -254,6 +254,49 @@ function dtfd(name: string, distill: string): Json {
   };
 }
 
+/** Fine-tuning of a pretrained mixer of one of the three sizes, which it starts from. */
+function regionMixer(
+  size: string,
+  sizes: { readonly width: number; readonly depth: number; readonly heads: number },
+): Json {
+  return {
+    name: `region-mixer-${size}`,
+    description: `Fine-tuning of a region mixer of size ${size} (Zimmermann et al. 2026); step size, decay, schedule, smoothing and widths, which the paper leaves open, are ours`,
+    spec: {
+      architecture: {
+        reembedder: {
+          regionMixer: {
+            ...{ output: "OUTPUT_CONTEXTUALISED", regionTiles: 3, levelCount: 3, levels: [0, 1, 2] },
+            ...{ ...sizes, innerRatio: 8 / 3, classTokens: 4, dropout: 0, levelNorm: false },
+          },
+        },
+        head: {
+          trunk: NO_TRUNK,
+          abmil: {
+            attentionWidth: 512,
+            gated: true,
+            dropout: 0,
+            branches: "BRANCHES_SHARED",
+            activation: "ACTIVATION_TANH",
+            bias: true,
+          },
+        },
+      },
+      recipe: {
+        epochs: 20,
+        batchSize: 32,
+        optimiser: { kind: "KIND_ADAMW", learningRate: 1e-4, weightDecay: 0.05, beta1: 0.9, beta2: 0.999 },
+        schedule: { kind: "KIND_COSINE", warmupEpochs: 1, floor: 0 },
+        labelSmoothing: 0.1,
+        classWeights: "CLASS_WEIGHTS_NONE",
+        selection: "SELECTION_BEST",
+        layerDecay: 0.75,
+        frozenEpochs: 1,
+      },
+    },
+  };
+}
+
 /** Every preset, in the order of the names. Task, seed and split are left to the caller. */
 export const PRESETS: readonly gatewayV1.Preset[] = [
   clam("clam-mb", "BRANCHES_PER_CLASS"),
@@ -269,6 +312,9 @@ export const PRESETS: readonly gatewayV1.Preset[] = [
   r2t("camelyon16-r50", { epegKernel: 15, crmsaK: 1, crmsaHeads: 8, allShortcut: true }, CAMELYON),
   r2t("nsclc-plip", { epegKernel: 13, crmsaK: 3, crmsaHeads: 1, crmsaMlp: true, allShortcut: true }, TCGA),
   r2t("nsclc-r50", { epegKernel: 21, crmsaK: 5, crmsaHeads: 8 }, TCGA),
+  regionMixer("b", { width: 768, depth: 12, heads: 12 }),
+  regionMixer("m", { width: 512, depth: 8, heads: 8 }),
+  regionMixer("s", { width: 384, depth: 6, heads: 6 }),
   {
     name: "ro-abmil",
     description: ROFORMER_SOURCE,

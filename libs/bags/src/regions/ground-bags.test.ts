@@ -112,11 +112,18 @@ describe("bags that form no regions", () => {
 
   it("are refused with the measured offset when one lies off the grid, and matched by centres when asked to", () => {
     const off = changed(bags, 2, { coords: shifted(bags[2], 179, -90) });
-    const measured = "96 of 96 tiles, median offset (x 0.400, y -0.201) tiles of 448 px, the bound is 0.1";
+    const measured = "96 of 96 tiles, their median offset (x 0.400, y -0.201) tiles of 448 px, the bound is 0.1";
     expect(() => ground(off)).toThrow(`bag 2 lies off the grid of the coarsest: ${measured}`);
     const { report } = ground(off, { matchByCentre: true });
     expect(report).toMatchObject({ tileCounts: [6, 24, 96], unalignedCount: 96 });
     expect(report.largestOffsets[2]).toBeCloseTo(0.3996, 3);
+  });
+
+  it("are refused with the offset of the tiles that lie off, however many lie right", () => {
+    const fine = Int32Array.from(bags[2]?.coords ?? []);
+    for (let row = 0; row < 96; row += 3) fine[2 * row] = (fine[2 * row] ?? 0) + 112;
+    const measured = "32 of 96 tiles, their median offset (x 0.250, y 0.000) tiles of 448 px, the bound is 0.1";
+    expect(() => ground(changed(bags, 2, { coords: fine }))).toThrow(measured);
   });
 
   it("are refused when sides are no powers of 2 apart, naming both", () => {

@@ -52,20 +52,26 @@ export function placeTiles(tiles: TilesToPlace, options: ResolvedRegionOptions):
     if ((offset[nKept] ?? 0) > options.maxOffset) nUnaligned += 1;
     nKept += 1;
   }
-  if (nUnaligned > 0 && !options.matchByCentre) throw misaligned(tiles, options.maxOffset, nUnaligned);
+  if (nUnaligned > 0 && !options.matchByCentre) {
+    const rows = row.subarray(0, nKept).filter((_, at) => (offset[at] ?? 0) > options.maxOffset);
+    throw misaligned(tiles, options.maxOffset, rows);
+  }
   const kept = <T extends Uint32Array | Int32Array | Float64Array>(values: T) => values.subarray(0, nKept) as T;
   return { row: kept(row), i: kept(i), j: kept(j), offset: kept(offset), nUnaligned, nDecimated: n - nKept };
 }
 
-function misaligned({ bag, coords, anchorPx, sidePx }: TilesToPlace, maxOffset: number, nTiles: number): DomainError {
+/** Measures the tiles at `rows` alone: those that lie right say nothing of how far the others are off. */
+function misaligned(
+  { bag, coords, anchorPx, sidePx }: TilesToPlace,
+  maxOffset: number,
+  rows: Uint32Array,
+): DomainError {
   const [x, y] = [0, 1].map((axis) => {
-    const phases = Float64Array.from({ length: coords.length / 2 }, (_, row) => {
-      return ((coords[2 * row + axis] ?? 0) - (anchorPx[axis] ?? 0)) / sidePx;
-    });
-    const phase = circularMedian(phases, 1);
+    const cells = Float64Array.from(rows, (row) => ((coords[2 * row + axis] ?? 0) - (anchorPx[axis] ?? 0)) / sidePx);
+    const phase = circularMedian(cells, 1);
     return (phase > 0.5 ? phase - 1 : phase).toFixed(3);
   });
-  const measured = `${nTiles} of ${coords.length / 2} tiles, median offset (x ${x}, y ${y}) tiles of ${sidePx} px`;
+  const measured = `${rows.length} of ${coords.length / 2} tiles, their median offset (x ${x}, y ${y}) tiles of ${sidePx} px`;
   return new DomainError(
     "GEOMETRY_MISMATCH",
     `bag ${bag} lies off the grid of the coarsest: ${measured}, the bound is ${maxOffset}; matchByCentre would keep them`,

@@ -43,17 +43,17 @@ export async function contrastBatch(parts: SegmentParts, update: number): Promis
   const [last] = await pump.drain();
   const outputs = last?.results[0]?.outputs ?? {};
   const [loss = Number.NaN] = floatsFromHostTensor(outputs.contrastiveLoss, "contrastiveLoss");
-  assertFiniteLosses({ masked: 0, contrastive: loss }, { update, regions }, plan.length.nUpdates);
+  assertFiniteLosses({ masked: 0, contrastive: loss }, { update, regions }, plan);
   return { loss, pulls: cut(floatsFromHostTensor(outputs.pulls, "pulls"), projections.shape, count) };
 }
 
 /** Projections of all micro-batches in their order, `[V', P]`. @throws {DomainError} `NON_FINITE` naming a micro-batch's regions. */
-function joined(projected: readonly PumpedResult<LearnedBatch>[], { model, length }: PretrainPlan): HostTensor {
-  const width = model.contrastive?.width ?? 1;
+function joined(projected: readonly PumpedResult<LearnedBatch>[], plan: PretrainPlan): HostTensor {
+  const width = plan.model.contrastive?.width ?? 1;
   const parts = projected.map(({ results, about }) => {
     const part = floatsFromHostTensor(results[0]?.outputs.projections, "projections");
     const bad = part.find((value) => !Number.isFinite(value));
-    assertFiniteLosses({ masked: 0, contrastive: bad ?? 0 }, about, length.nUpdates);
+    assertFiniteLosses({ masked: 0, contrastive: bad ?? 0 }, about, plan);
     return part;
   });
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { ChunkOptions } from "../run-in-chunks.ts";
 import type { SampledBatch } from "./draw-batch.ts";
 import { sumsOfResult } from "./loss-sums.ts";
+import { nameRegions } from "./name-regions.ts";
 import { prefetch } from "./prefetch.ts";
 import type { PretrainPlan } from "./pretrain-plan.ts";
 import type { PretrainRuns } from "./pretrain-runs.ts";
@@ -38,7 +39,7 @@ export async function measureValidation(
     for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
       const [result] = await engine.run([runs.measure(batch)], { signal });
       const masked = result === undefined ? Number.NaN : sumsOfResult(result).masked;
-      assertFinite(masked, batch);
+      assertFinite(masked, batch, plan);
       sum += masked * batch.regions.length;
     }
   } finally {
@@ -54,9 +55,8 @@ function* pieces({ spec, validation }: PretrainPlan, nMeasured: number) {
   }
 }
 
-function assertFinite(loss: number, { regions }: SampledBatch): void {
+function assertFinite(loss: number, { regions }: SampledBatch, { validation }: PretrainPlan): void {
   if (Number.isFinite(loss)) return;
-  throw new DomainError("NON_FINITE", `the validation loss is ${loss} in validation regions ${regions.join(", ")}`, {
-    details: { regions: regions.join(",") },
-  });
+  const { text, details } = nameRegions(validation.pool, regions);
+  throw new DomainError("NON_FINITE", `the validation loss is ${loss} in validation ${text}`, { details });
 }

@@ -9,10 +9,11 @@ import { createOptimiser, type Optimiser } from "../optimiser.ts";
 import { commonWidth } from "../plan.ts";
 import { INITIAL_PLATEAU, scheduleFactor } from "../schedule.ts";
 import { type BatchMaker, createBatchMaker } from "./draw-batch.ts";
+import { sourceTilesOf } from "./draw-views.ts";
 import { openSlides } from "./open-slides.ts";
 import type { PretrainDeps, PretrainJob, RegionBag } from "./pretrain-job.ts";
 import { BASE_BATCH, DEFAULT_PASSES, type PretrainSpec, pretrainSpecJson } from "./pretrain-spec.ts";
-import { createRegionPool } from "./region-pool.ts";
+import { createRegionPool, type RegionPool } from "./region-pool.ts";
 import { createSampleOrder } from "./sample-order.ts";
 import type { FeatureType } from "./view-batch.ts";
 
@@ -20,6 +21,8 @@ import type { FeatureType } from "./view-batch.ts";
 interface RegionPart {
   readonly nRegions: number;
   readonly makeBatch: BatchMaker;
+  /** What errors name its regions by. */
+  readonly pool: Pick<RegionPool, "digestOf">;
 }
 
 /** A pretraining made ready: everything checked, nothing computed yet. */
@@ -72,11 +75,11 @@ export async function planPretraining(
     );
     const order = createSampleOrder(createRng(spec.seed).fork(`${name} samples`), Math.max(1, pool.nRegions));
     const rule = { config: model.config, minPresence: spec.minPresence, augment };
-    return { nRegions: pool.nRegions, makeBatch: createBatchMaker({ model, pool, order, rule, featureType }) };
+    return { nRegions: pool.nRegions, pool, makeBatch: createBatchMaker({ model, pool, order, rule, featureType }) };
   };
   const train = partOf(split.train, "training", spec.augment);
   const validation = partOf(split.validation, "validation", false);
-  assertPartsFilled(spec, { train, validation }, opened.nCells);
+  assertPartsFilled(spec, { train, validation }, { nCells: opened.nCells, sourceTiles: sourceTilesOf(model.config) });
   const dataDigest = sha256(JSON.stringify([bags.map(({ bag }) => bag.digest), split.train, split.validation]));
   return {
     ...{ job, spec, model, train, validation, featureType, dataDigest },
@@ -100,12 +103,27 @@ function splitBags(bags: readonly RegionBag[], { validationFraction: validation,
 
 type Parts = Readonly<Record<"train" | "validation", RegionPart>>;
 
-function assertPartsFilled({ minPresence, validationFraction }: PretrainSpec, parts: Parts, nCells: number): void {
+/** What regions are drawn from. */
+interface Drawn {
+  /** Coarse cells of all bags. */
+  readonly nCells: number;
+  /** Coarse tiles along a side of what is drawn at once: of a region, or of the source of two crops. */
+  readonly sourceTiles: number;
+}
+
+function assertPartsFilled(
+  { minPresence, validationFraction }: PretrainSpec,
+  parts: Parts,
+  { nCells, sourceTiles }: Drawn,
+): void {
   const isWanted = { train: true, validation: validationFraction > 0 };
   for (const part of ["train", "validation"] as const) {
     if (!isWanted[part] || parts[part].nRegions > 0) continue;
-    const message = `the ${part} part has no region with ${minPresence} of every magnification's tiles; the bags have ${nCells} coarse cells`;
-    throw new DomainError("PRECONDITION_FAILED", message, { details: { minPresence: `${minPresence}` } });
+    const side = `${sourceTiles} × ${sourceTiles} coarse tiles`;
+    const message = `the ${part} part has no place of ${side} with ${minPresence} of every magnification's tiles; the bags have ${nCells} coarse cells; fewer tiles a side or a smaller minPresence find some`;
+    throw new DomainError("PRECONDITION_FAILED", message, {
+      details: { minPresence: `${minPresence}`, sourceTiles: `${sourceTiles}` },
+    });
   }
 }
 

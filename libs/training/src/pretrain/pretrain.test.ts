@@ -222,7 +222,7 @@ function killChildren(): void {
 }
 
 describe("what cannot be pretrained", () => {
-  it("names update and regions when a feature is no number", async () => {
+  it("names update, regions and their bags when a feature is no number", async () => {
     const [first, ...others] = await writeRegionCohort(world.store, {
       ...{ nSlides: 3, side: 2, levelCount: 2, d: 8, seed: 7n },
     });
@@ -238,8 +238,19 @@ describe("what cannot be pretrained", () => {
     await expect(run(spec, { bags })).rejects.toMatchObject({
       code: "NON_FINITE",
       message: expect.stringMatching(
-        /^the pretraining loss is NaN at update \d of 6, in training regions \d/u,
+        /^the pretraining loss is NaN at update \d of 6, in training regions \d.* of bags [0-9a-f]{12}/u,
       ) as string,
+      details: { bagDigests: expect.stringContaining(first.bag.digest.slice(0, 12)) as string },
+    });
+  });
+
+  it("are bags too small for the source of two crops, naming its side", async () => {
+    const bags = await writeRegionCohort(world.store, { nSlides: 2, side: 2, levelCount: 2, d: 8, seed: 3n });
+    const contrastive = { sourceTiles: 7 };
+    await expect(run(specOf({ validationFraction: 0, contrastive }), { bags })).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: expect.stringContaining("the train part has no place of 7 × 7 coarse tiles with ") as string,
+      details: { sourceTiles: "7" },
     });
   });
 

@@ -1,4 +1,5 @@
 import { DomainError, isDomainError } from "@parfocal/errors";
+import { shortDigest } from "../short-digest.ts";
 
 /** What could not be read. */
 interface FailedRead {
@@ -10,17 +11,13 @@ interface FailedRead {
   readonly region?: number;
 }
 
-/** Digits of a digest that tell bags apart for people. */
-const SHOWN_DIGITS = 12;
-
 /**
- * `error` with what could not be read and whose bytes: in its details (`bagDigest`, `region`), and in its message, as the results of
- * operations keep no details. The code stays. What is no error of ours, or came of `signal`, is given back as it is.
+ * `error` with what could not be read and whose bytes: in its details (`bagDigest`, `region`), and in its message. The code stays. What is no error of ours, or came of `signal`, is given back as it is.
  */
 export function readingError(error: unknown, { what, digest, region }: FailedRead, signal: AbortSignal): unknown {
   if (!isDomainError(error) || signal.aborted) return error;
   const own = { bagDigest: digest, ...(region !== undefined && { region: `${region}` }) };
-  return new DomainError(error.code, `${what} ${digest.slice(0, SHOWN_DIGITS)} cannot be read: ${error.message}`, {
+  return new DomainError(error.code, `${what} ${shortDigest(digest)} cannot be read: ${error.message}`, {
     details: { ...error.details, ...own },
     cause: error,
   });

@@ -16,6 +16,8 @@ export interface RegionPool {
   readonly nRegions: number;
   /** The number of the slide that a source is of, in the order of the pool. */
   slideOf(region: number): number;
+  /** SHA-256 of the bag that a source is of. */
+  digestOf(region: number): string;
   /**
    * Reads one, by its number in the pool.
    *
@@ -33,6 +35,7 @@ export function createRegionPool(slides: readonly SlideSources[], part: string):
   return {
     nRegions: ends.at(-1) ?? 0,
     slideOf,
+    digestOf: (region) => slides[slideOf(region)]?.digest ?? "",
     async read(region, signal) {
       const slide = slideOf(region);
       const sources = slides[slide];

@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import type { SampledBatch } from "./draw-batch.ts";
 import type { EnginePump } from "./engine-pump.ts";
 import type { LossSums } from "./loss-sums.ts";
+import { nameRegions } from "./name-regions.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { PretrainPlan } from "./pretrain-plan.ts";
 import type { BatchPlace, PretrainRuns } from "./pretrain-runs.ts";
@@ -28,20 +29,16 @@ export async function nextBatch(loader: Prefetch<SampledBatch>, update: number):
   throw new DomainError("INTERNAL", `the loader ended before update ${update + 1}`);
 }
 
-/** Regions that an error names at most. */
-const MAX_NAMED = 32;
-
-/** Checks the losses of an update's regions. @throws {DomainError} `NON_FINITE` naming update and regions. */
+/** Checks the losses of an update's regions. @throws {DomainError} `NON_FINITE` naming update, regions and their bags. */
 export function assertFiniteLosses(
   { masked, contrastive }: Pick<LossSums, "masked" | "contrastive">,
   { update, regions }: Pick<LearnedBatch, "update" | "regions">,
-  nUpdates: number,
+  { length, train }: Pick<PretrainPlan, "length" | "train">,
 ): void {
   const bad = [masked, contrastive].find((loss) => !Number.isFinite(loss));
   if (bad === undefined) return;
-  const named = regions.slice(0, MAX_NAMED).join(", ");
-  const others = regions.length > MAX_NAMED ? ` and ${regions.length - MAX_NAMED} others` : "";
-  const where = `update ${update + 1} of ${nUpdates}, in training regions ${named}${others}`;
+  const named = nameRegions(train.pool, regions);
+  const where = `update ${update + 1} of ${length.nUpdates}, in training ${named.text}`;
   const message = `the pretraining loss is ${bad} at ${where}; lower the step size or check the bags`;
-  throw new DomainError("NON_FINITE", message, { details: { update: `${update + 1}`, regions: named } });
+  throw new DomainError("NON_FINITE", message, { details: { update: `${update + 1}`, ...named.details } });
 }

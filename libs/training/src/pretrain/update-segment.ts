@@ -52,7 +52,7 @@ async function* learnBatch(
 }
 
 /** Adds up the micro-batches of each update. */
-function createJoiner({ length }: PretrainPlan) {
+function createJoiner(plan: PretrainPlan) {
   let sums: LossSums | undefined;
   return function* (pumped: readonly PumpedResult<LearnedBatch>[]): Generator<UpdateResult, void, undefined> {
     for (const { results, about } of pumped) {
@@ -62,7 +62,7 @@ function createJoiner({ length }: PretrainPlan) {
         ...sumsOfResult(first),
         ...(about.contrastiveLoss !== undefined && { contrastive: about.contrastiveLoss }),
       };
-      assertFiniteLosses(own, about, length.nUpdates);
+      assertFiniteLosses(own, about, plan);
       sums = sums === undefined ? own : addSums(sums, own);
       if (about.index < about.count - 1) continue;
       yield { update: about.update + 1, sums };
