@@ -96,6 +96,13 @@ describe("an imported R2T checkpoint predicts what the original predicts", () =>
     }
   });
 
+  it("as a model of several labels, with the one attention that it has", () => {
+    const bytes = encodeTorchFile(checkpointOf({ ...encoderShapes(), ...PLAIN_POOLING }));
+    const task = { kind: "multilabel", classes: ["a", "b", "c"] } as const;
+    const { model } = importCheckpoint({ bytes, settings: HEADS, task });
+    expect(model.config).toMatchObject({ task, head: { branches: "single" } });
+  });
+
   it("takes halves and doubles, and refuses whole numbers", () => {
     const checkpoint = checkpointOf({ ...encoderShapes(), ...PLAIN_POOLING });
     const read = (convert: (values: Float32Array) => Float16Array | Float64Array | BigInt64Array) => {

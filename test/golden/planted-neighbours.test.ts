@@ -1,7 +1,13 @@
 import { readBag } from "@parfocal/bags";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openWorld, type World } from "../../libs/training/src/testing/world.ts";
-import { PLANTED_WIDTH, type PlantedSlide, planSlide, plantNeighbours } from "../lib/planted-neighbours.ts";
+import {
+  PLANTED_WIDTH,
+  type PlantedOptions,
+  type PlantedSlide,
+  planSlide,
+  plantNeighbours,
+} from "../lib/planted-neighbours.ts";
 import { type PlantedRecipe, plantedModels, trainPlanted } from "../lib/planted-training.ts";
 
 // A small version of `bench/claims`: one seed, few slides of few tiles, the same models.
@@ -92,13 +98,24 @@ describe("a planted cohort", () => {
   });
 });
 
-describe("on slides that differ only in which tiles are neighbours", () => {
-  async function aurocOf(name: string, recipe: PlantedRecipe): Promise<number> {
-    const model = plantedModels(recipe.width).find((each) => each.name === name);
-    if (model === undefined) throw new Error(`there is no planted model ${name}`);
-    return trainPlanted(world, model, recipe, COHORT);
-  }
+async function aurocOf(name: string, recipe: PlantedRecipe, cohort: Partial<PlantedOptions> = {}): Promise<number> {
+  const model = plantedModels(recipe.width).find((each) => each.name === name);
+  if (model === undefined) throw new Error(`there is no planted model ${name}`);
+  return trainPlanted(world, model, recipe, { ...COHORT, ...cohort });
+}
 
+describe("on slides that differ in a few tiles, which attention pooling alone finds", () => {
+  it.each([
+    ["abmil", RECIPE],
+    ["roformer", RECIPE],
+    ["r2t", R2T_RECIPE],
+    ["r2t-grid-shuffled", R2T_RECIPE],
+  ] as const)("%s loses nothing", async (name, recipe) => {
+    expect(await aurocOf(name, recipe, { signal: "presence" })).toBeGreaterThan(LEARNT);
+  });
+});
+
+describe("on slides that differ only in which tiles are neighbours", () => {
   it("attention pooling alone stays at chance", async () => {
     expect(Math.abs((await aurocOf("abmil", RECIPE)) - 0.5)).toBeLessThan(CHANCE_LIMIT - 0.5);
   });

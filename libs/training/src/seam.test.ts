@@ -36,6 +36,14 @@ const REEMBEDDERS = {
     ...{ kind: "r2t", compat: "corrected", grid: "coordinates", regionNum: 2 },
     ...{ stemWidth: 8, heads: 2, crmsaHeads: 2, crmsaK: 2, epegKernel: 3 },
   },
+  "r2t with all that has sizes of its own": {
+    ...{ kind: "r2t", compat: "corrected", grid: "coordinates", position: "peg", minRegionNum: 3, minRegionRatio: 0.1 },
+    ...{ stemWidth: 8, heads: 2, crmsaHeads: 2, crmsaK: 2, epegKernel: 3, regionNum: 2 },
+  },
+  "r2t by storage order with a pyramid": {
+    ...{ kind: "r2t", position: "ppeg", minRegionNum: 3, regionNum: 2 },
+    ...{ stemWidth: 8, heads: 2, crmsaHeads: 2, crmsaK: 2, epegKernel: 3 },
+  },
   "roformer by place": { kind: "roformer", width: 8, heads: 2 },
   "roformer without places": { kind: "roformer", width: 8, heads: 2, rotary: "none" },
 } as const;

@@ -77,6 +77,28 @@ function r2t(cohort: string, settings: Json, recipe: Json): Json {
   };
 }
 
+/** Every slide of a case in one bag, and four bins of time, are the task's and the groups' to say. */
+const R2T_SURVIVAL: Json = {
+  name: "r2t-survival",
+  description:
+    "R2T-MIL (Tang et al., CVPR 2024) with the survival settings of its public program, in the middle of the grid that it searched; it reported the best epoch of its test folds, here the last counts",
+  spec: {
+    architecture: {
+      reembedder: { r2t: { ...R2T_BASE, regionNum: 16 } },
+      head: { ...R2T_HEAD, abmil: { ...R2T_HEAD.abmil, activation: "ACTIVATION_RELU" } },
+    },
+    recipe: {
+      epochs: 30,
+      batchSize: 1,
+      optimiser: { kind: "KIND_ADAM", learningRate: 2e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+      schedule: { kind: "KIND_COSINE", warmupEpochs: 0, floor: 0 },
+      labelSmoothing: 0,
+      classWeights: "CLASS_WEIGHTS_NONE",
+      selection: "SELECTION_LAST",
+    },
+  },
+};
+
 const ROFORMER = {
   width: 512,
   depth: 1,
@@ -312,6 +334,7 @@ export const PRESETS: readonly gatewayV1.Preset[] = [
   r2t("camelyon16-r50", { epegKernel: 15, crmsaK: 1, crmsaHeads: 8, allShortcut: true }, CAMELYON),
   r2t("nsclc-plip", { epegKernel: 13, crmsaK: 3, crmsaHeads: 1, crmsaMlp: true, allShortcut: true }, TCGA),
   r2t("nsclc-r50", { epegKernel: 21, crmsaK: 5, crmsaHeads: 8 }, TCGA),
+  R2T_SURVIVAL,
   regionMixer("b", { width: 768, depth: 12, heads: 12 }),
   regionMixer("m", { width: 512, depth: 8, heads: 8 }),
   regionMixer("s", { width: 384, depth: 6, heads: 6 }),

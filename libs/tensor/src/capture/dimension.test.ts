@@ -38,13 +38,15 @@ describe("dimensionFromPair", () => {
 
 describe("createSentinels", () => {
   it("gives numbers whose remainders differ for every divisor that models pad to", () => {
-    for (const { values } of createSentinels(["a", "b", "c", "d", "e", "f"])) {
+    for (const { values } of createSentinels(["a", "b", "c", "d", "e", "f", "g", "h"])) {
       for (let divisor = 2; divisor <= 4096; divisor++) expect(values[0] % divisor).not.toBe(values[1] % divisor);
     }
   });
 
   it("refuses more symbols than it has numbers for, giving both", () => {
-    expect(() => createSentinels(["a", "b", "c", "d", "e", "f", "g"])).toThrow("7 symbolic dimensions; at most 6");
+    expect(() => createSentinels(["a", "b", "c", "d", "e", "f", "g", "h", "i"])).toThrow(
+      "9 symbolic dimensions; at most 8",
+    );
   });
 });
 

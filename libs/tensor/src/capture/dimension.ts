@@ -24,15 +24,15 @@ export interface Sentinel {
  * values are primes too: a result that depends on N only through N mod m (padding to a multiple, parity) differs between
  * the recordings for every m below the distance, and so cannot pass as a constant.
  */
-const FIRST_VALUES = [10_007, 12_011, 14_009, 16_033, 18_013, 20_011];
-const DISTANCES = [4_999, 5_987, 6_991, 7_993, 8_999, 9_973];
+const FIRST_VALUES = [10_007, 12_011, 14_009, 16_033, 18_013, 20_011, 22_003, 24_001];
+const DISTANCES = [4_999, 5_987, 6_991, 7_993, 8_999, 9_973, 10_957, 11_971];
 
-/** One sentinel per symbol. @throws {DomainError} INVALID_ARGUMENT when there are more than six symbols. */
+/** One sentinel per symbol. @throws {DomainError} INVALID_ARGUMENT when there are more than eight symbols. */
 export function createSentinels(symbols: readonly string[]): Sentinel[] {
   return symbols.map((symbol, i) => ({ symbol, ...sentinelAt(i) }));
 }
 
-/** The numbers that stand for symbol number `index`. @throws {DomainError} INVALID_ARGUMENT from the seventh symbol on. */
+/** The numbers that stand for symbol number `index`. @throws {DomainError} INVALID_ARGUMENT from the ninth symbol on. */
 export function sentinelAt(index: number): Omit<Sentinel, "symbol"> {
   const first = FIRST_VALUES[index];
   const distance = DISTANCES[index];

@@ -16,7 +16,7 @@ export interface DerivedSize<From extends readonly number[]> {
  * the number returned stands for it in shapes, and the graph computes its value at run time. The proof then knows no relation
  * between the new symbol and the old ones; what leads from one to the other is an operation such as `placeRows`.
  *
- * @throws {DomainError} INVALID_ARGUMENT when a capture has more than six symbols.
+ * @throws {DomainError} INVALID_ARGUMENT when a capture has more than eight symbols.
  */
 export function deriveSize<const From extends readonly number[]>({ symbol, from, formula }: DerivedSize<From>): number {
   const value = formula(

@@ -30,6 +30,8 @@ export function readPooling(tensors: ForeignTensors, settings: SettingReader): F
     attentionDropout,
     attentionActivation: settings.choice("da_act", ["tanh", "relu", "gelu"], "tanh"),
     attentionBias: tensors.has(`${hidden}.bias`),
+    // The program has one score for all classes, of several labels as well.
+    branches: "single",
   };
   const idle = [`${theirs("head.attention.w")}.bias`].filter((name) => tensors.has(name));
   return { head, layers, idle };

@@ -40,6 +40,8 @@ export function buildCall(
       return first instanceof TorchTensor ? first : fail("a parameter without a tensor");
     case "array":
       return new NumpyArray();
+    case "scalar":
+      return scalarFrom(first, second);
     case "dtype":
       return typeof first === "string" ? new NumpyDtypeValue(first) : fail("a numpy dtype without a name");
     case "encode":
@@ -105,6 +107,13 @@ function assertNoFlags(flags: PickleValue | undefined): void {
   if (names.length === 0) return;
   const problem = `a tensor is a view that torch changes when it is read (${names.join(", ")})`;
   throw new DomainError("UNSUPPORTED_FORMAT", `${problem}: save it after resolve_neg() and resolve_conj()`);
+}
+
+/** A number of numpy's, such as a metric that is kept beside weights: an array without axes. */
+function scalarFrom(type: PickleValue | undefined, data: PickleValue | undefined): NumpyArray {
+  const array = new NumpyArray();
+  array.state = arrayState([1, new PickleTuple([]), type ?? null, false, data ?? null]);
+  return array;
 }
 
 function arrayState(items: readonly PickleValue[]): NonNullable<NumpyArray["state"]> {

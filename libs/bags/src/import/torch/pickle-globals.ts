@@ -44,6 +44,8 @@ const CALLABLES = {
   "torch._utils._rebuild_parameter_with_state": "parameter",
   "numpy.core.multiarray._reconstruct": "array",
   "numpy._core.multiarray._reconstruct": "array",
+  "numpy.core.multiarray.scalar": "scalar",
+  "numpy._core.multiarray.scalar": "scalar",
   "numpy.dtype": "dtype",
   "_codecs.encode": "encode",
 } as const;

@@ -58,6 +58,13 @@ describe("readTorchStateDict", () => {
     expect(valuesOf("zip-expanded").values).toEqual([1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
   });
 
+  it("takes numbers of numpy beside the weights for what they are", () => {
+    const names = [...readTorchStateDict(torchFixture("zip-metrics")).keys()].toSorted();
+    expect(names).toEqual(["auc", "best", "state_dict.0.bias", "state_dict.0.weight"]);
+    expect(valuesOf("zip-metrics", "auc")).toEqual({ dtype: "F64", shape: [], values: [0.97] });
+    expect(valuesOf("zip-metrics", "best")).toMatchObject({ dtype: "I64", shape: [] });
+  });
+
   it("says that a file is cut or that a storage was changed", () => {
     const zip = torchFixture("zip-bare");
     const legacy = torchFixture("legacy-bare");
