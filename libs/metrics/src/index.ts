@@ -106,6 +106,7 @@ export { type McnemarTest, mcnemarTest } from "./mcnemar.ts";
 export { twoSidedP, Z_95 } from "./normal-distribution.ts";
 export type { PerClass } from "./one-vs-rest.ts";
 export { type PairedBootstrapOptions, type PairedDifference, pairedBootstrap } from "./paired-bootstrap.ts";
+export { percentilesOf } from "./percentiles.ts";
 export { quantileSorted } from "./quantile.ts";
 export { midRanks, type Ranking, rankScores } from "./ranking.ts";
 export { type RegressionMetrics, regressionMetrics, regressionStatistics } from "./regression-metrics.ts";

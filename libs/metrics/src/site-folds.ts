@@ -10,7 +10,9 @@ import { DomainError } from "@parfocal/errors";
 import { balanceSites, evenShares, type SiteCounts } from "./balance-sites.ts";
 import { createRng } from "./rng.ts";
 import type { Split } from "./split.ts";
-import { labelSets, type SplitOptions } from "./splits.ts";
+import type { SplitOptions } from "./splits.ts";
+import { isMultilabel, positivesOf } from "./splits-iterative.ts";
+import { labelSets } from "./splits-strata.ts";
 
 /** What {@link siteFolds} divides. */
 export interface SiteFoldsOptions extends Omit<SplitOptions, "plan"> {
@@ -26,7 +28,10 @@ export interface SiteFoldsOptions extends Omit<SplitOptions, "plan"> {
 export interface SiteFolds {
   /** `[K]`: fold k tests. */
   readonly splits: readonly Split[];
-  /** `[K][S]`: patients of each stratum (set of labels) in each fold, strata in the order of their text. */
+  /**
+   * `[K][S]`: patients of each stratum (set of labels) in each fold, strata in the order of their text. Multi-label: all patients,
+   * then those of each label that holds for any.
+   */
   readonly counts: readonly (readonly number[])[];
   /** Mean over folds and strata of |count - even share| / even share; 0: perfectly balanced. */
   readonly imbalance: number;
@@ -74,16 +79,31 @@ function siteLoads({
   labels,
   sites,
 }: SiteFoldsOptions): { readonly site: string; readonly counts: SiteCounts }[] {
-  const stratumOf = labelSets(patients, labels);
-  const strata = [...new Set(stratumOf.values())].sort();
+  const strata = isMultilabel(labels) ? strataByLabel(patients, labels) : strataBySet(patients, labels);
   const siteOf = new Map(patients.map((patient, row) => [patient, sites[row] ?? ""]));
   const members = Map.groupBy(siteOf.keys(), (patient) => siteOf.get(patient) ?? "");
   return [...members.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([site, group]) => ({
       site,
-      counts: strata.map((stratum) => group.filter((patient) => stratumOf.get(patient) === stratum).length),
+      counts: strata.map((stratum) => group.filter((patient) => stratum.has(patient)).length),
     }));
+}
+
+/** Patients of each set of labels, sets in the order of their text. */
+function strataBySet(patients: readonly string[], labels: SplitOptions["labels"]): ReadonlySet<string>[] {
+  const sets = labelSets(patients, labels);
+  const members = Map.groupBy(sets.keys(), (patient) => sets.get(patient) ?? "");
+  return [...members.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, own]) => new Set(own));
+}
+
+/** All patients, then those of each label: sets of labels may be as many as patients, which no division would balance. */
+function strataByLabel(patients: readonly string[], labels: SplitOptions["labels"]): ReadonlySet<string>[] {
+  const positives = positivesOf(patients, labels);
+  const held = [...new Set([...positives.values()].flat())].sort((a, b) => a - b);
+  const membersOf = (label: number) =>
+    [...positives].flatMap(([patient, own]) => (own.includes(label) ? [patient] : []));
+  return [new Set(positives.keys()), ...held.map((label) => new Set(membersOf(label)))];
 }
 
 function imbalanceOf(counts: readonly (readonly number[])[], shares: readonly number[]): number {

@@ -21,7 +21,7 @@ describe("splitPatients", () => {
     expect(split?.test.filter((row) => labels[row] === 1)).toHaveLength(2);
   });
 
-  it("takes multi-label and unlabelled rows as strata of their own", () => {
+  it("spreads the positives of multi-label rows among unlabelled ones", () => {
     const mixed = patients.map((_, i) => (i < 10 ? [1, 0] : null));
     const [split] = splitPatients({ patients, labels: mixed, seed: 1n, plan: holdout(0.5, 0, 0.5) });
     expect(split?.test.filter((row) => row < 10)).toHaveLength(5);

@@ -1,8 +1,10 @@
+import { createRng } from "@parfocal/metrics";
 import { aggregateV1, commonV1 } from "@parfocal/protocol";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { drawFolds, type FoldOptions } from "./draw-folds.ts";
 
-const { KIND_BINARY, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
+const { KIND_BINARY, KIND_MULTICLASS, KIND_MULTILABEL, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
 
 /** Two bags of each of twelve patients; labels by patient. */
 const bags = Array.from({ length: 24 }, (_, index) => {
@@ -85,4 +87,93 @@ describe("drawFolds", () => {
     const empty = bags.map((_, row) => (row < 12 ? 1 : 2));
     expect(() => drawFolds({ ...options, fixedFolds: empty })).toThrow("fold 3 tests 0 bags");
   });
+});
+
+/** Slides of 40 patients, who have 1 to 3 each, and 7 labels; the last 10 slides are of no patient. */
+const mixedBags = Array.from({ length: 90 }, (_, index) => {
+  const patient = (index * 7) % 40;
+  const names = ["a", "b", "c", "d", "e", "f", "g"].filter((_name, k) => ((patient * 37 + 11) >> k) % 2 === 1);
+  return aggregateV1.LabelledBag.fromPartial({
+    bag: { object: { sha256: `digest ${index}` } },
+    patientKey: index < 80 ? `p${patient}` : "",
+    labels: names.slice(1),
+    unknownLabels: names.slice(0, 1),
+    values: { ki67: (patient * 31) % 17 },
+    survival: { time: 1, event: patient % 3 === 0 },
+  });
+});
+const classBags = mixedBags.map((bag, index) => ({ ...bag, labels: [`class ${((index * 7) % 40) % 3}`] }));
+
+/** The bags of each part of each fold. */
+function partsByBag(given: FoldOptions): string[][] {
+  return drawFolds(given).map(({ parts }) =>
+    given.bags.map(({ bag }, row) => `${bag?.object?.sha256} ${parts[row]}`).sort(),
+  );
+}
+
+describe("folds of the same bags in another order", () => {
+  const several = { nRepeats: 2, seed: 3n };
+  it.each([
+    ["several labels", { bags: mixedBags, task: { kind: KIND_MULTILABEL }, ...several }],
+    ["classes", { bags: classBags, task: { kind: KIND_MULTICLASS }, ...several }],
+    ["numbers", { bags: mixedBags, task: { kind: KIND_REGRESSION }, ...several }],
+    ["events", { bags: mixedBags, task: { kind: KIND_SURVIVAL }, ...several }],
+    [
+      "fixed",
+      {
+        bags: mixedBags,
+        task: { kind: KIND_MULTILABEL },
+        fixedFolds: mixedBags.map((_, i) => (((i * 7) % 40) % 3) + 1),
+      },
+    ],
+    [
+      "sites, labels",
+      { bags: mixedBags, task: { kind: KIND_MULTILABEL }, sites: mixedBags.map((_, i) => `s${((i * 7) % 40) % 8}`) },
+    ],
+    [
+      "sites, classes",
+      { bags: classBags, task: { kind: KIND_MULTICLASS }, sites: classBags.map((_, i) => `s${((i * 7) % 40) % 8}`) },
+    ],
+  ] satisfies [string, Partial<FoldOptions>][])("are the same: %s", (_, change) => {
+    const given: FoldOptions = { ...options, ...change };
+    const rows = [...given.bags.keys()];
+    fc.assert(
+      fc.property(fc.shuffledSubarray(rows, { minLength: rows.length }), (order) => {
+        const pick = <T>(list: readonly T[]) => (list.length === 0 ? [] : order.map((row) => list[row]!));
+        const { bags: own, fixedFolds, sites } = given;
+        const other = { ...given, bags: pick(own), fixedFolds: pick(fixedFolds), sites: pick(sites) };
+        expect(partsByBag(other)).toEqual(partsByBag(given));
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe("folds of patients who all have different labels", () => {
+  const distinct = Array.from({ length: 60 }, (_, index) => {
+    const labels = ["a", "b", "c", "d", "e", "f", "g"].filter((_name, k) => ((2 * index + 5) >> k) % 2 === 1);
+    return aggregateV1.LabelledBag.fromPartial({ patientKey: `p${index}`, labels });
+  });
+  const given = { ...options, bags: distinct, task: { kind: KIND_MULTILABEL }, nFolds: 5, nRepeats: 4 };
+
+  it("differ by repeat and by seed", () => {
+    const folds = [7n, 8n].flatMap((seed) => drawFolds({ ...given, seed }).map((fold) => ({ ...fold, seed })));
+    const byDraw = Map.groupBy(folds, ({ seed, repeat }) => `${seed} ${repeat}`);
+    const partitions = [...byDraw.values()].map((own) => own.map((fold) => testsOf(fold).join()).sort());
+    expect(new Set(partitions.map((each) => each.join("|"))).size).toBe(8);
+  });
+});
+
+it("folds of many patients have each of several labels to within 2 patients", () => {
+  const percents = [50, 40, 30, 20, 20, 10, 10, 5];
+  const rng = createRng(3n);
+  const many = Array.from({ length: 200 }, (_, index) => {
+    const labels = percents.flatMap((percent, k) => (rng.nextInt(100) < percent ? [`label ${k}`] : []));
+    return aggregateV1.LabelledBag.fromPartial({ patientKey: `p${index}`, labels });
+  });
+  const folds = drawFolds({ ...options, bags: many, task: { kind: KIND_MULTILABEL }, nFolds: 5 });
+  for (const k of percents.keys()) {
+    const counts = folds.map((fold) => testsOf(fold).filter((row) => many[row]?.labels.includes(`label ${k}`)).length);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
+  }
 });

@@ -1,5 +1,12 @@
 import { DomainError } from "@parfocal/errors";
-import { assertNoLeakage, repeatedFolds, type Split, siteFolds, splitPatients } from "@parfocal/metrics";
+import {
+  assertNoLeakage,
+  repeatedFolds,
+  type Split,
+  type SplitOptions,
+  siteFolds,
+  splitPatients,
+} from "@parfocal/metrics";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 
 /** Which part each bag has in one fold, in the order of the bags. */
@@ -28,14 +35,18 @@ export interface FoldOptions {
   readonly seed: bigint;
 }
 
+/** What bags are spread by, `[N]`. */
+type Strata = SplitOptions["labels"];
+
 const LETTERS = { train: "t", validation: "v", test: "e" } as const;
 
 /** Strata of a regression, by rank of the first number. */
 const N_BINS = 4;
 
 /**
- * The folds of every repeat: by patient, stratified by label (classes; whether the event came; quarters of the first number). Every
- * bag is tested once in each repeat. With sites, whole sites test, and if anything validates it is the next fold.
+ * The folds of every repeat: by patient, stratified by label (the class; each of several labels; whether the event came; quarters of
+ * the first number). Every bag is tested once in each repeat. With sites, whole sites test, and if anything validates it is the next
+ * fold. The order of the bags does not matter.
  *
  * @throws {DomainError} as `repeatedFolds` and `siteFolds`; `LABEL_LEAKAGE` when fixed folds divide a patient.
  */
@@ -60,7 +71,7 @@ export function drawFolds(options: FoldOptions): DrawnFold[] {
 function fixedSplits(
   { fixedFolds, nFolds, validationFraction, seed }: FoldOptions,
   patients: readonly string[],
-  labels: readonly number[],
+  labels: Strata,
 ): Split[] {
   return Array.from({ length: nFolds }, (_, at) => {
     const isTest = (row: number) => fixedFolds[row] === at + 1;
@@ -92,26 +103,34 @@ export function partOfLetter(letter: string | undefined): commonV1.Part {
   return letter === LETTERS.validation ? PART_VALIDATION : PART_TRAIN;
 }
 
-/** Bags of a group without a patient are one patient; others without are patients of their own, as the stage sees them. */
+/**
+ * Bags of a group without a patient are one patient; others without are patients of their own, as the stage sees them, told by what
+ * they hold, which their place in the request does not change.
+ */
 function patientsOf(bags: readonly aggregateV1.LabelledBag[]): string[] {
-  return bags.map(({ patientKey, groupKey }, index) => {
+  return bags.map(({ patientKey, groupKey, bag }, index) => {
     if (patientKey !== "") return patientKey;
-    return groupKey === "" ? `\u0000${index}` : `\u0000group ${groupKey}`;
+    return groupKey === "" ? `\u0000${bag?.object?.sha256 || index}` : `\u0000group ${groupKey}`;
   });
 }
 
-/** A number per bag that is the same for bags to be spread evenly. */
-function strataOf({ bags, task }: FoldOptions): number[] {
-  const { KIND_REGRESSION, KIND_SURVIVAL, KIND_COX } = commonV1.Task_Kind;
+function strataOf({ bags, task }: FoldOptions): Strata {
+  const { KIND_REGRESSION, KIND_SURVIVAL, KIND_COX, KIND_MULTILABEL } = commonV1.Task_Kind;
   if (task.kind === KIND_SURVIVAL || task.kind === KIND_COX) return bags.map(({ survival }) => Number(survival?.event));
   if (task.kind === KIND_REGRESSION) return binsOf(bags.map(({ values }) => Object.values(values)[0] ?? 0));
-  const known = new Map<string, number>();
-  return bags.map(({ labels, unknownLabels }) => {
-    const key = JSON.stringify([labels.toSorted(), unknownLabels.toSorted()]);
-    const stratum = known.get(key) ?? known.size;
-    known.set(key, stratum);
-    return stratum;
-  });
+  const classes = classesOf(bags);
+  if (task.kind === KIND_MULTILABEL) return bags.map((bag) => vectorOf(bag, classes));
+  return bags.map(({ labels }) => classes.indexOf(labels[0] ?? ""));
+}
+
+/** Every class that a bag names, in the order of their names: by first appearance, folds would depend on the order of the bags. */
+function classesOf(bags: readonly aggregateV1.LabelledBag[]): string[] {
+  return [...new Set(bags.flatMap(({ labels, unknownLabels }) => [...labels, ...unknownLabels]))].sort();
+}
+
+/** 1, 0 or null (not known) per class. */
+function vectorOf({ labels, unknownLabels }: aggregateV1.LabelledBag, classes: readonly string[]): (number | null)[] {
+  return classes.map((name) => (unknownLabels.includes(name) ? null : Number(labels.includes(name))));
 }
 
 function binsOf(values: readonly number[]): number[] {
