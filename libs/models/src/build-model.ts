@@ -48,7 +48,7 @@ export interface ModelInput extends SideTensors {
 export interface ModelOutput {
   /** `[K]`. */
   readonly logits: tf.Tensor1D;
-  /** `[N, A]`, columns summing to 1; absent in heads without attention. */
+  /** `[N, A]`, see {@link HeadOutput.attention}. */
   readonly attention?: tf.Tensor2D;
   /** The head's second opinion, see {@link AuxiliaryOutput}. */
   readonly auxiliary?: AuxiliaryOutput;

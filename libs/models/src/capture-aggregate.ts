@@ -75,7 +75,8 @@ export function constantsOf(model: Model, weights: Weights): Record<string, Cons
 /**
  * The aggregating graph of a model, any N. Of a model with a re-embedder it takes `tiles` `[N, D']` as that leaves them;
  * of one without, a bag (`features` `[N, D]`) and standardises it. Outputs `logits` `[K]`, the answer (`probabilities` `[C]`, `values`,
- * `survival` or `risk`, see {@link answerName}) and, for heads with attention, `attention` `[N, A]` whose columns sum to 1. Weights are initialisers under their names.
+ * `survival` or `risk`, see {@link answerName}) and, for heads with attention, `attention` `[N, A]`, see `HeadOutput`; it costs nothing where
+ * it is not fetched. Weights are initialisers under their names.
  *
  * @throws {DomainError} `SHAPE_MISMATCH` or `NON_FINITE` when `weights` are not the model's; `PRECONDITION_FAILED` for a model
  * without a head.

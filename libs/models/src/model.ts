@@ -65,7 +65,10 @@ export interface HeadWidths {
 export interface HeadOutput {
   /** `[K]`. */
   readonly logits: tf.Tensor1D;
-  /** `[N, A]`, each column summing to 1 over the tiles; absent in heads without attention. */
+  /**
+   * `[N, A]`: weights, each column summing to 1 over the tiles; or of heads that classify every tile the tiles' own logits, at inference
+   * alone. Absent in heads that have neither.
+   */
   readonly attention?: tf.Tensor2D;
   /** A second opinion that trains and is not served. */
   readonly auxiliary?: AuxiliaryOutput;
@@ -108,7 +111,7 @@ export interface HeadDefinition<C extends HeadConfig> {
   parseConfig(json: unknown, defaults: HeadDefaults): C;
   /** Parameters and dropout sites. */
   declare(config: C, widths: HeadWidths): StageDeclaration;
-  /** Number of attention branches A; 0 without attention. */
+  /** Number of attention branches A, columns of {@link HeadOutput.attention}; 0 without it. */
   countBranches(config: C, widths: HeadWidths): number;
   /** `tiles` `[N, D']`, N at least 1. */
   forward(config: C, tiles: tf.Tensor2D, context: ForwardContext, widths: HeadWidths): HeadOutput;

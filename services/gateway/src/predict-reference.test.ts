@@ -1,7 +1,7 @@
 import { DomainError, type DomainErrorCode } from "@parfocal/errors";
 import { aggregateV1, commonV1, gatewayV1, reembedV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type PredictionStages, predictReference } from "./predict-reference.ts";
 
 type Fault = DomainErrorCode | undefined;
@@ -61,6 +61,50 @@ async function predict(faults: Faults, more: readonly string[] = [], deadlineInM
   );
   return { outcome, ...asked };
 }
+
+describe("attention", () => {
+  const maps = {
+    attention: { shape: [2, 1] },
+    percentiles: { shape: [2, 1] },
+    mapLabels: ["yes"],
+    meanings: [{ kind: commonV1.MapMeaning_Kind.KIND_CLASS_SCORE, description: "a score" }],
+  };
+  const context = {
+    signal: new AbortController().signal,
+    deadlineMs: Date.now() + 60_000,
+  } as unknown as HandlerContext;
+
+  /** What is passed on, and what the stage was asked. */
+  async function attend(wish: { readonly includePercentiles?: boolean }) {
+    const asked: boolean[] = [];
+    const aggregate = {
+      attention({ includePercentiles }: aggregateV1.AttentionRequest) {
+        asked.push(includePercentiles);
+        const { percentiles, ...others } = maps;
+        const answer = { ...others, ...(includePercentiles && { percentiles }), prediction: PREDICTION };
+        return Promise.resolve(aggregateV1.AttentionResponse.fromPartial(answer));
+      },
+    };
+    const model = gatewayV1.Model.fromPartial({ head: "max" });
+    const stages = { aggregate } as unknown as PredictionStages;
+    const answer = await predictReference(stages, model, [bagNamed("a")], { includeAttention: true, ...wish }, context);
+    return { ...answer, asked };
+  }
+
+  it("comes with what its numbers mean", async () => {
+    const { attention, prediction, asked } = await attend({});
+    expect(asked).toEqual([false]);
+    expect(prediction?.decision).toEqual(["yes"]);
+    expect(attention).toMatchObject({ weights: { shape: [2, 1] }, mapLabels: ["yes"], meanings: maps.meanings });
+    expect(attention?.percentiles).toBeUndefined();
+  });
+
+  it("comes with percentiles when they are asked for", async () => {
+    const { attention, asked } = await attend({ includePercentiles: true });
+    expect(asked).toEqual([true]);
+    expect(attention?.percentiles).toMatchObject({ shape: [2, 1] });
+  });
+});
 
 it.each<DomainErrorCode>(["UNREACHABLE", "STATE_LOST", "ENGINE_CRASHED"])(
   "has a bag re-embedded again when the stage says %s in the middle of it",

@@ -9,8 +9,10 @@ export type PredictionStages = Pick<GatewayDeps, "aggregate" | "reembed">;
 
 /** What of a prediction is wanted. */
 export interface PredictionWish {
-  /** Whether the weight of every tile comes with it. */
+  /** Whether the weight or score of every tile comes with it. */
   readonly includeAttention: boolean;
+  /** Whether the percentiles of these come too. Default: no. */
+  readonly includePercentiles?: boolean;
   /** Leave nothing of the bag behind: it is re-embedded where it is aggregated, and not kept. Default: kept for the next head. */
   readonly isTransient?: boolean;
 }
@@ -32,12 +34,12 @@ export async function predictReference(
   { aggregate, reembed }: PredictionStages,
   version: gatewayV1.Model,
   bags: Bags,
-  { includeAttention, isTransient = false }: PredictionWish,
+  { isTransient = false, ...wish }: PredictionWish,
   context: HandlerContext,
 ): Promise<Answer> {
   assertDecides(version);
   const model = version.reference;
-  const ask = (ready: Bags) => askAggregate(aggregate, { model, bags: ready, includeAttention }, context);
+  const ask = (ready: Bags) => askAggregate(aggregate, { model, bags: ready, ...wish }, context);
   if (version.reembedder === "" || isTransient) return ask(bags);
   const reembedAll = async (verify: boolean): Promise<Bags> => {
     const [first, ...others] = bags;
@@ -55,25 +57,24 @@ export async function predictReference(
   }
 }
 
-interface Question {
+interface Question extends Pick<PredictionWish, "includeAttention" | "includePercentiles"> {
   readonly model: commonV1.ModelReference | undefined;
   /** As the head takes them. */
   readonly bags: Bags;
-  readonly includeAttention: boolean;
 }
 
 async function askAggregate(
   aggregate: PredictionStages["aggregate"],
-  { model, bags, includeAttention }: Question,
+  { model, bags, includeAttention, includePercentiles = false }: Question,
   context: HandlerContext,
 ): Promise<Answer> {
   const [bag, ...moreBags] = bags;
   if (!includeAttention) return aggregate.predict({ model, bag, moreBags }, { parent: context });
   if (moreBags.length > 0) throw unattended(bags.length);
-  const request = { model, bag };
-  const { prediction, attention, coordinates, mapLabels } = await aggregate.attention(request, { parent: context });
+  const request = { model, bag, includePercentiles };
+  const { prediction, attention: weights, ...maps } = await aggregate.attention(request, { parent: context });
   const { KIND_UNSPECIFIED: rule } = commonV1.GroupRule_Kind;
-  return { prediction, attention: { weights: attention, coordinates, mapLabels }, rule };
+  return { prediction, attention: { weights, ...maps }, rule };
 }
 
 function unattended(nBags: number): DomainError {

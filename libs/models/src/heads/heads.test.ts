@@ -1,3 +1,4 @@
+import { tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
 import { buildModel, type Model } from "../build-model.ts";
 import { captureAggregate } from "../capture-aggregate.ts";
@@ -53,6 +54,9 @@ function tinyModel(head: Record<string, unknown>, task: Record<string, unknown>)
   return buildModel({ dIn: 5, head: { hidden: [6, 4], ...attention, ...head }, task });
 }
 
+/** Whether the head's maps are logits of tiles, which sum to nothing. */
+const areScores = (head: Record<string, unknown>) => head.kind === "max";
+
 describe.each(HEADS)("%s", (_name, head, task) => {
   const model = tinyModel(head, task);
   const weights = fillerWeights(model.parameters);
@@ -61,7 +65,7 @@ describe.each(HEADS)("%s", (_name, head, task) => {
     const { logits, attention } = runModel(model, weights, filler([1, 5], 7));
     expect(logits).toHaveLength(model.nLogits);
     expect(logits.every(Number.isFinite)).toBe(true);
-    expect(attention).toEqual(new Array(model.nBranches).fill(1));
+    expect(attention).toEqual(areScores(head) && model.nBranches > 0 ? logits : new Array(model.nBranches).fill(1));
   });
 
   it("does not care for the order of the tiles", () => {
@@ -72,7 +76,7 @@ describe.each(HEADS)("%s", (_name, head, task) => {
     for (const [k, logit] of straight.entries()) expect(mixed[k]).toBeCloseTo(logit, 5);
   });
 
-  it("gives attention that sums to one in every branch", () => {
+  it.skipIf(areScores(head))("gives attention that sums to one in every branch", () => {
     const { attention } = runModel(model, weights, filler([9, 5], 3, 4));
     for (let branch = 0; branch < model.nBranches; branch++) {
       const column = attention.filter((_, i) => i % model.nBranches === branch);
@@ -144,6 +148,52 @@ function expectPooling(
   expect(attention).toHaveLength(expected.attention.length);
   for (const [i, value] of expected.attention.entries()) expect(attention[i]).toBeCloseTo(value, 6);
 }
+
+describe("the maps of instance-level max pooling", () => {
+  const N = 5;
+  const features = filler([N, 5], 3, 4);
+
+  it.each([
+    ["softmax of two", BINARY],
+    ["sigmoid", { ...BINARY, link: "sigmoid" }],
+    ["softmax of three", { kind: "multiclass", classes: ["a", "b", "c"] }],
+    ["ordinal", { kind: "ordinal", classes: ["a", "b", "c"] }],
+  ])("are the logits of each tile by itself: %s", (_, task) => {
+    const model = tinyModel({ kind: "max", level: "instance" }, task);
+    const weights = fillerWeights(model.parameters);
+    const layer = (name: string, rows: number[][], isRelu: boolean) => {
+      const [w = new Float32Array(), b = new Float32Array()] = [weights[`${name}.weight`], weights[`${name}.bias`]];
+      const unit = (row: number[], k: number) =>
+        row.reduce((sum, x, i) => sum + x * (w[k * row.length + i] ?? 0), b[k] ?? 0);
+      return rows.map((row) => Array.from(b, (_value, k) => (isRelu ? Math.max(0, unit(row, k)) : unit(row, k))));
+    };
+    const tiles = Array.from({ length: N }, (_tile, i) => Array.from(features.slice(5 * i, 5 * i + 5)));
+    const hidden = layer("head.trunk.1", layer("head.trunk.0", tiles, true), true);
+    const expected = layer("head.classifier", hidden, false).flat();
+    const { attention } = runModel(model, weights, features);
+    expect(attention).toHaveLength(N * model.nBranches);
+    expect(attention).toEqual(expected.map((value) => expect.closeTo(value, 5) as number));
+  });
+
+  it("are not there of embeddings", () => {
+    const model = tinyModel({ kind: "max" }, BINARY);
+    expect(model.nBranches).toBe(0);
+    expect(runModel(model, fillerWeights(model.parameters), features).attention).toEqual([]);
+  });
+
+  it("are not computed in training", () => {
+    const model = tinyModel({ kind: "max", level: "instance", dropout: 0 }, BINARY);
+    const parameters = Object.fromEntries(
+      model.parameters.map(({ name, shape }) => [
+        name,
+        tf.tensor(fillerWeights(model.parameters)[name] ?? [], [...shape]),
+      ]),
+    );
+    const tiles = tf.tensor2d(features, [N, 5]);
+    expect(model.forward({ features: tiles }, parameters, (_site, x) => x).attention).toBeUndefined();
+    expect(model.forward({ features: tiles }, parameters).attention?.shape).toEqual([N, 2]);
+  });
+});
 
 describe("the critical tile of instance-level max pooling", () => {
   const classifier = (nOut: number) => ({

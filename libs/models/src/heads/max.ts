@@ -23,6 +23,9 @@ export interface MaxConfig extends HeadConfig, TrunkConfig {
  * the positive class; with a softmax of more, the one with the largest probability of any class; with sigmoids each
  * class takes its own. Of equal tiles the first one wins and alone gets the gradient.
  *
+ * At the instance level `attention` are the tiles' own logits, `[N, K]`, of which the bag's are taken; embeddings say nothing of single
+ * tiles.
+ *
  * Source: Ilse et al. 2018, eq. 5 (embedding); Campanella et al. 2019, as in the `mil` models of CLAM (instance).
  */
 export const maxHead: HeadDefinition<MaxConfig> = {
@@ -43,14 +46,14 @@ export const maxHead: HeadDefinition<MaxConfig> = {
     return { ...trunk, parameters: [...trunk.parameters, ...linearParameters("classifier", classifier)] };
   },
 
-  countBranches: () => 0,
+  countBranches: ({ level }, { nLogits }) => (level === "instance" ? nLogits : 0),
 
   forward(config, tiles, context, { nLogits, link }) {
     const hidden = applyTrunk(config, tiles, context); // [N, H]
     if (config.level === "instance") {
       const perTile = applyLinear(context, "classifier", hidden); // [N, K]
       const logits = link === "softmax" ? criticalTile(perTile) : maxOverTiles(perTile);
-      return { logits: tf.reshape(logits, [nLogits]) };
+      return { logits: tf.reshape(logits, [nLogits]), ...(context.isInference && { attention: perTile }) };
     }
     const pooled: tf.Tensor2D = tf.reshape(maxOverTiles(hidden), [1, hidden.shape[1]]);
     return { logits: tf.reshape(applyLinear(context, "classifier", pooled), [nLogits]) };

@@ -70,6 +70,16 @@ describe("a published model", () => {
     expect(attention?.values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
   });
 
+  it("gives none where its graph was captured before it had any", async () => {
+    const loaded = await loadModel(world.store, PREFIX);
+    const { aggregate = expect.unreachable("no graph") } = loaded;
+    const old = { ...aggregate, outputs: aggregate.outputs.filter(({ name }) => name !== "attention") };
+    const wish = { wantsAttention: true };
+    const prediction = await predictBag(world, { ...loaded, aggregate: old }, bagAt(1).bag, wish);
+    expect(prediction.attention).toBeUndefined();
+    expect(prediction.probabilities).toEqual((await predictBag(world, loaded, bagAt(1).bag)).probabilities);
+  });
+
   it("brings back its weights and its manifest", async () => {
     const loaded = await loadModel(world.store, PREFIX);
     expect(await loaded.readWeights()).toEqual(trained.weights);

@@ -6,14 +6,14 @@ import type { ObjectStore } from "@parfocal/store";
 import { floatsFromHostTensor } from "../host-tensor.ts";
 import { assertFiniteOutput, type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { type Certainty, certaintyOf } from "./certainty.ts";
-import type { LoadedModel } from "./load-model.ts";
+import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
 
-/** Weights of tiles, of those that a model keeps, or of its regions. */
+/** Weights or scores of tiles, of those that a model keeps, or of its regions. */
 export interface BagAttention {
   readonly n: number;
   readonly nBranches: number;
-  /** `[n, A]` row-major, each column summing to 1. */
+  /** `[n, A]` row-major; weights, each column summing to 1, or of heads that classify every tile logits. */
   readonly values: Float32Array;
   /** `[n, 2]` (x, y) level-0 pixels of what is weighed; absent when it is the bag's rows, whose coordinates are the bag's. */
   readonly coords?: Int32Array;
@@ -27,7 +27,7 @@ export interface BagPrediction extends BagScore, Certainty {
   readonly decision: readonly string[];
   /** What it was decided by: one for binary, one per class for multi-label, none for multi-class tasks. */
   readonly thresholds: readonly number[];
-  /** Weights of the rows that the head got; absent unless asked for, and in models without attention. */
+  /** Of the rows that the head got; absent unless asked for, and in packages whose graph gives none. */
   readonly attention?: BagAttention;
   /** Time inside the runtime, milliseconds. */
   readonly engineMs: number;
@@ -61,7 +61,7 @@ export async function predictBag(
   options: PredictOptions = {},
 ): Promise<BagPrediction> {
   const input = await readServingInput(deps.store, ref, loaded, options.signal);
-  const wantsAttention = options.wantsAttention === true && loaded.model.nBranches > 0;
+  const wantsAttention = options.wantsAttention === true && givesAttention(loaded);
   const { task } = loaded.model.config;
   const fetches = { ...scoreFetches(task), ...(wantsAttention && { attention: INLINE }) };
   const scorer = await createScorer(loaded, [input], {
@@ -110,6 +110,11 @@ async function runAndTidy(
     // When this fails the engine process is gone, and what it held with it.
     if (runs.some(({ fetches }) => "tiles" in fetches)) await engine.dropResident(scratchName).catch(() => undefined);
   }
+}
+
+/** Whether the graph itself does: packages of before a head's scores were given were published without. */
+function givesAttention(loaded: Pick<LoadedModel, "aggregate">): boolean {
+  return decidingGraph(loaded).outputs.some(({ name }) => name === "attention");
 }
 
 const INLINE = { kind: "inline" } as const;

@@ -4,6 +4,7 @@ import { createMemoryStore } from "@parfocal/store";
 import { describe, expect, it } from "vitest";
 import { keys } from "../catalog/keys.ts";
 import { createModelCatalog } from "../catalog/model-catalog.ts";
+import { inferenceOutputs } from "../inference/model-tensors.ts";
 import { createModelMetadata } from "./inference-status.ts";
 
 const context = { signal: new AbortController().signal } as HandlerContext;
@@ -46,5 +47,19 @@ describe("the versions that metadata tell", () => {
     // The order of time is not that of the ids.
     const ids = Array.from({ length: 1203 }, (_, i) => `v${(i * 7919) % 1203}`);
     expect(await versionsOf(ids, "m")).toEqual(ids.toReversed().slice(0, 1000));
+  });
+});
+
+describe("the outputs that metadata tell", () => {
+  it.each([
+    ["abmil", "", true],
+    ["mean", "", false],
+    ["max", "instance", true],
+    ["max", "embedding", false],
+    ["max", undefined, false],
+  ])("hold attention where the head says something of tiles: %s %s", (head, level, hasAttention) => {
+    const configJson = level === undefined ? "" : JSON.stringify({ head: { kind: head, level } });
+    const names = inferenceOutputs({ head, task: undefined, configJson }).map(({ name }) => name);
+    expect(names.includes("attention")).toBe(hasAttention);
   });
 });

@@ -3,7 +3,7 @@ import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { type PredictionStages, predictReference } from "../predict-reference.ts";
+import { type PredictionStages, type PredictionWish, predictReference } from "../predict-reference.ts";
 import { bagReferenceFromRef } from "../wire.ts";
 import { assertDistinct, assertLength, entriesOfNamed } from "./named-bags.ts";
 
@@ -23,7 +23,8 @@ export function createPredict({ store, bags, models, ...stages }: Deps) {
     const bag = parseResourceName("bag", request.bag, "bag");
     if (bag.project !== project)
       throw new DomainError("FORBIDDEN", "the model and the bag belong to different projects");
-    const { includeAttention, moreBags } = request;
+    const { moreBags } = request;
+    const wish = wishOf(request);
     assertLength("more_bags", moreBags, 0, MAX_MORE_BAGS);
     const others = moreBags.map((name, index) => ({ name, field: `more_bags[${index}]` }));
     assertDistinct([{ name: request.bag, field: "bag" }, ...others]);
@@ -34,7 +35,14 @@ export function createPredict({ store, bags, models, ...stages }: Deps) {
     ]);
     const first = bagReferenceFromRef(store, entry.ref);
     const references = more.map(({ ref }) => bagReferenceFromRef(store, ref));
-    const answer = await predictReference(stages, version, [first, ...references], { includeAttention }, context);
+    const answer = await predictReference(stages, version, [first, ...references], wish, context);
     return { model: version.name, bag: request.bag, ...answer };
   };
+}
+
+/** @throws {DomainError} `INVALID_ARGUMENT` for percentiles of nothing. */
+function wishOf({ includeAttention, includePercentiles }: gatewayV1.PredictRequest): PredictionWish {
+  if (includeAttention || !includePercentiles) return { includeAttention, includePercentiles };
+  const message = "include_percentiles is true; they are of the attention, so include_attention must be true too";
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "include_percentiles" } });
 }

@@ -3,8 +3,7 @@ import { answerOutputs } from "./answer-outputs.ts";
 
 type TensorMetadata = inferenceV2.ModelMetadataResponse_TensorMetadata;
 
-/** Heads that pool without weighing: they have no attention to give. */
-const WITHOUT_ATTENTION = ["mean", "max"];
+type Described = Pick<gatewayV1.Model, "head" | "task" | "configJson">;
 
 /** The inputs of a model: `features` with optional `coords`, or `bag`, a reference in their place. */
 export function inferenceInputs({ featureDim }: Pick<gatewayV1.Model, "featureDim">): TensorMetadata[] {
@@ -16,11 +15,22 @@ export function inferenceInputs({ featureDim }: Pick<gatewayV1.Model, "featureDi
 }
 
 /** The outputs of a model. None when it has no head. */
-export function inferenceOutputs({ head, task }: Pick<gatewayV1.Model, "head" | "task">): TensorMetadata[] {
+export function inferenceOutputs(model: Described): TensorMetadata[] {
+  const { head, task } = model;
   if (head === "") return [];
   const always = answerOutputs(task).map(({ name, datatype, length }) => tensor(name, datatype, [length]));
-  if (WITHOUT_ATTENTION.includes(head)) return always;
+  if (!saysOfTiles(model)) return always;
   return [...always, tensor("attention", "FP32", [-1, -1]), tensor("coordinates", "FP32", [-1, 2])];
+}
+
+/** Whether the head weighs or scores tiles: a mean does not, and of the largest only that of instances. */
+function saysOfTiles({ head, configJson }: Described): boolean {
+  return head === "max" ? maxLevelOf(configJson) === "instance" : head !== "mean";
+}
+
+function maxLevelOf(configJson: string): string | undefined {
+  const config = configJson === "" ? {} : (JSON.parse(configJson) as { readonly head?: { readonly level?: string } });
+  return config.head?.level;
 }
 
 function tensor(name: string, datatype: string, shape: readonly number[]): TensorMetadata {

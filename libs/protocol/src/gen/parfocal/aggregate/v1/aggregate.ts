@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { MapMeaning } from "../../common/v1/attention.ts";
 import {
   Evaluation,
   Evaluation_Censoring,
@@ -94,19 +95,23 @@ export interface BagFailure {
   message: string;
 }
 
-/** Gives the weight of every tile. */
+/** Gives the weight or score of every tile. */
 export interface AttentionRequest {
   /** The model. */
   model?:
     | ModelReference
     | undefined;
   /** The bag. */
-  bag?: BagReference | undefined;
+  bag?:
+    | BagReference
+    | undefined;
+  /** Give the percentiles too: as many numbers again. */
+  includePercentiles: boolean;
 }
 
-/** The weight of every tile. */
+/** The weight or score of every tile. */
 export interface AttentionResponse {
-  /** `[N, A]` f32: A maps (one, or one per class), each summing to 1 over the tiles. */
+  /** `[N, A]` f32: A maps (one, or one per class), weights that sum to 1 over the tiles unless `meanings` says otherwise. */
   attention?:
     | ArrayResult
     | undefined;
@@ -117,7 +122,18 @@ export interface AttentionResponse {
   /** The class each map belongs to; empty when the one map is shared. */
   mapLabels: string[];
   /** What the model says of the bag. */
-  prediction?: Prediction | undefined;
+  prediction?:
+    | Prediction
+    | undefined;
+  /**
+   * When asked for: `[N, A]` f32, 0 to 100, where each number of `attention` stands within its map: the share of the map's tiles with a lower
+   * one, ties (the tile itself too) counting half.
+   */
+  percentiles?:
+    | ArrayResult
+    | undefined;
+  /** What the numbers are, one per map. */
+  meanings: MapMeaning[];
 }
 
 /** A bag with what is known of it. */
@@ -810,7 +826,7 @@ export const BagFailure: MessageFns<BagFailure> = {
 };
 
 function createBaseAttentionRequest(): AttentionRequest {
-  return { model: undefined, bag: undefined };
+  return { model: undefined, bag: undefined, includePercentiles: false };
 }
 
 export const AttentionRequest: MessageFns<AttentionRequest> = {
@@ -820,6 +836,9 @@ export const AttentionRequest: MessageFns<AttentionRequest> = {
     }
     if (message.bag !== undefined) {
       BagReference.encode(message.bag, writer.uint32(18).fork()).join();
+    }
+    if (message.includePercentiles !== false) {
+      writer.uint32(24).bool(message.includePercentiles);
     }
     return writer;
   },
@@ -853,6 +872,14 @@ export const AttentionRequest: MessageFns<AttentionRequest> = {
             message.bag = BagReference.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.includePercentiles = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -869,6 +896,11 @@ export const AttentionRequest: MessageFns<AttentionRequest> = {
     return {
       model: isSet(object.model) ? ModelReference.fromJSON(object.model) : undefined,
       bag: isSet(object.bag) ? BagReference.fromJSON(object.bag) : undefined,
+      includePercentiles: isSet(object.includePercentiles)
+        ? globalThis.Boolean(object.includePercentiles)
+        : isSet(object.include_percentiles)
+        ? globalThis.Boolean(object.include_percentiles)
+        : false,
     };
   },
 
@@ -879,6 +911,9 @@ export const AttentionRequest: MessageFns<AttentionRequest> = {
     }
     if (message.bag !== undefined) {
       obj.bag = BagReference.toJSON(message.bag);
+    }
+    if (message.includePercentiles !== false) {
+      obj.includePercentiles = message.includePercentiles;
     }
     return obj;
   },
@@ -892,12 +927,20 @@ export const AttentionRequest: MessageFns<AttentionRequest> = {
       ? ModelReference.fromPartial(object.model)
       : undefined;
     message.bag = (object.bag !== undefined && object.bag !== null) ? BagReference.fromPartial(object.bag) : undefined;
+    message.includePercentiles = object.includePercentiles ?? false;
     return message;
   },
 };
 
 function createBaseAttentionResponse(): AttentionResponse {
-  return { attention: undefined, coordinates: undefined, mapLabels: [], prediction: undefined };
+  return {
+    attention: undefined,
+    coordinates: undefined,
+    mapLabels: [],
+    prediction: undefined,
+    percentiles: undefined,
+    meanings: [],
+  };
 }
 
 export const AttentionResponse: MessageFns<AttentionResponse> = {
@@ -913,6 +956,12 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
     }
     if (message.prediction !== undefined) {
       Prediction.encode(message.prediction, writer.uint32(34).fork()).join();
+    }
+    if (message.percentiles !== undefined) {
+      ArrayResult.encode(message.percentiles, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.meanings) {
+      MapMeaning.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -962,6 +1011,22 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
             message.prediction = Prediction.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.percentiles = ArrayResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.meanings.push(MapMeaning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -984,6 +1049,10 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
         ? object.map_labels.map((e: any) => globalThis.String(e))
         : [],
       prediction: isSet(object.prediction) ? Prediction.fromJSON(object.prediction) : undefined,
+      percentiles: isSet(object.percentiles) ? ArrayResult.fromJSON(object.percentiles) : undefined,
+      meanings: globalThis.Array.isArray(object?.meanings)
+        ? object.meanings.map((e: any) => MapMeaning.fromJSON(e))
+        : [],
     };
   },
 
@@ -1000,6 +1069,12 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
     }
     if (message.prediction !== undefined) {
       obj.prediction = Prediction.toJSON(message.prediction);
+    }
+    if (message.percentiles !== undefined) {
+      obj.percentiles = ArrayResult.toJSON(message.percentiles);
+    }
+    if (message.meanings?.length) {
+      obj.meanings = message.meanings.map((e) => MapMeaning.toJSON(e));
     }
     return obj;
   },
@@ -1019,6 +1094,10 @@ export const AttentionResponse: MessageFns<AttentionResponse> = {
     message.prediction = (object.prediction !== undefined && object.prediction !== null)
       ? Prediction.fromPartial(object.prediction)
       : undefined;
+    message.percentiles = (object.percentiles !== undefined && object.percentiles !== null)
+      ? ArrayResult.fromPartial(object.percentiles)
+      : undefined;
+    message.meanings = object.meanings?.map((e) => MapMeaning.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3025,7 +3104,7 @@ export const AggregateServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Gives the weight of every tile of one bag. */
+    /** Gives the weight or score of every tile of one bag. */
     attention: {
       name: "Attention",
       requestType: AttentionRequest as typeof AttentionRequest,
@@ -3084,7 +3163,7 @@ export interface AggregateServiceImplementation<CallContextExt = {}> {
     request: PredictManyRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<PredictManyResponse>>;
-  /** Gives the weight of every tile of one bag. */
+  /** Gives the weight or score of every tile of one bag. */
   attention(request: AttentionRequest, context: CallContext & CallContextExt): Promise<DeepPartial<AttentionResponse>>;
   /** Trains a model and publishes it; streams progress. The same request continues where an earlier one was cut off. */
   train(
@@ -3113,7 +3192,7 @@ export interface AggregateServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<PredictManyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<PredictManyResponse>;
-  /** Gives the weight of every tile of one bag. */
+  /** Gives the weight or score of every tile of one bag. */
   attention(request: DeepPartial<AttentionRequest>, options?: CallOptions & CallOptionsExt): Promise<AttentionResponse>;
   /** Trains a model and publishes it; streams progress. The same request continues where an earlier one was cut off. */
   train(request: DeepPartial<TrainRequest>, options?: CallOptions & CallOptionsExt): AsyncIterable<TrainResponse>;

@@ -141,7 +141,7 @@ export interface ContrastiveObjective {
 
 /** What to pretrain and how. */
 export interface PretrainSpec {
-  /** The mixer. Its `output` does not matter here. */
+  /** The mixer. Its `output` is what the published package gives of a bag; the training is the same with either. */
   mixer?:
     | RegionMixer
     | undefined;

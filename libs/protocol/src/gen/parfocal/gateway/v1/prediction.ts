@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
+import { MapMeaning } from "../../common/v1/attention.ts";
 import { Prediction } from "../../common/v1/prediction.ts";
 import { ArrayResult, ObjectReference } from "../../common/v1/reference.ts";
 import { GroupRule_Kind, groupRule_KindFromJSON, groupRule_KindToJSON } from "../../common/v1/training.ts";
@@ -18,13 +19,15 @@ export interface PredictRequest {
   model: string;
   /** `projects/{project}/bags/{sha256}`. */
   bag: string;
-  /** Give the weight of every tile too. */
+  /** Give the weight or score of every tile too. */
   includeAttention: boolean;
   /**
    * Further slides of the patient, at most 63: together they are decided by the rule for groups that the model was trained with.
    * There is no attention of several slides.
    */
   moreBags: string[];
+  /** Beside the attention, which must be asked for: where each number stands within its map. As many numbers again. */
+  includePercentiles: boolean;
 }
 
 /** What the model says. */
@@ -45,9 +48,9 @@ export interface PredictResponse {
   rule: GroupRule_Kind;
 }
 
-/** The weight of every tile. */
+/** The weight or score of every tile. */
 export interface TileAttention {
-  /** `[N, A]` f32: A maps (one, or one per class), each summing to 1 over the tiles. */
+  /** `[N, A]` f32: A maps (one, or one per class), weights that sum to 1 over the tiles unless `meanings` says otherwise. */
   weights?:
     | ArrayResult
     | undefined;
@@ -57,6 +60,15 @@ export interface TileAttention {
     | undefined;
   /** The class each map belongs to; empty when the one map is shared. */
   mapLabels: string[];
+  /**
+   * When asked for: `[N, A]` f32, 0 to 100, where each number of `weights` stands within its map: the share of the map's tiles with a lower
+   * one, ties (the tile itself too) counting half. It compares tiles of a slide, and every slide has a highest one.
+   */
+  percentiles?:
+    | ArrayResult
+    | undefined;
+  /** What the numbers are, one per map; none from gateways of before they said so. */
+  meanings: MapMeaning[];
 }
 
 /**
@@ -203,7 +215,7 @@ export interface UploadManifestResponse {
 }
 
 function createBasePredictRequest(): PredictRequest {
-  return { model: "", bag: "", includeAttention: false, moreBags: [] };
+  return { model: "", bag: "", includeAttention: false, moreBags: [], includePercentiles: false };
 }
 
 export const PredictRequest: MessageFns<PredictRequest> = {
@@ -219,6 +231,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     }
     for (const v of message.moreBags) {
       writer.uint32(34).string(v!);
+    }
+    if (message.includePercentiles !== false) {
+      writer.uint32(40).bool(message.includePercentiles);
     }
     return writer;
   },
@@ -268,6 +283,14 @@ export const PredictRequest: MessageFns<PredictRequest> = {
             message.moreBags.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.includePercentiles = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -294,6 +317,11 @@ export const PredictRequest: MessageFns<PredictRequest> = {
         : globalThis.Array.isArray(object?.more_bags)
         ? object.more_bags.map((e: any) => globalThis.String(e))
         : [],
+      includePercentiles: isSet(object.includePercentiles)
+        ? globalThis.Boolean(object.includePercentiles)
+        : isSet(object.include_percentiles)
+        ? globalThis.Boolean(object.include_percentiles)
+        : false,
     };
   },
 
@@ -311,6 +339,9 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     if (message.moreBags?.length) {
       obj.moreBags = message.moreBags;
     }
+    if (message.includePercentiles !== false) {
+      obj.includePercentiles = message.includePercentiles;
+    }
     return obj;
   },
 
@@ -323,6 +354,7 @@ export const PredictRequest: MessageFns<PredictRequest> = {
     message.bag = object.bag ?? "";
     message.includeAttention = object.includeAttention ?? false;
     message.moreBags = object.moreBags?.map((e) => e) || [];
+    message.includePercentiles = object.includePercentiles ?? false;
     return message;
   },
 };
@@ -465,7 +497,7 @@ export const PredictResponse: MessageFns<PredictResponse> = {
 };
 
 function createBaseTileAttention(): TileAttention {
-  return { weights: undefined, coordinates: undefined, mapLabels: [] };
+  return { weights: undefined, coordinates: undefined, mapLabels: [], percentiles: undefined, meanings: [] };
 }
 
 export const TileAttention: MessageFns<TileAttention> = {
@@ -478,6 +510,12 @@ export const TileAttention: MessageFns<TileAttention> = {
     }
     for (const v of message.mapLabels) {
       writer.uint32(26).string(v!);
+    }
+    if (message.percentiles !== undefined) {
+      ArrayResult.encode(message.percentiles, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.meanings) {
+      MapMeaning.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -519,6 +557,22 @@ export const TileAttention: MessageFns<TileAttention> = {
             message.mapLabels.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.percentiles = ArrayResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.meanings.push(MapMeaning.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -540,6 +594,10 @@ export const TileAttention: MessageFns<TileAttention> = {
         : globalThis.Array.isArray(object?.map_labels)
         ? object.map_labels.map((e: any) => globalThis.String(e))
         : [],
+      percentiles: isSet(object.percentiles) ? ArrayResult.fromJSON(object.percentiles) : undefined,
+      meanings: globalThis.Array.isArray(object?.meanings)
+        ? object.meanings.map((e: any) => MapMeaning.fromJSON(e))
+        : [],
     };
   },
 
@@ -553,6 +611,12 @@ export const TileAttention: MessageFns<TileAttention> = {
     }
     if (message.mapLabels?.length) {
       obj.mapLabels = message.mapLabels;
+    }
+    if (message.percentiles !== undefined) {
+      obj.percentiles = ArrayResult.toJSON(message.percentiles);
+    }
+    if (message.meanings?.length) {
+      obj.meanings = message.meanings.map((e) => MapMeaning.toJSON(e));
     }
     return obj;
   },
@@ -569,6 +633,10 @@ export const TileAttention: MessageFns<TileAttention> = {
       ? ArrayResult.fromPartial(object.coordinates)
       : undefined;
     message.mapLabels = object.mapLabels?.map((e) => e) || [];
+    message.percentiles = (object.percentiles !== undefined && object.percentiles !== null)
+      ? ArrayResult.fromPartial(object.percentiles)
+      : undefined;
+    message.meanings = object.meanings?.map((e) => MapMeaning.fromPartial(e)) || [];
     return message;
   },
 };
