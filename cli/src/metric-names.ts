@@ -41,7 +41,11 @@ const METRICS: Readonly<Record<MetricName, MetricWords>> = {
   spearman: { label: "Spearman correlation", title: "Spearman's correlation", isOfFolds: true },
   cIndex: { label: "Concordance index (Harrell)", title: "C-index (Harrell)", isOfFolds: true },
   unoCIndex: { label: "Concordance index (Uno)", title: "C-index (Uno)", isOfFolds: true },
-  integratedBrier: { label: "Integrated Brier score (lower is better)", title: "Brier score (integrated)" },
+  integratedBrier: {
+    label: "Integrated Brier score (lower is better)",
+    title: "Brier score (integrated)",
+    isOfFolds: true,
+  },
 };
 
 const ENTRIES = Object.entries(METRICS) as readonly [MetricName, MetricWords][];
@@ -62,6 +66,11 @@ export const METRIC_TITLES: ReadonlyMap<string, string> = new Map([
   ["set_coverage", "prediction sets that hold the truth"],
   ["set_size", "classes in the mean prediction set"],
 ]);
+
+/** How every metric is called in a report, by its name in the contract. */
+export const REPORT_LABELS: ReadonlyMap<string, string> = new Map(
+  ENTRIES.map(([name, { label }]) => [snakeCase(name), label]),
+);
 
 /** How the metrics of a table of folds are called there, by their names in the contract. */
 export const FOLD_LABELS: ReadonlyMap<string, string> = new Map(

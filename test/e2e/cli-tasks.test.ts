@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -72,5 +72,58 @@ describe("parfocal train on a clinical table", () => {
     expect(records.at(-1)).toMatchObject({
       error: { message: expect.stringContaining("line 2 of the labels table, column GRADE") as string },
     });
+  });
+});
+
+describe("tables as they come", () => {
+  const LABELS = "few.csv";
+  beforeAll(async () => {
+    // Two genes that follow the grade; of every sixth slide one is not known, of the first neither, and no age.
+    const rows = slides.slice(0, 60).map(({ patient, grade, age }, i) => {
+      const gene = grade === "high" ? "MUT" : "WT";
+      const fold = ["a", "b", "c"][Math.floor(i / 2) % 3];
+      return `${patient},graded-${i},${i % 6 === 0 ? "" : gene},${i === 0 ? "NA" : gene},${i === 0 ? "" : age},${fold}`;
+    });
+    await writeFile(join(folder, LABELS), `case_id,slide_id,KRAS,TP53,age,fold\n${rows.join("\n")}\n`);
+  });
+
+  const run = (command: string, ...args: string[]) => runCli([command, "--labels", LABELS, ...args, ...STORE], folder);
+  const columns = ["--task", "multilabel", "--label-column", "KRAS,TP53"];
+
+  it("are cross-validated by their own folds, with a column for each label", async () => {
+    const options = ["--fold-column", "fold", ...columns, ...TRAINING, "--out", "own-folds"];
+    const { code, stderr, records } = await run("crossval", ...options);
+    expect([code, stderr]).toEqual([0, stderr]);
+    expect(stderr).toContain("1 row of the labels table without a label: left out (1 empty)");
+    expect(stderr).toContain("folds of the labels table, in this order: a, b, c");
+    const folds = records.find((record) => "folds" in record)?.folds as readonly { readonly test: number }[];
+    expect(folds.map(({ test }) => test)).toEqual([19, 20, 20]);
+    const lines = (await readFile(join(folder, "own-folds", "predictions.csv"), "utf8")).trim().split("\n").slice(1);
+    const tested = lines.map((line) => [Number(line.split(",")[0]?.slice("graded-".length)), line.split(",")[4]]);
+    expect(tested.every(([slide, fold]) => String((Math.floor(Number(slide) / 2) % 3) + 1) === fold)).toBe(true);
+    const resolved = await readFile(join(folder, "own-folds", "experiment.yaml"), "utf8");
+    expect(resolved).toContain("  fold_column: fold\n");
+    expect(resolved).not.toContain("  folds:");
+  });
+
+  it("refuse folds beside their own, before anything starts", async () => {
+    const { code, records } = await run("crossval", "--fold-column", "fold", "--folds", "5", ...columns);
+    expect(code).toBe(2);
+    expect(records.at(-1)).toMatchObject({
+      error: { message: "--folds is 5; the folds are those of the column fold" },
+    });
+  });
+
+  it("may lack a number, in training and in prediction", async () => {
+    const options = ["--task", "regression", "--label-column", "age", ...TRAINING];
+    await writeFile(join(folder, "ages.csv"), (await readFile(join(folder, LABELS), "utf8")).replace(",fold", ",cv"));
+    const ages = ["--labels", "ages.csv", ...STORE];
+    const trained = await runCli(["train", "--model", "few", ...options, ...ages], folder);
+    expect([trained.code, trained.stderr]).toEqual([0, trained.stderr]);
+    expect(trained.stderr).toContain("1 row of the labels table without a label: left out (1 empty)");
+    const scored = await runCli(["predict", "--all", "--model", "few", ...ages], folder);
+    expect([scored.code, scored.stderr]).toEqual([0, scored.stderr]);
+    expect(scored.records.filter((record) => "bag" in record)).toHaveLength(slides.length);
+    expect(scored.records.at(-1)).toMatchObject({ number: "age", cases: 59 });
   });
 });

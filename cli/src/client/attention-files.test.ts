@@ -5,7 +5,7 @@ import { commonV1, gatewayV1 } from "@parfocal/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ScoreMap } from "../report/index.ts";
 import { createPicture, encodePng } from "../report/picture.ts";
-import { attentionMapsOf } from "./attention-files.ts";
+import { attentionMapsOf, writeAttention, writeMeaning } from "./attention-files.ts";
 import { createDrawer } from "./draw-attention.ts";
 
 const { COORDINATE_UNIT_LEVEL0_PX, COORDINATE_UNIT_ENCODED_PX } = gatewayV1.BagInfo_CoordinateUnit;
@@ -48,6 +48,50 @@ describe("the unit of a map", () => {
     ["no guess where the gateway is newer", gatewayV1.BagInfo.decode(Uint8Array.of(11 << 3, 9)), "unknown"],
   ])("is %s", async (_, info, unit) => {
     expect((await mapsOf(info)).map(({ coordUnit }) => coordUnit)).toEqual([unit]);
+  });
+});
+
+describe("what came with the weights", () => {
+  const signal = new AbortController().signal;
+  const meaning = { kind: commonV1.MapMeaning_Kind.KIND_CLASS_SCORE, description: "the tile's own class score" };
+  const model = gatewayV1.Model.fromPartial({ name: "m", head: "max", task: { classes: ["no", "yes"] } });
+  const attention = gatewayV1.TileAttention.fromPartial({
+    weights: arrayOf([2, 2], [0.25, -0.75, 1, 2]),
+    percentiles: arrayOf([2, 2], [75, 25, 25, 75]),
+    coordinates: arrayOf([2, 2], [0, 0, 2240, 2240]),
+    mapLabels: ["no", "yes"],
+    meanings: [meaning, meaning],
+  });
+
+  it("is used as it came, map by map", async () => {
+    const bag = gatewayV1.Bag.fromPartial({ info: { level0StridePx: 224 } });
+    const maps = await attentionMapsOf(bag, attention, {}, signal);
+    expect(maps.map(({ label, areClassScores }) => [label, areClassScores])).toEqual([
+      ["no", true],
+      ["yes", true],
+    ]);
+    expect(maps.map(({ values }) => [...values])).toEqual([
+      [0.25, 1],
+      [-0.75, 2],
+    ]);
+    expect(maps.map(({ percentiles }) => [...(percentiles ?? [])])).toEqual([
+      [75, 25],
+      [25, 75],
+    ]);
+    await writeAttention("stamp", maps, { geojson: folder });
+    expect(await readFile(join(folder, "stamp.yes.geojson"), "utf8")).toContain('"class score percentile":75');
+  });
+
+  it("tells people what it is", async () => {
+    await writeMeaning(model, attention.meanings, folder);
+    const scores = await readFile(join(folder, "about.txt"), "utf8");
+    expect(scores).toContain("score       the tile's own class score.\n");
+    expect(scores).toContain("Scores have any sign and sum to nothing.");
+    expect(scores).not.toMatch(/times_even|never negative|weight/);
+    await writeMeaning(model, [], folder);
+    const weights = await readFile(join(folder, "about.txt"), "utf8");
+    expect(weights).toContain("score       the weight that the head gives to the tile.\n");
+    for (const words of ["never negative and sum to 1", "times_even"]) expect(weights).toContain(words);
   });
 });
 

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { gatewayV1 } from "@parfocal/protocol";
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import { encodeCsv, encodeParquet } from "@parfocal/tables";
 import { isRegionBag } from "../cohort/region-bags.ts";
 import { writeFiles } from "../output/write-files.ts";
@@ -8,20 +8,21 @@ import {
   assertLevel0Pixels,
   attentionGeoJson,
   extremeTilesTable,
+  largestByCell,
   renderHeatmap,
   renderOverlay,
   type ScoreMap,
   sumByCell,
   tileScoresTable,
 } from "../report/index.ts";
-import { arrayValuesOf } from "./array-values.ts";
-import { attentionMeaning } from "./attention-meaning.ts";
+import { type ArrayValues, arrayValuesOf } from "./array-values.ts";
+import { areClassScores, attentionMeaning } from "./attention-meaning.ts";
 import { coordUnitOf } from "./coord-unit.ts";
 import type { Thumbnail } from "./thumbnails.ts";
 
 /**
  * The attention maps of a slide; none when the bag has no coordinates. Where tiles of several magnifications are weighed, which lie
- * over each other, a map has a value for each coarse tile: the sum over all tiles within it.
+ * over each other, a map has a value for each coarse tile: the sum of the weights of all tiles within it, or the largest of their scores.
  */
 export async function attentionMapsOf(
   bag: gatewayV1.Bag,
@@ -30,22 +31,32 @@ export async function attentionMapsOf(
   signal: AbortSignal,
 ): Promise<readonly ScoreMap[]> {
   if (attention?.weights === undefined || attention.coordinates === undefined) return [];
-  const [weights, coordinates] = await Promise.all([
+  const [weights, coordinates, percentiles] = await Promise.all([
     arrayValuesOf(attention.weights, env, signal),
     arrayValuesOf(attention.coordinates, env, signal),
+    attention.percentiles && arrayValuesOf(attention.percentiles, env, signal),
   ]);
-  const [nTiles = 0, nMaps = 1] = weights.shape;
+  const [, nMaps = 1] = weights.shape;
   const coords = Int32Array.from(coordinates.values);
   // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
   const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
   const coarsePx = isRegionBag(bag) && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
   const coordUnit = coordUnitOf(bag);
   return Array.from({ length: nMaps }, (_, map) => {
-    const label = attention.mapLabels[map] ?? "";
-    const values = Float32Array.from({ length: nTiles }, (__, tile) => weights.values[tile * nMaps + map] ?? 0);
-    if (coarsePx !== undefined) return { label, coordUnit, ...sumByCell({ coords, values }, coarsePx) };
-    return { label, coordUnit, coords, values, ...(stride === undefined ? {} : { tilePx: stride }) };
+    const values = columnOf(weights, map);
+    const isScored = areClassScores(attention.meanings[map]);
+    const facts = { label: attention.mapLabels[map] ?? "", coordUnit, ...(isScored && { areClassScores: true }) };
+    // A coarse tile stands somewhere else among coarse tiles.
+    if (coarsePx !== undefined)
+      return { ...facts, ...(isScored ? largestByCell : sumByCell)({ coords, values }, coarsePx) };
+    const places = percentiles && { percentiles: columnOf(percentiles, map) };
+    return { ...facts, coords, values, ...places, ...(stride === undefined ? {} : { tilePx: stride }) };
   });
+}
+
+function columnOf({ shape, values }: ArrayValues, map: number): Float32Array {
+  const [nTiles = 0, nMaps = 1] = shape;
+  return Float32Array.from({ length: nTiles }, (_, tile) => values[tile * nMaps + map] ?? 0);
 }
 
 /** Whether tiles share a corner: only those of several magnifications do. */
@@ -81,7 +92,7 @@ export async function writeAttention(slide: string, maps: readonly ScoreMap[], w
   const { heatmaps, geojson, thumbnail, alpha, topTiles = DEFAULT_TOP_TILES } = wish;
   assertPlaceable(maps, wish);
   for (const map of maps) {
-    if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, attentionGeoJson(map));
+    if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, geoJsonOf(map));
     if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
   }
   if (heatmaps === undefined || maps.length === 0) return;
@@ -103,9 +114,17 @@ function assertPlaceable(maps: readonly ScoreMap[], { heatmaps, geojson, thumbna
   }
 }
 
-/** Writes what the files of a folder of maps mean, as `about.txt`. */
-export async function writeMeaning(model: gatewayV1.Model, folder: string): Promise<void> {
-  await writeInto(folder, "about.txt", attentionMeaning(model));
+function geoJsonOf(map: ScoreMap): string {
+  return attentionGeoJson(map.areClassScores === true ? { ...map, measurement: "class score" } : map);
+}
+
+/** Writes what the files of a folder of maps mean, by what came with the maps, as `about.txt`. */
+export async function writeMeaning(
+  model: gatewayV1.Model,
+  meanings: readonly commonV1.MapMeaning[],
+  folder: string,
+): Promise<void> {
+  await writeInto(folder, "about.txt", attentionMeaning(model, meanings));
 }
 
 /** Writes a drawn map as `<slide>[.<class>].png`. */

@@ -16,7 +16,7 @@ const CONCURRENT_PREDICTIONS = 4;
 export interface PredictOptions {
   /** Resource name of the model. */
   readonly model: string;
-  /** Whether tiles are weighed too, where the model's head weighs them. */
+  /** Whether tiles are weighed too, with percentiles, where the model's head weighs or scores them. */
   readonly includeAttention: boolean;
   readonly signal: AbortSignal;
   /** Names of further bags that are decided together with a bag; absent: none. */
@@ -43,7 +43,8 @@ async function predictOne(clients: GatewayClients, bag: gatewayV1.Bag, options: 
   const { model, includeAttention, signal, moreBagsOf } = options;
   try {
     const moreBags = [...(moreBagsOf?.(bag) ?? [])];
-    const response = await clients.prediction.predict({ model, bag: bag.name, includeAttention, moreBags }, { signal });
+    const attention = { includeAttention, includePercentiles: includeAttention };
+    const response = await clients.prediction.predict({ model, bag: bag.name, moreBags, ...attention }, { signal });
     return { kind: "prediction", bag, response };
   } catch (error) {
     const { code, message } = describeError(error);

@@ -47,7 +47,8 @@ function stratumOf(task: commonV1.Task, row: MatchedRow["row"]): number | (numbe
   return row.values === undefined ? labelOf(task, row) : 0;
 }
 
-function patientOf({ row, bag }: MatchedRow, hasGroups: boolean): string {
+/** Key of a row's patient; with groups, slides of a group without a patient are one. A bag without either is a patient of its own. */
+export function patientOf({ row, bag }: MatchedRow, hasGroups: boolean): string {
   const known = row.patient ?? (bag.info?.patientId || undefined);
   if (known !== undefined) return known;
   return hasGroups && row.group !== undefined ? `group ${row.group}` : bag.name;

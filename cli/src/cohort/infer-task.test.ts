@@ -34,6 +34,11 @@ describe("the task that labels make", () => {
     expect(inferTask(events, {})).toMatchObject({ kind: KIND_SURVIVAL, classes: [] });
     expect(inferTask(events, { kind: "cox" }).kind).toBe(KIND_COX);
     expect(inferTask(rowsOf(["1"], ["2"], ["3"]), { kind: "ordinal" }).kind).toBe(KIND_ORDINAL);
+    expect(inferTask(rowsOf(["G10"], ["G2"]), { kind: "ordinal" }).classes).toEqual(["G2", "G10"]);
+    const named = rowsOf(["low"], ["mid"], ["high"]);
+    expect(() => inferTask(named, { kind: "ordinal" })).toThrow("needs the order of high, low, mid: --classes");
+    const classes = ["low", "mid", "high"];
+    expect(inferTask(named, { kind: "ordinal", classes }).classes).toEqual(classes);
     expect(() => inferTask(events, { kind: "binary" })).toThrow("the labels are times of events; a binary task");
     expect(() => inferTask(rows, { kind: "cox" })).toThrow("the labels are numbers; a cox task takes others");
     expect(() => inferTask(rows, { classes: ["age"] })).toThrow('the number "bmi" is none of age');
@@ -45,10 +50,22 @@ describe("the task that labels make", () => {
     expect(inferTask(rowsOf(["a"], ["b"]), { kind: "multilabel" }).kind).toBe(KIND_MULTILABEL);
   });
 
+  it("is multi-class for two classes where the user says so", () => {
+    const task = { kind: KIND_MULTICLASS, classes: ["a", "b"] };
+    expect(inferTask(rowsOf(["a"], ["b"]), { kind: "multiclass" })).toEqual(task);
+  });
+
+  it("has a class for every column of labels, in their order, though one holds nowhere", () => {
+    const rows = rowsOf(["TP53"], []).map((row) => ({ ...row, columns: ["TP53", "KRAS"] }));
+    expect(inferTask(rows, { kind: "multilabel" }).classes).toEqual(["TP53", "KRAS"]);
+    expect(inferTask(rows, { kind: "multilabel", classes: ["KRAS", "TP53"] }).classes).toEqual(["KRAS", "TP53"]);
+    expect(() => inferTask(rows, { kind: "multilabel", classes: ["TP53"] })).toThrow('the label "KRAS" is none of');
+  });
+
   it.each<[string[][], TaskWish, string]>([
     [[["a"], ["c"]], { classes: ["a", "b"] }, 'the label "c" is none of the classes a, b'],
     [[["a"]], {}, "a binary task has 2 classes; there are 1"],
-    [[["a"], ["b"]], { kind: "multiclass" }, "3 classes or more"],
+    [[["a"], ["a"]], { kind: "multiclass" }, "a multiclass task has 2 classes or more; there are 1: a"],
     [[["a"], ["a", "b"]], { kind: "binary" }, "line 3 has 2 labels"],
   ])("is refused for %j with %j", (labels, wish, message) => {
     expect(() => inferTask(rowsOf(...labels), wish)).toThrow(message);

@@ -25,7 +25,7 @@ export function taskNameOf(kind: commonV1.Task_Kind | undefined): TaskName | und
 }
 
 /** What a task is inferred from. */
-export type TaskRow = Pick<LabelRow, "line" | "labels" | "unknownLabels" | "values" | "survival">;
+export type TaskRow = Pick<LabelRow, "line" | "labels" | "unknownLabels" | "values" | "survival" | "columns">;
 
 /** What the user said of the task. */
 export interface TaskWish {
@@ -35,25 +35,39 @@ export interface TaskWish {
 
 /**
  * The task that labels make: classes in natural order ("2" before "10"), multi-label as soon as a row has several or one that is not
- * known, binary for two classes, whose second is the positive one; a regression for numbers, discrete survival for times of events. What
- * the user said comes first: multi-label rows of one class or none, ordinal classes, whose order is theirs unless it is the natural one,
- * and Cox have to be said.
+ * known, those of the columns in their order where each label has one, binary for two classes, whose second is the positive one; a regression for numbers, discrete survival for times of events. What
+ * the user said comes first: multi-label rows of one class or none, ordinal classes and Cox have to be said, and the order of ordinal classes
+ * too unless they count (`G1`, `G2`).
  *
  * @throws {UsageError} when the labels do not fit what was said, or make no task.
  */
 export function inferTask(rows: readonly TaskRow[], wish: TaskWish): commonV1.Task {
   if (rows.some(({ survival }) => survival !== undefined)) return eventTask(wish);
   if (rows.some(({ values }) => values !== undefined)) return numberTask(rows, wish);
-  const found = [...new Set(rows.flatMap(({ labels, unknownLabels }) => [...labels, ...unknownLabels]))].sort((a, b) =>
-    a.localeCompare(b, "en", { numeric: true }),
-  );
+  const found = classesOf(rows);
   const classes = wish.classes ?? found;
   const foreign = found.filter((name) => !classes.includes(name));
   if (foreign.length > 0)
     throw new UsageError(`the label "${foreign[0]}" is none of the classes ${classes.join(", ")}`);
   const kind = wish.kind ?? kindOf(rows, classes.length);
   assertFits(kind, classes, rows);
+  if (kind === "ordinal" && wish.classes === undefined) assertOrdered(classes);
   return commonV1.Task.fromPartial({ kind: TASK_KINDS[kind], classes: [...classes] });
+}
+
+/** @throws {UsageError} for classes that do not differ in a number alone: of `high`, `low` and `mid` nothing says which comes first. */
+function assertOrdered(classes: readonly string[]): void {
+  const stems = new Set(classes.map((name) => name.replace(/\d+(\.\d+)?/u, "#")));
+  if (stems.size === 1 && [...stems].every((stem) => stem.includes("#"))) return;
+  throw new UsageError(`an ordinal task needs the order of ${classes.join(", ")}: --classes (task.classes) gives it, lowest first`);
+}
+
+/** A label that has a column of its own is one though it holds nowhere. */
+function classesOf(rows: readonly TaskRow[]): readonly string[] {
+  const [first] = rows;
+  if (first?.columns !== undefined) return first.columns;
+  const found = new Set(rows.flatMap(({ labels, unknownLabels }) => [...labels, ...unknownLabels]));
+  return [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }
 
 function eventTask({ kind = "survival", classes }: TaskWish): commonV1.Task {
@@ -86,8 +100,8 @@ function assertFits(
   if (kind === "binary" && classes.length !== 2) {
     throw new UsageError(`a binary task has 2 classes; there are ${classes.length}: ${shown}`);
   }
-  if (kind === "multiclass" && classes.length < 3) {
-    throw new UsageError(`a multiclass task has 3 classes or more; there are ${classes.length}: ${shown}`);
+  if (kind === "multiclass" && classes.length < 2) {
+    throw new UsageError(`a multiclass task has 2 classes or more; there are ${classes.length}: ${shown}`);
   }
   if (kind === "regression" || kind === "survival" || kind === "cox") {
     throw new UsageError(

@@ -67,8 +67,14 @@ describe("notes on missing labels", () => {
   it("count what stands in place of labels", () => {
     expect(missingNotes([], "row")).toEqual([]);
     expect(missingNotes([""], "row")).toEqual(["1 row without a label: left out (1 empty)"]);
-    expect(missingNotes(["NA", "", "NA"], "bag", " of a kind")).toEqual([
+    expect(missingNotes(["NA", "", "NA"], "bag", { of: " of a kind" })).toEqual([
       '3 bags of a kind without a label: left out (2 "NA", 1 empty); state the classes to keep such a word as one',
+    ]);
+  });
+
+  it("do not say that a word may be kept where labels are no classes", () => {
+    expect(missingNotes(["NA", ""], "row", { mayBeClasses: false })).toEqual([
+      '2 rows without a label: left out (1 "NA", 1 empty)',
     ]);
   });
 });

@@ -60,13 +60,22 @@ export function isMissingClass(text: string, place: string, { classes = [], isMu
   return true;
 }
 
-/** One sentence on rows or bags without a label, with what stands in place of it; none when there are none. */
-export function missingNotes(cells: readonly string[], noun: string, of = ""): string[] {
+/**
+ * One sentence on rows or bags without a label, with what stands in place of it; none when there are none.
+ *
+ * @param mayBeClasses whether such a word may be a class, as it cannot where labels are numbers or events.
+ */
+export function missingNotes(
+  cells: readonly string[],
+  noun: string,
+  { of = "", mayBeClasses = true }: { readonly of?: string; readonly mayBeClasses?: boolean } = {},
+): string[] {
   if (cells.length === 0) return [];
   const counts = [...Map.groupBy(cells, (cell) => cell)].map(
     ([cell, { length }]) => `${length} ${cell === "" ? "empty" : `"${cell}"`}`,
   );
-  const advice = cells.some((cell) => cell !== "") ? "; state the classes to keep such a word as one" : "";
+  const advice =
+    mayBeClasses && cells.some((cell) => cell !== "") ? "; state the classes to keep such a word as one" : "";
   return [`${plural(cells.length, noun)}${of} without a label: left out (${counts.join(", ")})${advice}`];
 }
 

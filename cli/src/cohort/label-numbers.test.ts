@@ -1,12 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../exit-codes.ts";
-import { eventReader } from "./label-numbers.ts";
+import { type EventReading, eventReader } from "./label-numbers.ts";
 import { parseTable } from "./read-table.ts";
+
+/** What a row of a time and a cell of a column says. */
+function read(column: string, time: string, cell: string): EventReading | undefined {
+  const table = parseTable(`time,${column}\n${time},${cell}\n`, "the labels table");
+  return table.rows.map(eventReader(table, { eventColumn: column }))[0];
+}
 
 /** Whether one cell of a column is read as an event. */
 function isEvent(column: string, cell: string): boolean | undefined {
-  const table = parseTable(`time,${column}\n1,${cell}\n`, "the labels table");
-  return table.rows.map(eventReader(table, { eventColumn: column }))[0]?.event;
+  const reading = read(column, "1", cell);
+  return reading !== undefined && "survival" in reading ? reading.survival.event : undefined;
 }
 
 const EVENTS = ["event", "status", "os_event", "OS_STATUS", "os", "death", "dead"];
@@ -45,8 +51,23 @@ describe("events", () => {
     );
   });
 
-  it.each(["7", "", "2", "lost"])("are refused where a cell is %j", (cell) => {
+  it.each(["7", "2", "lost", "none"])("are refused where a cell is %j", (cell) => {
     expect(() => isEvent("event", cell)).toThrow(`"${cell}" is neither 0 nor 1`);
     expect(() => isEvent("vital_status", cell)).toThrow(`"${cell}" is neither 0 nor 1`);
+  });
+
+  it.each([
+    ["", "", ""],
+    ["NA", "1", "NA"],
+    ["3", "unknown", "unknown"],
+    ["none", "0", "none"],
+  ])("are missing where the time is %j and the event %j", (time, event, missing) => {
+    expect(read("event", time, event)).toEqual({ missing });
+  });
+
+  it("are read where the time is missing, and times where the event is", () => {
+    expect(() => read("event", "", "7")).toThrow('line 2 of the labels table, column event: "7" is neither 0 nor 1');
+    expect(() => read("event", "soon", "")).toThrow('line 2 of the labels table, column time: "soon" is no number');
+    expect(() => read("event", "-2", "NA")).toThrow("column time: -2 is below 0");
   });
 });

@@ -33,6 +33,9 @@ const OPEN = ["vital_status", "survival", "survival_status", "overall_survival",
 /** What stands for a number or a class that is not known. */
 const MISSING = /^(?:|na|n\/a|nan|none|null|unknown|not available|\?)$/iu;
 
+/** In a column of events this may say that there was none. */
+const NONE = /^none$/iu;
+
 /** Words that say whether there was an event whatever their column is called. */
 const HAPPENED = /^(?:event|dead|deceased|died)$/iu;
 const NOT_SEEN = /^(?:censored|alive|living)$/iu;
@@ -73,9 +76,12 @@ export function hasEvents(table: TextTable): boolean {
   return findColumn(table, TIME) >= 0 && findColumn(table, [...EVENT, ...CENSORED]) >= 0;
 }
 
+/** What a row says of an event: when, or which cell says that it is not known. */
+export type EventReading = { readonly survival: SurvivalLabel } | { readonly missing: string };
+
 /**
- * A reader of times and events. A 1 or a yes in a column `censorship` says the opposite of one in `event`, as in CLAM's survival tables;
- * words such as `dead` and `censored` mean themselves in every column.
+ * A reader of times and events; a row of which either is empty or says that it is not known has none. A 1 or a yes in a column `censorship` says the opposite of one in `event`, as in CLAM's survival tables;
+ * words such as `dead` and `censored` mean themselves in every column. `none` may say that there was no event: it is refused as one.
  *
  * @throws {UsageError} naming table and column, and from the reader the line: a column that is not there, a time that is no number or
  * negative, an event that is neither 0 nor 1 (or a usual word for either), or a 0 or 1 of which the column does not say what it means.
@@ -83,21 +89,38 @@ export function hasEvents(table: TextTable): boolean {
 export function eventReader(
   table: TextTable,
   { timeColumn, eventColumn }: EventColumns,
-): (row: TextRow) => SurvivalLabel {
+): (row: TextRow) => EventReading {
   const time = requiredColumn(table, timeColumn === undefined ? TIME : [timeColumn], "--time-column");
   const names = eventColumn === undefined ? [...EVENT, ...CENSORED] : [eventColumn];
   const event = requiredColumn(table, names, "--event-column");
-  const [timeName = "", eventName = ""] = [table.heading[time], table.heading[event]];
-  const yes = yesOf(eventName);
+  const yes = yesOf(table.heading[event] ?? "");
   return (row) => {
-    const value = numberOf(cellOf(row, time), table, row.line, timeName);
-    if (value < 0) throw new UsageError(`line ${row.line} of ${table.what}, column ${timeName}: ${value} is below 0`);
-    const cell = cellOf(row, event);
-    const isEvent = eventOf(cell, yes);
-    if (isEvent === undefined)
-      throw new UsageError(`line ${row.line} of ${table.what}, column ${eventName}: ${noEvent(cell)}`);
-    return { time: value, event: isEvent };
+    const [timeCell, eventCell] = [cellOf(row, time), cellOf(row, event)];
+    const hasEvent = !isMissing(eventCell) || NONE.test(eventCell);
+    // What is there is read though the other is missing: a cell that cannot be read is a mistake in any row.
+    const value = isMissing(timeCell) ? undefined : timeOf(timeCell, table, row.line, time);
+    const isEvent = hasEvent ? readEvent(eventCell, yes, table, { line: row.line, column: event }) : undefined;
+    if (value === undefined || isEvent === undefined) return { missing: value === undefined ? timeCell : eventCell };
+    return { survival: { time: value, event: isEvent } };
   };
+}
+
+function timeOf(cell: string, table: TextTable, line: number, column: number): number {
+  const name = table.heading[column] ?? "";
+  const value = numberOf(cell, table, line, name);
+  if (value < 0) throw new UsageError(`line ${line} of ${table.what}, column ${name}: ${value} is below 0`);
+  return value;
+}
+
+function readEvent(
+  cell: string,
+  yes: boolean | undefined,
+  { what, heading }: TextTable,
+  { line, column }: { readonly line: number; readonly column: number },
+): boolean {
+  const isEvent = eventOf(cell, yes);
+  if (isEvent !== undefined) return isEvent;
+  throw new UsageError(`line ${line} of ${what}, column ${heading[column]}: ${noEvent(cell)}`);
 }
 
 /** Whether a 1 or a yes is an event in a column of this name; undefined: the name leaves it open. */
@@ -126,17 +149,17 @@ function noEvent(cell: string): string {
   return isOpen ? `"${cell}" may mean an event or none; write event or censored` : `"${cell}" is neither 0 nor 1`;
 }
 
-function requiredColumn(table: TextTable, names: readonly string[], option: string): number {
+/** Place of the first of some columns. @throws {UsageError} naming the first where there is none. */
+export function requiredColumn(table: TextTable, names: readonly string[], option: string): number {
   const column = findColumn(table, names);
   if (column >= 0) return column;
   const hint = names.length > 1 ? `; ${option} names another one` : "";
   throw new UsageError(`${table.what} has no column ${names[0]}, only ${table.heading.join(", ")}${hint}`);
 }
 
+/** A cell that is not missing as a number. */
 function numberOf(cell: string, { what }: TextTable, line: number, column: string): number {
-  const value = cell === "" ? Number.NaN : Number(cell);
+  const value = Number(cell);
   if (Number.isFinite(value)) return value;
-  throw new UsageError(
-    `line ${line} of ${what}, column ${column}: ${cell === "" ? "empty" : `"${cell}"`} is no number`,
-  );
+  throw new UsageError(`line ${line} of ${what}, column ${column}: "${cell}" is no number`);
 }

@@ -47,6 +47,24 @@ describe("a labels table", () => {
     expect(() => parseLabels("slide_id,label\ns1,\ns2,NA\n")).toThrow("no row of the labels table has a label");
   });
 
+  it("leaves out rows whose number, time or event is missing, and counts them as those without a class", () => {
+    const numbers = parseLabels("slide_id,age\ns1,61\ns2,\ns3,NA\n", { form: "numbers", labelColumn: "age" });
+    expect(numbers.rows.map(({ slide, values }) => [slide, values])).toEqual([["s1", { age: 61 }]]);
+    expect(numbers.notes).toEqual(['2 rows of the labels table without a label: left out (1 empty, 1 "NA")']);
+    const events = parseLabels("slide_id,time,event\ns1,3,1\ns2,,1\ns3,4,unknown\ns4,,\n");
+    expect(events.rows.map(({ slide, survival }) => [slide, survival])).toEqual([["s1", { time: 3, event: true }]]);
+    expect(events.rows[0]).not.toHaveProperty("missing");
+    expect(events.notes).toEqual(['3 rows of the labels table without a label: left out (2 empty, 1 "unknown")']);
+  });
+
+  it("reads a column of folds under a name of parts, without taking it for parts", () => {
+    const text = "slide_id,label,fold,split\ns1,a,0,train\ns2,b,x,test\ns3,,,\n";
+    const said = rowsOf(text, { foldColumn: "fold" }).map(({ fold, part }) => [fold, part]);
+    expect(said).toEqual([["0", "train"], ["x", "test"]]); // biome-ignore format: one line
+    expect(() => parseLabels(text, { foldColumn: "cv" })).toThrow("has no column cv, only slide_id, label, fold");
+    expect(() => parseLabels("slide_id,label,fold\ns1,a,0\n")).toThrow("crossval takes a column of folds by --fold-column"); // biome-ignore format: one line
+  });
+
   it("takes another column for the label when it is told so", () => {
     const text = "slide_id,label,isMSIH\ns1,x,MSI\n";
     expect(rowsOf(text, { labelColumn: "ismsih" })[0]?.labels).toEqual(["MSI"]);
@@ -100,7 +118,9 @@ describe("a labels table", () => {
   it("needs neither a part nor a place in the split file for rows without a label, but takes both", () => {
     const text = "slide_id,label,split\ns1,a,train\ns2,,\ns3,b,test\n";
     expect(rowsOf(text).map(({ slide, part }) => [slide, part])).toEqual([["s1", "train"], ["s3", "test"]]); // biome-ignore format: one line
-    const split = parseLabels("slide_id,label\ns1,a\ns2,\ns3,b\ns4,\n", { splits: ",train,val,test\n0,s1,s2,s3\n" });
+    const split = parseLabels("slide_id,label\ns1,a\ns2,\ns3,b\ns4,\n", {
+      splits: [{ text: ",train,val,test\n0,s1,s2,s3\n" }],
+    });
     expect(split.rows.map(({ slide }) => slide)).toEqual(["s1", "s3"]);
     expect(split.notes).toEqual(["1 row of the labels table without a label: left out (1 empty)"]);
   });
@@ -117,7 +137,7 @@ describe("a labels table", () => {
     ["flags", ",train,val,test\ns1,True,False,False\ns2,False,False,True\ns3,False,True,False\ns4,True,False,False\n"],
   ])("takes the parts from CLAM's split file of %s", (_, splits) => {
     const text = "case_id,slide_id,label\np1,s1.svs,a\np2,s2,b\np3,s3,a\np4,s4,b\np5,left out,a\n";
-    const parts = rowsOf(text, { splits }).map(({ slide, part }) => [slide, part]);
+    const parts = rowsOf(text, { splits: [{ text: splits }] }).map(({ slide, part }) => [slide, part]);
     expect(parts).toEqual([
       ["s1.svs", "train"],
       ["s2", "test"],
@@ -128,18 +148,18 @@ describe("a labels table", () => {
 
   it.each([
     ["slide_id,label\ns1,x\n", { form: "numbers" }, 'line 2 of the labels table, column label: "x" is no number'],
-    ["slide_id,label\ns1,NA\n", { form: "numbers" }, "line 2 of the labels table, column label: there is no number"],
+    ["slide_id,label\ns1,NA\n", { form: "numbers" }, "no row of the labels table has a label"],
     ["slide_id,label\ns1,3\n", { form: "numbers", labelColumn: "age" }, "has no column age, only slide_id, label"],
     ["slide_id,time,event\ns1,-1,1\n", {}, "line 2 of the labels table, column time: -1 is below 0"],
-    ["slide_id,time,event\ns1,,1\n", {}, "line 2 of the labels table, column time: empty is no number"],
+    ["slide_id,time,event\ns1,,1\n", {}, "no row of the labels table has a label"],
     ["slide_id,time,event\ns1,1,1\ns2,1,7\n", {}, 'line 3 of the labels table, column event: "7" is neither 0 nor 1'],
     ["slide_id,label\ns1,1\n", { form: "events" }, "has no column time, only slide_id, label; --time-column"],
     ["slide_id,x\ns1,1\n", { clinical: "PATIENT,label\np,a\n" }, "the labels table has no column patient_id"],
     ["slide_id,PATIENT\ns1,p1\n", { clinical: "PATIENT,label\np1,a\np1,b\n" }, "lines 2 and 3 of the clinical table are of one patient (PATIENT)"], // biome-ignore format: one line
     ["slide_id,PATIENT\ns1,p1\n", { clinical: "PATIENT,label\np2,a\n" }, "no patient of the labels table is in the clinical table"], // biome-ignore format: one line
-    ["slide_id,label\ns1,a\n", { splits: "a,b\n1,2\n" }, "the splits table has no column train"],
-    ["slide_id,label\ns1,a\n", { splits: ",train,val\n0,s1,s1\n" }, "line 2 of the splits table puts a slide into validation that is in train"], // biome-ignore format: one line
-    ["slide_id,label\ns1,a\n", { splits: ",train,val\n0,s1,s2\n" }, '1 of 2 slides of the splits table are not in the labels table, the first "s2"'], // biome-ignore format: one line
+    ["slide_id,label\ns1,a\n", { splits: [{ text: "a,b\n1,2\n" }] }, "the splits table has no column train"],
+    ["slide_id,label\ns1,a\n", { splits: [{ text: ",train,val\n0,s1,s1\n" }] }, "line 2 of the splits table puts a slide into validation that is in train"], // biome-ignore format: one line
+    ["slide_id,label\ns1,a\n", { splits: [{ text: ",train,val\n0,s1,s2\n" }] }, '1 of 2 slides of the splits table are not in the labels table, the first "s2"'], // biome-ignore format: one line
   ] as const)("refuses %j with %j saying where it is wrong", (text, options, message) => {
     expect(() => parseLabels(text, options)).toThrow(UsageError);
     expect(() => parseLabels(text, options)).toThrow(message);

@@ -1,6 +1,7 @@
 import { UsageError } from "../exit-codes.ts";
-import { cellOf, findColumn, parseTable, type TextTable } from "./read-table.ts";
-import { stemOf } from "./slide-stem.ts";
+import { isMissing } from "./label-numbers.ts";
+import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
+import { SLIDE_COLUMNS, stemOf } from "./slide-stem.ts";
 
 /** Parts that a table may assign. */
 export type LabelPart = "train" | "validation" | "test";
@@ -49,6 +50,59 @@ export function parseSplits(text: string, what = "the splits table"): ReadonlyMa
     parts.set(slide, part);
   }
   return parts;
+}
+
+/** A slide's part in each fold, in the order of the folds; undefined where a fold leaves it out. */
+export type FoldParts = readonly (LabelPart | undefined)[];
+
+const FOLD_COLUMN = /^fold_?(?<number>\d+)$/iu;
+
+/** Whether a table has columns of folds, `fold_0`, `fold_1`, …, as Patho-Bench's have, and none of parts. */
+export function isFoldTable(text: string, what: string): boolean {
+  const table = parseTable(text, what);
+  return foldColumns(table).length > 0 && findColumn(table, ["train"]) < 0;
+}
+
+/**
+ * The parts of slides in each fold, by their names without the ending of a file: a row for each slide, and for each fold a column with
+ * `train`, `val` or `test`.
+ *
+ * @throws {UsageError} naming line and column.
+ */
+export function parseFoldTable(text: string, what: string): ReadonlyMap<string, FoldParts> {
+  const table = parseTable(text, what);
+  const slideColumn = findColumn(table, SLIDE_COLUMNS);
+  if (slideColumn < 0) throw new UsageError(`${what} has no column slide_id, only ${table.heading.join(", ")}`);
+  const columns = foldColumns(table);
+  const folds = new Map<string, FoldParts>();
+  for (const row of table.rows) {
+    const slide = stemOf(cellOf(row, slideColumn));
+    if (slide === "") throw new UsageError(`line ${row.line} of ${what} names no slide`);
+    if (folds.has(slide)) throw new UsageError(`line ${row.line} of ${what} names a slide that is named before`);
+    folds.set(
+      slide,
+      columns.map((column) => foldPart(table, row, column)),
+    );
+  }
+  return folds;
+}
+
+/** Places of the columns of folds, by their numbers. */
+function foldColumns({ heading }: TextTable): number[] {
+  const numbered = heading.flatMap((name, column) => {
+    const digits = FOLD_COLUMN.exec(name)?.groups?.number;
+    return digits === undefined ? [] : [{ column, number: Number(digits) }];
+  });
+  return numbered.sort((a, b) => a.number - b.number).map(({ column }) => column);
+}
+
+function foldPart({ what, heading }: TextTable, row: TextRow, column: number): LabelPart | undefined {
+  const cell = cellOf(row, column);
+  const part = partNamed(cell);
+  if (part !== undefined || isMissing(cell)) return part;
+  throw new UsageError(
+    `line ${row.line} of ${what}, column ${heading[column]}: "${cell}" is none of train, val and test, or empty`,
+  );
 }
 
 interface PartColumn {

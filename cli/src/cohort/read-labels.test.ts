@@ -51,3 +51,25 @@ describe("labels that bags brought", () => {
     expect(notes).toEqual([]);
   });
 });
+
+describe("splits files", () => {
+  it("are folds in the natural order of their names, and said by these", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "splits-"));
+    try {
+      await writeFile(join(folder, "labels.csv"), "slide_id,label\ns1,a\ns2,b\n");
+      await writeFile(join(folder, "splits_10.csv"), ",train,test\n0,s1,s2\n");
+      await writeFile(join(folder, "splits_9.csv"), ",train,test\n0,s2,s1\n");
+      const bags = ["s1", "s2"].map((slide) => bagOf(slide));
+      const read = (...names: string[]) =>
+        readLabels(join(folder, "labels.csv"), bags, { splits: names.map((name) => join(folder, name)) });
+      const { matched } = await read("splits_10.csv", "splits_9.csv");
+      expect(matched.map(({ row }) => row.foldParts)).toEqual([["test", "train"], ["train", "test"]]); // biome-ignore format: one line
+      expect((await read("splits_9.csv")).matched.map(({ row }) => row.part)).toEqual(["test", "train"]);
+      await expect(read("splits_9.csv", "labels.csv")).rejects.toThrow(
+        "the splits table labels.csv has no column train",
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,21 +1,27 @@
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import type { gatewayV1 } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
+import type { SplitsTable } from "./assign-splits.ts";
 import type { TaskName } from "./infer-task.ts";
 import { isMissingClass, missingNotes } from "./label-classes.ts";
+import type { LabelForm } from "./label-reader.ts";
 import { type Matching, matchBags } from "./match-bags.ts";
-import { type LabelForm, type ParseLabelsOptions, parseLabels } from "./parse-labels.ts";
+import { type ParseLabelsOptions, parseLabels } from "./parse-labels.ts";
 
 /** What `--labels` is set to for the labels that the importer found in the files. */
 export const FROM_BAGS = "from-bags";
 
 /** How a labels table is read. */
 export interface TableWish
-  extends Pick<ParseLabelsOptions, "labelColumn" | "timeColumn" | "eventColumn" | "siteColumn" | "classes"> {
+  extends Pick<
+    ParseLabelsOptions,
+    "labelColumn" | "timeColumn" | "eventColumn" | "siteColumn" | "foldColumn" | "classes"
+  > {
   /** Path of a table of patients that has the labels. */
   readonly clinical?: string;
-  /** Path of a split file. */
-  readonly splits?: string;
+  /** Paths of split files; several are folds, in the natural order of their names. */
+  readonly splits?: readonly string[];
   /** What is decided, as far as it is known; absent: what the table looks like. */
   readonly kind?: TaskName;
 }
@@ -35,7 +41,7 @@ const FORMS: Readonly<Partial<Record<TaskName, LabelForm>>> = {
 export async function readLabels(
   path: string,
   bags: readonly gatewayV1.Bag[],
-  { clinical, splits, kind, labelColumn, timeColumn, eventColumn, siteColumn, classes }: TableWish = {},
+  { clinical, splits, kind, labelColumn, timeColumn, eventColumn, siteColumn, foldColumn, classes }: TableWish = {},
 ): Promise<Matching> {
   if (path === FROM_BAGS) return labelsOfBags(bags, classes);
   const form = kind && FORMS[kind];
@@ -44,13 +50,25 @@ export async function readLabels(
     ...(timeColumn === undefined ? {} : { timeColumn }),
     ...(eventColumn === undefined ? {} : { eventColumn }),
     ...(siteColumn === undefined ? {} : { siteColumn }),
+    ...(foldColumn === undefined ? {} : { foldColumn }),
     ...(classes === undefined ? {} : { classes }),
     ...(form && { form }),
     ...(kind && { isMultilabel: kind === "multilabel" }),
     ...(clinical === undefined ? {} : { clinical: await readText("clinical", clinical) }),
-    ...(splits === undefined ? {} : { splits: await readText("splits", splits) }),
+    ...(splits === undefined ? {} : { splits: await readSplits(splits) }),
   };
   return matchBags(parseLabels(await readText("labels", path), options), bags);
+}
+
+/** `splits_10` comes behind `splits_9`, wherever the shell puts it. */
+function readSplits(paths: readonly string[]): Promise<SplitsTable[]> {
+  const sorted = [...paths].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return Promise.all(
+    sorted.map(async (path): Promise<SplitsTable> => {
+      const text = await readText("splits", path);
+      return paths.length === 1 ? { text } : { text, what: `the splits table ${basename(path)}` };
+    }),
+  );
 }
 
 function readText(what: string, path: string): Promise<string> {

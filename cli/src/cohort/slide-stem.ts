@@ -1,3 +1,6 @@
+/** Names of the column that says which bag or slide a row is of, in the order of preference. */
+export const SLIDE_COLUMNS = ["bag", "slide_id", "slide", "filename", "file", "image_id", "wsi"] as const;
+
 /** Endings of slides and of feature files; `.ome.tiff` has two. */
 const ENDINGS =
   /(?:\.ome)?\.(?:svs|ndpi|mrxs|scn|vsi|bif|czi|dcm|isyntax|tiff?|jpe?g|png|h5|hdf5|pt|pth|npy|npz|safetensors|csv)$/i;

@@ -21,6 +21,7 @@ export function createCrossvalCommand(): Command {
     .option("--folds <n>", "folds (default: 5)", parseCount)
     .option("--repeats <n>", "times that folds are drawn (default: 1)", parseCount)
     .option("--site-column <name>", "column of hospitals or scanners, which folds keep whole (without --repeats)")
+    .option("--fold-column <name>", "column that names the fold which tests a slide, in place of folds that are drawn")
     .option("--out <folder>", "folder of the results (default: results/<model>)")
     .option("--model <id>", "name of the results, and of what --keep publishes (default: crossval)");
   addTrainingOptions(command);
@@ -31,6 +32,8 @@ export function createCrossvalCommand(): Command {
 Examples:
   parfocal crossval -f experiment.yaml
   parfocal crossval --labels labels.csv --head transmil --folds 10 --repeats 5 --out results/transmil
+  parfocal crossval --labels labels.csv --fold-column fold
+  parfocal crossval --labels labels.csv --splits splits/splits_?.csv
   parfocal crossval -f experiment.yaml split.folds=10 split.repeats=5 model.head.kind=transmil output=results/transmil`,
     )
     .action(async (overrides: string[], options: CrossvalOptions, command: Command) => {

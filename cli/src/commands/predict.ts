@@ -21,7 +21,10 @@ export function createPredictCommand(): Command {
       ).choices(["all", "patient"]),
     )
     .option("--labels <file>", "labels table (see train), or 'from-bags'")
-    .option("--label-column <name>", "column of the label (default: label; of a regression the names of its numbers)")
+    .option(
+      "--label-column <name>",
+      "column of the label (default: label; of a regression its numbers' names); several have a comma between",
+    )
     .option("--time-column <name>", "survival, cox: column of the time (default: time, survival_months, …)")
     .option(
       "--event-column <name>",

@@ -32,7 +32,8 @@ export function createTrainCommand(): Command {
 The labels table is a CSV with a heading: slide_id (or bag, slide, FILENAME), label, and if there are any patient_id (case_id,
 PATIENT), group_id (specimen_id) and split (train, validation, test; all rows or none). CLAM's and STAMP's tables work as they are. Several labels of a
 slide stand between semicolons; one behind a question mark is not known. Rows whose label is empty, NA or unknown are left out and counted, unless
---classes has the word; where labels are several, or with --task multilabel, an empty one is none of the classes. --task regression reads numbers,
+--classes has the word; where labels are several, or with --task multilabel, an empty one is none of the classes. --task multilabel with several
+columns reads one label of each: 1/0, yes/no, mut/wt and the like, empty where it is not known. --task regression reads numbers,
 --task survival and --task cox times and events; --task ordinal takes classes whose order --classes gives, lowest first. Slide ids match with or
 without a file's ending.
 
@@ -41,6 +42,7 @@ Examples:
   parfocal train -f experiment.yaml seeds=[1,2,3] model.head.attention_width=128
   parfocal train --model subtype --labels labels.csv --classes LUAD,LUSC --head gated-abmil --epochs 20 --seed 7
   parfocal train --model grade --labels labels.csv --task ordinal --classes G1,G2,G3
+  parfocal train --model genes --labels labels.csv --task multilabel --label-column KRAS,TP53
   parfocal train --model age --labels slides.csv --clinical clinical.csv --task regression --label-column AGE
   parfocal train --model risk --labels labels.csv --task cox --time-column OS.months --event-column OS --groups mean
   parfocal train --model musk --labels from-bags --standardise --hidden 256,128 --no-wait

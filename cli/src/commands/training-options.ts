@@ -23,7 +23,10 @@ export function addTrainingOptions(command: Command): void {
 function addDataOptions(command: Command): void {
   command
     .option("--labels <file>", "labels table, or 'from-bags' for the labels that the imported files brought")
-    .option("--label-column <name>", "column of the label (default: label); of a regression several, a comma between")
+    .option(
+      "--label-column <name>",
+      "column of the label (default: label); of regression and multilabel several, a comma between",
+    )
     .option("--time-column <name>", "survival, cox: column of the time (default: time, survival_months, …)")
     .option(
       "--event-column <name>",
@@ -33,7 +36,11 @@ function addDataOptions(command: Command): void {
       "--clinical <file>",
       "table of patients that has the labels, when --labels only says whose the slides are (STAMP)",
     )
-    .option("--splits <file>", "file that assigns the parts, columns train, val and test (CLAM's splits_<i>.csv)")
+    .option(
+      "--splits <file...>",
+      "file that assigns the parts, columns train, val and test (CLAM's splits_<i>.csv); crossval: several, or one with columns fold_0, " +
+        "fold_1, … (Patho-Bench's), are the folds",
+    )
     .option("--preset <name>", "start from a named recipe ('parfocal presets' lists them); options given beside it win")
     .option("--start-from <model>", "model whose re-embedder training starts from, e.g. a pretrained mixer")
     .option(

@@ -60,7 +60,6 @@ function refusal(experiment: Experiment, resolve: ResolveSpec): { name: string; 
 
 /** Fewest classes of the tasks that do not take two. */
 const SOME_CLASSES: Readonly<Record<string, readonly string[]>> = {
-  multiclass: ["a", "b", "c"],
   survival: [],
   cox: [],
 };

@@ -45,7 +45,7 @@ export async function crossValidate(
   { seed, requestId, isKept, folder }: CrossValidateOptions,
 ): Promise<CrossValidation> {
   const { output, parent, signal } = context;
-  const { experiment, matched, start } = prepared;
+  const { experiment, matched, start, fixedFolds } = prepared;
   const spec = prepared.specFor(seed);
   const hasGroups = spec.groups !== undefined;
   const bags = matched.map((row) => ({
@@ -53,7 +53,7 @@ export async function crossValidate(
     part: commonV1.Part.PART_UNSPECIFIED,
   }));
   const request: gatewayV1.CrossValidateRequest = {
-    ...{ parent, bags, spec, requestId, fixedFolds: [] },
+    ...{ parent, bags, spec, requestId, fixedFolds: [...(fixedFolds?.testedBy ?? [])] },
     ...{ folds: experiment.folds, repeats: experiment.repeats },
     sites: matched.flatMap(({ row }) => row.site ?? []),
     startFrom: start?.name ?? "",

@@ -27,7 +27,8 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
       name,
       data: dataSection(data, local),
       ...(task && { task }),
-      split: { ...split, folds, repeats },
+      // Folds that the tables give are as many as they are there.
+      split: { ...split, ...(hasOwnFolds(experiment) ? {} : { folds }), repeats },
       model: {
         ...(preset === undefined ? {} : { preset }),
         ...(startFrom === undefined ? {} : { start_from: startFrom }),
@@ -62,16 +63,21 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
   return document.toString({ lineWidth: 120, flowCollectionPadding: false, defaultStringType: "PLAIN" });
 }
 
+function hasOwnFolds({ data, foldsFrom }: Experiment): boolean {
+  return foldsFrom === "tables" || data.foldColumn !== undefined;
+}
+
 function dataSection(data: Experiment["data"], local: (path: string) => string): object {
-  const { labels, files, clinical, splits, labelColumn, timeColumn, eventColumn, siteColumn } = data;
+  const { labels, files, clinical, splits, labelColumn, timeColumn, eventColumn, siteColumn, foldColumn } = data;
   const section = {
     labels: labels === FROM_BAGS ? FROM_BAGS : local(labels),
     label_column: labelColumn,
     time_column: timeColumn,
     event_column: eventColumn,
     site_column: siteColumn,
+    fold_column: foldColumn,
     clinical: clinical && local(clinical),
-    splits: splits && local(splits),
+    splits: splits?.length === 1 ? splits.map(local)[0] : splits?.map(local),
     files: files.length === 0 ? undefined : files.map(local),
   };
   return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined));

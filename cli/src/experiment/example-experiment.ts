@@ -10,8 +10,9 @@ name: ${name} # id of the model; one that exists gets a further version
 
 data:
   labels: labels.csv # slide_id,label and if there are any patient_id,group_id,split; or from-bags
-  # label_column: label
+  # label_column: label # multilabel: a column for each label may be listed, [KRAS, TP53]
   # site_column: hospital # crossval: no site is in two folds
+  # splits: splits.csv # who trains, validates and tests; crossval: a list of files is the folds, and so is a fold_column
   # files: [features/] # imported first; without it the project's bags are used
 
 # task: # default: what the labels make

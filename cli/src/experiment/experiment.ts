@@ -13,6 +13,7 @@ export interface Experiment {
   readonly data: {
     /** Path of the labels table, or `from-bags`. */
     readonly labels: string;
+    /** Several have a comma between. */
     readonly labelColumn?: string;
     readonly timeColumn?: string;
     readonly eventColumn?: string;
@@ -20,8 +21,10 @@ export interface Experiment {
     readonly siteColumn?: string;
     /** Path of a table of patients that has the labels. */
     readonly clinical?: string;
-    /** Path of a split file. */
-    readonly splits?: string;
+    /** Cross-validation: column that names the fold which tests a slide. */
+    readonly foldColumn?: string;
+    /** Paths of split files; several are folds. */
+    readonly splits?: readonly string[];
     /** Files and folders that are imported first. */
     readonly files: readonly string[];
   };
@@ -29,6 +32,8 @@ export interface Experiment {
   readonly task?: Section;
   /** For cross-validation. */
   readonly folds: number;
+  /** Who says how many folds there are; absent: nobody, it is the default. */
+  readonly foldsFrom?: "experiment" | "tables";
   /** Cross-validations, each by other folds. */
   readonly repeats: number;
   readonly preset?: string;

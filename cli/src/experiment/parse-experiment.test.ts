@@ -42,6 +42,38 @@ describe("an experiment file", () => {
     expect(experiment.seeds).toEqual([18446744073709551615n]);
   });
 
+  it("takes one column of labels and one splits file, or several", () => {
+    const dataOf = (data: string) => parseExperiment(`name: a\ndata: {labels: l.csv, ${data}}\n`, "/s/exp.yaml").experiment.data; // biome-ignore format: one line
+    expect(dataOf("label_column: [KRAS, TP53]").labelColumn).toBe("KRAS,TP53");
+    expect(dataOf('label_column: "KRAS, TP53"').labelColumn).toBe("KRAS, TP53");
+    expect(dataOf("splits: s/splits_0.csv").splits).toEqual(["/s/s/splits_0.csv"]);
+    expect(dataOf("splits: [a.csv, b.csv]").splits).toEqual(["/s/a.csv", "/s/b.csv"]);
+    expect(dataOf("fold_column: fold")).toMatchObject({ foldColumn: "fold" });
+    expect(problemsOf("name: a\ndata:\n  labels: l.csv\n  label_column: [KRAS, {a: 1}]\n  splits: []\n")).toEqual([
+      'exp.yaml:4:24: data.label_column[1] is {"a":1}; it is text that is not empty',
+      "exp.yaml:5:11: data.splits is []; it is a path, or a list of paths",
+    ]);
+  });
+
+  it.each([
+    ["{labels: l.csv, fold_column: f}", "split: {folds: 5}", "split.folds is 5; the folds are those of the column f"],
+    ["{labels: l.csv, splits: [a, b]}", "split: {repeats: 2}", "split.repeats is 2; the folds of the splits files are"],
+    ["{labels: l.csv, fold_column: f, site_column: s}", "", 'data.site_column is "s"; the folds are those of'],
+    ["{labels: l.csv, fold_column: f, splits: a}", "", "data.splits is beside a column of folds; give one"],
+    ["{labels: from-bags, fold_column: f}", "", "data.labels is from-bags; folds take a labels table"],
+  ])("refuses folds that data %s give, beside %s", (data, more, message) => {
+    const [problem, ...others] = problemsOf(`name: a\ndata: ${data}\n${more}\n`);
+    expect(problem).toMatch(/^exp\.yaml:[23]:\d+: /);
+    expect(problem).toContain(message);
+    expect(others).toEqual([]);
+  });
+
+  it("takes repeats of one beside such folds, and names the override that says otherwise", () => {
+    const text = "name: a\ndata: {labels: l.csv, fold_column: f}\nsplit: {repeats: 1}\n";
+    expect(problemsOf(text)).toEqual([]);
+    expect(problemsOf(text, ["split.folds=10"])[0]).toContain("override split.folds=10: split.folds is 10; the folds");
+  });
+
   it("tells all that is wrong at once, each with its line and column and the name that was meant", () => {
     const text = `name: tumour
 data:

@@ -5,9 +5,10 @@ import { DEFAULT_SEED } from "../default-seed.ts";
 import { applyOverrides, parseOverride } from "./apply-overrides.ts";
 import { DEFAULT_FOLDS, DEFAULT_HEATMAPS, type Experiment, type Section } from "./experiment.ts";
 import { EXPERIMENT_SCHEMA } from "./experiment-schema.ts";
-import { type ProblemContext, problemsOf } from "./find-problems.ts";
+import { type ProblemContext, problemAt, problemsOf } from "./find-problems.ts";
+import { foldConflicts } from "./fold-conflicts.ts";
 import { given } from "./given.ts";
-import { ExperimentError } from "./problem.ts";
+import { ExperimentError, pathText } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
 
 /** An experiment with what later problems are told about. */
@@ -32,7 +33,12 @@ export function parseExperiment(text: string, file: string, overrides: readonly 
   const context = { document, overrides: parsed, values };
   const result = EXPERIMENT_SCHEMA.safeParse(values);
   if (!result.success) throw new ExperimentError(file, problemsOf(result.error.issues, context));
-  return { experiment: experimentOf(result.data, dirname(file)), file, context };
+  const experiment = experimentOf(result.data, dirname(file));
+  const conflicts = foldConflicts(experiment).map(({ path, message }) =>
+    problemAt(path, `${pathText(path)} ${message}`, context),
+  );
+  if (conflicts.length > 0) throw new ExperimentError(file, conflicts);
+  return { experiment, file, context };
 }
 
 /** An experiment of values that the schema has read; paths count from `folder`. */
@@ -46,6 +52,7 @@ export function experimentOf(read: z.infer<typeof EXPERIMENT_SCHEMA>, folder: st
     data: dataOf(data, folder),
     ...(task && { task: task as Section }),
     folds: (folds as number | undefined) ?? DEFAULT_FOLDS,
+    ...(folds !== undefined && { foldsFrom: "experiment" }),
     repeats: (repeats as number | undefined) ?? 1,
     ...(preset === undefined ? {} : { preset }),
     ...(startFrom === undefined ? {} : { startFrom }),
@@ -63,8 +70,13 @@ function dataOf(data: z.infer<typeof EXPERIMENT_SCHEMA>["data"], folder: string)
   return {
     labels: labels === FROM_BAGS ? labels : resolve(folder, labels),
     files: files.map((path) => resolve(folder, path)),
-    ...given({ clinical: local(clinical), splits: local(splits) }),
-    ...given({ labelColumn: data.label_column, timeColumn: data.time_column, eventColumn: data.event_column }),
-    ...given({ siteColumn: data.site_column }),
+    ...given({ clinical: local(clinical) }),
+    ...given({ splits: splits?.map((path) => resolve(folder, path)) }),
+    ...given({
+      labelColumn: data.label_column?.join(","),
+      timeColumn: data.time_column,
+      eventColumn: data.event_column,
+    }),
+    ...given({ siteColumn: data.site_column, foldColumn: data.fold_column }),
   };
 }

@@ -7,14 +7,18 @@ import { findModel } from "../client/find-model.ts";
 import { importFiles } from "../client/import-files.ts";
 import { matchLabels } from "../client/labelled-bags.ts";
 import { presetSpec } from "../client/presets.ts";
+import { assertNoFoldParts, type FixedFolds, fixedFoldsOf } from "../cohort/fixed-folds.ts";
 import type { TaskName } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
+import { UsageError } from "../exit-codes.ts";
+import type { Output } from "../output/output.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 import type { Experiment } from "./experiment.ts";
 import { fillDefaults } from "./fill-defaults.ts";
+import { foldConflicts } from "./fold-conflicts.ts";
 import type { RunnableExperiment } from "./load-experiment.ts";
 import { experimentDigest, resolveExperiment } from "./resolve-experiment.ts";
 import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.ts";
@@ -31,13 +35,15 @@ export interface PreparedExperiment {
   readonly configSha256: string;
   /** SHA-256 of bags, labels and parts. */
   readonly dataSha256: string;
+  /** Folds that the tables give; absent: they are drawn. */
+  readonly fixedFolds?: FixedFolds;
   /** With its task and every default. */
   specFor(seed: bigint): commonV1.TrainingSpec;
 }
 
 /**
  * Imports the experiment's files, matches its labels with bags and fills in what presets, models to start from, labels and the service
- * say. `isImported`: the files were imported before.
+ * say. `isImported`: the files were imported before; `hasFolds`: it is cross-validated, by the folds of its tables where they give any.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` when a file cannot be imported, `NOT_FOUND` for labels without bags, or a value refused.
  */
@@ -45,7 +51,7 @@ export async function prepareExperiment(
   context: CommandContext,
   clients: GatewayClients,
   { experiment, resolve, specOf }: RunnableExperiment,
-  { isImported = false }: { readonly isImported?: boolean } = {},
+  { isImported = false, hasFolds = false }: { readonly isImported?: boolean; readonly hasFolds?: boolean } = {},
 ): Promise<PreparedExperiment> {
   const { parent, signal } = context;
   if (!isImported) await importData(context, clients, experiment.data.files);
@@ -59,6 +65,7 @@ export async function prepareExperiment(
   const classes = experiment.task?.classes as readonly string[] | undefined;
   const labels = { ...data, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
   const matched = await matchLabels(context, clients, labels);
+  if (!hasFolds) assertNoFoldParts(matched);
   const bags = matched.map(({ bag }) => bag);
   const task = taskFromExperiment(
     experiment,
@@ -66,16 +73,30 @@ export async function prepareExperiment(
   );
   const specFor = (seed: bigint) => fillDefaults({ ...withLevelsOf(open(seed), bags), task }, resolve);
   const spec = specFor(experiment.seeds[0] ?? 0n);
-  const resolved = resolveExperiment(experiment, { spec, ...(start && { startFrom: start.name }) });
+  const fixedFolds = hasFolds ? fixedFoldsOf(matched, spec.groups !== undefined) : undefined;
+  if (fixedFolds !== undefined) tellFolds(context.output, experiment, fixedFolds);
+  const resolved = resolveExperiment(experiment, {
+    spec,
+    ...(start && { startFrom: start.name }),
+    ...(fixedFolds && { nFolds: fixedFolds.count }),
+  });
   return {
     experiment: resolved,
     matched,
     task,
     ...(start && { start }),
+    ...(fixedFolds && { fixedFolds }),
     configSha256: experimentDigest(resolved, spec),
     dataSha256: dataDigest(matched),
     specFor,
   };
+}
+
+/** What the file could not tell of a table of folds is told here. @throws {UsageError} for folds that are also to be drawn. */
+function tellFolds(output: Output, experiment: Experiment, { count, notes }: FixedFolds): void {
+  const [conflict] = foldConflicts(experiment, "the tables");
+  if (conflict !== undefined) throw new UsageError(`${String(conflict.path.at(-1))} ${conflict.message}`);
+  for (const note of [`${plural(count, "fold")} as the tables give them`, ...notes]) output.note(note);
 }
 
 async function importData(

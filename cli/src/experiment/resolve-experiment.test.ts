@@ -16,14 +16,14 @@ const NO_CLASSES = { line: 2, labels: [], unknownLabels: [] };
 const NUMBERS = [{ ...NO_CLASSES, values: { age: 60 } }];
 const EVENTS = [{ ...NO_CLASSES, survival: { time: 3, event: true } }];
 
-function run(text: string, file: string, rows: Parameters<typeof taskFromExperiment>[1] = ROWS) {
+function run(text: string, file: string, rows: Parameters<typeof taskFromExperiment>[1] = ROWS, nFolds?: number) {
   const parsed = parseExperiment(text, file);
   checkValues(parsed, resolveTrainingSpec);
   const { experiment } = parsed;
   const open = specFromExperiment(experiment, experiment.seeds[0] ?? 0n);
   open.task = taskFromExperiment(experiment, rows);
   const spec = fillDefaults(open, resolveTrainingSpec);
-  const resolved = resolveExperiment(experiment, { spec });
+  const resolved = resolveExperiment(experiment, { spec, ...(nFolds !== undefined && { nFolds }) });
   return {
     open,
     spec,
@@ -63,6 +63,19 @@ describe("a resolved experiment", () => {
     expect(second.spec).toEqual(first.spec);
     expect(second.text).toBe(first.text);
   });
+
+  it.each(["fold_column: f", "splits: [/study/a.csv, /study/b.csv]"])(
+    "keeps the folds of %s, and asks for none",
+    (data) => {
+      const first = run(`name: a\ndata: {labels: l.csv, label_column: [A, B], ${data}}\n`, "/out/exp.yaml", ROWS, 3);
+      expect(first.resolved.folds).toBe(3);
+      expect(first.text).toContain("  label_column: A,B\n");
+      expect(first.text).toContain("  test_fraction: 0.15\n  repeats: 1\n");
+      const second = run(first.text, "/out/experiment.yaml", ROWS, 3);
+      expect([second.text, second.digest]).toEqual([first.text, first.digest]);
+      expect(second.resolved.data).toEqual(first.resolved.data);
+    },
+  );
 
   it("shows every default", () => {
     const { text } = run("name: a\ndata: {labels: l.csv}\n", "/out/exp.yaml");

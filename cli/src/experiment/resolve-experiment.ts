@@ -13,10 +13,12 @@ export interface ResolvedParts {
   readonly spec: commonV1.TrainingSpec;
   /** Version that the model to start from was, if any. */
   readonly startFrom?: string;
+  /** Folds that the tables give, if any. */
+  readonly nFolds?: number;
 }
 
 /** The experiment with every value that it ran by, in place of presets, inferences and aliases. Run again it trains the same. */
-export function resolveExperiment(experiment: Experiment, { spec, startFrom }: ResolvedParts): Experiment {
+export function resolveExperiment(experiment: Experiment, { spec, startFrom, nFolds }: ResolvedParts): Experiment {
   const { preset: _, ...rest } = experiment;
   const json = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
   const values = sectionsOf(spec, json);
@@ -24,6 +26,7 @@ export function resolveExperiment(experiment: Experiment, { spec, startFrom }: R
   return {
     ...rest,
     ...(startFrom === undefined ? {} : { startFrom }),
+    ...(nFolds === undefined ? {} : { folds: nFolds, foldsFrom: "tables" }),
     task: sectionFromJson("parfocal.common.v1.Task", json.task as MutableJson),
     model: {
       ...{ standardise, single_logit: singleLogit },

@@ -1,6 +1,13 @@
 import type { EvaluationReport } from "@parfocal/metrics";
 import { TERMINAL_METRICS } from "../metric-names.ts";
-import { formatEstimate, formatMetric, isDecidedRightly, type PredictionRow } from "../report/index.ts";
+import {
+  formatEstimate,
+  formatMetric,
+  isDecidedRightly,
+  type PredictionRow,
+  slideText,
+  truthText,
+} from "../report/index.ts";
 import type { Output } from "./output.ts";
 import { plural } from "./units.ts";
 
@@ -32,8 +39,8 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
   const cells = good
     .slice(0, MAX_ROWS)
     .map((row) => [
-      row.slide,
-      ...(hasTruth ? [row.truth ?? ""] : []),
+      slideText(row),
+      ...(hasTruth ? [truthText(row) ?? ""] : []),
       `${row.decision === "" ? "none" : row.decision}${isDecidedRightly(row) === false ? "  ✗" : ""}`,
       ...classes.map((name) => formatMetric(row.probabilities?.[name])),
       ...(row.certainty?.set ? [row.certainty.set.length === 0 ? "none" : row.certainty.set.join(", ")] : []),
@@ -58,10 +65,10 @@ function showNumbers(output: Output, rows: readonly PredictionRow[]): boolean {
   const columns = [...names, ...(hasRisk ? ["risk"] : [])].map((title) => ({ title, align: "right" }) as const);
   const cells = rows
     .slice(0, MAX_ROWS)
-    .map(({ slide, values, risk }) => [
-      slide,
-      ...names.map((name) => formatMetric(values?.[name])),
-      ...(hasRisk ? [formatMetric(risk)] : []),
+    .map((row) => [
+      slideText(row),
+      ...names.map((name) => formatMetric(row.values?.[name])),
+      ...(hasRisk ? [formatMetric(row.risk)] : []),
     ]);
   output.table([{ title: "slide" }, ...columns], cells);
   if (rows.length > MAX_ROWS) output.line(`… and ${plural(rows.length - MAX_ROWS, "slide")} more`);
