@@ -12,6 +12,7 @@ export const MIL_HEADS: ReadonlyMap<string, Kind> = new Map(
   Object.entries<Kind>({
     mean: kindOf({ mean: {} }),
     max: kindOf({ max: {} }),
+    "instance-max": kindOf({ max: { over: "OVER_INSTANCE" } }),
     abmil: kindOf({ abmil: { attentionWidth: 64, dropout: 0 } }),
     "gated-abmil": kindOf({ abmil: { attentionWidth: 64, gated: true, dropout: 0 } }),
     "class-attention": kindOf({ classAttention: { attentionWidth: 64 } }),
@@ -20,6 +21,8 @@ export const MIL_HEADS: ReadonlyMap<string, Kind> = new Map(
     "clam-mb": kindOf({ clam: { attentionWidth: 64, branches: commonV1.ClamHead_Branches.BRANCHES_PER_CLASS } }),
     transmil: kindOf({ transmil: { heads: 4, landmarks: 32 } }),
     dtfd: kindOf({ dtfd: { attentionWidth: 64 } }),
+    "dtfd-maxs": kindOf({ dtfd: { attentionWidth: 64, distill: "DISTILL_MAX" } }),
+    "dtfd-maxmins": kindOf({ dtfd: { attentionWidth: 64, distill: "DISTILL_MAX_MIN" } }),
   }),
 );
 

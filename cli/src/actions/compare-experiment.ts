@@ -56,7 +56,7 @@ async function prepareAll(
 ): Promise<PreparedExperiment[]> {
   const prepared: PreparedExperiment[] = [];
   for (const [v, variant] of variants.entries())
-    prepared.push(await prepareExperiment(context, clients, variant, { isImported: v > 0 }));
+    prepared.push(await prepareExperiment(context, clients, variant, { isImported: v > 0, hasFolds: true }));
   return prepared;
 }
 

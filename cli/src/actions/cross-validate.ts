@@ -10,8 +10,9 @@ import { type ResultFiles, writeResolved, writeResults } from "../experiment/wri
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
 import { assertFolderPlace } from "../output/output-places.ts";
 import type { CommandContext } from "../run-command.ts";
-import { crossReport, withServiceFigures } from "../run-report/cross-report.ts";
+import { crossReport } from "../run-report/cross-report.ts";
 import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
+import { withServiceFigures } from "../run-report/service-figures.ts";
 import { announce } from "./train.ts";
 
 /** Options of `crossval`: an experiment as a file, or everything as options. */
@@ -45,20 +46,24 @@ async function crossValidateAll(
     throw new UsageError(`--request-id is for one cross-validation; the experiment has ${seeds.length} seeds`);
   await assertFolderPlace(file === undefined ? "--out" : "output", folder);
   const { clients } = await context.connect();
-  const prepared = await prepareExperiment(context, clients, runnable);
+  const prepared = await prepareExperiment(context, clients, runnable, { hasFolds: true });
   announce(context.output, prepared.task, prepared.matched.length);
   if (prepared.matched.some(({ row }) => row.part !== undefined))
-    context.output.note("the parts of the labels table are left aside: folds are drawn anew");
+    context.output.note(
+      `the parts of the labels table are left aside: ${prepared.fixedFolds ? "its folds count" : "folds are drawn anew"}`,
+    );
+  const kept: string[] = [];
   for (const seed of seeds) {
     const place = seeds.length === 1 ? folder : join(folder, `seed-${seed}`);
-    await runSeed(context, clients, prepared, {
+    const { response } = await runSeed(context, clients, prepared, {
       seed,
       requestId: requestId ?? randomUUID(),
       isKept: keep,
       folder: place,
     });
+    kept.push(...response.folds.flatMap(({ model }) => (model === "" ? [] : [model])));
   }
-  const resolved = await writeResolved(prepared, []);
+  const resolved = await writeResolved(prepared, kept);
   context.output.line(`experiment   ${resolved}`);
   return EXIT_CODES.ok;
 }
@@ -84,7 +89,7 @@ export async function runSeed(
   return validation;
 }
 
-/** What is drawn of the first repeat; decisions are those of the folds' own thresholds. */
+/** What is drawn of the first repeat; figures are the service's, decisions those of the folds' own thresholds. */
 function pooledOutcome(
   { output }: CommandContext,
   { task }: PreparedExperiment,
@@ -92,8 +97,7 @@ function pooledOutcome(
   seed: bigint,
 ): MeasuredOutcome {
   const outcome = outcomeOfScored(task, repeats[0] ?? [], { seed, onProblem: (text) => output.note(text) });
-  const { evaluation } = outcome;
-  return evaluation === undefined ? outcome : { evaluation: withServiceFigures(evaluation, response.pooled[0]) };
+  return withServiceFigures(outcome, response.pooled[0]);
 }
 
 function recordOf(

@@ -15,13 +15,14 @@ import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-v
 import { readLabels } from "../cohort/read-labels.ts";
 import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
-import { ruleLines, unitRecord, unitRow } from "../output/decided-together.ts";
+import { rowOfSlides, ruleLines, unitRecord } from "../output/decided-together.ts";
 import { assertFilePlace, assertFolderPlace } from "../output/output-places.ts";
 import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import { writeFiles } from "../output/write-files.ts";
 import { encodePredictionsCsv, encodePredictionsParquet, type PredictionRow } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
+import { withThresholds } from "../run-report/report-rows.ts";
 
 /** Options of `predict`. */
 export interface PredictCommandOptions extends ThumbnailOptions {
@@ -67,7 +68,7 @@ export async function runPredict(
   const units = decidedUnits(bags, together, truths);
   const { outcomes, isDrawn } = await predictAll(context, clients, model, units, options);
   const known = truthsOfUnits(units, truths);
-  const rows = outcomes.map((outcome, i) => unitRow(rowOf(outcome, model, known), units[i]?.length ?? 1));
+  const rows = outcomes.map((outcome, i) => rowOfSlides(rowOf(outcome, model, known), (units[i] ?? []).map(slideOf)));
   showPredictions(output, rows);
   for (const line of ruleLines(outcomes)) output.note(line);
   await writeTables(context, rows, options);
@@ -160,7 +161,7 @@ async function predictAll(
   const others = new Map(units.map(([first, ...more]) => [first.name, more.map(({ name }) => name)]));
   const includeAttention = options.heatmaps !== undefined || options.geojson !== undefined;
   const drawer = includeAttention ? await createDrawer(options, bags.length) : undefined;
-  if (options.heatmaps !== undefined) await writeMeaning(model, options.heatmaps);
+  const explain = explainerOf(model, options.heatmaps);
   const progress = output.progress("predicting");
   try {
     const outcomes = await predictBags(clients, bags, {
@@ -174,6 +175,7 @@ async function predictAll(
         if (outcome.kind === "error") return;
         if (drawer === undefined) return;
         const { attention } = outcome.response;
+        await explain(attention);
         const maps = attention && (await attentionMapsOf(outcome.bag, attention, env, signal));
         await drawer.draw(slideOf(outcome.bag), maps);
       },
@@ -183,6 +185,16 @@ async function predictAll(
     progress.end();
     for (const remark of drawer?.remarks() ?? []) output.note(remark);
   }
+}
+
+/** Writes what maps in `folder` mean, once, when the first one tells it. */
+function explainerOf(model: gatewayV1.Model, folder: string | undefined) {
+  let isTold = false;
+  return async (attention: gatewayV1.TileAttention | undefined): Promise<void> => {
+    if (isTold || folder === undefined || attention === undefined) return;
+    isTold = true;
+    await writeMeaning(model, attention.meanings, folder);
+  };
 }
 
 /** Labels by the first bag of each unit, which speaks for it. */
@@ -216,7 +228,8 @@ function rowOf(outcome: BagOutcome, model: gatewayV1.Model, truths: Truths): Pre
       : prediction === undefined
         ? ({ kind: "error", code: "INTERNAL", message: "no prediction came" } as const)
         : ({ kind: "prediction", view: viewPrediction(prediction, isMultilabel(model)) } as const);
-  return predictionRowOf(outcome.bag, model.name, shown, truths.get(outcome.bag.name));
+  const row = predictionRowOf(outcome.bag, model.name, shown, truths.get(outcome.bag.name));
+  return withThresholds(row, prediction, model.task);
 }
 
 function showMetrics(

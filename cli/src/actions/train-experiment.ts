@@ -12,9 +12,9 @@ import { isTogether, type ScoredRow, scoreRows } from "../experiment/score-rows.
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
 import { assertFolderPlace } from "../output/output-places.ts";
 import { showReportMetrics } from "../output/prediction-table.ts";
-import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 import { attentionFigures } from "../run-report/attention-figures.ts";
+import { casesOf } from "../run-report/group-words.ts";
 import {
   figuresOf,
   figureTables,
@@ -118,11 +118,12 @@ async function riskCutOf(
 }
 
 function writeRun(folder: string, run: FinishedRun): Promise<ResultFiles> {
-  const { prepared, model, seed, outcome, scored } = run;
+  const { prepared, model, seed, outcome } = run;
   const { configSha256, dataSha256 } = prepared;
+  const report = runReport(run);
   return writeResults(folder, {
-    report: runReport(run),
-    predictions: scored.map(({ row }) => row),
+    report,
+    predictions: report.predictions,
     metrics: { model: model.name, seed, configSha256, dataSha256, ...measuredJson(outcome) },
   });
 }
@@ -147,7 +148,9 @@ function showRun({ output }: CommandContext, run: FinishedRun, files: ResultFile
   });
   for (const figures of figureTables(outcome)) showReportMetrics(output, figures, figures.name);
   output.line();
-  output.line(`seed ${seed}, ${plural(scored.length, "held-out slide")}`);
+  output.line(
+    `seed ${seed}, ${casesOf(scored.length, rows.filter(({ part }) => part === "test").length, "held-out ")}`,
+  );
   output.line(`model        ${model.name}`);
   output.line(`report       ${files.report}`);
   output.line(`predictions  ${files.csv}, .json, .parquet`);

@@ -5,6 +5,7 @@ import { findModel } from "../client/find-model.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { labelledBag, matchLabels } from "../client/labelled-bags.ts";
 import { presetSpec } from "../client/presets.ts";
+import { assertNoFoldParts } from "../cohort/fixed-folds.ts";
 import { inferTask, type TaskName, taskNameOf } from "../cohort/infer-task.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
@@ -23,7 +24,7 @@ export interface TrainCommandOptions extends SpecOptions {
   readonly timeColumn?: string;
   readonly eventColumn?: string;
   readonly clinical?: string;
-  readonly splits?: string;
+  readonly splits?: readonly string[];
   readonly preset?: string;
   readonly startFrom?: string;
   readonly spec?: string;
@@ -60,6 +61,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   const classes = known?.classes ?? options.classes;
   const labels = { ...options, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
   const matched = await matchLabels(context, clients, labels);
+  assertNoFoldParts(matched);
   const spec = withLevelsOf(
     asked,
     matched.map(({ bag }) => bag),

@@ -1,5 +1,5 @@
 import { UsageError } from "../exit-codes.ts";
-import type { LabelRow } from "./parse-labels.ts";
+import type { LabelRow } from "./label-row.ts";
 import { type FoldParts, isFoldTable, type LabelPart, parseFoldTable, parseSplits } from "./parse-splits.ts";
 import { stemOf } from "./slide-stem.ts";
 

@@ -59,7 +59,9 @@ export function inferTask(rows: readonly TaskRow[], wish: TaskWish): commonV1.Ta
 function assertOrdered(classes: readonly string[]): void {
   const stems = new Set(classes.map((name) => name.replace(/\d+(\.\d+)?/u, "#")));
   if (stems.size === 1 && [...stems].every((stem) => stem.includes("#"))) return;
-  throw new UsageError(`an ordinal task needs the order of ${classes.join(", ")}: --classes (task.classes) gives it, lowest first`);
+  throw new UsageError(
+    `an ordinal task needs the order of ${classes.join(", ")}: --classes (task.classes) gives it, lowest first`,
+  );
 }
 
 /** A label that has a column of its own is one though it holds nowhere. */

@@ -4,27 +4,12 @@ import { joinClinical, PATIENT_COLUMNS } from "./join-clinical.ts";
 import { missingNotes } from "./label-classes.ts";
 import { isMissing } from "./label-numbers.ts";
 import { createLabelReader, type LabelWish, missingColumn, type RowLabel } from "./label-reader.ts";
-import { type LabelPart, partNamed } from "./parse-splits.ts";
+import type { LabelRow } from "./label-row.ts";
+import { partNamed } from "./parse-splits.ts";
 import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
 import { SLIDE_COLUMNS } from "./slide-stem.ts";
 
-/** One row of a labels table. */
-export interface LabelRow extends Omit<RowLabel, "missing"> {
-  /** Line in the file, from 1, for messages. */
-  readonly line: number;
-  /** How the table names the bag: a slide, a file, a digest or a resource name. */
-  readonly slide: string;
-  readonly patient?: string;
-  /** Group of slides that has the label, e.g. a specimen. */
-  readonly group?: string;
-  /** Hospital or scanner that the slide comes from. */
-  readonly site?: string;
-  readonly part?: LabelPart;
-  /** Cross-validation: name of the fold that tests it, by a column of folds. */
-  readonly fold?: string;
-  /** Cross-validation: its part in each fold, by splits that are folds; undefined where a fold leaves it out. */
-  readonly foldParts?: readonly (LabelPart | undefined)[];
-}
+export type { LabelRow } from "./label-row.ts";
 
 /** Names of columns that mean the same, in the order of preference. Compared in lower case. */
 const COLUMNS = {

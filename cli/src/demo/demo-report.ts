@@ -99,10 +99,13 @@ function modelCard({ source, task, rows, spec, model, slides }: DemoResults): Mo
     architecture: architectureFacts(model, spec),
     recipe: recipeFacts(spec),
     provenance: provenanceFacts(rows, spec, model),
-    threshold:
+    decision:
       values.length === 0
-        ? null
-        : { values, source: `Youden's J on ${formatPlural(nValidation, "validation slide")}, then frozen` },
+        ? [{ name: "Rule", value: "the most probable class" }]
+        : [
+            { name: "Threshold", value: values.map(formatMetric).join(", ") },
+            { name: "Chosen by", value: `Youden's J on ${formatPlural(nValidation, "validation slide")}, then frozen` },
+          ],
   };
 }
 

@@ -58,7 +58,7 @@ export function encodeExperiment(experiment: Experiment, folder: string, facts?:
   });
   if (facts !== undefined) {
     document.commentBefore =
-      " Written by Parfocal: everything that this experiment ran by. 'parfocal train -f' of this file trains the same.";
+      " Written by Parfocal: everything that this experiment ran by. The command that wrote it ('parfocal train -f', 'crossval -f') does the same by it.";
   }
   return document.toString({ lineWidth: 120, flowCollectionPadding: false, defaultStringType: "PLAIN" });
 }

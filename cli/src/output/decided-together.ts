@@ -13,9 +13,15 @@ const RULES: ReadonlyMap<commonV1.GroupRule_Kind, { readonly word: string; reado
   [KIND_MIN_LOSS, { word: "min-loss", meaning: "the most positive slide" }],
 ]);
 
-/** A row of the predictions, whose slide stands for `nBags` of them. */
-export function unitRow(row: PredictionRow, nBags: number): PredictionRow {
-  return nBags === 1 ? row : { ...row, slide: `${row.slide} and ${nBags - 1} more` };
+/** A row of the predictions with all slides that it stands for, in their order; unchanged where that is one. */
+export function rowOfSlides(row: PredictionRow, slides: readonly string[]): PredictionRow {
+  const [first, ...others] = slides;
+  return first === undefined || others.length === 0 ? row : { ...row, slide: first, slides };
+}
+
+/** What decides several slides under a rule, by its word in training; undefined for a rule that decides each by itself. */
+export function meaningOfRule(word: string): string | undefined {
+  return [...RULES.values()].find((rule) => rule.word === word)?.meaning;
 }
 
 /** A prediction as programs read it, with the bags and the rule where several were decided together. */

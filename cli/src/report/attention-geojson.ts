@@ -1,6 +1,6 @@
 import { type ColormapName, colourOf } from "./colormap.ts";
 import { assertLevel0Pixels } from "./coord-unit.ts";
-import { percentilesOf } from "./percentiles.ts";
+import { percentilesIn } from "./percentiles.ts";
 import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
 
 /** What {@link attentionGeoJson} writes. */
@@ -24,7 +24,7 @@ export function attentionGeoJson(input: AttentionGeoJsonInput): string {
   assertTileValues(input);
   assertLevel0Pixels(input.coordUnit, "GeoJSON");
   const tilePx = input.tilePx ?? inferStridePx(input.coords);
-  const percentiles = percentilesOf(input.values);
+  const percentiles = percentilesIn(input);
   const name = input.measurement ?? "attention";
   const features = Array.from(input.values, (value, i) => {
     const [x, y] = [input.coords[2 * i] ?? 0, input.coords[2 * i + 1] ?? 0];

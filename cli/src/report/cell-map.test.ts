@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sumByCell } from "./cell-map.ts";
+import { largestByCell, sumByCell } from "./cell-map.ts";
 
 describe("sumByCell", () => {
   it("adds the tiles of all magnifications within a coarse one", () => {
@@ -25,5 +25,14 @@ describe("sumByCell", () => {
     const map = sumByCell({ coords, values: Float32Array.from([1, 2, 3]) }, 100);
     expect([map.tilePx, ...map.values]).toEqual([300, 1, 2, 3]);
     expect([...map.coords]).toEqual([...coords]);
+  });
+});
+
+describe("largestByCell", () => {
+  it("keeps the largest of a square, also of scores below zero", () => {
+    const coords = Int32Array.from([0, 0, 50, 0, 0, 50, 100, 0, 150, 50]);
+    const map = largestByCell({ coords, values: Float32Array.from([-3, -1, -2, 4, -5]) }, 100);
+    expect([...map.values]).toEqual([-1, 4]);
+    expect([...map.coords]).toEqual([0, 0, 100, 0]);
   });
 });

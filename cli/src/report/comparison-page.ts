@@ -1,5 +1,5 @@
 import type { gatewayV1 } from "@parfocal/protocol";
-import { METRIC_TITLES } from "../metric-names.ts";
+import { METRIC_TITLES, REPORT_LABELS } from "../metric-names.ts";
 import { formatMetric, formatPlural, NOTHING } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
 import { PAGE_STYLE } from "./page-style.ts";
@@ -68,7 +68,7 @@ function figures(evaluations: gatewayV1.CompareModelsResponse["evaluations"], na
 }
 
 function titleOf(metric: string, label: string): string {
-  const title = METRIC_TITLES.get(metric) ?? metric;
+  const title = METRIC_TITLES.get(metric) ?? REPORT_LABELS.get(metric) ?? metric;
   return label === "" ? title : `${label}: ${title}`;
 }
 

@@ -91,6 +91,42 @@ describe("predictions of other tasks", () => {
   });
 });
 
+describe("predictions of several labels", () => {
+  it("say which labels are not known, as a table of labels does, and what decided each", async () => {
+    const rows = [
+      row("s1", { truth: "", unknown: ["normal"], threshold: null, thresholds: { normal: 0.25, tumour: 0.75 } }),
+      row("s2", { truth: "normal", unknown: ["tumour"], threshold: null }),
+      row("s3", { truth: "", threshold: null }),
+    ];
+    const [heading, ...lines] = parseCsv(encodePredictionsCsv(rows));
+    expect(heading?.slice(-5)).toEqual(["threshold", "threshold_normal", "threshold_tumour", "model", "error"]);
+    expect(lines.map((cells) => cells[2])).toEqual(["?normal", "normal; ?tumour", ""]);
+    expect(lines[0]?.slice(-5, -2)).toEqual(["", "0.25", "0.75"]);
+    const read = await parquetReadObjects({ file: encodePredictionsParquet(rows).slice().buffer });
+    expect(read).toMatchObject([
+      { truth: "?normal", threshold_tumour: 0.75 },
+      { truth: "normal; ?tumour" },
+      { truth: "" },
+    ]);
+  });
+});
+
+describe("predictions of slides that were decided together", () => {
+  it("name all of them", () => {
+    const rows = [row("s1", { slides: ["s1", "s2", "s3"] }), row("s4")];
+    const [heading, ...lines] = parseCsv(encodePredictionsCsv(rows));
+    expect(heading?.slice(0, 3)).toEqual(["slide", "slides", "patient"]);
+    expect(lines.map((cells) => cells.slice(0, 3))).toEqual([
+      ["s1", "s1; s2; s3", "p1"],
+      ["s4", "s4", "p1"],
+    ]);
+    expect(JSON.parse(encodePredictionsJson(rows))).toMatchObject([
+      { slide: "s1", slides: ["s1", "s2", "s3"] },
+      { slide: "s4" },
+    ]);
+  });
+});
+
 describe("encodePredictionsParquet", () => {
   it("holds what the CSV holds", async () => {
     const rows = [row("s1"), row("s2", { truth: null, decision: null, probabilities: null, threshold: null })];

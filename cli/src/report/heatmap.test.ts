@@ -3,7 +3,7 @@ import { PNG } from "pngjs";
 import { describe, expect, it } from "vitest";
 import { colourOf } from "./colormap.ts";
 import { renderHeatmap } from "./heatmap.ts";
-import { percentilesOf } from "./percentiles.ts";
+import { percentilesIn } from "./percentiles.ts";
 import { fixtureTiles } from "./report-data.fixture.ts";
 import { inferStridePx } from "./tile-grid.ts";
 
@@ -89,10 +89,30 @@ describe("renderHeatmap", () => {
   });
 });
 
-describe("percentilesOf", () => {
-  it("gives equal values one percentile and stays inside (0, 1)", () => {
-    expect([...percentilesOf(Float32Array.of(3, 1, 3, 2))]).toEqual([0.75, 0.125, 0.75, 0.375]);
-    expect([...percentilesOf(Float32Array.of(7, 7))]).toEqual([0.5, 0.5]);
+describe("percentilesIn", () => {
+  it("are those that came with the values, and what f32 cut off", () => {
+    const values = Float32Array.of(3, 1, 2);
+    expect([...percentilesIn({ values })]).toEqual([2.5 / 3, 0.5 / 3, 0.5]);
+    const percentiles = Float32Array.of(50 / 3, 250 / 3, 100 / 3);
+    expect([...percentilesIn({ values, percentiles })]).toEqual([0.5 / 3, 2.5 / 3, 1 / 3]);
+  });
+
+  it("come back exactly of a million tiles", () => {
+    const values = Float32Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 999_983);
+    const made = percentilesIn({ values });
+    const percentiles = Float32Array.from(made, (share) => 100 * share);
+    expect(percentilesIn({ values, percentiles }).findIndex((share, i) => share !== made[i])).toBe(-1);
+  });
+
+  it("colour the map", () => {
+    const coords = Int32Array.of(0, 0, 256, 0);
+    const values = Float32Array.of(1, 0);
+    const picture = decode(renderHeatmap({ coords, values, percentiles: Float32Array.of(25, 75) }));
+    expect(picture.at(...centre(0, 0))).toEqual([...colourOf(0.25, "viridis")]);
+    expect(picture.at(...centre(1, 0))).toEqual([...colourOf(0.75, "viridis")]);
+    expect(() => renderHeatmap({ coords, values, percentiles: Float32Array.of(1) })).toThrow(
+      "1 percentiles for 2 values; there must be 1 for each",
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 export { attentionGeoJson } from "./attention-geojson.ts";
-export { sumByCell } from "./cell-map.ts";
+export { largestByCell, sumByCell } from "./cell-map.ts";
 export { type ComparedDraw, renderComparison } from "./comparison-page.ts";
 export { assertLevel0Pixels, type CoordUnit, coordUnitWords } from "./coord-unit.ts";
 export { formatCount, formatEstimate, formatMetric, formatPlural, formatSignificant } from "./format.ts";
@@ -22,4 +22,5 @@ export type {
   SurvivalFigure,
   TrainingRun,
 } from "./report-data.ts";
+export { slideText, truthText } from "./row-words.ts";
 export { extremeTilesTable, type ScoreMap, tileScoresTable } from "./tile-scores.ts";

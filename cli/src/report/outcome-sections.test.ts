@@ -58,9 +58,16 @@ describe("sections of other tasks", () => {
       { rng: createRng(1n), nResamples: 50 },
     );
     const groups = [{ name: "all", curve: kaplanMeier(outcomes), nCases: 6, nEvents: 4 }];
-    const figure = { report, pValue: 0.0321, cut: "the median of the validation part" };
+    const figure = { report, pValue: 0.0321, cut: "the median of the validation part", isByPatient: false };
     const { text } = survivalSection({ ...figure, groups, censoring: "evaluated" }, "6 slides");
     expect(text).not.toContain("Dotted");
+    expect(text).not.toContain("counts once");
+    const merged = survivalSection({ ...figure, groups, censoring: "evaluated", isByPatient: true }, "6 slides").text;
+    expect(merged).toContain("Each patient counts once here, by the mean risk of the patient&#39;s cases.");
+    const twice = groups.map((group) => ({ ...group, nCases: 7 }));
+    expect(survivalSection({ ...figure, groups: twice, censoring: "evaluated" }, "6 slides").text).toContain(
+      "Cases of a patient that went differently count each",
+    );
     const predicted = [{ time: 2, survival: 0.5 }];
     const dotted = survivalSection(
       { ...figure, groups: groups.map((group) => ({ ...group, predicted })), censoring: "training" },

@@ -7,7 +7,7 @@ import { renderSurvivalChart } from "./survival-chart.ts";
 
 /** Concordance of risks, and what became of patients of low and high risk. */
 export function survivalSection(
-  { report, groups, pValue, cut, censoring }: SurvivalFigure,
+  { report, groups, pValue, cut, censoring, isByPatient }: SurvivalFigure,
   evaluatedOn: string,
 ): Markup {
   const { nCases, nPatients, nEvents, metrics, bootstrap } = report;
@@ -15,9 +15,15 @@ export function survivalSection(
   const test = pValue === null ? "" : ` Log-rank test between the groups: p = ${formatSignificant(pValue)}.`;
   const isPredicted = groups.some(({ predicted = [] }) => predicted.length > 0);
   const dotted = isPredicted ? " Dotted: the mean survival that the model gives the cases of the group." : "";
-  const caption = `Kaplan-Meier curves with 95 % intervals (log-log); ticks are censored cases. Risks were cut at ${cut}.${test}${dotted}`;
+  const nShown = groups.reduce((sum, group) => sum + group.nCases, 0);
+  const whoCounts = [
+    ...(isByPatient ? [" Each patient counts once here, by the mean risk of the patient's cases."] : []),
+    ...(nShown > nPatients ? [" Cases of a patient that went differently count each, as if of several patients."] : []),
+  ].join("");
+  const caption = `Kaplan-Meier curves with 95 % intervals (log-log); ticks are censored cases.${whoCounts} Risks were cut at ${cut}.${test}${dotted}`;
   const whose = censoring === "training" ? "the training cases'" : "these cases'";
-  const method = `A C-index of 0.5 is chance. Uno's is weighed by ${whose} censoring. ${bootstrapSentence(bootstrap.nResamples)}`;
+  const isJudged = metrics.integratedBrier === undefined ? " is" : " and the Brier score are";
+  const method = `A C-index of 0.5 is chance. Uno's${isJudged} weighed by ${whose} censoring. ${bootstrapSentence(bootstrap.nResamples)}`;
   const figure = markup`<figure>${trusted(renderSurvivalChart(groups))}<figcaption>${caption}</figcaption></figure>`;
   return markup`<section><h2>Survival</h2><p>${scope}</p><div class="scroll">${metricTable(metrics)}</div><p class="note">${method}</p>${groups.length > 0 && figure}</section>`;
 }

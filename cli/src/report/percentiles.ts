@@ -1,6 +1,10 @@
-import { midRanks } from "@parfocal/metrics";
+import { percentilesOf } from "@parfocal/metrics";
+import type { TileValues } from "./tile-grid.ts";
 
-/** Percentile of each value within the slide, in (0, 1): `(mid-rank - 0.5) / N`. Equal values share one; N = 1 gives 0.5. */
-export function percentilesOf(values: Float32Array): Float64Array {
-  return midRanks(values).map((rank) => (rank - 0.5) / values.length);
+/** Where each value stands within its map, in (0, 1): as it came with the values, else made of them by the same rule. */
+export function percentilesIn({ values, percentiles }: Pick<TileValues, "values" | "percentiles">): Float64Array {
+  if (percentiles === undefined) return percentilesOf(values);
+  // They are whole numbers of half tiles: what f32 cut off comes back, so that tables and colours are the same from every gateway.
+  const nHalves = 2 * values.length;
+  return Float64Array.from(percentiles, (percentile) => Math.round((percentile / 100) * nHalves) / nHalves);
 }

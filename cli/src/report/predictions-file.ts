@@ -1,24 +1,27 @@
 import { type Column, type CsvOptions, encodeCsv, encodeParquet, type Row, type Table } from "@parfocal/tables";
 import { type NamedNumbers, namesIn } from "./named-numbers.ts";
 import type { PredictionRow } from "./report-data.ts";
+import { truthText } from "./row-words.ts";
 
 /**
  * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
- * threshold stand, where there are any, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`, and `risk`, `time`, `event`.
+ * threshold stand, where there are any, `slides`, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`,
+ * and `risk`, `time`, `event`; behind it `threshold_<class>`. Lists have "; " between. The truth is as {@link truthText} says it.
  */
 function predictionsTable(rows: readonly PredictionRow[]): Table {
   const classes = namesIn(rows, ({ probabilities }) => probabilities);
   const numbers = namesIn(rows, ({ values, trueValues }) => ({ ...trueValues, ...values }));
   const isSurvival = rows.some(({ risk, outcome }) => risk !== undefined || outcome !== undefined);
   const columns: readonly Column[] = [
-    ...columnsOf("text", ["slide", "patient", "truth", "decision"]),
+    ...columnsOf("text", ["slide", ...(rows.some(({ slides }) => slides !== undefined) ? ["slides"] : [])]),
+    ...columnsOf("text", ["patient", "truth", "decision"]),
     ...columnsOf("text", rows.some(({ fold }) => fold !== undefined) ? ["fold"] : []),
     ...columnsOf("number", classes.map(probabilityColumn)),
     ...columnsOf("number", [...numbers.map(valueColumn), ...numbers.map(trueValueColumn)]),
     ...columnsOf("number", isSurvival ? ["risk", "time"] : []),
     ...columnsOf("boolean", isSurvival ? ["event"] : []),
     ...certaintyColumns(rows),
-    ...columnsOf("number", ["threshold"]),
+    ...columnsOf("number", ["threshold", ...namesIn(rows, ({ thresholds }) => thresholds).map(thresholdColumn)]),
     ...columnsOf("text", ["model", "error"]),
   ];
   return { columns, rows: rows.map(tableRow) };
@@ -74,6 +77,7 @@ const lowerColumn = (name: string) => `lower_${name}`;
 const upperColumn = (name: string) => `upper_${name}`;
 const probabilityColumn = (name: string) => `probability_${name}`;
 const valueColumn = (name: string) => `value_${name}`;
+const thresholdColumn = (name: string) => `threshold_${name}`;
 const trueValueColumn = (name: string) => `true_value_${name}`;
 
 function columnsOf(type: Column["type"], names: readonly string[]): Column[] {
@@ -81,9 +85,12 @@ function columnsOf(type: Column["type"], names: readonly string[]): Column[] {
 }
 
 function tableRow(row: PredictionRow): Row {
-  const { slide, patient, truth, decision, fold, risk, outcome, threshold, model, error } = row;
+  const { slide, slides, patient, decision, fold, risk, outcome, threshold, model, error } = row;
   return {
-    ...{ slide, patient, truth, decision, fold, risk, threshold, model },
+    // A slide that stands alone is all of its own.
+    ...{ slide, slides: (slides ?? [slide]).join("; "), patient, truth: truthText(row) },
+    ...{ decision, fold, risk, threshold, model },
+    ...renamed(row.thresholds, thresholdColumn),
     ...renamed(row.probabilities, probabilityColumn),
     ...renamed(row.values, valueColumn),
     ...renamed(row.trueValues, trueValueColumn),

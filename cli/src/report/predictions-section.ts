@@ -2,6 +2,7 @@ import { formatCount, formatMetric, formatPlural, formatSignificant, NOTHING } f
 import { type Markup, markup } from "./markup.ts";
 import { namesIn } from "./named-numbers.ts";
 import type { PredictionRow } from "./report-data.ts";
+import { slideText, truthText } from "./row-words.ts";
 
 /** Rows of the table; more make a page slow to open, and the CSV has them all. */
 const MAX_ROWS = 1000;
@@ -25,7 +26,8 @@ export function predictionsSection(rows: readonly PredictionRow[]): Markup | nul
       markup`<th scope="col" class="${isNumber ? "number" : ""}"><button type="button">${title}</button></th>`,
   );
   const body = shown.map((row) => markup`<tr>${columns.map(({ cell }) => cell(row))}</tr>`);
-  const noun = rows.some(({ fold }) => fold !== undefined) ? "prediction" : "slide";
+  const isOfSlides = rows.every(({ fold, slides }) => fold === undefined && slides === undefined);
+  const noun = isOfSlides ? "slide" : "prediction";
   return markup`<section><h2>Predictions</h2><p>${formatPlural(rows.length, noun)}.${cut} Press a heading to sort.</p><div class="predictions"><table data-sortable><thead><tr>${headings}</tr></thead><tbody>${body}</tbody></table></div></section>`;
 }
 
@@ -36,7 +38,7 @@ function columnsOf(rows: readonly PredictionRow[]): PredictionColumn[] {
   const numbers = namesIn(rows, ({ values, trueValues }) => ({ ...trueValues, ...values }));
   const isOther = numbers.length > 0 || some(({ risk, outcome }) => risk !== undefined || outcome !== undefined);
   return [
-    { title: "Slide", cell: ({ slide }) => textCell(slide) },
+    { title: "Slide", cell: (row) => textCell(slideText(row)) },
     { title: "Patient", cell: ({ patient }) => textCell(patient ?? NOTHING) },
     ...(some(({ fold }) => fold !== undefined) ? [{ title: "Fold", cell: foldCell }] : []),
     ...(isOther ? [] : [{ title: "Truth", cell: truthCell }]),
@@ -73,8 +75,8 @@ function foldCell({ fold }: PredictionRow): Markup {
   return markup`<td>${fold ?? NOTHING}</td>`;
 }
 
-function truthCell({ truth }: PredictionRow): Markup {
-  return markup`<td>${truth ?? NOTHING}</td>`;
+function truthCell(row: PredictionRow): Markup {
+  return markup`<td>${truthText(row) ?? NOTHING}</td>`;
 }
 
 /** Whether the decided classes are the true ones; those of which nobody knows do not count. Null where there is nothing to compare. */

@@ -78,6 +78,26 @@ describe("renderReport", () => {
     expect(bare).toContain("<h2>Model card</h2>");
   });
 
+  it("counts certainty on the cases that the figures are of", () => {
+    const typicality = { distance: 1, percentile: 50, unlike: false };
+    const predictions = data.predictions.map((row) => ({ ...row, certainty: { typicality } }));
+    expect(renderReport({ ...data, predictions })).toContain("0 of 81 slides");
+    expect(renderReport({ ...data, predictions, judged: predictions.slice(0, 40) })).toContain("0 of 40 slides");
+  });
+
+  it("says nothing of decisions where none are made", () => {
+    expect(html).toContain("<h3>Decision</h3>");
+    expect(renderReport({ ...data, model: { ...data.model, decision: [] } })).not.toContain("<h3>Decision</h3>");
+  });
+
+  it("counts slides that were decided together, and marks labels that nobody knows", () => {
+    const [row] = data.predictions;
+    if (row === undefined) throw new Error("the fixture has predictions");
+    const shown = renderReport({ ...data, predictions: [{ ...row, slides: ["s", "t"], unknown: ["normal"] }] });
+    expect(shown).toContain(`${row.slide} and 1 more`);
+    expect(shown).toContain(`${row.truth}; ?normal`);
+  });
+
   it("cuts a long table and says so", () => {
     const [row] = data.predictions;
     if (row === undefined) throw new Error("the fixture has predictions");

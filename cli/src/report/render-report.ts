@@ -3,7 +3,7 @@ import { certaintySection } from "./certainty-section.ts";
 import { colourOf } from "./colormap.ts";
 import { figuresSection, headlineTiles, metricsSection, metricTiles } from "./evaluation-sections.ts";
 import { foldsSection } from "./folds-section.ts";
-import { formatCount, formatMetric } from "./format.ts";
+import { formatCount } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
 import { numbersSection, survivalSection } from "./outcome-sections.ts";
 import { PAGE_SCRIPT } from "./page-script.ts";
@@ -27,7 +27,7 @@ export function renderReport(data: ReportData): string {
 ${dataSection(data.data)}
 ${evaluation && metricsSection(evaluation, data.evaluatedOn ?? "the labelled cases")}
 ${evaluation && figuresSection(evaluation)}
-${certaintySection(data.predictions, evaluation?.task)}
+${certaintySection(data.judged ?? data.predictions, evaluation?.task)}
 ${data.survival && survivalSection(data.survival, data.evaluatedOn ?? "the labelled cases")}
 ${data.numbers && numbersSection(data.numbers, data.evaluatedOn ?? "the labelled cases")}
 ${data.folds && foldsSection(data.folds)}
@@ -80,20 +80,13 @@ function modelSection(card: ModelCard): Markup {
   const group = (title: string, facts: readonly Fact[]): Markup | false =>
     facts.length > 0 && markup`<div><h3>${title}</h3>${factList(facts)}</div>`;
   const limits = card.limitations.map((text) => markup`<li>${text}</li>`);
-  const threshold: Fact[] =
-    card.threshold === null
-      ? [{ name: "Rule", value: "the most probable class" }]
-      : [
-          { name: "Threshold", value: card.threshold.values.map(formatMetric).join(", ") },
-          { name: "Chosen by", value: card.threshold.source },
-        ];
   const identity = [
     { name: "Model", value: card.name },
     { name: "Version", value: card.version },
     { name: "Intended use", value: card.intendedUse },
   ];
   const limitations = limits.length > 0 && markup`<div><h3>Limitations</h3><ul class="plain">${limits}</ul></div>`;
-  return markup`<section><h2>Model card</h2><div class="grid">${group("Identity", identity)}${group("Decision", threshold)}${group("Architecture", card.architecture)}${group("Recipe", card.recipe)}${group("Provenance", card.provenance)}${limitations}</div></section>`;
+  return markup`<section><h2>Model card</h2><div class="grid">${group("Identity", identity)}${group("Decision", card.decision)}${group("Architecture", card.architecture)}${group("Recipe", card.recipe)}${group("Provenance", card.provenance)}${limitations}</div></section>`;
 }
 
 function factList(facts: readonly Fact[]): Markup {

@@ -155,9 +155,12 @@ export function fixtureReport(task: EvaluationTask = { kind: "binary", classes: 
         },
         { name: "Software", value: "parfocal 0.1.0, onnxruntime 1.23" },
       ],
-      threshold: isBinary
-        ? { values: [chosen.threshold], source: "Youden's J on 40 validation slides, then frozen" }
-        : null,
+      decision: isBinary
+        ? [
+            { name: "Threshold", value: chosen.threshold.toFixed(3) },
+            { name: "Chosen by", value: "Youden's J on 40 validation slides, then frozen" },
+          ]
+        : [{ name: "Rule", value: "the most probable class" }],
     },
   };
 }

@@ -31,6 +31,8 @@ export interface ReportData {
   /** One run, or one per fold. */
   readonly training: readonly TrainingRun[];
   readonly predictions: readonly PredictionRow[];
+  /** Those that the figures are of, where they are not all. */
+  readonly judged?: readonly PredictionRow[];
   readonly heatmaps: readonly HeatmapFigure[];
   readonly model: ModelCard;
 }
@@ -51,8 +53,10 @@ export interface SurvivalFigure {
   readonly pValue: number | null;
   /** Where the groups were cut, as the end of the sentence "Risks were cut at …". */
   readonly cut: string;
-  /** Whose censoring weighs Uno's index. */
+  /** Whose censoring weighs Uno's index and the Brier score. */
   readonly censoring: "training" | "evaluated";
+  /** Whether patients of several cases were made one case each for curves and test, which take cases to be independent. */
+  readonly isByPatient: boolean;
 }
 
 /** A row per fold, and what they come to. */
@@ -111,7 +115,10 @@ export interface TrainingRun {
 
 /** One predicted slide, as the table, the CSV and the JSON show it. */
 export interface PredictionRow {
+  /** Of several that were decided together the first. */
   readonly slide: string;
+  /** All slides that were decided together, in their order; absent: the one. */
+  readonly slides?: readonly string[];
   readonly patient?: string | null;
   /** Name of the true class, or of the true labels joined by "; "; null or absent when unlabelled. */
   readonly truth?: string | null;
@@ -123,6 +130,8 @@ export interface PredictionRow {
   readonly probabilities: Readonly<Record<string, number>> | null;
   /** Threshold that made the decision; null or absent for argmax. */
   readonly threshold?: number | null;
+  /** Multi-label: the threshold of each class. */
+  readonly thresholds?: Readonly<Record<string, number>>;
   /** Regression: what the model says by the names of the numbers. */
   readonly values?: Readonly<Record<string, number>>;
   /** Regression: the numbers that are known. */
@@ -162,6 +171,6 @@ export interface ModelCard {
   readonly recipe: readonly Fact[];
   /** Seed, digests of code, configuration, data and weights, software versions. */
   readonly provenance: readonly Fact[];
-  /** Threshold by class and how it was chosen ("Youden's J on 24 validation slides"); null for argmax. */
-  readonly threshold: { readonly values: readonly number[]; readonly source: string } | null;
+  /** By what rule classes are decided, with thresholds and how they were chosen; empty where nothing is decided. */
+  readonly decision: readonly Fact[];
 }

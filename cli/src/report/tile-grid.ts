@@ -71,6 +71,8 @@ export interface TileValues {
   readonly coords: Int32Array;
   /** `[N]`, finite. */
   readonly values: Float32Array;
+  /** `[N]`, 0 to 100: where each value stands among them, as it came with them; absent: it is made of them. */
+  readonly percentiles?: Float32Array;
   /** Pixels of a tile's side; inferred from `coords` when absent. */
   readonly tilePx?: number;
   /** Which pixels `coords` and `tilePx` count. Default "level0_px". */
@@ -82,13 +84,17 @@ export interface TileValues {
  *
  * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT`.
  */
-export function assertTileValues({ coords, values, tilePx }: TileValues): void {
+export function assertTileValues({ coords, values, percentiles, tilePx }: TileValues): void {
   if (values.length === 0) throw new DomainError("EMPTY_BAG", "there are 0 tiles to draw; at least 1 is needed");
   if (coords.length !== 2 * values.length) {
     throw new DomainError(
       "SHAPE_MISMATCH",
       `${coords.length} coordinates for ${values.length} values; there must be 2 for each`,
     );
+  }
+  if (percentiles !== undefined && percentiles.length !== values.length) {
+    const message = `${percentiles.length} percentiles for ${values.length} values; there must be 1 for each`;
+    throw new DomainError("SHAPE_MISMATCH", message);
   }
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw new DomainError("NON_FINITE", `value ${bad} is ${values[bad]}; it must be finite`);

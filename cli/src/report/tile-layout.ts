@@ -1,5 +1,5 @@
 import { type ColormapName, colourOf } from "./colormap.ts";
-import { percentilesOf } from "./percentiles.ts";
+import { percentilesIn } from "./percentiles.ts";
 import { fillInto, type Picture } from "./picture.ts";
 import { extentOf, inferStridePx, type TileValues } from "./tile-grid.ts";
 
@@ -40,11 +40,12 @@ export function fitTiles({ coords, tilePx: givenTilePx }: TileValues, maxSidePx:
  */
 export function drawTilesInto(
   picture: Picture,
-  { coords, values }: TileValues,
+  tiles: TileValues,
   layout: TileLayout,
   { margin, colormap }: { readonly margin: number; readonly colormap: ColormapName },
 ): void {
-  const percentiles = percentilesOf(values);
+  const { coords } = tiles;
+  const percentiles = percentilesIn(tiles);
   const order = Uint32Array.from(percentiles, (_, i) => i).sort(
     (a, b) => (percentiles[a] ?? 0) - (percentiles[b] ?? 0) || a - b,
   );

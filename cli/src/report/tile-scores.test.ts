@@ -35,6 +35,16 @@ describe("tile scores", () => {
     expect(rows[0]).toMatchObject({ score_a: 1, score_b: 0, times_even_a: 5 });
   });
 
+  it("that are class scores have no even share to be times of", () => {
+    const scored = { ...map("a", [-1.5, 0, 2, 0, 0]), areClassScores: true };
+    const { columns, rows } = tileScoresTable([scored]);
+    expect(columns.map(({ name }) => name).slice(4)).toEqual(["score_a", "percentile_a"]);
+    expect(rows[0]).toEqual({ x: 0, y: 0, side: 256, unit: "level0_px", score_a: -1.5, percentile_a: 10 });
+    const ends = extremeTilesTable([scored], 1);
+    expect(ends.columns.map(({ name }) => name).slice(7)).toEqual(["score", "percentile"]);
+    expect(ends.rows.map(({ score }) => score)).toEqual([2, -1.5]);
+  });
+
   it("name the unit of their places, level-0 pixels unless told", () => {
     const whole = { ...map("", [1, 0, 0, 0, 0]), coordUnit: "encoded_px" } as const;
     const unitsOf = ({ rows }: { readonly rows: readonly Row[] }) => [...new Set(rows.map(({ unit }) => unit))];

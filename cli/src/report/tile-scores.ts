@@ -1,17 +1,19 @@
 import type { Column, Row, Table } from "@parfocal/tables";
 import type { CoordUnit } from "./coord-unit.ts";
-import { percentilesOf } from "./percentiles.ts";
+import { percentilesIn } from "./percentiles.ts";
 import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
 
 /** The scores of a slide's tiles, one map for all classes or one for each. */
 export interface ScoreMap extends TileValues {
   /** The class it belongs to; empty when the one map is shared. */
   readonly label: string;
+  /** Whether values are the tiles' own class scores, of any sign and sum; absent: weights that sum to 1. */
+  readonly areClassScores?: boolean;
 }
 
 /**
  * The scores of all tiles as a table: `x`, `y`, `side`, the `unit` that these count (`level0_px` or `encoded_px`), and of each map the raw
- * score, its percentile within the slide (0 to 100) and how many times an even share it is. Columns of a class end in its name.
+ * score, its percentile within the slide (0 to 100) and, of weights, how many times an even share it is. Columns of a class end in its name.
  *
  * @throws {DomainError} as `assertTileValues`.
  */
@@ -21,18 +23,19 @@ export function tileScoresTable(maps: readonly ScoreMap[]): Table {
   for (const map of maps) assertTileValues(map);
   const side = first.tilePx ?? inferStridePx(first.coords);
   const unit = unitOf(first);
-  const scored = maps.map((map) => ({ ...map, percentiles: percentilesOf(map.values) }));
+  const scored = maps.map((map) => ({ map, percentiles: percentilesIn(map) }));
   const columns: Column[] = [
     ...(["x", "y"] as const).map((name) => ({ name, type: "integer" }) as const),
     { name: "side", type: "number" },
     { name: "unit", type: "text" },
-    ...maps.flatMap(({ label }) => SCORES.map((name) => ({ name: columnOf(name, label), type: "number" }) as const)),
+    ...maps.flatMap((map) =>
+      scoresOf(map).map((name) => ({ name: columnOf(name, map.label), type: "number" }) as const),
+    ),
   ];
   const rows = Array.from(first.values, (_, i): Row => {
-    const scores = scored.flatMap(({ label, values, percentiles }) => {
-      const [score, percentile] = [values[i] ?? 0, 100 * (percentiles[i] ?? 0)];
-      const numbers = { score, percentile, times_even: score * values.length };
-      return SCORES.map((name) => [columnOf(name, label), numbers[name]] as const);
+    const scores = scored.flatMap(({ map, percentiles }) => {
+      const numbers = numbersOf(map, percentiles, i);
+      return scoresOf(map).map((name) => [columnOf(name, map.label), numbers[name]] as const);
     });
     return { x: first.coords[2 * i], y: first.coords[2 * i + 1], side, unit, ...Object.fromEntries(scores) };
   });
@@ -45,13 +48,24 @@ function unitOf({ coordUnit = "level0_px" }: ScoreMap): CoordUnit {
 
 const SCORES = ["score", "percentile", "times_even"] as const;
 
+/** A class score is no share of anything. */
+function scoresOf({ areClassScores = false }: Pick<ScoreMap, "areClassScores">): readonly (typeof SCORES)[number][] {
+  return areClassScores ? SCORES.slice(0, 2) : SCORES;
+}
+
+function numbersOf(map: ScoreMap, percentiles: Float64Array, tile: number) {
+  const score = map.values[tile] ?? 0;
+  const timesEven = map.areClassScores === true ? {} : { times_even: score * map.values.length };
+  return { score, percentile: 100 * (percentiles[tile] ?? 0), ...timesEven };
+}
+
 function columnOf(name: string, label: string): string {
   return label === "" ? name : `${name}_${label}`;
 }
 
 /**
  * The tiles of a slide that weigh most and least in each map, at most `count` of each, as a table: `map`, `end` (`top` or `bottom`),
- * `rank` from 1, `x`, `y`, `side`, `unit`, `score`, `percentile`, `times_even`. No tile is at both ends; of equal scores the first comes first.
+ * `rank` from 1, `x`, `y`, `side`, `unit`, `score`, `percentile` and, where there are weights, `times_even`. No tile is at both ends; of equal scores the first comes first.
  */
 export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Table {
   const text = (name: string): Column => ({ name, type: "text" });
@@ -60,7 +74,7 @@ export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Tab
   return {
     columns: [
       ...[text("map"), text("end"), integer("rank"), integer("x"), integer("y"), number("side"), text("unit")],
-      ...SCORES.map(number),
+      ...scoresOf({ areClassScores: maps.length > 0 && maps.every((map) => map.areClassScores === true) }).map(number),
     ],
     rows: maps.flatMap((map) => extremeRows(map, count)),
   };
@@ -69,14 +83,14 @@ export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Tab
 function extremeRows(map: ScoreMap, count: number): Row[] {
   const { label, coords, values, tilePx } = map;
   const side = tilePx ?? inferStridePx(coords);
-  const percentiles = percentilesOf(values);
+  const percentiles = percentilesIn(map);
   const order = Array.from(values, (_, i) => i).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
   const nTop = Math.min(count, Math.ceil(order.length / 2));
   const nBottom = Math.min(count, order.length - nTop);
   const rowOf = (end: string) => (i: number, place: number) => ({
     ...{ map: label === "" ? "all classes" : label, end, rank: place + 1 },
     ...{ x: coords[2 * i], y: coords[2 * i + 1], side, unit: unitOf(map) },
-    ...{ score: values[i], percentile: 100 * (percentiles[i] ?? 0), times_even: (values[i] ?? 0) * values.length },
+    ...numbersOf(map, percentiles, i),
   });
   const bottom = order.slice(order.length - nBottom).reverse();
   return [...order.slice(0, nTop).map(rowOf("top")), ...bottom.map(rowOf("bottom"))];

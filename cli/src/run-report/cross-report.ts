@@ -1,13 +1,15 @@
-import type { EvaluationReport, MetricName, MetricTable } from "@parfocal/metrics";
-import type { commonV1 } from "@parfocal/protocol";
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { AssignedRow } from "../cohort/assign-parts.ts";
 import type { CrossValidation } from "../experiment/cross-validate.ts";
 import type { PreparedExperiment } from "../experiment/prepare-experiment.ts";
-import { formatPlural, type ReportData } from "../report/index.ts";
+import type { ScoredRow } from "../experiment/score-rows.ts";
+import { formatPlural, type PredictionRow, type ReportData } from "../report/index.ts";
 import { dataSummary } from "./data-summary.ts";
 import { experimentCard } from "./experiment-card.ts";
 import { foldTable } from "./fold-table.ts";
+import { casesOf, groupRuleOf } from "./group-words.ts";
 import type { MeasuredOutcome } from "./measure-scored.ts";
+import { reportRows } from "./report-rows.ts";
 import { titleOf } from "./run-report.ts";
 import { trainingRun } from "./training-run.ts";
 
@@ -29,28 +31,73 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
   const { folds: nFolds, repeats: nRepeats } = experiment;
   const [first = []] = repeats;
   const rows: readonly AssignedRow[] = first.map(({ assigned }) => assigned);
+  const nCases = response.pooled[0]?.slideCount ?? rows.length;
+  const byRepeat = repeats.map((repeat) => predictionsOf(repeat, response.folds, task));
   const times = nRepeats === 1 ? "" : `, ${nRepeats} times by other folds`;
   return {
     title: `${titleOf(prepared)}, cross-validated`,
-    summary: `${formatPlural(nFolds, "fold")} by patient${times}: every slide was shown to a model that had seen neither it nor its patient. Figures and curves are of all slides together${nRepeats === 1 ? "" : ", of the first repeat"}.`,
+    summary: `${formatPlural(nFolds, "fold")} by patient${times}: every slide was shown to a model that had seen neither it nor its patient. Figures and curves are of all slides together${nRepeats === 1 ? "" : ", of the first repeat"}.${groupSentence(prepared, nCases, rows.length)}`,
     generatedAt,
     data: {
-      ...dataSummary(rows, task, [{ name: "Split", value: splitOf(rows, seed) }]),
+      ...dataSummary(rows, task, [
+        {
+          name: "Split",
+          value: prepared.fixedFolds === undefined ? splitOf(rows, seed) : "folds as the tables have them",
+        },
+      ]),
       parts: [],
     },
     ...outcome,
-    evaluatedOn: `${formatPlural(rows.length, "slide")} by models that had not seen them`,
+    evaluatedOn: `${casesOf(nCases, rows.length)} by models that had not seen them`,
     folds: foldTable(response),
     training: report.folds.map(({ result, history }) =>
       trainingRun({ history }, { name: nameOf(result?.repeat ?? 1, result?.fold ?? 1, nRepeats) }),
     ),
-    predictions: repeats.flatMap((repeat) => repeat.map(({ row }) => row)),
+    predictions: byRepeat.flat(),
+    judged: byRepeat[0] ?? [],
     heatmaps: [],
-    model: experimentCard({ ...prepared, rows, seeds: [seed] }),
+    model: experimentCard({
+      ...{ ...prepared, rows, seeds: [seed], folds: response.folds },
+      examples: repeats.flatMap((repeat) => examplesOf(repeat)),
+    }),
   };
 }
 
+/** Rows by the model of their fold, where it was kept. */
+function predictionsOf(
+  scored: readonly ScoredRow[],
+  folds: readonly gatewayV1.FoldResult[],
+  task: commonV1.Task,
+): PredictionRow[] {
+  const hasRepeats = folds.some(({ repeat }) => repeat > 1);
+  const models = new Map(
+    folds.map(({ repeat, fold, model }) => [hasRepeats ? `${repeat}.${fold}` : String(fold), model]),
+  );
+  return reportRows(scored, task).map((row) => ({ ...row, model: models.get(row.fold ?? "") || row.model }));
+}
+
+/** A prediction of each fold. */
+function examplesOf(scored: readonly ScoredRow[]): commonV1.Prediction[] {
+  const first = new Map(
+    scored.toReversed().flatMap(({ row, prediction }) => (prediction === undefined ? [] : [[row.fold, prediction]])),
+  );
+  return [...first.values()];
+}
+
+/** What is of cases and what of slides, where slides are put together; no words where they are not. */
+function groupSentence({ experiment }: PreparedExperiment, nCases: number, nSlides: number): string {
+  const rule = groupRuleOf(experiment);
+  if (rule === undefined) return "";
+  const scope =
+    nCases === nSlides
+      ? ""
+      : ` Figures count ${casesOf(nCases, nSlides)}; curves, calibration, certainty and predictions are of each slide by itself.`;
+  return ` Slides with one label: ${rule}.${scope}`;
+}
+
 function splitOf(rows: readonly AssignedRow[], seed: bigint): string {
+  if (rows.some(({ row }) => row.fold !== undefined || row.foldParts !== undefined))
+    return `folds as the tables give them; who validates by patient, seed ${seed}`;
   const nSites = new Set(rows.flatMap(({ row }) => row.site ?? [])).size;
   const whole = nSites === 0 ? "" : `, ${formatPlural(nSites, "site")} kept whole`;
   return `by patient, stratified by label${whole}, seed ${seed}`;
@@ -58,40 +105,4 @@ function splitOf(rows: readonly AssignedRow[], seed: bigint): string {
 
 function nameOf(repeat: number, fold: number, nRepeats: number): string {
   return nRepeats === 1 ? `fold ${fold}` : `repeat ${repeat}, fold ${fold}`;
-}
-
-/**
- * The evaluation of predictions whose decisions are by thresholds of their own folds: figures and confusion as the service measured
- * them, curves as they are.
- */
-export function withServiceFigures(
-  report: EvaluationReport,
-  measured: commonV1.Evaluation | undefined,
-): EvaluationReport {
-  if (measured === undefined) return report;
-  const n = report.task.classes.length;
-  const { confusion } = measured;
-  return {
-    ...report,
-    thresholds: [],
-    metrics: replaced(report.metrics, measured, ""),
-    classes: report.classes.map((each) => ({ ...each, metrics: replaced(each.metrics, measured, each.name) })),
-    confusion:
-      report.confusion === null || confusion.length !== n * n
-        ? report.confusion
-        : Array.from({ length: n }, (_, truth) => confusion.slice(truth * n, (truth + 1) * n)),
-  };
-}
-
-function replaced(metrics: MetricTable, { metrics: figures }: commonV1.Evaluation, label: string): MetricTable {
-  const entries = (Object.entries(metrics) as [MetricName, MetricTable[MetricName]][]).map(([name, own]) => {
-    const wire = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    const found = figures.find((each) => each.name === wire && each.label === label);
-    if (found === undefined) return [name, own] as const;
-    const { value = null, lower: low, upper: high } = found;
-    // The same figure has its interval by the same method.
-    const method = (value === own?.value ? own.interval?.method : undefined) ?? "patient-bootstrap";
-    return [name, { value, interval: low === undefined || high === undefined ? null : { low, high, method } }] as const;
-  });
-  return Object.fromEntries(entries);
 }

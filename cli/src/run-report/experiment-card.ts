@@ -3,30 +3,32 @@ import type { AssignedRow } from "../cohort/assign-parts.ts";
 import type { Experiment, Section } from "../experiment/experiment.ts";
 import { type Fact, formatCount, formatPlural, type ModelCard } from "../report/index.ts";
 import { VERSION } from "../version.ts";
+import { countRange, decisionFacts } from "./decision-facts.ts";
+import { groupRuleOf } from "./group-words.ts";
 import { sectionFacts } from "./section-facts.ts";
 
 /** What the model card of an experiment is made of. */
 export interface CardSource {
   readonly experiment: Experiment;
   readonly task: commonV1.Task;
-  /** Absent: a cross-validation, which publishes none. */
+  /** Absent: a cross-validation, see `folds`. */
   readonly model?: gatewayV1.Model;
+  /** Cross-validation: what came of the folds, with the names of those models that were kept. */
+  readonly folds?: readonly gatewayV1.FoldResult[];
   readonly rows: readonly AssignedRow[];
   readonly seeds: readonly bigint[];
   readonly configSha256: string;
   readonly dataSha256: string;
-  /** Any prediction, for the thresholds that the model decides by. */
-  readonly example?: commonV1.Prediction;
+  /** A prediction of each model that decided, for the thresholds. */
+  readonly examples: readonly commonV1.Prediction[];
 }
 
 /** The model card of an experiment: what a reader must know, without a name of a patient or slide. */
 export function experimentCard(source: CardSource): ModelCard {
   const { experiment, model, rows } = source;
-  const [name = "", version = ""] = (model?.name ?? experiment.name).split("/versions/");
   const { head = {}, reembed = {}, ...others } = experiment.model;
   return {
-    name,
-    version: version === "" ? "none: a cross-validation measures a recipe and publishes no model" : version,
+    ...identityOf(source),
     intendedUse: `Research on bags like those of the training data: ${inputOf(rows)}.`,
     limitations: limitationsOf(source),
     architecture: [
@@ -35,10 +37,35 @@ export function experimentCard(source: CardSource): ModelCard {
       ...sectionFacts(others),
       ...(model === undefined ? [] : [{ name: "parameters", value: formatCount(Number(model.parameterCount)) }]),
     ],
-    recipe: sectionFacts(experiment.sections.recipe ?? {}),
+    recipe: [...taskFacts(experiment), ...sectionFacts(experiment.sections.recipe ?? {}), ...groupFacts(experiment)],
     provenance: provenanceOf(source),
-    threshold: thresholdOf(source),
+    decision: decisionFacts(source),
   };
+}
+
+/** A cross-validation has a model of each fold, or none where they were not kept. */
+function identityOf({ experiment, model, folds = [] }: CardSource): Pick<ModelCard, "name" | "version"> {
+  const kept = folds.flatMap((fold) => (fold.model === "" ? [] : [fold.model.split("/versions/")]));
+  const [name = "", version = ""] = model?.name.split("/versions/") ?? kept[0] ?? [experiment.name];
+  if (kept.length > 0) return { name, version: `one of each fold: ${kept.map(([, id = ""]) => id).join(", ")}` };
+  return {
+    name,
+    version: model === undefined ? "none: a cross-validation measures a recipe, and its models were not kept" : version,
+  };
+}
+
+/** What is learnt, and how times of events are: their intervals, or what is done with ties. */
+function taskFacts({ task = {} }: Experiment): Fact[] {
+  const { kind, survival } = task;
+  return [
+    ...(typeof kind === "string" ? [{ name: "task", value: kind }] : []),
+    ...(survival === undefined ? [] : sectionFacts({ survival })),
+  ];
+}
+
+function groupFacts(experiment: Experiment): Fact[] {
+  const rule = groupRuleOf(experiment);
+  return rule === undefined ? [] : [{ name: "slides with one label", value: rule }];
 }
 
 /** The kind of a group stands under the group's own name. */
@@ -52,14 +79,19 @@ function inputOf(rows: readonly AssignedRow[]): string {
   return `${width} features a tile${encoder ? ` by ${encoder}` : " of an encoder that the bags do not name"}`;
 }
 
-function limitationsOf({ rows, task }: CardSource): string[] {
-  const nTrain = rows.filter(({ part }) => part === "train").length;
+function limitationsOf(source: CardSource): string[] {
+  const { task } = source;
   const isClassifier = task.classes.length > 0 && task.kind !== commonV1.Task_Kind.KIND_REGRESSION;
   return [
-    `Learnt from ${formatPlural(nTrain, "slide")}; nothing is known of other scanners, stains, sites and populations.`,
+    `Learnt from ${learntFrom(source)}; nothing is known of other scanners, stains, sites and populations.`,
     "Held-out slides come from the same collection as the training slides: expect less elsewhere.",
     ...(isClassifier ? ["Probabilities are as good as the calibration plot shows on these slides, no better."] : []),
   ];
+}
+
+function learntFrom({ rows, folds }: CardSource): string {
+  if (folds === undefined) return formatPlural(rows.filter(({ part }) => part === "train").length, "slide");
+  return `${countRange(folds.map(({ trainCount }) => trainCount))} slides in each fold`;
 }
 
 function provenanceOf({ model, seeds, configSha256, dataSha256 }: CardSource): Fact[] {
@@ -71,21 +103,4 @@ function provenanceOf({ model, seeds, configSha256, dataSha256 }: CardSource): F
     ...(manifest ? [{ name: "Package", value: `sha256:${manifest}`, isCode: true }] : []),
     { name: "Software", value: `Parfocal ${VERSION}, Node ${process.versions.node}` },
   ];
-}
-
-/** How rules for thresholds are told. */
-const RULES: Readonly<Record<string, string>> = {
-  youden: "largest sensitivity + specificity",
-  f1: "largest F1",
-  sensitivity: "fewest false positives at the asked sensitivity",
-  fixed: "given by the experiment",
-};
-
-function thresholdOf({ task, example, experiment, rows }: CardSource): ModelCard["threshold"] {
-  const all = example?.probabilities.flatMap(({ threshold }) => threshold ?? []) ?? [];
-  const values = task.kind === commonV1.Task_Kind.KIND_BINARY ? all.slice(-1) : all;
-  if (values.length === 0) return null;
-  const nValidation = rows.filter(({ part }) => part === "validation").length;
-  const rule = RULES[String(experiment.sections.threshold?.kind)] ?? "the model's own rule";
-  return { values, source: `${rule}, on ${formatPlural(nValidation, "validation slide")} only` };
 }

@@ -4,7 +4,7 @@ import type { FoldRow, FoldTable } from "../report/index.ts";
 
 /** The figures of folds beside each other, and of all folds of a repeat together. */
 export function foldTable({ folds, pooled }: gatewayV1.CrossValidateResponse): FoldTable {
-  const columns = columnsOf(pooled[0]);
+  const columns = columnsOf([pooled[0], ...folds.map(({ test }) => test)]);
   const hasRepeats = pooled.length > 1;
   return {
     figures: columns.map(({ title }) => title),
@@ -29,8 +29,8 @@ interface FigureColumn {
 }
 
 /** The figures of the whole task; of a regression, those of each of its numbers. */
-function columnsOf(evaluation: commonV1.Evaluation | undefined): FigureColumn[] {
-  const metrics = evaluation?.metrics ?? [];
+function columnsOf(evaluations: readonly (commonV1.Evaluation | undefined)[]): FigureColumn[] {
+  const metrics = distinct(evaluations.flatMap((evaluation) => evaluation?.metrics ?? []));
   const hasWhole = metrics.some(({ name, label }) => label === "" && FOLD_LABELS.has(name));
   const column = ({ name, label }: commonV1.Metric, title: string): FigureColumn => {
     return { name, label, title: label === "" ? title : `${label}: ${title}` };
@@ -44,6 +44,13 @@ function columnsOf(evaluation: commonV1.Evaluation | undefined): FigureColumn[] 
     return title === undefined || (each.label !== "" && hasWhole) ? [] : [column(each, title)];
   });
   return [...figures, ...certainty];
+}
+
+/** Each figure once: folds have some that all of them together have not, as those of curves of one model. */
+function distinct(metrics: readonly commonV1.Metric[]): commonV1.Metric[] {
+  return [...Map.groupBy(metrics, ({ name, label }) => JSON.stringify([name, label])).values()].flatMap(
+    ([first]) => first ?? [],
+  );
 }
 
 function figureOf(

@@ -1,9 +1,9 @@
 import { commonV1, gatewayV1 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
 import type { PredictionRow } from "../report/index.ts";
-import { withServiceFigures } from "./cross-report.ts";
 import { foldTable } from "./fold-table.ts";
 import { measureScored, medianRisk, trainingCensoring } from "./measure-scored.ts";
+import { withServiceFigures } from "./service-figures.ts";
 import { trainingRun } from "./training-run.ts";
 
 const BINARY = commonV1.Task.fromJSON({ kind: "KIND_BINARY", classes: ["a", "b"] });
@@ -74,6 +74,19 @@ describe("the table of folds", () => {
     expect(table.pooled[0]?.figures.slice(1)).toEqual([{ value: 0.875, low: 0.5, high: 1 }, { value: 1.25 }]);
   });
 
+  it("has figures that folds alone can give", () => {
+    const brier = { name: "integrated_brier", value: 0.2 };
+    const table = foldTable(
+      gatewayV1.CrossValidateResponse.fromPartial({
+        folds: [{ ...fold(1, 0.7), test: evaluationOf([{ name: "c_index", value: 0.7 }, brier]) }],
+        pooled: [evaluationOf([{ name: "c_index", value: 0.6 }])],
+      }),
+    );
+    expect(table.figures).toEqual(["Concordance index (Harrell)", "Integrated Brier score (lower is better)"]);
+    expect(table.rows[0]?.figures.map((each) => each?.value)).toEqual([0.7, 0.2]);
+    expect(table.pooled[0]?.figures[1]).toBeNull();
+  });
+
   it("has a column for each number of a regression", () => {
     const pooled = [
       evaluationOf([
@@ -93,28 +106,100 @@ describe("figures of a cross-validation", () => {
       { name: "auroc", value: evaluation.metrics.auroc?.value, lower: 0.25, upper: 1 },
       { name: "accuracy", value: 0.5, lower: 0.1, upper: 0.9 },
     ]);
-    const merged = withServiceFigures(evaluation, measured);
-    expect(merged.metrics.accuracy).toEqual({
+    const { evaluation: merged } = withServiceFigures({ evaluation }, measured);
+    expect(merged?.metrics.accuracy).toEqual({
       value: 0.5,
       interval: { low: 0.1, high: 0.9, method: "patient-bootstrap" },
     });
-    expect(merged.metrics.auroc?.interval).toEqual({
+    expect(merged?.metrics.auroc?.interval).toEqual({
       low: 0.25,
       high: 1,
       method: evaluation.metrics.auroc?.interval?.method,
     });
-    expect([merged.confusion, merged.thresholds]).toEqual([
+    expect([merged?.confusion, merged?.thresholds]).toEqual([
       [
         [1, 1],
         [0, 2],
       ],
       [],
     ]);
-    expect(merged.classes.map(({ roc }) => roc)).toEqual(evaluation.classes.map(({ roc }) => roc));
+    expect(merged?.classes.map(({ roc }) => roc)).toEqual(evaluation.classes.map(({ roc }) => roc));
+  });
+});
+
+describe("figures of a cross-validation whose slides are put together", () => {
+  it("count its cases, and name the methods of cases that are independent", () => {
+    const slides = cases.map((each) => ({ ...each, patient: "p" }));
+    const { evaluation } = measureScored(BINARY, [...slides, ...cases], { seed: 1n });
+    const figures = ["auroc", "accuracy", "f1"].map((name) => ({ name, value: 0.75, lower: 0.5, upper: 1 }));
+    const measured = { ...evaluationOf(figures, 5), patientCount: 5 };
+    const { evaluation: merged } = withServiceFigures({ ...(evaluation && { evaluation }) }, measured);
+    expect([merged?.nCases, merged?.nPatients, merged?.areCasesIndependent]).toEqual([5, 5, true]);
+    const { auroc, accuracy, f1 } = merged?.metrics ?? {};
+    expect([auroc, accuracy, f1].map((each) => each?.interval?.method)).toEqual([
+      "delong-logit",
+      "wilson",
+      "patient-bootstrap",
+    ]);
+  });
+});
+
+describe("figures of a cross-validation of other tasks", () => {
+  it("are the service's too, for numbers and for risks, and count its cases", () => {
+    const age = commonV1.Task.fromJSON({ kind: "KIND_REGRESSION", classes: ["age"] });
+    const numbers = [1, 2, 3].map((value, i) => ({
+      patient: `p${i}`,
+      row: row({ values: { age: value }, trueValues: { age: i + 2 } }),
+    }));
+    const measured = evaluationOf([{ name: "mae", label: "age", value: 1, lower: 0.125, upper: 1.875 }], 2);
+    const own = withServiceFigures(measureScored(age, numbers, { seed: 1n }), measured).numbers;
+    const interval = { low: 0.125, high: 1.875, method: "patient-bootstrap" };
+    expect(own?.report.targets[0]?.metrics.mae).toEqual({ value: 1, interval });
+    expect(own?.report.nCases).toBe(2);
+    const cox = commonV1.Task.fromJSON({ kind: "KIND_COX" });
+    const risks = [1, 2, 3].map((risk, i) => ({
+      patient: `p${i}`,
+      row: row({ risk, outcome: { time: 5 - risk, event: true } }),
+    }));
+    const risk = evaluationOf([{ name: "c_index", value: 1, lower: 0.125, upper: 1.875 }], 3);
+    const { survival } = withServiceFigures(measureScored(cox, risks, { seed: 1n }), risk);
+    expect(survival?.report.metrics.cIndex).toEqual({ value: 1, interval });
   });
 });
 
 describe("outcomes of other tasks", () => {
+  it("count a patient once in curves and test, by the mean risk", () => {
+    const task = commonV1.Task.fromJSON({ kind: "KIND_COX" });
+    // Of a the mean is 3: above the cut, though one slide lies below.
+    const slides = [
+      { patient: "a", risk: 1, time: 1 },
+      { patient: "a", risk: 5, time: 1 },
+      { patient: "b", risk: 1.5, time: 4 },
+    ].map(({ patient, risk, time }) => ({ patient, row: row({ risk, outcome: { time, event: true } }) }));
+    const cut = { value: 2, name: "two" };
+    const { survival } = measureScored(task, slides, { seed: 1n, cut });
+    expect(survival?.groups.map(({ name, nCases, nEvents }) => [name, nCases, nEvents])).toEqual([
+      ["low risk", 1, 1],
+      ["high risk", 1, 1],
+    ]);
+    expect([survival?.isByPatient, survival?.report.nCases]).toEqual([true, 3]);
+    expect(measureScored(task, slides.slice(1), { seed: 1n, cut }).survival?.isByPatient).toBe(false);
+  });
+
+  it("judge the curves of one model, in discrete time to the inner ends of its intervals", () => {
+    const discrete = commonV1.Task.fromJSON({ kind: "KIND_SURVIVAL" });
+    const curve = [1, 3, 9].map((time) => ({ time, survival: 0.5, hazard: 0.5 }));
+    const all = [1, 2, 3, 4].map((time, i) => ({
+      patient: `p${i}`,
+      row: row({ risk: 5 - time, outcome: { time, event: true } }),
+      prediction: commonV1.Prediction.fromPartial({ survival: { risk: 1, curve } }),
+    }));
+    const metricsOf = (task: commonV1.Task) => measureScored(task, all, { seed: 1n }).survival?.report.metrics;
+    // One half is wrong by 1/4 at any time; Cox's last time lies behind all cases.
+    expect(metricsOf(discrete)?.integratedBrier?.value).toBe(0.25);
+    expect(metricsOf(commonV1.Task.fromJSON({ kind: "KIND_COX" }))?.integratedBrier?.value).toBe(0.25);
+  });
+
   it("cut risks where they are told, else at their own median, and say so", () => {
     const task = commonV1.Task.fromJSON({ kind: "KIND_COX" });
     const risks = [1, 2, 3, 4];
@@ -150,7 +235,8 @@ describe("outcomes of other tasks", () => {
       row: row({ risk: 1, outcome: { time: i + 1, event: true } }),
       prediction: commonV1.Prediction.fromPartial({ survival: { risk: 1, curve } }),
     }));
-    const { groups = [], censoring } = measureScored(task, all, { seed: 1n }).survival ?? {};
+    const { groups = [], censoring, report } = measureScored(task, all, { seed: 1n }).survival ?? {};
+    expect(report?.metrics).not.toHaveProperty("integratedBrier");
     expect(groups.map(({ predicted }) => predicted)).toEqual([
       [
         { time: 1, survival: 0.9 },
