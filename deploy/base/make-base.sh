@@ -38,8 +38,7 @@ make_build() {
   context="$(mktemp -d)"
   architecture="$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')"
   say "adding Node $node_version and npm $npm_version"
-  npm install --silent --prefix "$context" --ignore-scripts --no-save \
-    "node-linux-$architecture@$node_version" "npm@$npm_version" >&2
+  fetch_node || { say "trying once more"; sleep 20; fetch_node; }
   mv "$context/node_modules/node-linux-$architecture/bin/node" "$context/node"
   cp /etc/ssl/certs/ca-certificates.crt "$context/ca-certificates.crt"
   cat >"$context/Dockerfile" <<DOCKERFILE
@@ -52,6 +51,12 @@ ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 DOCKERFILE
   docker build -q -t "$build" "$context" >&2
   rm -rf "$context"
+}
+
+# Says why it fails: what passes on a second try is not worth the hour that led here.
+fetch_node() {
+  npm install --loglevel=error --no-fund --no-audit --prefix "$context" --ignore-scripts --no-save \
+    "node-linux-$architecture@$node_version" "npm@$npm_version" >&2
 }
 
 if is_here "$base"; then say "using $base"; else make_base; fi
