@@ -1,17 +1,10 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
-
 /** What calls at a fixed rate took. */
 export interface OpenLoop {
   /** Milliseconds from the moment that a call was meant to begin, in order of their ends. */
   readonly latenciesMs: readonly number[];
   /** Calls that failed. */
   readonly nFailed: number;
-  /** How late this process itself came to its events, 99th percentile in ms: in the latencies, and no server's doing. */
-  readonly ownDelayP99Ms: number;
 }
-
-/** Between two looks at the own delay, ms: as often as calls begin. */
-const RESOLUTION_MS = 2;
 
 /**
  * Begins `call` `ratePerS` times a second for `seconds`, whether earlier ones have ended or not, and times each from the
@@ -21,8 +14,6 @@ export async function openLoop(call: () => Promise<unknown>, ratePerS: number, s
   const latenciesMs: number[] = [];
   const running: Promise<void>[] = [];
   let nFailed = 0;
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
   const startMs = performance.now();
   const nCalls = Math.round(ratePerS * seconds);
   for (let i = 0; i < nCalls; i += 1) {
@@ -41,8 +32,7 @@ export async function openLoop(call: () => Promise<unknown>, ratePerS: number, s
     );
   }
   await Promise.all(running);
-  delay.disable();
-  return { latenciesMs, nFailed, ownDelayP99Ms: delay.percentile(99) / 1e6 - RESOLUTION_MS };
+  return { latenciesMs, nFailed };
 }
 
 /** Keeps `concurrency` calls running for `seconds`; gives calls per second. */

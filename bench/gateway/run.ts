@@ -2,29 +2,33 @@
  * @file What the gateway adds to a Predict at half of its load, how many calls a core of it carries, and what 500 Watch
  * streams cost it.
  *
- *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500]
+ *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500] [--caller h2load|node]
  *
- * Gateway, stage and client are processes of their own; model and bag are cached before. The most calls per second are
- * found with eight at a time through the gateway; then calls begin at half of that, through the gateway and at the stage
- * itself in turns, timed from the moment each was due. Callers would be on other machines: this process takes as little of
- * the processors as it can, with one helper for its own collections and a small nursery.
+ * Gateway, stage and caller are processes of their own; model and bag are cached before. The most calls per second are
+ * found with eight at a time through the gateway; then calls begin at half of that, whether earlier ones have ended or not,
+ * through the gateway and at the stage itself in turns. Callers would be on other machines, so the caller must take little of
+ * these processors: h2load (Debian: nghttp2-client), or this process with one helper for its collections and a small nursery.
  */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import type { gatewayV1 } from "@parfocal/protocol";
+import { aggregateV1, gatewayV1 } from "@parfocal/protocol";
 import { plantCohort } from "../../test/lib/cohort.ts";
 import { trainRequest, uploadCohort } from "../../test/lib/requests.ts";
 import { cpuMs, describeMachine, machineCpuMs, memoryMib, withChildren } from "../lib/machine.ts";
 import { type ServiceProcesses, startServiceProcesses } from "../lib/service-processes.ts";
-import { median, quantile } from "../lib/statistics.ts";
+import { quantile } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
 import { trainThroughGateway } from "../lib/trained-model.ts";
-import { closedLoop, openLoop } from "./open-loop.ts";
+import { type Caller, CONCURRENCY, findCaller, type Target } from "./caller.ts";
 
 const D = 1024;
-const CONCURRENCY = 8;
 /** What the gateway may add at half load, milliseconds, and what it may hold with all watchers, MB. */
 const TARGETS = { p50Ms: 1, p99Ms: 10, memoryMb: 300 };
+
+const WAYS = ["gateway", "stage"] as const;
+
+/** Where a call goes. */
+type Way = (typeof WAYS)[number];
 
 /** What this process is started again with. */
 const LIGHT = ["--v8-pool-size=1", "--max-semi-space-size=4"];
@@ -34,63 +38,62 @@ interface Options {
   readonly rounds: number;
   readonly tiles: number;
   readonly watchers: number;
+  readonly caller: string | undefined;
 }
 
 /** Calls per second of one core of the gateway: what it takes of a processor for a call, whoever else is busy. */
-async function measureThroughput(services: ServiceProcesses, call: () => Promise<unknown>, seconds: number) {
-  await closedLoop(call, CONCURRENCY, Math.min(3, seconds));
-  const before = cpuMs(services.gatewayPid);
-  const startMs = performance.now();
-  const ratePerS = await closedLoop(call, CONCURRENCY, seconds);
-  const nCalls = (ratePerS * (performance.now() - startMs)) / 1000;
+async function measureThroughput(services: ServiceProcesses, caller: Caller, target: Target, seconds: number) {
+  await caller(target, { seconds: Math.min(3, seconds) });
+  const [before, startMs] = [cpuMs(services.gatewayPid), performance.now()];
+  const { callsPerS } = await caller(target, { seconds });
+  const nCalls = (callsPerS * (performance.now() - startMs)) / 1000;
   const cpuPerCallMs = (cpuMs(services.gatewayPid) - before) / nCalls;
   console.log(
-    `  ${CONCURRENCY} at a time: ${ratePerS.toFixed(0)} calls/s; gateway ${cpuPerCallMs.toFixed(2)} ms of a processor per call, ${(1000 / cpuPerCallMs).toFixed(0)} calls/s/core`,
+    `  ${CONCURRENCY} at a time: ${callsPerS.toFixed(0)} calls/s; gateway ${cpuPerCallMs.toFixed(2)} ms of a processor per call, ${(1000 / cpuPerCallMs).toFixed(0)} calls/s/core`,
   );
-  return ratePerS;
+  return callsPerS;
 }
 
-/** Processor time that processes beside this benchmark and its services have used, ms. */
+/** Processor time that processes beside the services have used, the caller among them, ms. */
 function othersCpuMs({ gatewayPid, aggregatePid, reembedPid }: ServiceProcesses): number {
   const services = [gatewayPid, aggregatePid, reembedPid].flatMap((pid) =>
     pid === undefined ? [] : withChildren(pid),
   );
-  return [process.pid, ...services].reduce((left, pid) => left - cpuMs(pid), machineCpuMs());
+  return services.reduce((left, pid) => left - cpuMs(pid), machineCpuMs());
 }
 
 async function measureAdded(
   services: ServiceProcesses,
-  calls: { readonly gateway: () => Promise<unknown>; readonly stage: () => Promise<unknown> },
+  caller: Caller,
+  targets: Readonly<Record<Way, Target>>,
   ratePerS: number,
   { seconds, rounds }: Options,
 ): Promise<void> {
-  const latencies = { gateway: [] as number[], stage: [] as number[] };
-  const ownDelaysMs: number[] = [];
+  const latencies: Record<Way, number[]> = { gateway: [], stage: [] };
   const othersPercent: number[] = [];
   let nFailed = 0;
   for (let round = 0; round < rounds; round += 1) {
-    for (const way of ["gateway", "stage"] as const) {
+    for (const way of WAYS) {
       const [before, startMs] = [othersCpuMs(services), performance.now()];
-      const result = await openLoop(calls[way], ratePerS, seconds);
+      const result = await caller(targets[way], { seconds, ratePerS });
       othersPercent.push((100 * (othersCpuMs(services) - before)) / (performance.now() - startMs));
       latencies[way].push(...result.latenciesMs);
       nFailed += result.nFailed;
-      ownDelaysMs.push(result.ownDelayP99Ms);
     }
   }
-  const [through, direct] = [latencies.gateway, latencies.stage];
+  printAdded(latencies, `${ratePerS.toFixed(0)} calls/s, ${nFailed} failed`);
+  console.log(
+    `    caller and others had ${othersPercent.map((percent) => percent.toFixed(0)).join(", ")} % of a core in the turns`,
+  );
+}
+
+function printAdded({ gateway, stage }: Readonly<Record<Way, readonly number[]>>, load: string): void {
   const text = (values: readonly number[]) =>
-    [10, 50, 99].map((p) => `p${p} ${quantile(values, p / 100).toFixed(2)}`).join(", ");
-  console.log(`  at half load, ${ratePerS.toFixed(0)} calls/s, ${through.length} calls each, ${nFailed} failed, ms:`);
-  console.log(`    through the gateway  ${text(through)}`);
-  console.log(`    at the stage         ${text(direct)}`);
-  console.log(
-    `    delay of this process's own event loop, p99 of each turn: ${median(ownDelaysMs).toFixed(2)} in the median`,
-  );
-  console.log(
-    `    others had ${othersPercent.map((percent) => percent.toFixed(0)).join(", ")} % of a core in the turns`,
-  );
-  const added = (q: number) => quantile(through, q) - quantile(direct, q);
+    [10, 50, 90, 99].map((p) => `p${p} ${quantile(values, p / 100).toFixed(2)}`).join(", ");
+  console.log(`  at half load, ${load}, ms:`);
+  console.log(`    through the gateway  ${text(gateway)} of ${gateway.length} calls`);
+  console.log(`    at the stage         ${text(stage)} of ${stage.length} calls`);
+  const added = (q: number) => quantile(gateway, q) - quantile(stage, q);
   const isMet = added(0.5) <= TARGETS.p50Ms && added(0.99) <= TARGETS.p99Ms;
   console.log(
     `    added                p10 ${added(0.1).toFixed(2)}, p50 ${added(0.5).toFixed(2)} (target ${TARGETS.p50Ms}), p99 ${added(0.99).toFixed(2)} (target ${TARGETS.p99Ms}): ${isMet ? "met" : "missed"}`,
@@ -124,17 +127,48 @@ async function measureWatchers({ clients, gatewayPid }: ServiceProcesses, nWatch
   );
 }
 
+/** The same Predict at the gateway and at the stage. */
+async function targetsOf(
+  services: ServiceProcesses,
+  model: gatewayV1.Model,
+  bag: gatewayV1.Bag,
+): Promise<Record<Way, Target>> {
+  const { clients, aggregate, addresses } = services;
+  const request = gatewayV1.PredictRequest.fromPartial({ model: model.name, bag: bag.name });
+  const inner = aggregateV1.PredictRequest.fromPartial({ model: model.reference, bag: bag.reference });
+  return {
+    gateway: {
+      call: () => clients.prediction.predict(request),
+      wire: {
+        address: addresses.gateway,
+        path: "/parfocal.gateway.v1.PredictionService/Predict",
+        message: gatewayV1.PredictRequest.encode(request).finish(),
+        nAnswerBytes: gatewayV1.PredictResponse.encode(await clients.prediction.predict(request)).finish().length,
+      },
+    },
+    stage: {
+      call: () => aggregate.predict(inner),
+      wire: {
+        address: addresses.aggregate,
+        path: "/parfocal.aggregate.v1.AggregateService/Predict",
+        message: aggregateV1.PredictRequest.encode(inner).finish(),
+        nAnswerBytes: aggregateV1.PredictResponse.encode(await aggregate.predict(inner)).finish().length,
+      },
+    },
+  };
+}
+
 async function main(options: Options): Promise<void> {
   const services = await startServiceProcesses({ PARFOCAL_THREADS: "1" });
-  const { clients, aggregate } = services;
+  const { clients } = services;
   try {
     const model: gatewayV1.Model = await trainThroughGateway(clients, D);
     const bag = await uploadSynthetic(clients, { n: options.tiles, d: D, seed: 100 });
-    const gateway = () => clients.prediction.predict({ model: model.name, bag: bag.name });
-    const stage = () => aggregate.predict({ model: model.reference, bag: bag.reference });
-    console.log(`Predict of ${options.tiles} x ${D} through the gateway, ${describeMachine()}`);
-    const mostPerS = await measureThroughput(services, gateway, options.seconds);
-    await measureAdded(services, { gateway, stage }, mostPerS / 2, options);
+    const targets = await targetsOf(services, model, bag);
+    const { name, caller } = findCaller(options.caller);
+    console.log(`Predict of ${options.tiles} x ${D} through the gateway, called by ${name}, ${describeMachine()}`);
+    const mostPerS = await measureThroughput(services, caller, targets.gateway, options.seconds);
+    await measureAdded(services, caller, targets, mostPerS / 2, options);
     await measureWatchers(services, options.watchers, options.seconds);
     console.log(`  ${describeMachine()}`);
   } finally {
@@ -148,6 +182,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     tiles: { type: "string", default: "64" },
     watchers: { type: "string", default: "500" },
+    caller: { type: "string" },
   },
 });
 if (LIGHT.every((option) => process.execArgv.includes(option))) {
@@ -156,6 +191,7 @@ if (LIGHT.every((option) => process.execArgv.includes(option))) {
     rounds: Number(values.rounds),
     tiles: Number(values.tiles),
     watchers: Number(values.watchers),
+    caller: values.caller,
   });
 } else {
   const { status } = spawnSync(process.execPath, [...LIGHT, ...process.argv.slice(1)], { stdio: "inherit" });

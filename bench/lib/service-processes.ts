@@ -26,6 +26,8 @@ export async function startServiceProcesses(settings: Readonly<Record<string, st
   const reembedding = createStageClient(reembedV1.ReembedServiceDefinition, reembed.address);
   return {
     storeUri: env.PARFOCAL_STORE,
+    /** host:port of the gateway and of the stage that aggregates. */
+    addresses: { gateway: gateway.address, aggregate: stage.address },
     clients,
     /** The stage itself, without the gateway before it. */
     aggregate: direct.calls,
