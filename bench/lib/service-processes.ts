@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { aggregateV1, reembedV1 } from "@parfocal/protocol";
 import { createStageClient } from "@parfocal/runtime";
+import { imageOptionsOf } from "../../test/lib/image-options.ts";
 import { createClients, startServiceProcess } from "../../test/lib/services.ts";
 
 /**
@@ -13,8 +14,10 @@ import { createClients, startServiceProcess } from "../../test/lib/services.ts";
 export async function startServiceProcesses(settings: Readonly<Record<string, string>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "parfocal-bench-"));
   const env = { PARFOCAL_STORE: pathToFileURL(join(folder, "store")).href, ...settings };
-  const start = async (name: "gateway" | "aggregate" | "reembed", own: Readonly<Record<string, string>> = {}) =>
-    startServiceProcess(name, { ...env, ...own, NODE_OPTIONS: await nodeOptionsOfImage(name) });
+  const start = async (name: "gateway" | "aggregate" | "reembed", own: Readonly<Record<string, string>> = {}) => {
+    const { nodeOptions, execArgv } = await imageOptionsOf(name);
+    return startServiceProcess(name, { ...env, ...own, NODE_OPTIONS: nodeOptions }, execArgv);
+  };
   const stage = await start("aggregate");
   const reembed = await start("reembed");
   const gateway = await start("gateway", {
@@ -45,16 +48,6 @@ export async function startServiceProcesses(settings: Readonly<Record<string, st
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** The options that the Dockerfile starts a service's Node with: those of all and its own. @throws When the file has no such entry. */
-async function nodeOptionsOfImage(service: string): Promise<string> {
-  const file = await readFile(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
-  const entry = new RegExp(`^ENTRYPOINT \\["node", (.*)"services/${service}/`, "m").exec(file);
-  if (entry === null) throw new Error(`deploy/Dockerfile starts no service ${service}`);
-  const common = /NODE_OPTIONS="([^"]+)"/.exec(file);
-  if (common === null) throw new Error("deploy/Dockerfile has no NODE_OPTIONS");
-  return [common[1], ...[...(entry[1] ?? "").matchAll(/"([^"]+)"/g)].map(([, option]) => option)].join(" ");
 }
 
 /** What {@link startServiceProcesses} gives. */

@@ -9,6 +9,7 @@ import { gatewayV1, googleLongrunning } from "@parfocal/protocol";
 import { Status } from "nice-grpc-common";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { plantCohort } from "../lib/cohort.ts";
+import { imageOptionsOf } from "../lib/image-options.ts";
 import { framed, openSession, rawCall, residentBytesOf } from "../lib/raw-grpc.ts";
 import { PARENT, trainRequest, uploadCohort } from "../lib/requests.ts";
 import { type Clients, createClients, type ServiceProcess, startServiceProcess } from "../lib/services.ts";
@@ -47,13 +48,10 @@ describe.skipIf(!isLinux)("a gateway among bad clients", () => {
   beforeAll(async () => {
     const env = { PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-bad-"))).href };
     aggregate = await startServiceProcess("aggregate", env);
-    gateway = await startServiceProcess("gateway", {
-      ...env,
-      PARFOCAL_AGGREGATE_ADDRESS: aggregate.address,
-      ...{ PARFOCAL_KEEPALIVE_TIME_MS: "10000", PARFOCAL_KEEPALIVE_TIMEOUT_MS: "1000" },
-      // As in the gateway's image: V8's own nursery grows to 64 MiB with any traffic.
-      NODE_OPTIONS: "--v8-pool-size=1 --max-semi-space-size=8 --max-old-space-size=3072",
-    });
+    const { nodeOptions, execArgv } = await imageOptionsOf("gateway");
+    const own = { ...env, PARFOCAL_AGGREGATE_ADDRESS: aggregate.address, NODE_OPTIONS: nodeOptions };
+    const keepalive = { PARFOCAL_KEEPALIVE_TIME_MS: "10000", PARFOCAL_KEEPALIVE_TIMEOUT_MS: "1000" };
+    gateway = await startServiceProcess("gateway", { ...own, ...keepalive }, execArgv);
     clients = createClients(gateway.address, { retry: { maxAttempts: 1 } });
     const slides = plantCohort(16);
     const names = await uploadCohort(clients, slides);

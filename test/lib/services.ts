@@ -84,15 +84,16 @@ export interface ServiceProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts a service's `main.ts` and waits until it listens. `port` 0: any free one. */
+/** Starts a service's `main.ts`, `execArgv` before it, and waits until it listens. `port` 0: any free one. */
 export async function startServiceProcess(
   name: "gateway" | "aggregate" | "reembed" | "pretrain",
   env: ServiceEnv,
+  execArgv: string[] = [],
 ): Promise<ServiceProcess> {
   const child = fork(new URL(`../../services/${name}/src/main.ts`, import.meta.url), {
     env: { PATH: process.env.PATH, PORT: "0", PARFOCAL_THREADS: "1", ...env },
     silent: true,
-    execArgv: [],
+    execArgv,
   });
   const port = await portFromLog(child, name);
   return {
