@@ -17,6 +17,7 @@ import {
 } from "../../common/v1/prediction.ts";
 import {
   ArrayResult,
+  BagExpectations,
   BagReference,
   CheckpointSource,
   ModelReference,
@@ -245,7 +246,11 @@ export interface PublishedEvent {
   /** Architecture and task as the manifest has them: JSON with every default written out. */
   configJson: string;
   /** The checkpoint it was made of; absent when it was trained here. */
-  source?: CheckpointSource | undefined;
+  source?:
+    | CheckpointSource
+    | undefined;
+  /** What bags must be of. */
+  expects?: BagExpectations | undefined;
 }
 
 /** Makes a package of a checkpoint. */
@@ -1931,6 +1936,7 @@ function createBasePublishedEvent(): PublishedEvent {
     head: "",
     configJson: "",
     source: undefined,
+    expects: undefined,
   };
 }
 
@@ -1971,6 +1977,9 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     }
     if (message.source !== undefined) {
       CheckpointSource.encode(message.source, writer.uint32(90).fork()).join();
+    }
+    if (message.expects !== undefined) {
+      BagExpectations.encode(message.expects, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2076,6 +2085,14 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
             message.source = CheckpointSource.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.expects = BagExpectations.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2113,6 +2130,7 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
         ? globalThis.String(object.config_json)
         : "",
       source: isSet(object.source) ? CheckpointSource.fromJSON(object.source) : undefined,
+      expects: isSet(object.expects) ? BagExpectations.fromJSON(object.expects) : undefined,
     };
   },
 
@@ -2151,6 +2169,9 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     if (message.source !== undefined) {
       obj.source = CheckpointSource.toJSON(message.source);
     }
+    if (message.expects !== undefined) {
+      obj.expects = BagExpectations.toJSON(message.expects);
+    }
     return obj;
   },
 
@@ -2179,6 +2200,9 @@ export const PublishedEvent: MessageFns<PublishedEvent> = {
     message.configJson = object.configJson ?? "";
     message.source = (object.source !== undefined && object.source !== null)
       ? CheckpointSource.fromPartial(object.source)
+      : undefined;
+    message.expects = (object.expects !== undefined && object.expects !== null)
+      ? BagExpectations.fromPartial(object.expects)
       : undefined;
     return message;
   },

@@ -10,7 +10,7 @@ import { Optimiser, RegionMixer } from "./training.ts";
 
 /** How the bags of a slide's magnifications become one bag of regions. */
 export interface RegionOptions {
-  /** Magnifications, 1 to 5, each twice the one before; absent: as many as there are bags. */
+  /** Magnifications, 1 to 5, each twice the one before; absent: as many as `level_mpps` names, else as there are bags. */
   levelCount?:
     | number
     | undefined;
@@ -26,6 +26,12 @@ export interface RegionOptions {
   matchByCentre: boolean;
   /** Thin out bags whose tiles overlap to one phase of their grid instead of refusing the slide. */
   decimateOverlap: boolean;
+  /**
+   * Resolutions of the magnifications in um per pixel, coarsest first, each half the one before, at most 5. Each bag is the one
+   * that its own resolution is near (10 %), and a slide may lack any, the coarsest and the finest too, but not all. Empty: the
+   * bags' own magnifications, from their coarsest to their finest.
+   */
+  levelMpps: number[];
 }
 
 /** What a build found. */
@@ -42,7 +48,7 @@ export interface RegionReport {
   largestOffsets: number[];
   /** Tiles that were matched by their centre. */
   unalignedCount: bigint;
-  /** Tiles that were left out because their bag was thinned out. */
+  /** Tiles that were left out: their bag was thinned out, or another tile of their cell was the same or lay nearer. */
   decimatedCount: bigint;
 }
 
@@ -165,7 +171,7 @@ export interface PretrainSpec {
   microBatchRegions?:
     | number
     | undefined;
-  /** Regions to see in all, a region counted each time; absent: 100 passes over the training part. */
+  /** Regions to see in all, a region counted each time; absent: 100 passes over the training part, at most 50 million. */
   totalRegions?:
     | bigint
     | undefined;
@@ -234,6 +240,7 @@ function createBaseRegionOptions(): RegionOptions {
     ratioTolerance: undefined,
     matchByCentre: false,
     decimateOverlap: false,
+    levelMpps: [],
   };
 }
 
@@ -253,6 +260,13 @@ export const RegionOptions: MessageFns<RegionOptions> = {
     }
     if (message.decimateOverlap !== false) {
       writer.uint32(40).bool(message.decimateOverlap);
+    }
+    if (message.levelMpps.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.levelMpps) {
+        writer.double(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -310,6 +324,24 @@ export const RegionOptions: MessageFns<RegionOptions> = {
             message.decimateOverlap = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag === 49) {
+              message.levelMpps.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.levelMpps.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -349,6 +381,11 @@ export const RegionOptions: MessageFns<RegionOptions> = {
         : isSet(object.decimate_overlap)
         ? globalThis.Boolean(object.decimate_overlap)
         : false,
+      levelMpps: globalThis.Array.isArray(object?.levelMpps)
+        ? object.levelMpps.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.level_mpps)
+        ? object.level_mpps.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -369,6 +406,9 @@ export const RegionOptions: MessageFns<RegionOptions> = {
     if (message.decimateOverlap !== false) {
       obj.decimateOverlap = message.decimateOverlap;
     }
+    if (message.levelMpps?.length) {
+      obj.levelMpps = message.levelMpps.map((e) => floatToJson(e));
+    }
     return obj;
   },
 
@@ -382,6 +422,7 @@ export const RegionOptions: MessageFns<RegionOptions> = {
     message.ratioTolerance = object.ratioTolerance ?? undefined;
     message.matchByCentre = object.matchByCentre ?? false;
     message.decimateOverlap = object.decimateOverlap ?? false;
+    message.levelMpps = object.levelMpps?.map((e) => e) || [];
     return message;
   },
 };

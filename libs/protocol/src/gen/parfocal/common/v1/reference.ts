@@ -123,6 +123,26 @@ export interface ArrayResult {
     | undefined;
 }
 
+/** What bags must be of for a model; absent and empty fields are not checked. */
+export interface BagExpectations {
+  /** Tile encoder. */
+  encoder: string;
+  /** Side of a tile in pixels at the encoded magnification. */
+  tilePx?:
+    | number
+    | undefined;
+  /** Micrometres per pixel at that magnification; 10 % apart are taken as equal. */
+  mpp?:
+    | number
+    | undefined;
+  /** Distance of neighbouring tiles in pixels at that magnification; 10 % apart are taken as equal. Models that look at where tiles lie have it. */
+  stridePx?:
+    | number
+    | undefined;
+  /** The same in level-0 pixels, where the training bags do not tell how these relate to those of the tile. */
+  level0StridePx?: number | undefined;
+}
+
 function createBaseObjectReference(): ObjectReference {
   return { uri: "", sha256: "", sizeBytes: 0n };
 }
@@ -802,12 +822,161 @@ export const ArrayResult: MessageFns<ArrayResult> = {
   },
 };
 
+function createBaseBagExpectations(): BagExpectations {
+  return { encoder: "", tilePx: undefined, mpp: undefined, stridePx: undefined, level0StridePx: undefined };
+}
+
+export const BagExpectations: MessageFns<BagExpectations> = {
+  encode(message: BagExpectations, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.encoder !== "") {
+      writer.uint32(10).string(message.encoder);
+    }
+    if (message.tilePx !== undefined) {
+      writer.uint32(17).double(message.tilePx);
+    }
+    if (message.mpp !== undefined) {
+      writer.uint32(25).double(message.mpp);
+    }
+    if (message.stridePx !== undefined) {
+      writer.uint32(33).double(message.stridePx);
+    }
+    if (message.level0StridePx !== undefined) {
+      writer.uint32(41).double(message.level0StridePx);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BagExpectations {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBagExpectations();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.encoder = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.tilePx = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.mpp = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.stridePx = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.level0StridePx = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BagExpectations {
+    return {
+      encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : "",
+      tilePx: isSet(object.tilePx)
+        ? globalThis.Number(object.tilePx)
+        : isSet(object.tile_px)
+        ? globalThis.Number(object.tile_px)
+        : undefined,
+      mpp: isSet(object.mpp) ? globalThis.Number(object.mpp) : undefined,
+      stridePx: isSet(object.stridePx)
+        ? globalThis.Number(object.stridePx)
+        : isSet(object.stride_px)
+        ? globalThis.Number(object.stride_px)
+        : undefined,
+      level0StridePx: isSet(object.level0StridePx)
+        ? globalThis.Number(object.level0StridePx)
+        : isSet(object.level0_stride_px)
+        ? globalThis.Number(object.level0_stride_px)
+        : undefined,
+    };
+  },
+
+  toJSON(message: BagExpectations): unknown {
+    const obj: any = {};
+    if (message.encoder !== "") {
+      obj.encoder = message.encoder;
+    }
+    if (message.tilePx !== undefined) {
+      obj.tilePx = floatToJson(message.tilePx);
+    }
+    if (message.mpp !== undefined) {
+      obj.mpp = floatToJson(message.mpp);
+    }
+    if (message.stridePx !== undefined) {
+      obj.stridePx = floatToJson(message.stridePx);
+    }
+    if (message.level0StridePx !== undefined) {
+      obj.level0StridePx = floatToJson(message.level0StridePx);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BagExpectations>): BagExpectations {
+    return BagExpectations.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BagExpectations>): BagExpectations {
+    const message = createBaseBagExpectations();
+    message.encoder = object.encoder ?? "";
+    message.tilePx = object.tilePx ?? undefined;
+    message.mpp = object.mpp ?? undefined;
+    message.stridePx = object.stridePx ?? undefined;
+    message.level0StridePx = object.level0StridePx ?? undefined;
+    return message;
+  },
+};
+
 function bytesFromBase64(b64: string): Uint8Array {
   return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
 }
 
 function base64FromBytes(arr: Uint8Array): string {
   return globalThis.Buffer.from(arr).toString("base64");
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

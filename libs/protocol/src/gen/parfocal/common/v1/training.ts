@@ -290,6 +290,8 @@ export interface SurvivalOptions {
     | undefined;
   /** Cox: events at one time. */
   ties: SurvivalOptions_Ties;
+  /** Survival: what training makes small. */
+  loss: SurvivalOptions_Loss;
 }
 
 /** What Cox's likelihood does with events at one time. */
@@ -336,6 +338,53 @@ export function survivalOptions_TiesToJSON(object: SurvivalOptions_Ties): string
       return "TIES_BRESLOW";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum SurvivalOptions_Ties");
+  }
+}
+
+/** What training in discrete time makes small. */
+export const SurvivalOptions_Loss = {
+  /** LOSS_UNSPECIFIED - The likelihood. */
+  LOSS_UNSPECIFIED: 0,
+  /** LOSS_NLL - The negative log likelihood of hazards: an event is told apart by its interval. */
+  LOSS_NLL: 1,
+  /** LOSS_CROSS_ENTROPY - Cross entropy of who lives past the interval: (1 - `alpha`) of it, and `alpha` of the likelihood of the events that were seen. */
+  LOSS_CROSS_ENTROPY: 2,
+} as const;
+
+export type SurvivalOptions_Loss = typeof SurvivalOptions_Loss[keyof typeof SurvivalOptions_Loss];
+
+export namespace SurvivalOptions_Loss {
+  export type LOSS_UNSPECIFIED = typeof SurvivalOptions_Loss.LOSS_UNSPECIFIED;
+  export type LOSS_NLL = typeof SurvivalOptions_Loss.LOSS_NLL;
+  export type LOSS_CROSS_ENTROPY = typeof SurvivalOptions_Loss.LOSS_CROSS_ENTROPY;
+}
+
+export function survivalOptions_LossFromJSON(object: any): SurvivalOptions_Loss {
+  switch (object) {
+    case 0:
+    case "LOSS_UNSPECIFIED":
+      return SurvivalOptions_Loss.LOSS_UNSPECIFIED;
+    case 1:
+    case "LOSS_NLL":
+      return SurvivalOptions_Loss.LOSS_NLL;
+    case 2:
+    case "LOSS_CROSS_ENTROPY":
+      return SurvivalOptions_Loss.LOSS_CROSS_ENTROPY;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SurvivalOptions_Loss");
+  }
+}
+
+export function survivalOptions_LossToJSON(object: SurvivalOptions_Loss): string {
+  switch (object) {
+    case SurvivalOptions_Loss.LOSS_UNSPECIFIED:
+      return "LOSS_UNSPECIFIED";
+    case SurvivalOptions_Loss.LOSS_NLL:
+      return "LOSS_NLL";
+    case SurvivalOptions_Loss.LOSS_CROSS_ENTROPY:
+      return "LOSS_CROSS_ENTROPY";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SurvivalOptions_Loss");
   }
 }
 
@@ -1360,7 +1409,7 @@ export interface RegionMixer {
   levelCount?:
     | number
     | undefined;
-  /** Which of them are looked at, 0 for the coarsest; empty: all. */
+  /** Which of them are looked at, 0 for the coarsest; empty: all. In a training that starts from a mixer some of those that it knows. */
   levels: number[];
   /** Width, 1 to 4096, a multiple of the heads; absent: the preset's. */
   width?:
@@ -1388,6 +1437,18 @@ export interface RegionMixer {
     | undefined;
   /** Normalise the features of each magnification by a norm of its own first. */
   levelNorm: boolean;
+  /**
+   * LayerScale: what the scales of every block's branches are at first, 0 to 1, in a pretraining's decoder as well; 0 or absent: there
+   * are none.
+   */
+  layerScaleInit?:
+    | number
+    | undefined;
+  /**
+   * Probability that training leaves a branch of the last block out of a region, 0 to 0.95, falling linearly towards the first block,
+   * in a pretraining's decoder as well; absent: 0.
+   */
+  dropPath?: number | undefined;
 }
 
 /** Sizes that go together. */
@@ -1535,6 +1596,16 @@ export interface Architecture {
   reembedder?: Reembedder | undefined;
 }
 
+/** Slow weights that follow those of an optimiser (Lookahead, Zhang et al. 2019). */
+export interface Lookahead {
+  /** Updates between two times that the slow weights follow, k, 1 to 10 000; absent: 6. */
+  steps?:
+    | number
+    | undefined;
+  /** Share of the way that they go, where the fast ones then start again, above 0 to 1; absent: 0.5. */
+  alpha?: number | undefined;
+}
+
 /** How parameters move. */
 export interface Optimiser {
   /** The rule. */
@@ -1551,12 +1622,20 @@ export interface Optimiser {
   momentum?:
     | number
     | undefined;
-  /** First moment of Adam, 0 to 0.999999; absent: 0.9. */
+  /** First moment of Adam and RAdam, 0 to 0.999999; absent: 0.9. */
   beta1?:
     | number
     | undefined;
-  /** Second moment of Adam, 0 to 0.999999; absent: 0.999. */
-  beta2?: number | undefined;
+  /** Second moment of Adam and RAdam, 0 to 0.999999; absent: 0.999. */
+  beta2?:
+    | number
+    | undefined;
+  /** What keeps the divisor of Adam and RAdam above 0, 1e-16 to 1; absent: 1e-8. */
+  epsilon?:
+    | number
+    | undefined;
+  /** Around the rule; absent: none. */
+  lookahead?: Lookahead | undefined;
 }
 
 /** The rule. */
@@ -1569,6 +1648,8 @@ export const Optimiser_Kind = {
   KIND_ADAMW: 2,
   /** KIND_SGD - Stochastic gradient descent with momentum. */
   KIND_SGD: 3,
+  /** KIND_RADAM - Rectified Adam with decoupled decay; none on biases and norms (Liu et al. 2020). */
+  KIND_RADAM: 4,
 } as const;
 
 export type Optimiser_Kind = typeof Optimiser_Kind[keyof typeof Optimiser_Kind];
@@ -1578,6 +1659,7 @@ export namespace Optimiser_Kind {
   export type KIND_ADAM = typeof Optimiser_Kind.KIND_ADAM;
   export type KIND_ADAMW = typeof Optimiser_Kind.KIND_ADAMW;
   export type KIND_SGD = typeof Optimiser_Kind.KIND_SGD;
+  export type KIND_RADAM = typeof Optimiser_Kind.KIND_RADAM;
 }
 
 export function optimiser_KindFromJSON(object: any): Optimiser_Kind {
@@ -1594,6 +1676,9 @@ export function optimiser_KindFromJSON(object: any): Optimiser_Kind {
     case 3:
     case "KIND_SGD":
       return Optimiser_Kind.KIND_SGD;
+    case 4:
+    case "KIND_RADAM":
+      return Optimiser_Kind.KIND_RADAM;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Optimiser_Kind");
   }
@@ -1609,6 +1694,8 @@ export function optimiser_KindToJSON(object: Optimiser_Kind): string {
       return "KIND_ADAMW";
     case Optimiser_Kind.KIND_SGD:
       return "KIND_SGD";
+    case Optimiser_Kind.KIND_RADAM:
+      return "KIND_RADAM";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Optimiser_Kind");
   }
@@ -1789,7 +1876,11 @@ export interface Recipe {
     | number
     | undefined;
   /** First epochs in which the re-embedder does not move, 0 to 10 000; absent: 0. */
-  frozenEpochs?: number | undefined;
+  frozenEpochs?:
+    | number
+    | undefined;
+  /** Which bags an epoch takes. */
+  sampling: Recipe_Sampling;
 }
 
 /** How classes weigh in the loss. */
@@ -1883,6 +1974,56 @@ export function recipe_SelectionToJSON(object: Recipe_Selection): string {
       return "SELECTION_BEST";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Recipe_Selection");
+  }
+}
+
+/** Which bags an epoch takes. */
+export const Recipe_Sampling = {
+  /** SAMPLING_UNSPECIFIED - Every bag once. */
+  SAMPLING_UNSPECIFIED: 0,
+  /** SAMPLING_SHUFFLE - Every bag once, in random order. */
+  SAMPLING_SHUFFLE: 1,
+  /**
+   * SAMPLING_BALANCED - As many as there are, drawn with replacement, from every class equally often. Survival: from every interval of time, events and
+   * censored patients apart. Not for multi-label tasks, regressions and Cox.
+   */
+  SAMPLING_BALANCED: 2,
+} as const;
+
+export type Recipe_Sampling = typeof Recipe_Sampling[keyof typeof Recipe_Sampling];
+
+export namespace Recipe_Sampling {
+  export type SAMPLING_UNSPECIFIED = typeof Recipe_Sampling.SAMPLING_UNSPECIFIED;
+  export type SAMPLING_SHUFFLE = typeof Recipe_Sampling.SAMPLING_SHUFFLE;
+  export type SAMPLING_BALANCED = typeof Recipe_Sampling.SAMPLING_BALANCED;
+}
+
+export function recipe_SamplingFromJSON(object: any): Recipe_Sampling {
+  switch (object) {
+    case 0:
+    case "SAMPLING_UNSPECIFIED":
+      return Recipe_Sampling.SAMPLING_UNSPECIFIED;
+    case 1:
+    case "SAMPLING_SHUFFLE":
+      return Recipe_Sampling.SAMPLING_SHUFFLE;
+    case 2:
+    case "SAMPLING_BALANCED":
+      return Recipe_Sampling.SAMPLING_BALANCED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Recipe_Sampling");
+  }
+}
+
+export function recipe_SamplingToJSON(object: Recipe_Sampling): string {
+  switch (object) {
+    case Recipe_Sampling.SAMPLING_UNSPECIFIED:
+      return "SAMPLING_UNSPECIFIED";
+    case Recipe_Sampling.SAMPLING_SHUFFLE:
+      return "SAMPLING_SHUFFLE";
+    case Recipe_Sampling.SAMPLING_BALANCED:
+      return "SAMPLING_BALANCED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Recipe_Sampling");
   }
 }
 
@@ -2494,7 +2635,7 @@ export const RegressionOptions: MessageFns<RegressionOptions> = {
 };
 
 function createBaseSurvivalOptions(): SurvivalOptions {
-  return { bins: undefined, edges: [], alpha: undefined, ties: 0 };
+  return { bins: undefined, edges: [], alpha: undefined, ties: 0, loss: 0 };
 }
 
 export const SurvivalOptions: MessageFns<SurvivalOptions> = {
@@ -2514,6 +2655,9 @@ export const SurvivalOptions: MessageFns<SurvivalOptions> = {
     }
     if (message.ties !== 0) {
       writer.uint32(32).int32(message.ties);
+    }
+    if (message.loss !== 0) {
+      writer.uint32(40).int32(message.loss);
     }
     return writer;
   },
@@ -2573,6 +2717,14 @@ export const SurvivalOptions: MessageFns<SurvivalOptions> = {
             message.ties = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.loss = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2591,6 +2743,7 @@ export const SurvivalOptions: MessageFns<SurvivalOptions> = {
       edges: globalThis.Array.isArray(object?.edges) ? object.edges.map((e: any) => globalThis.Number(e)) : [],
       alpha: isSet(object.alpha) ? globalThis.Number(object.alpha) : undefined,
       ties: isSet(object.ties) ? survivalOptions_TiesFromJSON(object.ties) : 0,
+      loss: isSet(object.loss) ? survivalOptions_LossFromJSON(object.loss) : 0,
     };
   },
 
@@ -2608,6 +2761,9 @@ export const SurvivalOptions: MessageFns<SurvivalOptions> = {
     if (message.ties !== 0) {
       obj.ties = survivalOptions_TiesToJSON(message.ties);
     }
+    if (message.loss !== 0) {
+      obj.loss = survivalOptions_LossToJSON(message.loss);
+    }
     return obj;
   },
 
@@ -2620,6 +2776,7 @@ export const SurvivalOptions: MessageFns<SurvivalOptions> = {
     message.edges = object.edges?.map((e) => e) || [];
     message.alpha = object.alpha ?? undefined;
     message.ties = object.ties ?? 0;
+    message.loss = object.loss ?? 0;
     return message;
   },
 };
@@ -4986,6 +5143,8 @@ function createBaseRegionMixer(): RegionMixer {
     classTokens: undefined,
     dropout: undefined,
     levelNorm: false,
+    layerScaleInit: undefined,
+    dropPath: undefined,
   };
 }
 
@@ -5030,6 +5189,12 @@ export const RegionMixer: MessageFns<RegionMixer> = {
     }
     if (message.levelNorm !== false) {
       writer.uint32(96).bool(message.levelNorm);
+    }
+    if (message.layerScaleInit !== undefined) {
+      writer.uint32(105).double(message.layerScaleInit);
+    }
+    if (message.dropPath !== undefined) {
+      writer.uint32(113).double(message.dropPath);
     }
     return writer;
   },
@@ -5153,6 +5318,22 @@ export const RegionMixer: MessageFns<RegionMixer> = {
             message.levelNorm = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.layerScaleInit = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.dropPath = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5199,6 +5380,16 @@ export const RegionMixer: MessageFns<RegionMixer> = {
         : isSet(object.level_norm)
         ? globalThis.Boolean(object.level_norm)
         : false,
+      layerScaleInit: isSet(object.layerScaleInit)
+        ? globalThis.Number(object.layerScaleInit)
+        : isSet(object.layer_scale_init)
+        ? globalThis.Number(object.layer_scale_init)
+        : undefined,
+      dropPath: isSet(object.dropPath)
+        ? globalThis.Number(object.dropPath)
+        : isSet(object.drop_path)
+        ? globalThis.Number(object.drop_path)
+        : undefined,
     };
   },
 
@@ -5240,6 +5431,12 @@ export const RegionMixer: MessageFns<RegionMixer> = {
     if (message.levelNorm !== false) {
       obj.levelNorm = message.levelNorm;
     }
+    if (message.layerScaleInit !== undefined) {
+      obj.layerScaleInit = floatToJson(message.layerScaleInit);
+    }
+    if (message.dropPath !== undefined) {
+      obj.dropPath = floatToJson(message.dropPath);
+    }
     return obj;
   },
 
@@ -5260,6 +5457,8 @@ export const RegionMixer: MessageFns<RegionMixer> = {
     message.classTokens = object.classTokens ?? undefined;
     message.dropout = object.dropout ?? undefined;
     message.levelNorm = object.levelNorm ?? false;
+    message.layerScaleInit = object.layerScaleInit ?? undefined;
+    message.dropPath = object.dropPath ?? undefined;
     return message;
   },
 };
@@ -5635,6 +5834,91 @@ export const Architecture: MessageFns<Architecture> = {
   },
 };
 
+function createBaseLookahead(): Lookahead {
+  return { steps: undefined, alpha: undefined };
+}
+
+export const Lookahead: MessageFns<Lookahead> = {
+  encode(message: Lookahead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.steps !== undefined) {
+      writer.uint32(8).int32(message.steps);
+    }
+    if (message.alpha !== undefined) {
+      writer.uint32(17).double(message.alpha);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Lookahead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLookahead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.steps = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.alpha = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Lookahead {
+    return {
+      steps: isSet(object.steps) ? globalThis.Number(object.steps) : undefined,
+      alpha: isSet(object.alpha) ? globalThis.Number(object.alpha) : undefined,
+    };
+  },
+
+  toJSON(message: Lookahead): unknown {
+    const obj: any = {};
+    if (message.steps !== undefined) {
+      obj.steps = Math.round(message.steps);
+    }
+    if (message.alpha !== undefined) {
+      obj.alpha = floatToJson(message.alpha);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Lookahead>): Lookahead {
+    return Lookahead.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Lookahead>): Lookahead {
+    const message = createBaseLookahead();
+    message.steps = object.steps ?? undefined;
+    message.alpha = object.alpha ?? undefined;
+    return message;
+  },
+};
+
 function createBaseOptimiser(): Optimiser {
   return {
     kind: 0,
@@ -5643,6 +5927,8 @@ function createBaseOptimiser(): Optimiser {
     momentum: undefined,
     beta1: undefined,
     beta2: undefined,
+    epsilon: undefined,
+    lookahead: undefined,
   };
 }
 
@@ -5665,6 +5951,12 @@ export const Optimiser: MessageFns<Optimiser> = {
     }
     if (message.beta2 !== undefined) {
       writer.uint32(49).double(message.beta2);
+    }
+    if (message.epsilon !== undefined) {
+      writer.uint32(57).double(message.epsilon);
+    }
+    if (message.lookahead !== undefined) {
+      Lookahead.encode(message.lookahead, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -5730,6 +6022,22 @@ export const Optimiser: MessageFns<Optimiser> = {
             message.beta2 = reader.double();
             continue;
           }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.epsilon = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.lookahead = Lookahead.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5758,6 +6066,8 @@ export const Optimiser: MessageFns<Optimiser> = {
       momentum: isSet(object.momentum) ? globalThis.Number(object.momentum) : undefined,
       beta1: isSet(object.beta1) ? globalThis.Number(object.beta1) : undefined,
       beta2: isSet(object.beta2) ? globalThis.Number(object.beta2) : undefined,
+      epsilon: isSet(object.epsilon) ? globalThis.Number(object.epsilon) : undefined,
+      lookahead: isSet(object.lookahead) ? Lookahead.fromJSON(object.lookahead) : undefined,
     };
   },
 
@@ -5781,6 +6091,12 @@ export const Optimiser: MessageFns<Optimiser> = {
     if (message.beta2 !== undefined) {
       obj.beta2 = floatToJson(message.beta2);
     }
+    if (message.epsilon !== undefined) {
+      obj.epsilon = floatToJson(message.epsilon);
+    }
+    if (message.lookahead !== undefined) {
+      obj.lookahead = Lookahead.toJSON(message.lookahead);
+    }
     return obj;
   },
 
@@ -5795,6 +6111,10 @@ export const Optimiser: MessageFns<Optimiser> = {
     message.momentum = object.momentum ?? undefined;
     message.beta1 = object.beta1 ?? undefined;
     message.beta2 = object.beta2 ?? undefined;
+    message.epsilon = object.epsilon ?? undefined;
+    message.lookahead = (object.lookahead !== undefined && object.lookahead !== null)
+      ? Lookahead.fromPartial(object.lookahead)
+      : undefined;
     return message;
   },
 };
@@ -6054,6 +6374,7 @@ function createBaseRecipe(): Recipe {
     seed: 0n,
     layerDecay: undefined,
     frozenEpochs: undefined,
+    sampling: 0,
   };
 }
 
@@ -6094,6 +6415,9 @@ export const Recipe: MessageFns<Recipe> = {
     }
     if (message.frozenEpochs !== undefined) {
       writer.uint32(88).int32(message.frozenEpochs);
+    }
+    if (message.sampling !== 0) {
+      writer.uint32(96).int32(message.sampling);
     }
     return writer;
   },
@@ -6199,6 +6523,14 @@ export const Recipe: MessageFns<Recipe> = {
             message.frozenEpochs = reader.int32();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.sampling = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6248,6 +6580,7 @@ export const Recipe: MessageFns<Recipe> = {
         : isSet(object.frozen_epochs)
         ? globalThis.Number(object.frozen_epochs)
         : undefined,
+      sampling: isSet(object.sampling) ? recipe_SamplingFromJSON(object.sampling) : 0,
     };
   },
 
@@ -6286,6 +6619,9 @@ export const Recipe: MessageFns<Recipe> = {
     if (message.frozenEpochs !== undefined) {
       obj.frozenEpochs = Math.round(message.frozenEpochs);
     }
+    if (message.sampling !== 0) {
+      obj.sampling = recipe_SamplingToJSON(message.sampling);
+    }
     return obj;
   },
 
@@ -6311,6 +6647,7 @@ export const Recipe: MessageFns<Recipe> = {
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
     message.layerDecay = object.layerDecay ?? undefined;
     message.frozenEpochs = object.frozenEpochs ?? undefined;
+    message.sampling = object.sampling ?? 0;
     return message;
   },
 };

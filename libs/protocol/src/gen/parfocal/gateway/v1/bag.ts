@@ -55,6 +55,8 @@ export interface BagInfo {
     | undefined;
   /** Unit of the tiles' coordinates and of `level0_stride_px`. */
   coordinateUnit: BagInfo_CoordinateUnit;
+  /** Distance of neighbouring tiles in pixels at the encoded magnification, as `tile_px` counts them; absent: unknown. */
+  stridePx?: number | undefined;
 }
 
 /** Pixels of which grid coordinates count. */
@@ -408,6 +410,7 @@ function createBaseBagInfo(): BagInfo {
     importer: "",
     levelCount: undefined,
     coordinateUnit: 0,
+    stridePx: undefined,
   };
 }
 
@@ -445,6 +448,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     }
     if (message.coordinateUnit !== 0) {
       writer.uint32(88).int32(message.coordinateUnit);
+    }
+    if (message.stridePx !== undefined) {
+      writer.uint32(97).double(message.stridePx);
     }
     return writer;
   },
@@ -550,6 +556,14 @@ export const BagInfo: MessageFns<BagInfo> = {
             message.coordinateUnit = reader.int32() as any;
             continue;
           }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.stridePx = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -607,6 +621,11 @@ export const BagInfo: MessageFns<BagInfo> = {
         : isSet(object.coordinate_unit)
         ? bagInfo_CoordinateUnitFromJSON(object.coordinate_unit)
         : 0,
+      stridePx: isSet(object.stridePx)
+        ? globalThis.Number(object.stridePx)
+        : isSet(object.stride_px)
+        ? globalThis.Number(object.stride_px)
+        : undefined,
     };
   },
 
@@ -645,6 +664,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     if (message.coordinateUnit !== 0) {
       obj.coordinateUnit = bagInfo_CoordinateUnitToJSON(message.coordinateUnit);
     }
+    if (message.stridePx !== undefined) {
+      obj.stridePx = floatToJson(message.stridePx);
+    }
     return obj;
   },
 
@@ -664,6 +686,7 @@ export const BagInfo: MessageFns<BagInfo> = {
     message.importer = object.importer ?? "";
     message.levelCount = object.levelCount ?? undefined;
     message.coordinateUnit = object.coordinateUnit ?? 0;
+    message.stridePx = object.stridePx ?? undefined;
     return message;
   },
 };

@@ -11,7 +11,7 @@ import { Operation } from "../../../google/longrunning/operations.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Evaluation } from "../../common/v1/prediction.ts";
 import { PretrainReport } from "../../common/v1/pretraining.ts";
-import { CheckpointSource, ModelReference } from "../../common/v1/reference.ts";
+import { BagExpectations, CheckpointSource, ModelReference } from "../../common/v1/reference.ts";
 import { EpochReport, Task } from "../../common/v1/training.ts";
 import { LabelledBag } from "./training.ts";
 
@@ -61,6 +61,8 @@ export interface Model {
     | undefined;
   /** How its pretraining went, in order; empty when it was trained on labels. GetModel only. */
   pretraining: PretrainReport[];
+  /** What bags must be of, the encoder among it; absent in versions of before it was told. */
+  expects?: BagExpectations | undefined;
 }
 
 /** Looks up a model. */
@@ -300,6 +302,7 @@ function createBaseModel(): Model {
     configJson: "",
     source: undefined,
     pretraining: [],
+    expects: undefined,
   };
 }
 
@@ -355,6 +358,9 @@ export const Model: MessageFns<Model> = {
     }
     for (const v of message.pretraining) {
       PretrainReport.encode(v!, writer.uint32(130).fork()).join();
+    }
+    if (message.expects !== undefined) {
+      BagExpectations.encode(message.expects, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -500,6 +506,14 @@ export const Model: MessageFns<Model> = {
             message.pretraining.push(PretrainReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.expects = BagExpectations.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -550,6 +564,7 @@ export const Model: MessageFns<Model> = {
       pretraining: globalThis.Array.isArray(object?.pretraining)
         ? object.pretraining.map((e: any) => PretrainReport.fromJSON(e))
         : [],
+      expects: isSet(object.expects) ? BagExpectations.fromJSON(object.expects) : undefined,
     };
   },
 
@@ -603,6 +618,9 @@ export const Model: MessageFns<Model> = {
     if (message.pretraining?.length) {
       obj.pretraining = message.pretraining.map((e) => PretrainReport.toJSON(e));
     }
+    if (message.expects !== undefined) {
+      obj.expects = BagExpectations.toJSON(message.expects);
+    }
     return obj;
   },
 
@@ -639,6 +657,9 @@ export const Model: MessageFns<Model> = {
       ? CheckpointSource.fromPartial(object.source)
       : undefined;
     message.pretraining = object.pretraining?.map((e) => PretrainReport.fromPartial(e)) || [];
+    message.expects = (object.expects !== undefined && object.expects !== null)
+      ? BagExpectations.fromPartial(object.expects)
+      : undefined;
     return message;
   },
 };

@@ -10,7 +10,7 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Operation } from "../../../google/longrunning/operations.ts";
 import { MapMeaning } from "../../common/v1/attention.ts";
 import { Prediction } from "../../common/v1/prediction.ts";
-import { ArrayResult, ObjectReference } from "../../common/v1/reference.ts";
+import { ArrayResult, BagReference, ObjectReference } from "../../common/v1/reference.ts";
 import { GroupRule_Kind, groupRule_KindFromJSON, groupRule_KindToJSON } from "../../common/v1/training.ts";
 
 /** Scores one bag. */
@@ -71,6 +71,54 @@ export interface TileAttention {
   meanings: MapMeaning[];
 }
 
+/** Re-embeds one bag. */
+export interface ReembedRequest {
+  /** As in Predict. Models without a re-embedder are refused; those that are nothing else, such as pretrained mixers, are not. */
+  model: string;
+  /** `projects/{project}/bags/{sha256}`, of the model's project. */
+  bag: string;
+  /** Send the file too, for clients that cannot read the store. What is kept is read and checked first; what is damaged is made anew. */
+  includeContent: boolean;
+}
+
+/** Progress, then the re-embedded bag, then its file when asked for. */
+export interface ReembedResponse {
+  /** One event. */
+  event?:
+    | //
+    /** How far it is; none when the bag was re-embedded before. */
+    { $case: "progress"; value: ReembedProgress }
+    | //
+    /** What came of it. Once; the last event unless the file is asked for. */
+    { $case: "reembedded"; value: ReembeddedBag }
+    | //
+    /** The next bytes of the file, at most 1 MiB. Together they are the object of `reembedded.reference`, whose digest they must have. */
+    { $case: "chunk"; value: Buffer }
+    | undefined;
+}
+
+/** How far a re-embedding is. */
+export interface ReembedProgress {
+  /** Tiles of the bag that were read. */
+  doneTiles: bigint;
+  /** Tiles of the bag. */
+  totalTiles: bigint;
+}
+
+/** A re-embedded bag. */
+export interface ReembeddedBag {
+  /** The version that re-embedded. */
+  model: string;
+  /** The bag that was re-embedded. */
+  bag: string;
+  /**
+   * Where the file is, its digest, shape and element type: a bag as any other, f32. A row is a tile in the bag's order, those alone that the
+   * model looks at, or a region, as the model's architecture says; its coordinates are the tile's or the region's. The store may delete
+   * it at any time, as everything that is made of bags; asking again makes it again, with the same digest on the same machine.
+   */
+  reference?: BagReference | undefined;
+}
+
 /**
  * Scores a manifest of bags.
  *
@@ -97,6 +145,12 @@ export interface BatchPredictRequest {
   patientRule: BatchPredictRequest_PatientRule;
   /** Leave nothing of the bags behind: they are re-embedded where they are aggregated, and not kept for the next model. */
   transient: boolean;
+  /**
+   * Add what the models say together, as lines of the model `ensemble`: means over the models, with their standard deviation beside. Takes two
+   * models or more of one kind of task with the same classes, or names of numbers, in the same order; discrete survival: with the same
+   * intervals. May be given with `retry_of` too; an earlier batch that had it keeps it.
+   */
+  ensemble: boolean;
 }
 
 /** How the slides of a patient are combined. */
@@ -164,7 +218,8 @@ export interface BatchPredictResponse {
   models: string[];
   /**
    * `predictions`: a line per row and model; `patients`: a line per patient and model; `failures`: a line per row and model that
-   * gave none, with code and message.
+   * gave none, with code and message. With `ensemble` further lines whose model is `ensemble`, and columns of how far the models differ; a row
+   * that a model did not score has no such prediction, and is among the failures with the reason.
    */
   tables: ResultTable[];
 }
@@ -641,6 +696,437 @@ export const TileAttention: MessageFns<TileAttention> = {
   },
 };
 
+function createBaseReembedRequest(): ReembedRequest {
+  return { model: "", bag: "", includeContent: false };
+}
+
+export const ReembedRequest: MessageFns<ReembedRequest> = {
+  encode(message: ReembedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.bag !== "") {
+      writer.uint32(18).string(message.bag);
+    }
+    if (message.includeContent !== false) {
+      writer.uint32(24).bool(message.includeContent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReembedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReembedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bag = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.includeContent = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReembedRequest {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      bag: isSet(object.bag) ? globalThis.String(object.bag) : "",
+      includeContent: isSet(object.includeContent)
+        ? globalThis.Boolean(object.includeContent)
+        : isSet(object.include_content)
+        ? globalThis.Boolean(object.include_content)
+        : false,
+    };
+  },
+
+  toJSON(message: ReembedRequest): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.bag !== "") {
+      obj.bag = message.bag;
+    }
+    if (message.includeContent !== false) {
+      obj.includeContent = message.includeContent;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReembedRequest>): ReembedRequest {
+    return ReembedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReembedRequest>): ReembedRequest {
+    const message = createBaseReembedRequest();
+    message.model = object.model ?? "";
+    message.bag = object.bag ?? "";
+    message.includeContent = object.includeContent ?? false;
+    return message;
+  },
+};
+
+function createBaseReembedResponse(): ReembedResponse {
+  return { event: undefined };
+}
+
+export const ReembedResponse: MessageFns<ReembedResponse> = {
+  encode(message: ReembedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.event?.$case) {
+      case "progress":
+        ReembedProgress.encode(message.event.value, writer.uint32(10).fork()).join();
+        break;
+      case "reembedded":
+        ReembeddedBag.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "chunk":
+        writer.uint32(26).bytes(message.event.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReembedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReembedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = { $case: "progress", value: ReembedProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "reembedded", value: ReembeddedBag.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "chunk", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReembedResponse {
+    return {
+      event: isSet(object.progress)
+        ? { $case: "progress", value: ReembedProgress.fromJSON(object.progress) }
+        : isSet(object.reembedded)
+        ? { $case: "reembedded", value: ReembeddedBag.fromJSON(object.reembedded) }
+        : isSet(object.chunk)
+        ? { $case: "chunk", value: Buffer.from(bytesFromBase64(object.chunk)) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReembedResponse): unknown {
+    const obj: any = {};
+    if (message.event?.$case === "progress") {
+      obj.progress = ReembedProgress.toJSON(message.event.value);
+    } else if (message.event?.$case === "reembedded") {
+      obj.reembedded = ReembeddedBag.toJSON(message.event.value);
+    } else if (message.event?.$case === "chunk") {
+      obj.chunk = base64FromBytes(message.event.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReembedResponse>): ReembedResponse {
+    return ReembedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReembedResponse>): ReembedResponse {
+    const message = createBaseReembedResponse();
+    switch (object.event?.$case) {
+      case "progress": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "progress", value: ReembedProgress.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "reembedded": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "reembedded", value: ReembeddedBag.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "chunk", value: object.event.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseReembedProgress(): ReembedProgress {
+  return { doneTiles: 0n, totalTiles: 0n };
+}
+
+export const ReembedProgress: MessageFns<ReembedProgress> = {
+  encode(message: ReembedProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.doneTiles !== 0n) {
+      if (BigInt.asIntN(64, message.doneTiles) !== message.doneTiles) {
+        throw new globalThis.Error("value provided for field message.doneTiles of type int64 too large");
+      }
+      writer.uint32(8).int64(message.doneTiles);
+    }
+    if (message.totalTiles !== 0n) {
+      if (BigInt.asIntN(64, message.totalTiles) !== message.totalTiles) {
+        throw new globalThis.Error("value provided for field message.totalTiles of type int64 too large");
+      }
+      writer.uint32(16).int64(message.totalTiles);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReembedProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReembedProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.doneTiles = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.totalTiles = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReembedProgress {
+    return {
+      doneTiles: isSet(object.doneTiles)
+        ? BigInt(object.doneTiles)
+        : isSet(object.done_tiles)
+        ? BigInt(object.done_tiles)
+        : 0n,
+      totalTiles: isSet(object.totalTiles)
+        ? BigInt(object.totalTiles)
+        : isSet(object.total_tiles)
+        ? BigInt(object.total_tiles)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ReembedProgress): unknown {
+    const obj: any = {};
+    if (message.doneTiles !== 0n) {
+      obj.doneTiles = message.doneTiles.toString();
+    }
+    if (message.totalTiles !== 0n) {
+      obj.totalTiles = message.totalTiles.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReembedProgress>): ReembedProgress {
+    return ReembedProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReembedProgress>): ReembedProgress {
+    const message = createBaseReembedProgress();
+    message.doneTiles = (object.doneTiles !== undefined && object.doneTiles !== null) ? BigInt(object.doneTiles) : 0n;
+    message.totalTiles = (object.totalTiles !== undefined && object.totalTiles !== null)
+      ? BigInt(object.totalTiles)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseReembeddedBag(): ReembeddedBag {
+  return { model: "", bag: "", reference: undefined };
+}
+
+export const ReembeddedBag: MessageFns<ReembeddedBag> = {
+  encode(message: ReembeddedBag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.bag !== "") {
+      writer.uint32(18).string(message.bag);
+    }
+    if (message.reference !== undefined) {
+      BagReference.encode(message.reference, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReembeddedBag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReembeddedBag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bag = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reference = BagReference.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReembeddedBag {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      bag: isSet(object.bag) ? globalThis.String(object.bag) : "",
+      reference: isSet(object.reference) ? BagReference.fromJSON(object.reference) : undefined,
+    };
+  },
+
+  toJSON(message: ReembeddedBag): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.bag !== "") {
+      obj.bag = message.bag;
+    }
+    if (message.reference !== undefined) {
+      obj.reference = BagReference.toJSON(message.reference);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReembeddedBag>): ReembeddedBag {
+    return ReembeddedBag.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReembeddedBag>): ReembeddedBag {
+    const message = createBaseReembeddedBag();
+    message.model = object.model ?? "";
+    message.bag = object.bag ?? "";
+    message.reference = (object.reference !== undefined && object.reference !== null)
+      ? BagReference.fromPartial(object.reference)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseBatchPredictRequest(): BatchPredictRequest {
   return {
     parent: "",
@@ -651,6 +1137,7 @@ function createBaseBatchPredictRequest(): BatchPredictRequest {
     retryOf: "",
     patientRule: 0,
     transient: false,
+    ensemble: false,
   };
 }
 
@@ -679,6 +1166,9 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     }
     if (message.transient !== false) {
       writer.uint32(64).bool(message.transient);
+    }
+    if (message.ensemble !== false) {
+      writer.uint32(72).bool(message.ensemble);
     }
     return writer;
   },
@@ -760,6 +1250,14 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
             message.transient = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.ensemble = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -802,6 +1300,7 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
         ? batchPredictRequest_PatientRuleFromJSON(object.patient_rule)
         : 0,
       transient: isSet(object.transient) ? globalThis.Boolean(object.transient) : false,
+      ensemble: isSet(object.ensemble) ? globalThis.Boolean(object.ensemble) : false,
     };
   },
 
@@ -831,6 +1330,9 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     if (message.transient !== false) {
       obj.transient = message.transient;
     }
+    if (message.ensemble !== false) {
+      obj.ensemble = message.ensemble;
+    }
     return obj;
   },
 
@@ -847,6 +1349,7 @@ export const BatchPredictRequest: MessageFns<BatchPredictRequest> = {
     message.retryOf = object.retryOf ?? "";
     message.patientRule = object.patientRule ?? 0;
     message.transient = object.transient ?? false;
+    message.ensemble = object.ensemble ?? false;
     return message;
   },
 };
@@ -1442,7 +1945,7 @@ export const UploadManifestResponse: MessageFns<UploadManifestResponse> = {
   },
 };
 
-/** Predictions for one bag, or for many as an operation. */
+/** Predictions for one bag, or for many as an operation; and what models make of the tiles before they decide. */
 export type PredictionServiceDefinition = typeof PredictionServiceDefinition;
 export const PredictionServiceDefinition = {
   name: "PredictionService",
@@ -1455,6 +1958,15 @@ export const PredictionServiceDefinition = {
       requestStream: false,
       responseType: PredictResponse as typeof PredictResponse,
       responseStream: false,
+      options: {},
+    },
+    /** Re-embeds one bag: contextualised tiles, or one row for each region. At once when that was done before. */
+    reembed: {
+      name: "Reembed",
+      requestType: ReembedRequest as typeof ReembedRequest,
+      requestStream: false,
+      responseType: ReembedResponse as typeof ReembedResponse,
+      responseStream: true,
       options: {},
     },
     /**
@@ -1533,6 +2045,11 @@ export const PredictionServiceDefinition = {
 export interface PredictionServiceImplementation<CallContextExt = {}> {
   /** Scores one bag. */
   predict(request: PredictRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PredictResponse>>;
+  /** Re-embeds one bag: contextualised tiles, or one row for each region. At once when that was done before. */
+  reembed(
+    request: ReembedRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ReembedResponse>>;
   /**
    * Scores a manifest of bags. Response: BatchPredictResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -1548,6 +2065,8 @@ export interface PredictionServiceImplementation<CallContextExt = {}> {
 export interface PredictionServiceClient<CallOptionsExt = {}> {
   /** Scores one bag. */
   predict(request: DeepPartial<PredictRequest>, options?: CallOptions & CallOptionsExt): Promise<PredictResponse>;
+  /** Re-embeds one bag: contextualised tiles, or one row for each region. At once when that was done before. */
+  reembed(request: DeepPartial<ReembedRequest>, options?: CallOptions & CallOptionsExt): AsyncIterable<ReembedResponse>;
   /**
    * Scores a manifest of bags. Response: BatchPredictResponse; metadata: OperationMetadata.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -1580,6 +2099,8 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
 }
+
+export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -11,7 +11,17 @@ import { Operation } from "../../../google/longrunning/operations.ts";
 import { Evaluation } from "../../common/v1/prediction.ts";
 import { PretrainSpec } from "../../common/v1/pretraining.ts";
 import { ObjectReference } from "../../common/v1/reference.ts";
-import { EpochReport, Part, partFromJSON, partToJSON, SurvivalTime, TrainingSpec } from "../../common/v1/training.ts";
+import {
+  EpochReport,
+  GroupRule_Kind,
+  groupRule_KindFromJSON,
+  groupRule_KindToJSON,
+  Part,
+  partFromJSON,
+  partToJSON,
+  SurvivalTime,
+  TrainingSpec,
+} from "../../common/v1/training.ts";
 import { ResultTable } from "./prediction.ts";
 
 /** Lists presets. */
@@ -98,8 +108,8 @@ export interface CrossValidateRequest {
   /** Model whose re-embedder every fold starts from, named as in GetModel; empty: from fresh weights. */
   startFrom: string;
   /**
-   * Id of a model that the folds' models become versions of, named `{operation}-r{repeat}-f{fold}`; empty: they are deleted with
-   * the operation.
+   * Id of a model that the folds' models become versions of, named `{operation}-r{repeat}-f{fold}`, e.g. for the ensemble of a
+   * batch; empty: they are deleted with the operation.
    */
   keepAs: string;
   /**
@@ -117,14 +127,26 @@ export interface CrossValidateRequest {
 export interface CrossValidateResponse {
   /** Repeat by repeat. */
   folds: FoldResult[];
-  /** By repeat: the predictions of all folds together, each decided by its own fold's thresholds. */
+  /** By repeat: what was decided by all folds together, each by its own fold's thresholds. With a `rule` the slides counted are the groups. */
   pooled: Evaluation[];
   /** `predictions`: a line per repeat and bag, in the order of the request, with labels, fold and what the fold's model says. */
   predictions?:
     | ResultTable
     | undefined;
   /** `evaluation.json`: a CrossValidationReport. */
-  evaluation?: ObjectReference | undefined;
+  evaluation?:
+    | ObjectReference
+    | undefined;
+  /**
+   * The rule by which slides were decided together, and so what figures count: groups of slides (the slides of a patient, where no groups
+   * are named). Unspecified: every slide was decided by itself.
+   */
+  rule: GroupRule_Kind;
+  /**
+   * With a rule `decisions`: a line per repeat and group, in the order of their first bags, with labels, fold, bags and what the fold's model
+   * decides of the group; the figures are of these lines. Absent without: they are of `predictions`.
+   */
+  decisions?: ResultTable | undefined;
 }
 
 /** What came of one fold. */
@@ -1160,7 +1182,7 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
 };
 
 function createBaseCrossValidateResponse(): CrossValidateResponse {
-  return { folds: [], pooled: [], predictions: undefined, evaluation: undefined };
+  return { folds: [], pooled: [], predictions: undefined, evaluation: undefined, rule: 0, decisions: undefined };
 }
 
 export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
@@ -1176,6 +1198,12 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
     }
     if (message.evaluation !== undefined) {
       ObjectReference.encode(message.evaluation, writer.uint32(34).fork()).join();
+    }
+    if (message.rule !== 0) {
+      writer.uint32(40).int32(message.rule);
+    }
+    if (message.decisions !== undefined) {
+      ResultTable.encode(message.decisions, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1225,6 +1253,22 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
             message.evaluation = ObjectReference.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rule = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.decisions = ResultTable.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1243,6 +1287,8 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
       pooled: globalThis.Array.isArray(object?.pooled) ? object.pooled.map((e: any) => Evaluation.fromJSON(e)) : [],
       predictions: isSet(object.predictions) ? ResultTable.fromJSON(object.predictions) : undefined,
       evaluation: isSet(object.evaluation) ? ObjectReference.fromJSON(object.evaluation) : undefined,
+      rule: isSet(object.rule) ? groupRule_KindFromJSON(object.rule) : 0,
+      decisions: isSet(object.decisions) ? ResultTable.fromJSON(object.decisions) : undefined,
     };
   },
 
@@ -1260,6 +1306,12 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
     if (message.evaluation !== undefined) {
       obj.evaluation = ObjectReference.toJSON(message.evaluation);
     }
+    if (message.rule !== 0) {
+      obj.rule = groupRule_KindToJSON(message.rule);
+    }
+    if (message.decisions !== undefined) {
+      obj.decisions = ResultTable.toJSON(message.decisions);
+    }
     return obj;
   },
 
@@ -1275,6 +1327,10 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
       : undefined;
     message.evaluation = (object.evaluation !== undefined && object.evaluation !== null)
       ? ObjectReference.fromPartial(object.evaluation)
+      : undefined;
+    message.rule = object.rule ?? 0;
+    message.decisions = (object.decisions !== undefined && object.decisions !== null)
+      ? ResultTable.fromPartial(object.decisions)
       : undefined;
     return message;
   },

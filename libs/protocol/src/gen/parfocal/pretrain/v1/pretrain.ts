@@ -8,7 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { PretrainReport, PretrainSpec, RegionOptions, RegionReport } from "../../common/v1/pretraining.ts";
-import { BagReference, ModelReference } from "../../common/v1/reference.ts";
+import { BagExpectations, BagReference, ModelReference } from "../../common/v1/reference.ts";
 
 /** Builds the regions of a slide. */
 export interface BuildRegionsRequest {
@@ -115,6 +115,8 @@ export interface PublishedMixer {
   history: PretrainReport[];
   /** Its configuration as the manifest has it: JSON with every default written out. */
   configJson: string;
+  /** What bags must be of. */
+  expects?: BagExpectations | undefined;
 }
 
 function createBaseBuildRegionsRequest(): BuildRegionsRequest {
@@ -978,7 +980,15 @@ export const RegionsEvent: MessageFns<RegionsEvent> = {
 };
 
 function createBasePublishedMixer(): PublishedMixer {
-  return { model: undefined, featureDim: 0, encoder: "", parameterCount: 0n, history: [], configJson: "" };
+  return {
+    model: undefined,
+    featureDim: 0,
+    encoder: "",
+    parameterCount: 0n,
+    history: [],
+    configJson: "",
+    expects: undefined,
+  };
 }
 
 export const PublishedMixer: MessageFns<PublishedMixer> = {
@@ -1003,6 +1013,9 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
     }
     if (message.configJson !== "") {
       writer.uint32(50).string(message.configJson);
+    }
+    if (message.expects !== undefined) {
+      BagExpectations.encode(message.expects, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1068,6 +1081,14 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
             message.configJson = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.expects = BagExpectations.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1102,6 +1123,7 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
         : isSet(object.config_json)
         ? globalThis.String(object.config_json)
         : "",
+      expects: isSet(object.expects) ? BagExpectations.fromJSON(object.expects) : undefined,
     };
   },
 
@@ -1125,6 +1147,9 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
     if (message.configJson !== "") {
       obj.configJson = message.configJson;
     }
+    if (message.expects !== undefined) {
+      obj.expects = BagExpectations.toJSON(message.expects);
+    }
     return obj;
   },
 
@@ -1143,6 +1168,9 @@ export const PublishedMixer: MessageFns<PublishedMixer> = {
       : 0n;
     message.history = object.history?.map((e) => PretrainReport.fromPartial(e)) || [];
     message.configJson = object.configJson ?? "";
+    message.expects = (object.expects !== undefined && object.expects !== null)
+      ? BagExpectations.fromPartial(object.expects)
+      : undefined;
     return message;
   },
 };
