@@ -135,6 +135,7 @@ describe("a gateway that asks who calls", () => {
     const other = await services.as("trainer-other");
     const mixed = [
       other.prediction.predict({ model: "projects/other/models/m", bag: names[0]! }),
+      Array.fromAsync(other.prediction.reembed({ model: "projects/other/models/m", bag: names[0]! })),
       other.training.train({ ...trainRequest(slides, names), parent: "projects/other" }),
       other.operations.listOperations({ name: PARENT }),
       other.operations.listOperations({ name: `${PARENT}/operations` }),
@@ -167,6 +168,12 @@ describe("a gateway that asks who calls", () => {
     await expect(viewer.prediction.predict({ model: model.name, bag: names[0]! })).rejects.toThrow(
       "no role of the caller",
     );
+    const asked = { model: model.name, bag: names[0]! };
+    await expect(Array.fromAsync(viewer.prediction.reembed(asked))).rejects.toThrow("no role of the caller");
+    // Who may predict may: this model has nothing to re-embed by.
+    await expect(Array.fromAsync(trainer.prediction.reembed(asked))).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+    });
     await expect(trainer.models.deleteModel({ name: model.name })).rejects.toMatchObject({ code: "FORBIDDEN" });
     await expect(trainer.bags.deleteBag({ name: names[0]! })).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
@@ -269,10 +276,15 @@ describe("a gateway that asks who calls", () => {
     expect(lines.find(({ method }) => method.endsWith("/Train"))).toMatchObject({
       ...{ principal: "trainer-test", principalKind: "jwt", project: "test", operation, code: "OK" },
     });
+    expect(lines.filter(({ method, project }) => method.endsWith("/Reembed") && project === "test")).toMatchObject(
+      expect.arrayContaining([expect.objectContaining({ principal: "trainer-test", code: "FAILED_PRECONDITION" })]),
+    );
     expect(lines.filter(({ method, code }) => method.endsWith("/UploadBag") && code === "OK")).toHaveLength(16);
     expect(lines.some(({ code, principal }) => code === "PERMISSION_DENIED" && principal === "trainer-other")).toBe(
       true,
     );
+    const refused = lines.filter(({ method, principal }) => method.endsWith("/Predict") && principal === "viewer-test");
+    expect(refused).toMatchObject([{ principalKind: "jwt", code: "PERMISSION_DENIED" }]);
     const text = await readFile(services.at("audit.jsonl"), "utf8");
     for (const { fileName, patient } of slides) {
       expect(text).not.toContain(fileName);

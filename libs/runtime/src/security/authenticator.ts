@@ -32,6 +32,7 @@ export function createAuthenticator({ policy, tokens, probesAreOpen }: Authentic
     async authorize(call) {
       if (probesAreOpen && call.method.startsWith(HEALTH)) return { kind: "probe", name: "anybody" };
       const { kind, name, roles } = await identify(call, tokens);
+      call.identified?.({ kind, name });
       const access = policy().accessOf([`${kind}:${name}`, ...roles.map((role) => `role:${role}`)], call.method);
       if (access === undefined) {
         throw new DomainError("FORBIDDEN", `no role of the caller includes ${call.method}`, {

@@ -24,6 +24,8 @@ export interface CallToAuthorize {
   /** DER of the client certificate that TLS verified, when there is one. */
   readonly certificate?: Buffer | undefined;
   readonly signal: AbortSignal;
+  /** Hears who calls as soon as that is known: whoever may not is recorded too. */
+  readonly identified?: (caller: Pick<Principal, "kind" | "name">) => void;
 }
 
 /** Decides who calls and whether they may. Called for every call, health and reflection included. */
