@@ -89,6 +89,14 @@ describe("BuildRegions", () => {
     expect(last?.report).toMatchObject({ tileCounts: [12n, 0n, 192n], unalignedCount: 192n });
   });
 
+  it("joins a slide that lacks its coarsest and its finest magnification where levels are named", async () => {
+    const bags = await stored(planted(1, { slideId: "m" }));
+    const last = (await build(bags, { options: { levelMpps: [2, 1, 0.5] } })).at(-1);
+    expect(last?.report).toMatchObject({ tileCounts: [0n, 48n, 0n], cellCount: 12n, coarseTilePx: COARSE_PX });
+    const ref = bagRefFromWire(store, last?.bag);
+    expect((await readBag(store, ref)).metadata).toMatchObject({ levelCount: 3, mpp: 0.5, level0StridePx: COARSE_PX });
+  });
+
   const cases: [string, Bag[], Request, { code: string; message: unknown }][] = [
     [
       "a slide off its grid",
@@ -108,6 +116,18 @@ describe("BuildRegions", () => {
       [planted(0)],
       { options: { maxOffset: 2 } },
       refused("INVALID_ARGUMENT", "maxOffset is 2"),
+    ],
+    [
+      "more levels than the bags span, saying which option helps",
+      [planted(1), planted(2)],
+      { options: { levelCount: 3 } },
+      refused("GEOMETRY_MISMATCH", "unless levelMpps names all levels"),
+    ],
+    [
+      "named levels that do not halve",
+      [planted(0)],
+      { options: { levelMpps: [2, 0.5] } },
+      refused("INVALID_ARGUMENT", "levelMpps[1] is 0.5; it is half the one before (1)"),
     ],
     ["no bags", [], {}, refused("INVALID_ARGUMENT", "the number of bags is 0, the bounds are 1 and 5")],
     [

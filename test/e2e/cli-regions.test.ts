@@ -49,7 +49,19 @@ describe("regions and mixers by the command line", () => {
       expect(each).toMatchObject({ n: 336, levels: 3, tileCounts: [16, 64, 256], cellCount: 16, fullCellCount: 16 });
     }
     const shown = await run("bags", "get", String(built[0]?.digest));
-    expect(shown.records).toMatchObject([{ levels: 3, importer: "parfocal-regions/1" }]);
+    expect(shown.records).toMatchObject([{ levels: 3, importer: "parfocal-regions/2" }]);
+  });
+
+  it("joins a slide that lacks its coarsest and its finest magnification where all are named", async () => {
+    const { code, records, stderr } = await run("regions", "build", "10x/M003.h5", "--level-mpps", "5x,10x,20x");
+    expect(code, stderr).toBe(0);
+    const [built] = records.filter(({ slide }) => slide !== undefined);
+    expect(built).toMatchObject({ slide: "M003", n: 64, levels: 3, tileCounts: [0, 64, 0], cellCount: 16 });
+    // Its other region bag is what the tests below learn from.
+    expect((await run("bags", "delete", String(built?.digest))).code).toBe(0);
+    const wrong = await run("regions", "build", "10x/M003.h5", "--level-mpps", "5x,20x");
+    expect(wrong.stderr).toContain("options.level_mpps[1] is 0.5; it is half the one before (1)");
+    expect(wrong.code).toBeGreaterThan(0);
   });
 
   it("exits 1 and says why for a slide that is refused, and goes on with the others", async () => {
@@ -131,6 +143,8 @@ describe("regions and mixers by the command line", () => {
       "a source without the contrastive objective",
       ["pretrain", "--model", "m", "--all-regions", "--source-tiles", "5"],
     ],
+    ["named levels that do not get finer", ["regions", "build", "10x", "--level-mpps", "20x,10x"]],
+    ["named levels that are no numbers", ["regions", "build", "10x", "--level-mpps", "5x,ten"]],
     ["levels that do not rise", ["pretrain", "--model", "m", "--all-regions", "--levels", "2,1"]],
     ["levels without magnifications", ["train", "--model", "m", "--labels", "l.csv", "--levels", "1"]],
   ])("exits 2 for %s", async (_, args) => {

@@ -13,6 +13,7 @@ import type { CommandContext } from "../run-command.ts";
 export interface BuildRegionsOptions {
   readonly all?: boolean;
   readonly levels?: number;
+  readonly levelMpps?: readonly number[];
   readonly maxOffset?: number;
   readonly ratioTolerance?: number;
   readonly matchByCentre?: boolean;
@@ -86,6 +87,7 @@ function requestOf(
 ): gatewayV1.BuildRegionsRequest {
   const given: commonV1.RegionOptions = {
     levelCount: options.levels,
+    levelMpps: [...(options.levelMpps ?? [])],
     maxOffset: options.maxOffset,
     ratioTolerance: options.ratioTolerance,
     matchByCentre: options.matchByCentre ?? false,

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { runCommand } from "../run-command.ts";
+import { parseLevelMpps } from "./parse-level-mpps.ts";
 import { parseCount, parseNonNegative } from "./parse-option.ts";
 
 /** `parfocal regions`. */
@@ -18,6 +19,11 @@ export function createRegionsCommand(): Command {
     )
     .option("--all", "every slide of the project")
     .option("--levels <n>", "magnifications of a region bag, 1 to 5 (default: as many as a slide has bags)", parseCount)
+    .option(
+      "--level-mpps <list>",
+      "all magnifications, coarsest first, as um per pixel (2,1,0.5) or magnifications (5x,10x,20x): a slide may then lack some",
+      parseLevelMpps,
+    )
     .option(
       "--max-offset <share>",
       "largest distance of a tile from its cell, in tiles (default: 0.1)",
@@ -38,6 +44,7 @@ export function createRegionsCommand(): Command {
 Examples:
   parfocal regions build 5x/ 10x/ 20x/           files of the same name are the magnifications of a slide
   parfocal regions build --all --levels 3
+  parfocal regions build --all --level-mpps 5x,10x,20x     slides that lack 5x or 20x join as well
   parfocal regions build slide-17 --match-by-centre --json
 
 With --json the last lines are {slide, bag, tileCounts, cellCount, fullCellCount, largestOffsets, …} or {slide, error}. Exits 1

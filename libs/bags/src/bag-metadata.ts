@@ -17,6 +17,7 @@ const TEXT_FIELDS = [
 const NUMBER_FIELDS = [
   ["tilePx", "tile_px"],
   ["mpp", "mpp"],
+  ["stridePx", "stride_px"],
   ["level0StridePx", "level0_stride_px"],
   ["level0Mpp", "level0_mpp"],
   ["levelCount", "level_count"],

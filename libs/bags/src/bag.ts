@@ -8,6 +8,11 @@ export interface BagMetadata {
   readonly tilePx?: number;
   /** Micrometres per pixel at that magnification. */
   readonly mpp?: number;
+  /**
+   * Distance between neighbouring tiles in pixels at that magnification, as `tilePx` counts them: less than `tilePx` where tiles
+   * overlap. Absent where it follows from the other fields, see `tileStridePx`, or is unknown.
+   */
+  readonly stridePx?: number;
   /** Distance between neighbouring tiles in level-0 pixels; in a region bag that of its coarsest tiles. */
   readonly level0StridePx?: number;
   /** Micrometres per pixel of level 0, where whoever imported the bag gave it. */
@@ -46,6 +51,8 @@ export interface Bag {
   readonly coords?: Int32Array;
   /** `[N]` magnification level of each tile, 0 = finest; absent in bags of one magnification. */
   readonly level?: Uint8Array;
+  /** `[N]` bit set of each tile, see `TILE_FLAGS`; absent where nobody told: only region bags have it. */
+  readonly flags?: Uint8Array;
   readonly metadata: BagMetadata;
 }
 

@@ -45,9 +45,12 @@ const bags: fc.Arbitrary<Bag> = fc
       metadata,
       tail: fc.option(fc.int32Array({ minLength: n * 2, maxLength: n * 2 })),
       level: fc.option(fc.uint8Array({ minLength: n, maxLength: n })),
+      flags: fc.option(fc.uint8Array({ minLength: n, maxLength: n })),
     }),
   )
-  .map(({ tail, level, ...bag }) => ({ ...bag, ...(tail && { coords: tail }), ...(level && { level }) }));
+  .map(({ tail, level, flags, ...bag }) => {
+    return { ...bag, ...(tail && { coords: tail }), ...(level && { level }), ...(flags && { flags }) };
+  });
 
 describe("a canonical bag", () => {
   it("comes back as it went, from any place in memory", () => {

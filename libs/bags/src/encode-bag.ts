@@ -70,9 +70,10 @@ export function assertBag(bag: Bag): void {
   assertAllFinite(bag.features, bag.d);
 }
 
-function assertSides({ n, coords, level }: Omit<Bag, "features">): void {
+function assertSides({ n, coords, level, flags }: Omit<Bag, "features">): void {
   if (coords !== undefined) assertLength("coords", coords.length, n * 2, `[${n}, 2]`);
   if (level !== undefined) assertLength("level", level.length, n, `[${n}]`);
+  if (flags !== undefined) assertLength("flags", flags.length, n, `[${n}]`);
 }
 
 function assertLength(name: string, actual: number, wanted: number, shape: string): void {
@@ -89,9 +90,10 @@ function bagTensors(bag: Bag): ReadonlyMap<string, SafetensorsInput> {
   ]);
 }
 
-function sideTensors({ n, coords, level }: Omit<Bag, "features">): ReadonlyMap<string, SafetensorsInput> {
+function sideTensors({ n, coords, level, flags }: Omit<Bag, "features">): ReadonlyMap<string, SafetensorsInput> {
   const tensors = new Map<string, SafetensorsInput>();
   if (coords !== undefined) tensors.set("coords", { dtype: "I32", shape: [n, 2], data: coords });
   if (level !== undefined) tensors.set("level", { dtype: "U8", shape: [n], data: level });
+  if (flags !== undefined) tensors.set("flags", { dtype: "U8", shape: [n], data: flags });
   return tensors;
 }

@@ -2,7 +2,7 @@ export type { Bag, BagMetadata, BagRef } from "./bag.ts";
 export { MAX_FEATURES, MAX_TILES } from "./bag-limits.ts";
 export { type BagHeader, bagRefFromKey, readBag, readBagHeader, writeBag } from "./bag-store.ts";
 export { assertBag, type BagFrame, encodeBag, encodeBagFrame } from "./encode-bag.ts";
-export { encodersOfDimension, findEncoder } from "./import/encoders.ts";
+export { encoderNameFrom, encodersOfDimension, findEncoder } from "./import/encoders.ts";
 export { importFile } from "./import/import-file.ts";
 export type { ImportedBag, ImportOptions, Inferred, SourceCoordUnit } from "./import/imported-bag.ts";
 export { float64FromTensor } from "./import/tensor-values.ts";
@@ -14,6 +14,7 @@ export { blockIndexOf, type RegionTiles } from "./regions/block-index-of.ts";
 export { type BuildProgress, type BuiltRegions, buildRegionBag, type RegionBuild } from "./regions/build-region-bag.ts";
 export type { RegionReport } from "./regions/ground-bags.ts";
 export { type IndexedBag, openIndexedBag, readBlockIndex } from "./regions/indexed-bag.ts";
+export { assertNamedLevels } from "./regions/named-levels.ts";
 export type { RegionOptions } from "./regions/region-options.ts";
 export { type OriginOptions, regionOrigins } from "./regions/region-origins.ts";
 export {
@@ -28,8 +29,14 @@ export {
   type RegionSource,
   type RegionTokens,
 } from "./regions/region-source.ts";
+export { TILE_FLAGS } from "./regions/tile-flags.ts";
 export type { SafetensorsDtype } from "./safetensors/dtype.ts";
-export { encodeSafetensors, encodeSafetensorsParts, type SafetensorsInput } from "./safetensors/encode-safetensors.ts";
+export {
+  encodeSafetensors,
+  encodeSafetensorsHeader,
+  encodeSafetensorsParts,
+  type SafetensorsInput,
+} from "./safetensors/encode-safetensors.ts";
 export {
   parseSafetensorsHeader,
   type SafetensorsHeader,
@@ -42,3 +49,4 @@ export {
   type SafetensorsFile,
   type SafetensorsTensor,
 } from "./safetensors/parse-safetensors.ts";
+export { tileStridePx } from "./tile-stride.ts";

@@ -17,6 +17,8 @@ export interface BagLayout {
   readonly coords?: SafetensorsTensorInfo;
   /** `[N]` U8. */
   readonly level?: SafetensorsTensorInfo;
+  /** `[N]` U8. */
+  readonly flags?: SafetensorsTensorInfo;
   readonly metadata: BagMetadata;
 }
 
@@ -39,6 +41,7 @@ export function parseBag(bytes: Uint8Array): Bag {
     features,
     ...(layout.coords && { coords: coordsOf(bytes, layout.coords) }),
     ...(layout.level && { level: slice(bytes, layout.level) }),
+    ...(layout.flags && { flags: slice(bytes, layout.flags) }),
     metadata: layout.metadata,
   };
 }
@@ -51,7 +54,7 @@ export function parseBag(bytes: Uint8Array): Bag {
  */
 export function bagLayoutFromHeader(header: SafetensorsHeader): BagLayout {
   const metadata = parseBagMetadata(header.metadata);
-  const { features, coords, level, ...rest } = Object.fromEntries(header.tensors);
+  const { features, coords, level, flags, ...rest } = Object.fromEntries(header.tensors);
   if (Object.keys(rest).length > 0) throw new DomainError("CORRUPT", "the bag holds a tensor that no bag has");
   if (features === undefined) throw new DomainError("CORRUPT", "the bag has no features tensor");
   const { dtype } = features;
@@ -63,7 +66,9 @@ export function bagLayoutFromHeader(header: SafetensorsHeader): BagLayout {
   assertBagShape(n, d, dtype === "F16" ? 2 : 4);
   if (coords) assertTensor("coords", coords, "I32", [n, 2]);
   if (level) assertTensor("level", level, "U8", [n]);
-  return { n, d, features: { ...features, dtype }, ...(coords && { coords }), ...(level && { level }), metadata };
+  if (flags) assertTensor("flags", flags, "U8", [n]);
+  const sides = { ...(coords && { coords }), ...(level && { level }), ...(flags && { flags }) };
+  return { n, d, features: { ...features, dtype }, ...sides, metadata };
 }
 
 function assertTensor(name: string, info: SafetensorsTensorInfo, dtype: string, shape: readonly number[]): void {

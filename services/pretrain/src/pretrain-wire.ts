@@ -123,6 +123,7 @@ export function publishedToWire(
     parameterCount: BigInt(countParameters(model.parameters)),
     history: history.map(reportToWire),
     configJson: JSON.stringify(modelConfigJson(model.config)),
+    expects: { ...manifest.expects, encoder: manifest.expects.encoder ?? "" },
   };
   const steps = { doneSteps: BigInt(nUpdates), totalSteps: BigInt(nUpdates), loss: history.at(-1)?.loss ?? 0 };
   return { ...steps, event: { $case: "published", value } };

@@ -7,11 +7,12 @@ import type { commonV1 } from "@parfocal/protocol";
 /** How to build regions. What is absent is left to the defaults. */
 export function regionOptionsFromWire(options: commonV1.RegionOptions | undefined): RegionOptions {
   const { levelCount, maxOffset, ratioTolerance, matchByCentre = false, decimateOverlap = false } = options ?? {};
+  const { levelMpps = [] } = options ?? {};
   return {
     ...(levelCount === undefined ? {} : { levelCount }),
     ...(maxOffset === undefined ? {} : { maxOffset }),
     ...(ratioTolerance === undefined ? {} : { ratioTolerance }),
-    ...{ matchByCentre, decimateOverlap },
+    ...{ levelMpps, matchByCentre, decimateOverlap },
   };
 }
 

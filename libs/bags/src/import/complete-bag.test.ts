@@ -35,6 +35,25 @@ function outcome(fields: Partial<SourceBag>, options: ImportOptions = {}): strin
   return "none";
 }
 
+describe("the stride of an import", () => {
+  const coords = f32([2, 2], [0, 0, 224, 0]);
+
+  it("is kept in pixels of the tile where the file tells how many pixels of level 0 a tile spans", () => {
+    const claims = { tilePx: 256, tileLevel0Px: 512, stride: 384 };
+    const source = sourceOf({ layout: "trident-h5", coords, coordUnit: "level0_px", claims });
+    const { bag, inferred } = completeBag(source, "s", {});
+    expect(bag.metadata).toMatchObject({ stridePx: 192, level0StridePx: 384, importer: "trident-h5/2" });
+    expect(inferred.stridePx).toBeUndefined();
+  });
+
+  it("is told as inferred, and not kept, where the file states none", () => {
+    const { bag, inferred } = completeBag(sourceOf({ coords, coordUnit: "level0_px" }), "s", {});
+    expect(inferred.stridePx).toBe(224);
+    expect(inferred.notes).toContain("the stride of the tiles is not stated; by their coordinates it is 224 px");
+    expect([bag.metadata.stridePx, bag.metadata.level0StridePx]).toEqual([undefined, undefined]);
+  });
+});
+
 describe("features of an import", () => {
   it("widen exactly from BF16 and narrow with a note from F64", () => {
     const bf16 = tensor("BF16", [1, 2], Uint16Array.of(0x3f80, 0xc049));

@@ -5,10 +5,11 @@ import { encoderNameFrom, encodersOfDimension, findEncoder } from "./encoders.ts
 import { featuresFromTensor } from "./features-from-tensor.ts";
 import type { ImportedBag, ImportOptions, Inferred } from "./imported-bag.ts";
 import { frameOf, resolveGeometry } from "./resolve-geometry.ts";
-import type { SourceBag } from "./source-bag.ts";
+import type { SourceBag, SourceClaims } from "./source-bag.ts";
+import { type TilePlaces, tilePlaces } from "./tile-places.ts";
 
-/** Grows when an importer gives another bag for the same file. */
-const IMPORTER_VERSION = 1;
+/** A number grows when its importer gives another bag for the same file; 1 unless listed. */
+const IMPORTER_VERSIONS: Readonly<Record<string, number>> = { "trident-h5": 2 };
 
 /**
  * The bag that a file's arrays make, together with what the caller said. Depends on nothing else, so the same file, name
@@ -28,18 +29,27 @@ export function completeBag(source: SourceBag, fileStem: string, options: Import
     slideId: options.slideId ?? name,
     ...definedOf({ patientId: options.patientId, sourceLabel: source.sourceLabel }),
     ...geometry,
+    ...(coords && definedOf({ stridePx: strideOf(source.claims, geometry.tilePx) })),
     ...(coords && definedOf({ level0StridePx: frame.stridePx, level0Mpp: options.level0Mpp, coordUnit: frame.unit })),
     sourceDigest: source.sourceDigest,
-    importer: `${source.layout}/${IMPORTER_VERSION}`,
+    importer: `${source.layout}/${IMPORTER_VERSIONS[source.layout] ?? 1}`,
   };
   const bag = { n, d, features, ...(coords && { coords }), metadata };
-  const notes = [...source.notes, ...(note ? [note] : []), ...frame.notes, ...encoderNotes(geometry, d)];
-  return { bag, name, inferred: inferredOf(source, notes) };
+  const { notes: placeNotes, ...places } = tilePlaces(bag);
+  const doubts = [...frame.notes, ...placeNotes, ...encoderNotes(geometry, d)];
+  const notes = [...source.notes, ...(note ? [note] : []), ...doubts];
+  return { bag, name, inferred: inferredOf(source, places, notes) };
 }
 
-function inferredOf(source: SourceBag, notes: readonly string[]): Inferred {
+/** The stride in pixels of the tile, of files that tell how many pixels of level 0 a tile spans. */
+function strideOf({ stride, tileLevel0Px }: SourceClaims, tilePx: number | undefined): number | undefined {
+  if (stride === undefined || tileLevel0Px === undefined || tilePx === undefined) return undefined;
+  return (stride * tilePx) / tileLevel0Px;
+}
+
+function inferredOf(source: SourceBag, places: Omit<TilePlaces, "notes">, notes: readonly string[]): Inferred {
   const { encoder, tilePx, mpp } = source.claims;
-  const found = { encoder: encoder && encoderNameFrom(encoder), tilePx, mpp };
+  const found = { encoder: encoder && encoderNameFrom(encoder), tilePx, mpp, ...places };
   return { layout: source.layout, ...definedOf(found), coordUnit: source.coords ? source.coordUnit : "none", notes };
 }
 

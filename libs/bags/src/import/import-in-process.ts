@@ -9,6 +9,7 @@ import type { ImportedBag, ImportOptions } from "./imported-bag.ts";
 import { readSources } from "./read-sources.ts";
 import { readWholeFile, type WholeFile } from "./read-whole-file.ts";
 import { resolveGeometry } from "./resolve-geometry.ts";
+import { tilePlaces } from "./tile-places.ts";
 
 /**
  * Imports a file on the calling thread; `onRead` hears when it is in memory. {@link importFile} runs this in a worker, out of reach of hangs and crashes.
@@ -75,7 +76,7 @@ function canonical(bytes: Uint8Array, name: string, options: ImportOptions): Imp
   const frame = level0Of(parsed, options.level0Mpp);
   const bag = { ...parsed, metadata: { ...parsed.metadata, ...geometry, ...frame, ...names } };
   const coordUnit = bag.coords ? (bag.metadata.coordUnit ?? "level0_px") : "none";
-  return { bag, name, inferred: { layout: "parfocal-bag", ...found, coordUnit, notes: [] } };
+  return { bag, name, inferred: { layout: "parfocal-bag", ...found, coordUnit, ...tilePlaces(bag) } };
 }
 
 /** The resolution of level 0 as given: it fills a gap, but cannot convert coordinates, which were rounded already. */

@@ -43,11 +43,13 @@ function compact({ bag, ...rest }: ImportedBag): ImportedBag {
       : { dtype: bag.features.dtype, data: own(bag.features.data) };
   const coords = bag.coords && own(bag.coords);
   const level = bag.level && own(bag.level);
-  return { ...rest, bag: { ...bag, features, ...(coords && { coords }), ...(level && { level }) } };
+  const flags = bag.flags && own(bag.flags);
+  const sides = { ...(coords && { coords }), ...(level && { level }), ...(flags && { flags }) };
+  return { ...rest, bag: { ...bag, features, ...sides } };
 }
 
 function buffersOf({ bag }: ImportedBag): ArrayBuffer[] {
-  const arrays: (Words | undefined)[] = [bag.features.data, bag.coords, bag.level];
+  const arrays: (Words | undefined)[] = [bag.features.data, bag.coords, bag.level, bag.flags];
   const buffers = arrays.flatMap((array) => (array?.buffer instanceof ArrayBuffer ? [array.buffer] : []));
   return [...new Set(buffers)];
 }

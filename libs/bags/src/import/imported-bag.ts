@@ -29,6 +29,10 @@ export interface Inferred {
   readonly encoder?: string;
   readonly tilePx?: number;
   readonly mpp?: number;
+  /** Distance between neighbouring tiles by their coordinates, in their pixels, where the bag states none. */
+  readonly stridePx?: number;
+  /** Tiles that lie on the corner of an earlier one; absent without any. */
+  readonly sharedTiles?: number;
   /** Unit in the file; what the bag's own coordinates count is in its metadata. */
   readonly coordUnit: SourceCoordUnit;
   /** Sentences for people: conversions made, candidates, doubts. */

@@ -20,7 +20,7 @@ export interface SourceClaims {
 
 /** What every layout reader gives: arrays as they lie in the file (row-major), and what was found beside them. */
 export interface SourceBag {
-  /** Layout name; the importer recorded in the bag is `${layout}/1`. */
+  /** Layout name; the importer recorded in the bag is `${layout}/` and its version. */
   readonly layout: string;
   /** `[N, D]`, possibly with a leading 1. */
   readonly features: SafetensorsTensor;

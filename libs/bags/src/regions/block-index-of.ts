@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { levelOffset, magnificationFromLevel, slotCount, slotIndex } from "@parfocal/geometry";
 import type { BagMetadata } from "../bag.ts";
 import { type BlockIndex, compareCells, type RegionGrid, regionGridOf, slotRank } from "./block-index.ts";
+import { TILE_FLAGS } from "./tile-flags.ts";
 
 /** Arrays of a region bag that tell where its tiles lie. */
 export interface RegionTiles {
@@ -9,19 +10,22 @@ export interface RegionTiles {
   readonly coords: Int32Array;
   /** `[N]`, 0 = finest. */
   readonly level: Uint8Array;
+  /** `[N]` {@link TILE_FLAGS}; absent: none is set. */
+  readonly flags?: Uint8Array;
   readonly metadata: BagMetadata;
 }
 
 /**
- * The index of a region bag from its coordinates and levels. O(N).
+ * The index of a region bag from its coordinates, levels and flags. O(N).
  *
  * @throws {DomainError} GEOMETRY_MISMATCH when it is no region bag; CORRUPT when its tiles are not in block order.
  */
-export function blockIndexOf({ coords, level, metadata }: RegionTiles): BlockIndex {
+export function blockIndexOf({ coords, level, flags, metadata }: RegionTiles): BlockIndex {
   const grid = regionGridOf(metadata);
   const wordCount = wordsPerBlock(grid);
   const cells: number[] = [];
   const present: number[] = [];
+  const pseudo: number[] = [];
   let lastSlot = -1;
   for (let row = 0; row < level.length; row++) {
     const { m, i, j } = tileAt(grid, coords, level, row);
@@ -31,16 +35,23 @@ export function blockIndexOf({ coords, level, metadata }: RegionTiles): BlockInd
     if (order < 0) {
       cells.push(line, column);
       for (let word = 0; word < wordCount; word++) present.push(0);
+      for (let word = 0; word < wordCount; word++) pseudo.push(0);
     }
     const word = present.length - wordCount + (slot >> 5);
     present[word] = ((present[word] ?? 0) | (1 << (slot & 31))) >>> 0;
+    const standsIn = (flags?.[row] ?? 0) & TILE_FLAGS.pseudo ? 1 : 0;
+    pseudo[word] = ((pseudo[word] ?? 0) | (standsIn << (slot & 31))) >>> 0;
     lastSlot = slot;
   }
-  return blockIndexFromBlocks(grid, Int32Array.from(cells), Uint32Array.from(present));
+  const blocks = { cells: Int32Array.from(cells), present: Uint32Array.from(present) };
+  return blockIndexFromBlocks(grid, { ...blocks, pseudo: Uint32Array.from(pseudo) });
 }
 
-/** Completes an index from its `[B, 2]` cells and `[B, W]` presence, which determine the rest. */
-export function blockIndexFromBlocks(grid: RegionGrid, cells: Int32Array, present: Uint32Array): BlockIndex {
+/** What determines an index: `[B, 2]` cells, `[B, W]` presence and stand-ins, see {@link BlockIndex}. */
+export type Blocks = Pick<BlockIndex, "cells" | "present" | "pseudo">;
+
+/** Completes an index. Bits of stand-ins that are all 0 are dropped. */
+export function blockIndexFromBlocks(grid: RegionGrid, { cells, present, pseudo }: Blocks): BlockIndex {
   const wordCount = wordsPerBlock(grid);
   const blockCount = cells.length / 2;
   const firstRow = new Uint32Array(blockCount);
@@ -55,7 +66,15 @@ export function blockIndexFromBlocks(grid: RegionGrid, cells: Int32Array, presen
       row += count;
     }
   }
-  return { ...partial, tileCounts };
+  const hasPseudo = pseudo?.some((word) => word !== 0) ?? false;
+  return { ...partial, tileCounts, ...(hasPseudo && pseudo && { pseudo }) };
+}
+
+/** The blocks of an index with their stand-ins taken for absent. Its rows count no longer those of the bag. */
+export function withoutPseudo(index: BlockIndex): BlockIndex {
+  const { cells, present, pseudo } = index;
+  if (pseudo === undefined) return index;
+  return blockIndexFromBlocks(index, { cells, present: present.map((word, at) => word & ~(pseudo[at] ?? 0)) });
 }
 
 /** Tiles of one magnification in a block. */

@@ -22,6 +22,8 @@ export interface BlockIndex extends RegionGrid {
   readonly firstRow: Uint32Array;
   /** `[B, W]`, W = ⌈slots/32⌉: bit s of a block is set when the bag holds the tile of slot s. */
   readonly present: Uint32Array;
+  /** `[B, W]`: bit s is set when the tile of slot s is a stand-in (`TILE_FLAGS.pseudo`); absent when none is. */
+  readonly pseudo?: Uint32Array;
   /** W. */
   readonly wordCount: number;
   /** `[L]` tiles of each magnification, coarsest first. */
@@ -65,6 +67,11 @@ export function slotRank({ present, wordCount }: BlockIndex, block: number, slot
 /** Whether the bag holds the tile of a slot. */
 export function hasSlot({ present, wordCount }: BlockIndex, block: number, slot: number): boolean {
   return ((present[block * wordCount + (slot >> 5)] ?? 0) & (1 << (slot & 31))) !== 0;
+}
+
+/** Whether the tile of a slot that is present is a stand-in. */
+export function isPseudo({ pseudo, wordCount }: BlockIndex, block: number, slot: number): boolean {
+  return ((pseudo?.[block * wordCount + (slot >> 5)] ?? 0) & (1 << (slot & 31))) !== 0;
 }
 
 /** Bits that are set in a 32-bit word. Source: Warren, Hacker's Delight, §5-1. */

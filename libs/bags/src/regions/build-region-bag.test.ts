@@ -4,6 +4,8 @@ import { type Bag, type BagRef, readBag, writeBag } from "../index.ts";
 import { plantedFeature, plantSlide } from "../testing/planted-slide.ts";
 import { type BuildProgress, buildRegionBag, type RegionBuild } from "./build-region-bag.ts";
 import { openIndexedBag, readBlockIndex } from "./indexed-bag.ts";
+import { createRegionReader } from "./region-reader.ts";
+import { TILE_FLAGS } from "./tile-flags.ts";
 
 const SLIDE = { levelCount: 3, size: [2, 3], d: 5 } as const;
 
@@ -30,6 +32,15 @@ async function build(job: Partial<RegionBuild> = {}, signal?: AbortSignal) {
   }
 }
 
+/** Flags of a tile of a slide of 2 × 3 cells whose finest tile (3, 5) is missing and whose first middle tile lies off. */
+function flagsAt(m: number, i: number, j: number): number {
+  const [nRows, nColumns] = [2 * 2 ** m, 3 * 2 ** m];
+  const isRim = i === 0 || j === 0 || i === nRows - 1 || j === nColumns - 1;
+  const isByHole = m === 2 && Math.abs(i - 3) + Math.abs(j - 5) === 1;
+  const isOff = m === 1 && i === 0 && j === 0;
+  return (isRim || isByHole ? TILE_FLAGS.edge : 0) + (isOff ? TILE_FLAGS.unaligned : 0);
+}
+
 describe("building a region bag", () => {
   it.each(["F16", "F32"] as const)("writes a canonical bag in block order (%s)", async (dtype) => {
     refs = await stored(plantSlide({ ...SLIDE, dtype }));
@@ -42,7 +53,7 @@ describe("building a region bag", () => {
     const bag = await readBag(store, ref);
     expect(bag.metadata).toMatchObject({
       ...{ slideId: "slide", encoder: "virchow2", tilePx: 224, mpp: 0.5, coordUnit: "level0_px" },
-      ...{ levelCount: 3, anchorPx: [100, 40], level0StridePx: 1792, importer: "parfocal-regions/1" },
+      ...{ levelCount: 3, anchorPx: [100, 40], level0StridePx: 1792, importer: "parfocal-regions/2" },
     });
     const values =
       bag.features.dtype === "F16"
@@ -55,6 +66,36 @@ describe("building a region bag", () => {
       const wanted = [0, 1, 2, 3, 4].map((k) => plantedFeature(m, i, j, k));
       expect([...values.subarray(5 * row, 5 * row + 5)]).toEqual(wanted);
     }
+  });
+
+  it("joins a slide that lacks named levels; what it says of its finest level is that of the named one", async () => {
+    const options = { levelMpps: [2, 1, 0.5] };
+    const coarse = await readBag(store, (await build({ refs: refs.slice(0, 1), options })).ref);
+    expect(coarse.metadata).toMatchObject({ levelCount: 3, tilePx: 224, mpp: 0.5, level0StridePx: 1792 });
+    expect([...(coarse.level ?? [])]).toEqual(new Array(6).fill(2));
+    const fine = await build({ refs: refs.slice(2), options });
+    expect((await readBag(store, fine.ref)).metadata).toMatchObject({ levelCount: 3, mpp: 0.5, level0StridePx: 1792 });
+    expect((await readBlockIndex(store, fine.ref)).index).toMatchObject({ tileCounts: [0, 0, 96] });
+  });
+
+  it("keeps with every tile whether it is at an edge or was matched by its centre", async () => {
+    const [coarse, middle, fine] = plantSlide({ ...SLIDE, has: (m, i, j) => m !== 2 || i !== 3 || j !== 5 }) as [
+      Bag,
+      Bag,
+      Bag,
+    ];
+    const coords = Int32Array.from(middle.coords ?? []);
+    coords[0] = (coords[0] ?? 0) + 200;
+    refs = await stored([coarse, { ...middle, coords }, fine]);
+    const { ref } = await build({ options: { matchByCentre: true } });
+    const { level = [], flags = [], coords: places = [] } = await readBag(store, ref);
+    const wanted = Array.from(level, (value, row) => {
+      const m = 2 - value;
+      const side = 1792 / 2 ** m;
+      return flagsAt(m, ((places[2 * row + 1] ?? 0) - 40) / side, ((places[2 * row] ?? 0) - 100) / side);
+    });
+    expect([...flags]).toEqual(wanted);
+    expect((await readBlockIndex(store, ref)).header.flags).toMatchObject({ dtype: "U8", shape: [125] });
   });
 
   it("finds the bag the second time, whatever the order of its bags, without reading them", async () => {
@@ -138,6 +179,26 @@ describe("the block index", () => {
       expect((await openIndexedBag(store, ref, "elsewhere")).index).toEqual(index);
       expect((await store.get(key)).bytes).toEqual(bytes);
     }
+  });
+
+  it("knows which tiles are stand-ins, from the bag and from its own object; a reader may leave these out", async () => {
+    const bag = await readBag(store, (await build()).ref);
+    const flags = Uint8Array.from(bag.level ?? [], (level, row) => (level === 2 && row > 0 ? TILE_FLAGS.pseudo : 0));
+    const ref = await writeBag(store, "regions/", { ...bag, flags });
+    const { index } = await readBlockIndex(store, ref);
+    expect([...(index.pseudo ?? [])]).toEqual([0, 1, 1, 1, 1, 1]);
+    expect((await openIndexedBag(store, ref, "elsewhere")).index).toEqual(index);
+    await store.delete(ref.key);
+    await writeBag(store, "regions/", { ...bag, flags });
+    const indexed = await openIndexedBag(store, ref, "elsewhere");
+    expect(indexed.index).toEqual(index);
+    const place = { origin: [0, 0], tiles: 2 } as const;
+    const whole = await createRegionReader(store).readRegionTokens(indexed, place);
+    const real = await createRegionReader(store, { skipPseudo: true }).readRegionTokens(indexed, place);
+    expect([...whole.present.subarray(0, 5)]).toEqual([1, 1, 1, 1, 1]);
+    expect([...real.present.subarray(0, 5)]).toEqual([1, 0, 0, 0, 1]);
+    expect([...real.tokens.subarray(5, 20)]).toEqual(new Array(15).fill(0));
+    expect(real.tokens.subarray(20)).toEqual(whole.tokens.subarray(20));
   });
 
   it("is refused for a bag of one magnification", async () => {

@@ -7,12 +7,13 @@ import { blockIndexOf } from "./block-index-of.ts";
 import { type GroundedSlide, groundBags, type RegionReport } from "./ground-bags.ts";
 import { writeIndex } from "./indexed-bag.ts";
 import { magnificationsOf } from "./magnifications.ts";
+import { markEdges } from "./mark-edges.ts";
 import { type RegionOptions, type ResolvedRegionOptions, resolveRegionOptions } from "./region-options.ts";
 import { assertSameSource } from "./same-source.ts";
 import { writeRegionBag } from "./write-region-bag.ts";
 
 /** What the region bag says made it; the number grows when the same bags give another one. */
-const IMPORTER = "parfocal-regions/1";
+const IMPORTER = "parfocal-regions/2";
 
 /** A region bag that is in the store. */
 export interface BuiltRegions {
@@ -63,9 +64,11 @@ export async function* buildRegionBag(
   }
   const slide = groundBags(bags, options);
   const metadata = regionMetadata(bags, slide, inputsDigest);
+  const index = blockIndexOf({ ...slide, metadata });
+  markEdges(slide.flags, index);
   const ref = await writeRegionBag(store, `${folder}/`, { bags, slide, metadata }, call);
   // Its bytes were made and hashed here, so nobody needs to read them all to know where its tiles lie.
-  await writeIndex(store, folder, ref, blockIndexOf({ ...slide, metadata }), call);
+  await writeIndex(store, folder, ref, index, call);
   const pointer = new TextEncoder().encode(JSON.stringify({ ref, report: slide.report }));
   await store.put(pointerKey, pointer, { ...call, contentType: "application/json" });
   return { ref, report: slide.report, existed: false };
@@ -115,11 +118,12 @@ async function findBuilt(
   }
 }
 
-/** Tile and resolution are those of the finest magnification, the stride that of the coarsest. */
+/** Tile and resolution are those of the finest magnification, whether it has a bag or not, the stride that of the coarsest. */
 function regionMetadata(bags: readonly Bag[], slide: GroundedSlide, inputsDigest: string): BagMetadata {
   const first = <K extends "slideId" | "patientId" | "encoder" | "coordUnit">(field: K) =>
     bags.map(({ metadata }) => metadata[field]).find((value) => value !== undefined);
-  const { tilePx, mpp, level0Mpp } = bags[slide.finestBag]?.metadata ?? {};
+  const { tilePx, mpp: finestMpp, level0Mpp } = bags[slide.finestBag]?.metadata ?? {};
+  const mpp = finestMpp === undefined ? undefined : finestMpp / 2 ** slide.finestLevel;
   const { levelCount, anchorPx, coarsePx: level0StridePx } = slide;
   const known = { slideId: first("slideId"), patientId: first("patientId"), encoder: first("encoder") };
   const entries = Object.entries({ ...known, tilePx, mpp, level0Mpp, coordUnit: first("coordUnit") });

@@ -3,6 +3,7 @@ import type { Bag, BagMetadata } from "../bag.ts";
 import { plantSlide } from "../testing/planted-slide.ts";
 import { groundBags } from "./ground-bags.ts";
 import { type RegionOptions, resolveRegionOptions } from "./region-options.ts";
+import { TILE_FLAGS } from "./tile-flags.ts";
 
 const SLIDE = { levelCount: 3, size: [2, 3], d: 2 } as const;
 
@@ -87,6 +88,71 @@ describe("grounding the bags of a slide", () => {
     expect(slide.report).toMatchObject({ tileCounts: [6, 0, 96], fullCellCount: 0 });
   });
 
+  it.each([
+    ["the coarsest", [1, 2], [0, 24, 96]],
+    ["the finest", [0, 1], [6, 24, 0]],
+    ["both ends", [1], [0, 24, 0]],
+    ["all but the coarsest", [0], [6, 0, 0]],
+    ["all but the finest", [2], [0, 0, 96]],
+    ["the one between", [0, 2], [6, 0, 96]],
+    ["none", [0, 1, 2], [6, 24, 96]],
+  ])("lets any named magnification be missing: %s", (_which, kept, tileCounts) => {
+    // Far from level 0's corner: the first tiles that are there begin a coarse cell.
+    const bags = plantSlide({ ...SLIDE, anchor: [1000, 440] });
+    const slide = ground(kept.flatMap((at) => bags[at] ?? []).toReversed(), { levelMpps: [2, 1, 0.5] });
+    expect(slide).toMatchObject({ levelCount: 3, coarsePx: 1792, anchorPx: [1000, 440] });
+    expect(slide.report).toMatchObject({ tileCounts, cellCount: 6, coarseTilePx: 1792 });
+    // What is there lies where it lies when all is there.
+    const whole = ground(bags);
+    const rows = [...whole.level.keys()].filter((row) => kept.includes(2 - (whole.level[row] ?? 0)));
+    expect([...slide.level]).toEqual(rows.map((row) => whole.level[row]));
+    expect([...slide.coords]).toEqual(rows.flatMap((row) => [...whole.coords.subarray(2 * row, 2 * row + 2)]));
+  });
+
+  it("tells named magnifications by the measured resolution, up to a tenth, and not by the nominal one", () => {
+    const [, middle] = plantSlide(SLIDE) as [Bag, Bag, Bag];
+    // Nominally 10x; at 0.27 um per pixel of level 0 its 896 pixels a tile make 1.08.
+    const measured = { ...middle, metadata: { ...middle.metadata, level0Mpp: 0.27 } };
+    expect(ground([measured], { levelMpps: [2, 1, 0.5] }).report.tileCounts).toEqual([0, 24, 0]);
+    const other = { ...middle, metadata: { ...middle.metadata, level0Mpp: 0.2825 } };
+    expect(() => ground([other], { levelMpps: [2, 1, 0.5] })).toThrow(
+      "bag 0 has 1.13 um per pixel: none of the named levels (2, 1, 0.5) is within 10 %",
+    );
+    const unknown = { ...middle, metadata: without(middle, "mpp") };
+    expect(() => ground([unknown], { levelMpps: [2, 1] })).toThrow("the resolution of bag 0 is not known");
+  });
+
+  it("refuses bags whose sides and resolutions tell of different magnifications", () => {
+    const bags = changed(plantSlide(SLIDE), 2, { metadata: { mpp: 1, tilePx: 112 } }).slice(1);
+    expect(() => ground(bags, { levelMpps: [2, 1, 0.5] })).toThrow(
+      "tiles of bag 1 span 448 px, which makes it level 2 (0: the coarsest); its resolution is that of level 1",
+    );
+  });
+
+  it("says of tiles that were matched by their centre that they are unaligned", () => {
+    const bags = plantSlide(SLIDE);
+    const coords = Int32Array.from(bags[1]?.coords ?? []);
+    coords[0] = (coords[0] ?? 0) + 200;
+    const moved = changed(bags, 1, { coords });
+    const slide = ground(moved, { matchByCentre: true });
+    const flagged = [...slide.flags.keys()].filter((tile) => slide.flags[tile] === TILE_FLAGS.unaligned);
+    expect(flagged.map((tile) => [slide.bag[tile], slide.row[tile]])).toEqual([[1, 0]]);
+    expect(slide.report.unalignedCount).toBe(1);
+  });
+
+  it("knows from the stride in pixels of the tile that all bags overlap alike", () => {
+    // Without it three bags of half the stride look like tiles of half the side.
+    const alike = plantSlide({ ...SLIDE, coarsePx: 896, size: [4, 6] }).map((bag): Bag => {
+      return { ...bag, metadata: { ...bag.metadata, stridePx: 112 } };
+    });
+    expect(() => ground(alike)).toThrow("bag 0 has tiles of 1792 px that lie 896 px apart: they overlap");
+    const { report, coarsePx } = ground(alike, { decimateOverlap: true });
+    expect(coarsePx).toBe(1792);
+    expect(report).toMatchObject({ tileCounts: [6, 24, 96], decimatedCount: 3 * 126 });
+    const skewed = alike.map((bag): Bag => ({ ...bag, metadata: { ...bag.metadata, stridePx: 196 } }));
+    expect(() => ground(skewed)).toThrow("neither divides the other");
+  });
+
   it("thins overlapping tiles out to the phase of the grid when asked to", () => {
     const bags = plantSlide(SLIDE);
     const dense = plantSlide({ ...SLIDE, coarsePx: 896, size: [4, 6] })[2] as Bag;
@@ -133,7 +199,9 @@ describe("bags that form no regions", () => {
     expect(() => ground(same)).toThrow("tiles of bag 0 span 1792 px, those of bag 1 1792 px: the ratio 1 ");
     const gap = [bags[0], bags[2]] as Bag[];
     expect(() => ground(gap)).toThrow("bag 0 span 1792 px, those of bag 1 448 px: that is a span of 3 magnifications");
-    expect(() => ground(bags.slice(1), { levelCount: 3 })).toThrow("a span of 2 magnifications, levelCount is 3");
+    expect(() => ground(bags.slice(1), { levelCount: 3 })).toThrow(
+      "a span of 2 magnifications, levelCount is 3; only those between may be missing, unless levelMpps names all levels",
+    );
   });
 
   it("are refused when tiles and strides fit no grid", () => {
@@ -186,5 +254,13 @@ describe("bags that form no regions", () => {
     expect(() => ground(bags, { levelCount: 2 })).toThrow("levelCount is 2, the bounds are 3 and 5");
     expect(() => ground(bags, { maxOffset: 0.6 })).toThrow("maxOffset is 0.6, the bounds are 0 and 0.5");
     expect(() => ground(bags, { ratioTolerance: Number.NaN })).toThrow("ratioTolerance is NaN");
+    const named = (...levelMpps: number[]) => ground(bags, { levelMpps });
+    expect(() => named(2, 1)).toThrow("the number of levelMpps is 2; it is 3 to 5");
+    expect(() => named(2, 1, 0.4)).toThrow("levelMpps[2] is 0.4; it is half the one before (0.5)");
+    expect(() => named(0.5, 1, 2)).toThrow("levelMpps[1] is 1; it is half the one before (0.25)");
+    expect(() => named(2, 1, Number.NaN)).toThrow("levelMpps[2] is NaN; it is finite and above 0");
+    expect(() => ground(bags, { levelCount: 4, levelMpps: [2, 1, 0.5] })).toThrow(
+      "levelCount is 4, the bounds are 3 and 3",
+    );
   });
 });

@@ -5,6 +5,7 @@ import { type Magnification, magnificationsOf } from "./magnifications.ts";
 import { type GridTiles, placeBags } from "./place-bags.ts";
 import type { ResolvedRegionOptions } from "./region-options.ts";
 import { assertSameSource } from "./same-source.ts";
+import { TILE_FLAGS } from "./tile-flags.ts";
 
 // Legend: N tiles of all magnifications that are kept, L magnifications, m one of them (0 = coarsest).
 
@@ -40,8 +41,11 @@ export interface GroundedSlide {
   readonly coords: Int32Array;
   /** `[N]`, 0 = finest as in every bag. */
   readonly level: Uint8Array;
-  /** Index of the bag of the finest magnification. */
+  /** `[N]` {@link TILE_FLAGS} as far as a tile alone tells them: `unaligned`. */
+  readonly flags: Uint8Array;
+  /** Index of the finest bag, and its level: above 0 where the finest magnification has no bag. */
   readonly finestBag: number;
+  readonly finestLevel: number;
   readonly report: RegionReport;
 }
 
@@ -64,7 +68,10 @@ export function groundBags(bags: readonly Bag[], options: ResolvedRegionOptions)
   );
   const tiles = placeBags(bags, magnifications, options);
   const order = withoutDuplicates(sortedByBlock(tiles), tiles, bags, options);
-  return groundedSlide(tiles, order, magnifications);
+  const flags = Uint8Array.from(order, (tile) =>
+    (tiles.offset[tile] ?? 0) > options.maxOffset ? TILE_FLAGS.unaligned : 0,
+  );
+  return { ...groundedSlide(tiles, order, magnifications), flags };
 }
 
 /** Tiles in block order; of those in one cell the nearest comes first. */
@@ -100,7 +107,12 @@ function isSameRow({ d, features }: Bag, a: number, b: number): boolean {
   return bytesOf(a).equals(bytesOf(b));
 }
 
-function groundedSlide(tiles: GridTiles, order: Uint32Array, magnifications: readonly Magnification[]): GroundedSlide {
+function groundedSlide(
+  tiles: GridTiles,
+  order: Uint32Array,
+  magnifications: readonly Magnification[],
+): Omit<GroundedSlide, "flags"> {
+  const finest = magnifications.at(-1);
   const { coarsePx, anchorPx, levelCount } = tiles;
   const coords = new Int32Array(2 * order.length);
   order.forEach((tile, at) => {
@@ -113,7 +125,8 @@ function groundedSlide(tiles: GridTiles, order: Uint32Array, magnifications: rea
     bag: Uint8Array.from(order, (tile) => tiles.bag[tile] ?? 0),
     row: Uint32Array.from(order, (tile) => tiles.row[tile] ?? 0),
     level: Uint8Array.from(order, (tile) => magnificationFromLevel(tiles.m[tile] ?? 0, levelCount)),
-    finestBag: magnifications.at(-1)?.bag ?? 0,
+    finestBag: finest?.bag ?? 0,
+    finestLevel: levelCount - 1 - (finest?.m ?? 0),
     report: reportOf(tiles, order),
   };
 }

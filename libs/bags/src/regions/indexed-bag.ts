@@ -4,7 +4,7 @@ import { DomainError, isDomainError } from "@parfocal/errors";
 import { type CallOptions, type ObjectStore, streamVerified } from "@parfocal/store";
 import type { BagRef } from "../bag.ts";
 import { type BagHeader, readBagHeader } from "../bag-store.ts";
-import { encodeSafetensors } from "../safetensors/encode-safetensors.ts";
+import { encodeSafetensors, type SafetensorsInput } from "../safetensors/encode-safetensors.ts";
 import type { SafetensorsTensorInfo } from "../safetensors/parse-header.ts";
 import { parseSafetensors } from "../safetensors/parse-safetensors.ts";
 import { type BlockIndex, type RegionGrid, regionGridOf } from "./block-index.ts";
@@ -18,7 +18,7 @@ export interface IndexedBag {
 }
 
 /**
- * Header and block index of a region bag by three small reads: nine bytes per tile, whatever their width. The digest is not
+ * Header and block index of a region bag by four small reads: ten bytes per tile, whatever their width. The digest is not
  * verified: that needs all bytes.
  *
  * @throws {DomainError} GEOMETRY_MISMATCH when it is no region bag; CORRUPT when its tiles are out of order; what
@@ -26,7 +26,7 @@ export interface IndexedBag {
  */
 export async function readBlockIndex(store: ObjectStore, ref: BagRef, options: CallOptions = {}): Promise<IndexedBag> {
   const header = await readBagHeader(store, ref, options);
-  const { coords, level, metadata, etag } = header;
+  const { coords, level, flags: bits, metadata, etag } = header;
   regionGridOf(metadata);
   const read = async (info: SafetensorsTensorInfo | undefined) => {
     if (info === undefined) throw new DomainError("CORRUPT", "the region bag lacks its coordinates or its levels");
@@ -35,8 +35,9 @@ export async function readBlockIndex(store: ObjectStore, ref: BagRef, options: C
     // A copy of its own: the bytes may begin anywhere in a larger buffer.
     return new Uint8Array(bytes);
   };
-  const [pairs, levels] = await Promise.all([read(coords), read(level)]);
-  return { ref, header, index: blockIndexOf({ coords: new Int32Array(pairs.buffer), level: levels, metadata }) };
+  const [pairs, levels, flags] = await Promise.all([read(coords), read(level), bits && read(bits)]);
+  const tiles = { coords: new Int32Array(pairs.buffer), level: levels, ...(flags && { flags }), metadata };
+  return { ref, header, index: blockIndexOf(tiles) };
 }
 
 /**
@@ -72,14 +73,17 @@ export async function writeIndex(
   store: ObjectStore,
   folder: string,
   ref: BagRef,
-  { cells, present, blockCount, wordCount }: BlockIndex,
+  { cells, present, pseudo, blockCount, wordCount }: BlockIndex,
   options: CallOptions = {},
 ): Promise<void> {
-  const tensors = new Map([
+  const words = { dtype: "U32", shape: [blockCount, wordCount] } as const;
+  const tensors = new Map<string, SafetensorsInput>([
     ["cells", { dtype: "I32", shape: [blockCount, 2], data: cells }],
-    ["present", { dtype: "U32", shape: [blockCount, wordCount], data: present }],
-  ] as const);
-  await store.put(indexKey(folder, ref), encodeSafetensors(tensors, { check: checkOf(cells, present) }), options);
+    ["present", { ...words, data: present }],
+    ...(pseudo === undefined ? [] : [["pseudo", { ...words, data: pseudo }] as const]),
+  ]);
+  const check = checkOf(cells, present, ...(pseudo === undefined ? [] : [pseudo]));
+  await store.put(indexKey(folder, ref), encodeSafetensors(tensors, { check }), options);
 }
 
 /** The object is named after its bag, so it carries the digest of its own data. */
@@ -104,8 +108,9 @@ async function findIndex(
     const { tensors, metadata } = parseSafetensors((await store.get(key, options)).bytes);
     const words = (name: string) => new Uint8Array(tensors.get(name)?.data ?? []).buffer;
     const [cells, present] = [new Int32Array(words("cells")), new Uint32Array(words("present"))];
-    if (metadata.check !== checkOf(cells, present)) return undefined;
-    const index = blockIndexFromBlocks(grid, cells, present);
+    const pseudo = new Uint32Array(words("pseudo"));
+    if (metadata.check !== checkOf(cells, present, pseudo)) return undefined;
+    const index = blockIndexFromBlocks(grid, { cells, present, ...(pseudo.length > 0 && { pseudo }) });
     return index.tileCounts.reduce((sum, count) => sum + count, 0) === n ? index : undefined;
   } catch (error) {
     const isUseless = (["NOT_FOUND", "CORRUPT", "TRUNCATED", "UNSUPPORTED_FORMAT"] as const).some((code) =>

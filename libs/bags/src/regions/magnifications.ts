@@ -1,5 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import type { BagMetadata } from "../bag.ts";
+import { namedLevelOf } from "./named-levels.ts";
 import type { ResolvedRegionOptions } from "./region-options.ts";
 
 /** A bag with its place among the magnifications. */
@@ -17,15 +18,20 @@ export interface Magnification {
 /** Share by which a stride may miss a whole multiple of the tile: nominal resolutions are off by up to a tenth. */
 const STRIDE_TOLERANCE = 0.15;
 
+/** The same where the file tells both in pixels of the tile: only rounding is left. */
+const TOLD_STRIDE_TOLERANCE = 0.01;
+
 /** Least side of the finest tiles, level-0 pixels: below it rounded coordinates no longer tell cells apart. */
 const MIN_TILE_PX = 4;
 
 /**
  * Which magnification each bag is, coarsest first, from the sides of their tiles on level 0: from the real stride where
- * the bag has one, else from tile, resolution and level 0's resolution.
+ * the bag has one, else from tile, resolution and level 0's resolution. The coarsest bag is the coarsest magnification, or
+ * where levels are named the one of its resolution.
  *
  * @throws {DomainError} GEOMETRY_MISMATCH when a side is not known (naming what to give), when ratios are no powers of 2
- * (naming both sides), when bags share a magnification, when fewer are spanned than asked for, or when tiles overlap.
+ * (naming both sides), when bags share a magnification, when fewer are spanned than asked for and none are named, when a bag is
+ * none of the named levels, or when tiles overlap.
  */
 export function magnificationsOf(
   metadata: readonly BagMetadata[],
@@ -34,26 +40,34 @@ export function magnificationsOf(
   const pxPerUm = pixelsPerMicrometre(metadata);
   const sides = metadata.map((one, bag) => ({ bag, ...sideOf(one, bag, pxPerUm) }));
   sides.sort((a, b) => b.footprintPx - a.footprintPx);
-  let m = 0;
+  const { levelMpps } = options;
+  const levelOf = (at: number) => namedLevelOf(resolutionOf(metadata, sides[at]), levelMpps);
+  let m = levelMpps.length === 0 || sides.length === 0 ? 0 : levelOf(0);
   const placed = sides.map((side, at): Magnification => {
     const coarser = sides[at - 1];
     m += coarser === undefined ? 0 : doublings(coarser, side, options.ratioTolerance);
+    if (levelMpps.length > 0) assertLevel(side, m, levelOf(at));
     return { ...side, m };
   });
-  assertSpan(placed, options.levelCount);
+  if (levelMpps.length === 0) assertSpan(placed, options.levelCount);
   for (const one of placed) assertOverlap(one, options);
   return placed;
 }
 
 /** Level-0 pixels per micrometre as the strides tell it; strides of overlapping tiles are too short, so the largest. */
 function pixelsPerMicrometre(metadata: readonly BagMetadata[]): number {
-  const ratios = metadata.map(({ level0StridePx = 0, tilePx = 0, mpp = 0 }) => level0StridePx / (tilePx * mpp));
+  const ratios = metadata.map(({ level0StridePx = 0, tilePx = 0, stridePx = tilePx, mpp = 0 }) => {
+    return level0StridePx / (stridePx * mpp);
+  });
   return Math.max(...ratios.filter(Number.isFinite), 0);
 }
 
-/** Side of the bag's tiles. Its stride, where it has one, is exact; the tile only tells how many strides it spans. */
+/**
+ * Side of the bag's tiles. Its stride, where it has one, is exact; the tile only tells how many strides it spans, by the file's word
+ * where the stride is known in pixels of the tile.
+ */
 function sideOf(
-  { level0StridePx, level0Mpp, tilePx, mpp }: BagMetadata,
+  { level0StridePx, level0Mpp, tilePx, stridePx, mpp }: BagMetadata,
   bag: number,
   pxPerUm: number,
 ): Pick<Magnification, "footprintPx" | "overlap"> {
@@ -64,15 +78,31 @@ function sideOf(
     const problem = `the side of bag ${bag}'s tiles on level 0 is not known`;
     throw new DomainError("GEOMETRY_MISMATCH", `${problem}: give tilePx, mpp and level0Mpp when importing it`);
   }
-  const footprintPx = tile ?? level0StridePx ?? Number.NaN;
-  if (level0StridePx === undefined) return { footprintPx, overlap: 1 };
+  if (level0StridePx === undefined) return { footprintPx: tile ?? Number.NaN, overlap: 1 };
+  const isTold = tilePx !== undefined && stridePx !== undefined;
+  const footprintPx = isTold ? (level0StridePx * tilePx) / stridePx : (tile ?? level0StridePx);
   const strides = footprintPx / level0StridePx;
   const whole = strides >= 1 ? Math.round(strides) : 1 / Math.round(1 / strides);
-  if (Math.abs(strides / whole - 1) > STRIDE_TOLERANCE) {
+  if (Math.abs(strides / whole - 1) > (isTold ? TOLD_STRIDE_TOLERANCE : STRIDE_TOLERANCE)) {
     const sizes = `tiles of ${round(footprintPx)} px that lie ${round(level0StridePx)} px apart`;
     throw new DomainError("GEOMETRY_MISMATCH", `bag ${bag} has ${sizes}: neither divides the other, they form no grid`);
   }
   return { footprintPx: level0StridePx * whole, overlap: Math.max(1, whole) };
+}
+
+/** The resolution that a bag was encoded at; the file's word may be nominal, level 0's resolution is measured. */
+function resolutionOf(metadata: readonly BagMetadata[], side: Side | undefined) {
+  const bag = side?.bag ?? 0;
+  const { level0Mpp, tilePx, mpp } = metadata[bag] ?? {};
+  const isMeasured = side !== undefined && level0Mpp !== undefined && tilePx !== undefined;
+  return { bag, mpp: isMeasured ? (side.footprintPx * level0Mpp) / tilePx : mpp };
+}
+
+/** Sides of tiles and resolutions must tell of one magnification. */
+function assertLevel({ bag, footprintPx }: Side, bySide: number, byResolution: number): void {
+  if (bySide === byResolution) return;
+  const told = `tiles of bag ${bag} span ${round(footprintPx)} px, which makes it level ${bySide} (0: the coarsest)`;
+  throw new DomainError("GEOMETRY_MISMATCH", `${told}; its resolution is that of level ${byResolution}`);
 }
 
 interface Side {
@@ -99,7 +129,7 @@ function assertSpan(placed: readonly Magnification[], levelCount: number): void 
   const spanned = `${sides}: that is a span of ${finest.m + 1} magnifications`;
   throw new DomainError(
     "GEOMETRY_MISMATCH",
-    `${spanned}, levelCount is ${levelCount}; only those between may be missing`,
+    `${spanned}, levelCount is ${levelCount}; only those between may be missing, unless levelMpps names all levels`,
   );
 }
 

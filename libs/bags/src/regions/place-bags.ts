@@ -27,7 +27,8 @@ export interface GridTiles {
 }
 
 /**
- * Places the tiles of all bags on the grid of the coarsest.
+ * Places the tiles of all bags on the grid of the coarsest. Where the coarsest magnification has no bag, its cells are as many
+ * tiles of the coarsest bag as it takes, and the first row and column of that bag begin one.
  *
  * @throws {DomainError} EMPTY_BAG without bags; GEOMETRY_MISMATCH as {@link placeTiles}, or when tiles lie too far apart.
  */
@@ -39,14 +40,27 @@ export function placeBags(
   const [coarsest] = magnifications;
   if (coarsest === undefined) throw new DomainError("EMPTY_BAG", "there are no bags, at least 1 is needed");
   const coordsOf = ({ bag }: Magnification) => bags[bag]?.coords ?? new Int32Array();
-  const coarsePx = coarsest.footprintPx;
-  const phase = anchorOf({ coords: coordsOf(coarsest), sidePx: coarsePx, overlap: coarsest.overlap });
+  const coarsePx = coarsest.footprintPx * 2 ** coarsest.m;
+  const phase = phaseOf(coarsest, coordsOf(coarsest), options);
   const placed = magnifications.map((one) => {
     const { bag, overlap } = one;
     const grid = { bag, coords: coordsOf(one), anchorPx: phase, sidePx: coarsePx / 2 ** one.m, overlap };
     return { ...one, tiles: placeTiles(grid, options) };
   });
   return joined(placed, { coarsePx, phase, levelCount: options.levelCount });
+}
+
+/** A corner (x, y) of the coarse cells. */
+function phaseOf(
+  { bag, m, footprintPx: sidePx, overlap }: Magnification,
+  coords: Int32Array,
+  options: ResolvedRegionOptions,
+): readonly [number, number] {
+  const anchorPx = anchorOf({ coords, sidePx, overlap });
+  if (m === 0) return anchorPx;
+  const { i, j } = placeTiles({ bag, coords, anchorPx, sidePx, overlap }, options);
+  const first = (cells: Int32Array) => cells.reduce((a, b) => Math.min(a, b));
+  return [anchorPx[0] + first(j) * sidePx, anchorPx[1] + first(i) * sidePx];
 }
 
 type Placed = Magnification & { readonly tiles: PlacedTiles };

@@ -1,10 +1,16 @@
 import { DomainError } from "@parfocal/errors";
 import { MAX_MAGNIFICATIONS } from "@parfocal/geometry";
+import { assertNamedLevels } from "./named-levels.ts";
 
 /** How the bags of a slide's magnifications become one region bag. */
 export interface RegionOptions {
-  /** Magnifications L, 1 to 5, each twice the one before; absent: as many as there are bags. */
+  /** Magnifications L, 1 to 5, each twice the one before; absent: as many as are named, else as there are bags. */
   readonly levelCount?: number;
+  /**
+   * Their resolutions in um per pixel, coarsest first, each half the one before: a slide may then lack any of them, the coarsest
+   * and the finest too. Absent or empty: the bags' own, from their coarsest to their finest.
+   */
+  readonly levelMpps?: readonly number[];
   /** Largest distance of a tile from its cell, in tiles, 0 to 0.5; absent: 0.1. */
   readonly maxOffset?: number;
   /** Largest relative error of the ratio between two magnifications, 0 to 0.25; absent: 0.01. */
@@ -25,13 +31,16 @@ export type ResolvedRegionOptions = Required<RegionOptions>;
  */
 export function resolveRegionOptions(options: RegionOptions, bagCount: number): ResolvedRegionOptions {
   assertBetween("the number of bags", bagCount, 1, MAX_MAGNIFICATIONS);
-  const { levelCount = bagCount, maxOffset = 0.1, ratioTolerance = 0.01 } = options;
+  const { levelMpps = [], maxOffset = 0.1, ratioTolerance = 0.01 } = options;
+  if (levelMpps.length > 0) assertNamedLevels(levelMpps, bagCount);
+  const { levelCount = levelMpps.length > 0 ? levelMpps.length : bagCount } = options;
   if (!Number.isInteger(levelCount)) throw outOfBounds("levelCount", levelCount, bagCount, MAX_MAGNIFICATIONS);
   assertBetween("levelCount", levelCount, bagCount, MAX_MAGNIFICATIONS);
+  if (levelMpps.length > 0) assertBetween("levelCount", levelCount, levelMpps.length, levelMpps.length);
   assertBetween("maxOffset", maxOffset, 0, 0.5);
   assertBetween("ratioTolerance", ratioTolerance, 0, 0.25);
   const { matchByCentre = false, decimateOverlap = false } = options;
-  return { levelCount, maxOffset, ratioTolerance, matchByCentre, decimateOverlap };
+  return { levelCount, levelMpps, maxOffset, ratioTolerance, matchByCentre, decimateOverlap };
 }
 
 function assertBetween(name: string, value: number, min: number, max: number): void {

@@ -1,7 +1,9 @@
 import { DomainError } from "@parfocal/errors";
 import { assertRegionShape, levelSide } from "@parfocal/geometry";
 import type { BlockIndex } from "./block-index.ts";
-import { tilesOf } from "./block-index-of.ts";
+import { tilesOf, withoutPseudo } from "./block-index-of.ts";
+import { createPairList } from "./pair-list.ts";
+import { sweepSquares } from "./sweep-squares.ts";
 
 /** Which regions of a slide to look at. */
 export interface OriginOptions {
@@ -13,72 +15,67 @@ export interface OriginOptions {
   readonly minPresence?: number;
   /** Magnifications that count (0 = coarsest); absent: all. Those that the slide does not have at all never count. */
   readonly levels?: readonly number[];
+  /** Take stand-ins (`TILE_FLAGS.pseudo`) for absent, as a reader does that is told to. */
+  readonly skipPseudo?: boolean;
 }
 
 /**
- * Cells (I, J) that regions begin at, `[R, 2]` row by row: those whose regions hold enough tiles, and at least one.
+ * Cells (I, J) that regions begin at, `[R, 2]` row by row: those whose regions hold enough tiles, and at least one. Beyond the
+ * index it holds two bytes for each block and magnification that counts, 4 bytes for each line of cells, and the origins twice.
  *
  * @throws {DomainError} INVALID_ARGUMENT for a shape or a share out of bounds.
  */
-export function regionOrigins(index: BlockIndex, options: OriginOptions): Int32Array {
-  const { regionTiles, minPresence = 0 } = options;
-  const { levelCount, tileCounts } = index;
-  assertRegionShape({ regionTiles, levelCount });
+export function regionOrigins(whole: BlockIndex, options: OriginOptions): Int32Array {
+  const { regionTiles, minPresence = 0, step } = options;
+  assertRegionShape({ regionTiles, levelCount: whole.levelCount });
   if (!(minPresence >= 0 && minPresence <= 1)) {
     throw new DomainError("INVALID_ARGUMENT", `minPresence is ${minPresence}, the bounds are 0 and 1`);
   }
+  const index = options.skipPseudo === true ? withoutPseudo(whole) : whole;
+  const { tileCounts } = index;
   const levels = (options.levels ?? [...tileCounts.keys()]).filter((m) => (tileCounts[m] ?? 0) > 0);
-  const needed = levels.map((m) => Math.max(minPresence * levelSide(m, regionTiles) ** 2, 0));
-  const { keys, counts, cellOf } = countTiles(index, levels, options);
-  const accepted = [...keys.entries()].filter(([, at]) => {
-    const own = levels.map((_, level) => counts[at * levels.length + level] ?? 0);
-    return own.some((count) => count > 0) && own.every((count, level) => count >= (needed[level] ?? 0));
-  });
-  accepted.sort(([a], [b]) => a - b);
-  return Int32Array.from(accepted.flatMap(([key]) => cellOf(key)));
+  const needed = levels.map((m) => minPresence * levelSide(m, regionTiles) ** 2);
+  const tiles = tilesByBlock(index, levels);
+  const found = createPairList();
+  const counts = new Int32Array(levels.length);
+  sweepSquares(
+    index,
+    { side: regionTiles, step: step === "grid" ? regionTiles : 1 },
+    {
+      enter: (block) => addTo(counts, tiles, block, 1),
+      leave: (block) => addTo(counts, tiles, block, -1),
+      at(line, column) {
+        if (isEnough(counts, needed)) found.push(line, column);
+      },
+    },
+  );
+  return found.toArray();
 }
 
-interface TileCounts {
-  /** Place in `counts` by key; keys rise row by row. */
-  readonly keys: ReadonlyMap<number, number>;
-  /** `[R, levels]`. */
-  readonly counts: readonly number[];
-  readonly cellOf: (key: number) => readonly [number, number];
-}
-
-/** Tiles of every magnification in every region that holds a block. */
-function countTiles(index: BlockIndex, levels: readonly number[], { regionTiles, step }: OriginOptions): TileCounts {
-  const { cells, blockCount } = index;
-  const nColumns = cells.reduce((most, cell, at) => (at % 2 === 1 ? Math.max(most, cell) : most), 0) + 2 * regionTiles;
-  const keys = new Map<number, number>();
-  const counts: number[] = [];
-  const own = new Array<number>(levels.length);
-  for (let block = 0; block < blockCount; block++) {
-    for (const [at, m] of levels.entries()) own[at] = tilesOf(index, block, m);
-    for (const [line, column] of originsOver(cells[2 * block] ?? 0, cells[2 * block + 1] ?? 0, regionTiles, step)) {
-      // Origins begin up to r − 1 cells before the first one.
-      const key = (line + regionTiles) * nColumns + column + regionTiles;
-      const place = keys.get(key) ?? keys.size;
-      keys.set(key, place);
-      for (const [at, count] of own.entries()) {
-        counts[place * own.length + at] = (counts[place * own.length + at] ?? 0) + count;
-      }
+/** `[B, levels]` tiles of each block; a block has at most 256 of a magnification. */
+function tilesByBlock(index: BlockIndex, levels: readonly number[]): Uint16Array {
+  const tiles = new Uint16Array(index.blockCount * levels.length);
+  for (let block = 0; block < index.blockCount; block++) {
+    for (let at = 0; at < levels.length; at++) {
+      tiles[block * levels.length + at] = tilesOf(index, block, levels[at] ?? 0);
     }
   }
-  const cellOf = (key: number) => [Math.floor(key / nColumns) - regionTiles, (key % nColumns) - regionTiles] as const;
-  return { keys, counts, cellOf };
+  return tiles;
 }
 
-/** Cells that regions over a cell begin at. */
-function* originsOver(
-  line: number,
-  column: number,
-  regionTiles: number,
-  step: OriginOptions["step"],
-): Generator<readonly [number, number]> {
-  if (step === "grid") {
-    yield [line - (line % regionTiles), column - (column % regionTiles)];
-    return;
+/** Adds the tiles of a block to the counts of the square, or takes them away. */
+function addTo(counts: Int32Array, tiles: Uint16Array, block: number, sign: 1 | -1): void {
+  for (let at = 0; at < counts.length; at++) {
+    counts[at] = (counts[at] ?? 0) + sign * (tiles[block * counts.length + at] ?? 0);
   }
-  for (let a = 0; a < regionTiles; a++) for (let b = 0; b < regionTiles; b++) yield [line - a, column - b];
+}
+
+function isEnough(counts: Int32Array, needed: readonly number[]): boolean {
+  let most = 0;
+  for (let at = 0; at < counts.length; at++) {
+    const count = counts[at] ?? 0;
+    if (count < (needed[at] ?? 0)) return false;
+    most = Math.max(most, count);
+  }
+  return most > 0;
 }

@@ -1,6 +1,6 @@
 import { assertRegionShape, type BlockOrder, blockOrder } from "@parfocal/geometry";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
-import { type BlockIndex, compareCells, hasSlot, slotRank } from "./block-index.ts";
+import { type BlockIndex, compareCells, hasSlot, isPseudo, slotRank } from "./block-index.ts";
 import type { IndexedBag } from "./indexed-bag.ts";
 import { createRegionTokens, gatherTokensInto, type RegionSource, type RegionTokens } from "./region-source.ts";
 
@@ -19,6 +19,8 @@ export interface RegionReaderOptions {
    * disk a request costs as much as these; on S3 more is better.
    */
   readonly maxGapBytes?: number;
+  /** Take stand-ins (`TILE_FLAGS.pseudo`) for absent: for who learns from what is there. */
+  readonly skipPseudo?: boolean;
 }
 
 /** Reads regions of region bags. */
@@ -40,7 +42,7 @@ const DEFAULT_GAP_BYTES = 64 * 1024;
 /** A reader of region bags in a store. It keeps nothing of what it reads. */
 export function createRegionReader(
   store: ObjectStore,
-  { maxGapBytes = DEFAULT_GAP_BYTES }: RegionReaderOptions = {},
+  { maxGapBytes = DEFAULT_GAP_BYTES, skipPseudo = false }: RegionReaderOptions = {},
 ): RegionReader {
   const orders = new Map<string, BlockOrder>();
   const orderOf = (tiles: number, levelCount: number) => {
@@ -63,7 +65,7 @@ export function createRegionReader(
       }),
     );
     const order = orderOf(place.tiles, index.levelCount);
-    return { d: ref.d, dtype: ref.dtype, runs, ...tokenPlaces(index, order, { blocks, ranges, rowBytes }) };
+    return { d: ref.d, dtype: ref.dtype, runs, ...tokenPlaces(index, order, { blocks, ranges, rowBytes, skipPseudo }) };
   };
   return {
     readSource,
@@ -120,13 +122,22 @@ function rangesOf(blocks: Int32Array, index: BlockIndex, n: number, maxGapRows: 
   return ranges;
 }
 
+/** What is read of a square. */
+interface SquareRead {
+  /** Block of every cell, −1 where there is none. */
+  readonly blocks: Int32Array;
+  readonly ranges: readonly RowRange[];
+  readonly rowBytes: number;
+  readonly skipPseudo: boolean;
+}
+
 /** Run and byte of every token. */
 function tokenPlaces(
   index: BlockIndex,
   order: BlockOrder,
-  read: { readonly blocks: Int32Array; readonly ranges: readonly RowRange[]; readonly rowBytes: number },
+  read: SquareRead,
 ): Pick<RegionSource, "run" | "offsetBytes"> {
-  const { blocks, ranges, rowBytes } = read;
+  const { blocks, ranges, rowBytes, skipPseudo } = read;
   const runOf = Int16Array.from(blocks, (block) => {
     const row = index.firstRow[block] ?? -1;
     return ranges.findIndex(({ first, end }) => row >= first && row < end);
@@ -136,7 +147,7 @@ function tokenPlaces(
   for (let token = 0; token < run.length; token++) {
     const cell = order.block[token] ?? 0;
     const [block, slot, own] = [blocks[cell] ?? -1, order.slot[token] ?? 0, runOf[cell] ?? -1];
-    if (block < 0 || !hasSlot(index, block, slot)) continue;
+    if (block < 0 || !hasSlot(index, block, slot) || (skipPseudo && isPseudo(index, block, slot))) continue;
     const row = (index.firstRow[block] ?? 0) + slotRank(index, block, slot);
     run[token] = own;
     offsetBytes[token] = (row - (ranges[own]?.first ?? 0)) * rowBytes;

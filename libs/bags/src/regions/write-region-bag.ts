@@ -33,18 +33,20 @@ export async function writeRegionBag(
       features: { dtype },
     },
   ] = bags as [Bag];
-  const { n, coords, level } = slide;
+  const { n, coords, level, flags } = slide;
   assertBagShape(n, d, dtype === "F16" ? 2 : 4);
   const shapes = new Map<string, TensorShape>([
     ["features", { dtype, shape: [n, d] }],
     ["coords", { dtype: "I32", shape: [n, 2] }],
     ["level", { dtype: "U8", shape: [n] }],
+    ["flags", { dtype: "U8", shape: [n] }],
   ]);
   const { header, order } = encodeSafetensorsHeader(shapes, encodeBagMetadata(metadata));
   const data: Readonly<Record<string, () => Iterable<Uint8Array>>> = {
     features: () => gatheredRows(bags, slide),
     coords: () => [new Uint8Array(coords.buffer)],
     level: () => [level],
+    flags: () => [flags],
   };
   const written = await writeBagBytes(
     store,

@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
+import { inferStride } from "@parfocal/geometry";
 import { MAX_GRID_CELL } from "@parfocal/tensor";
-import { inferStride } from "./infer-stride.ts";
 
 // Legend: N tiles.
 
@@ -20,7 +20,7 @@ export interface TileGrid {
   readonly isStrideInferred: boolean;
   /**
    * Rows of the tiles that come first in their cell, ascending; all N rows unless tiles share cells. Lattices of different
-   * pieces of tissue may overlap: who thins a bag keeps these rows of `grid` and of everything else.
+   * pieces of tissue may overlap. Of a model with `hasUniqueCells` feeders keep these rows of everything else.
    */
   readonly kept: Int32Array<ArrayBuffer>;
 }

@@ -11,7 +11,7 @@ import type { PretrainModelConfig } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { mapBags } from "../bag-inputs.ts";
 import type { BagSourceFacts } from "../job.ts";
-import { commonSource } from "../plan.ts";
+import { commonSource } from "../source-facts.ts";
 import { createTurns, type Turns } from "./create-turns.ts";
 import { sourceTilesOf } from "./draw-views.ts";
 import type { PretrainJob } from "./pretrain-job.ts";
@@ -58,7 +58,8 @@ export async function openSlides(
   };
   const opened = await mapBags(refs, open, signal);
   for (const { index } of opened) assertMagnifications(index.levelCount, config.mixer.levelCount);
-  const reader = createRegionReader(store);
+  // A stand-in is made of its children: seen it would tell of those that were removed, and nothing is to be learned from it.
+  const reader = createRegionReader(store, { skipPseudo: true });
   const turns = createTurns(Math.max(1, Math.floor(MAX_CONCURRENT_RANGES / sourceTilesOf(config))));
   return {
     slides: opened.map((bag) => sourcesOf({ reader, turns }, bag, config, spec.minPresence)),
@@ -75,7 +76,10 @@ function sourcesOf(
 ): SlideSources {
   const tiles = sourceTilesOf(config);
   const { levels } = config.mixer;
-  const origins = regionOrigins(bag.index, { regionTiles: tiles, step: "every", minPresence, levels });
+  const origins = regionOrigins(bag.index, {
+    ...{ regionTiles: tiles, step: "every", minPresence, levels },
+    skipPseudo: true,
+  });
   return {
     digest: bag.ref.digest,
     nSources: origins.length / 2,
@@ -88,7 +92,9 @@ function sourcesOf(
 
 function assertMagnifications(found: number, wanted: number): void {
   if (found === wanted) return;
-  const message = `a region bag has ${found} magnifications; the mixer takes ${wanted}`;
+  const problem = `a region bag has ${found} magnifications; the mixer takes ${wanted}`;
+  const hint = found < wanted ? ": BuildRegions joins a slide that lacks some when levelMpps names all" : "";
+  const message = `${problem}${hint}`;
   throw new DomainError("GEOMETRY_MISMATCH", message, {
     details: { field: "levelCount", expected: `${wanted}`, found: `${found}` },
   });

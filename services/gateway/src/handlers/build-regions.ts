@@ -1,3 +1,4 @@
+import { assertNamedLevels } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import { type commonV1, gatewayV1, type googleLongrunning, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
@@ -37,7 +38,10 @@ function bagsOfSlide({ bags }: gatewayV1.SlideBags, field: string): NamedBag[] {
 }
 
 function assertOptions(options: commonV1.RegionOptions, mostBags: number): void {
-  assertBounds("options.level_count", options.levelCount, mostBags, MAX_LEVELS);
+  const { levelMpps } = options;
+  if (levelMpps.length > 0) assertNamedLevels(levelMpps, mostBags, "options.level_mpps");
+  const [least, most] = levelMpps.length > 0 ? [levelMpps.length, levelMpps.length] : [mostBags, MAX_LEVELS];
+  assertBounds("options.level_count", options.levelCount, least, most);
   assertBounds("options.max_offset", options.maxOffset, 0, MAX_OFFSET);
   assertBounds("options.ratio_tolerance", options.ratioTolerance, 0, MAX_RATIO_TOLERANCE);
 }
