@@ -83,6 +83,8 @@ describe("the captured step of a pretraining", () => {
   it.each([
     ["on full regions", {}, []],
     ["on regions with missing tiles", {}, [[0, 3], [], [20], [5, 6, 7, 8]]],
+    ["with LayerScale", { mixer: { ...SIZES, layerScaleInit: 0.1 } }, [[], [20]]],
+    ["with branches that drop", { mixer: { ...SIZES, layerScaleInit: 0.1, dropPath: 0.3 } }, [[], [4]]],
     ["with both objectives", { contrastive: { projectorWidth: 8, projectionWidth: 4 } }, [[], [4]]],
   ])("%s equals the eager one", async (_name, change, missing) => {
     const model = buildPretrainModel({
@@ -92,7 +94,7 @@ describe("the captured step of a pretraining", () => {
       ...change,
     });
     const isRagged = missing.length > 0;
-    const ports = pretrainPorts(model, { nViews: "V", isRagged, featureType: "f32" });
+    const ports = pretrainPorts(model, { nViews: "V", isRagged, featureType: "f32", dropsPaths: true });
     const parameters = model.parameters.map(({ name, shape }) => ({ name, dtype: "f32" as const, shape }));
     const build = gradientBuild(model, (tensors) => model.forward(pretrainInputFromPorts(tensors), tensors).loss);
     const options = { name: "pretrain", inputs: [...ports, ...parameters], build };
@@ -187,6 +189,7 @@ describe.each([
   ["contextualised", {}, [0, 1, 2]],
   ["compressed", { output: "compressed" }, [0, 1, 2]],
   ["norms of magnifications", { levelNorm: true }, [0, 1, 2]],
+  ["LayerScale, folded", { layerScaleInit: 0.1 }, [0, 1, 2]],
   ["the finest magnification alone", { levels: [2] }, [2]],
   ["two magnifications, compressed", { levels: [0, 2], output: "compressed", dropout: 0.1 }, [0, 2]],
 ])("the mixer as a re-embedder: %s", (_name, change, levels) => {
@@ -236,7 +239,7 @@ describe("a region of a bag", () => {
 });
 
 describe("fine-tuning a mixer under a head", () => {
-  it.each([{}, { output: "compressed" }, { levels: [1, 2] }])(
+  it.each([{}, { output: "compressed" }, { levels: [1, 2] }, { layerScaleInit: 0.1, dropPath: 0.2 }])(
     "%j: the captured gradient equals the eager one",
     async (change) => {
       const reembed = { kind: "region-mixer", ...SIZES, ...change };

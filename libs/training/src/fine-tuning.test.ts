@@ -100,6 +100,17 @@ describe("a frozen re-embedder (M12)", () => {
     expect(trained.history).toEqual(whole.history);
   });
 
+  it.each([1, 2, 3])("resumes after epoch %i to the same bits where weights look ahead", async (stopAfter) => {
+    const optimiser = { kind: "radam", learningRate: 1e-2, weightDecay: 0.1, lookahead: { steps: 5 } };
+    const job = { spec: specOf({ optimiser, frozenEpochs: 2 }), bags: cohort };
+    const whole = (await collect(train(job, world.deps(), SIGNAL))).trained;
+    const resumed = { ...job, checkpointKey: `checkpoints/ahead-${stopAfter}` };
+    for await (const event of train(resumed, world.deps(), SIGNAL)) {
+      if (event.kind === "checkpoint" && event.epoch === stopAfter) break;
+    }
+    expect(weightBytes((await collect(train(resumed, world.deps(), SIGNAL))).trained)).toEqual(weightBytes(whole));
+  });
+
   it("has no moments when it is let go", async () => {
     const job = { spec: specOf({ frozenEpochs: 2 }), bags: cohort, checkpointKey: "checkpoints/moments" };
     for await (const event of train(job, world.deps(), SIGNAL)) {

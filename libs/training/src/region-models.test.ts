@@ -53,14 +53,15 @@ async function writeRegions(): Promise<LabelledBag[]> {
 
 async function trainOn(
   reembed: object,
-  more: { startFrom?: StartFrom; bags?: LabelledBag[]; head?: object; groups?: object } = {},
+  more: { startFrom?: StartFrom; bags?: LabelledBag[]; head?: object; groups?: object; recipe?: object } = {},
 ): Promise<TrainedModel> {
-  const { bags = cohort, head = HEAD, groups, ...job } = more;
+  const { bags = cohort, head = HEAD, groups, recipe, ...job } = more;
   const split = { validationFraction: 0.2, testFraction: 0.2 };
   const spec = parseTrainSpec({
     ...{ model: { reembed, head, task: TASK }, epochs: 2, optimiser: { learningRate: 5e-3 }, split },
     ...{ frozenEpochs: 1, layerDecay: 0.75, selection: "last" },
     ...(groups && { groups }),
+    ...recipe,
   });
   return (await collect(train({ spec, bags, ...job }, world.deps(), SIGNAL))).trained;
 }
@@ -246,16 +247,114 @@ describe("a package without a head", () => {
     expect(trained.startDigest).toBe(published.digest);
   });
 
-  it("is no start for other magnifications, and training does not make another", async () => {
-    await expect(trainOn({ ...MIXER, levels: [0, 1] }, { startFrom: published })).rejects.toMatchObject({
+  it("is no start for another number of magnifications, and training does not make another", async () => {
+    await expect(trainOn({ ...MIXER, regionTiles: 1 }, { startFrom: published })).rejects.toMatchObject({
       code: "PRECONDITION_FAILED",
-      message: "reembed.levels is [0,1], in the model to start from [0,1,2]",
+      message: "reembed.regionTiles is 1, in the model to start from 2",
     });
     const spec = parseTrainSpec({ model: { reembed: MIXER, head: { kind: "none" }, task: EMBEDDING.task } });
     await expect(collect(train({ spec, bags: cohort }, world.deps(), SIGNAL))).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
       message: "task.kind is embedding; training on labels takes a task that decides something",
     });
+  });
+});
+
+/** The bag without the tiles of other magnifications than `levels`, 0 the coarsest. */
+async function seenAt(ref: BagRef, levels: readonly number[]): Promise<BagRef> {
+  const bag = await readBag(world.store, ref);
+  const rows = [...(bag.level ?? [])].flatMap((level, row) => (levels.includes(2 - level) ? [row] : []));
+  const pick = (values: ArrayLike<number> | undefined, width: number) =>
+    rows.flatMap((row) => Array.from({ length: width }, (_, k) => values?.[row * width + k] ?? Number.NaN));
+  return writeBag(world.store, "bags/", {
+    ...bag,
+    n: rows.length,
+    features: { dtype: "F32", data: Float32Array.from(pick(bag.features.data, D)) },
+    coords: Int32Array.from(pick(bag.coords, 2)),
+    level: Uint8Array.from(pick(bag.level, 1)),
+  });
+}
+
+describe.each([
+  ["tiles", { ...MIXER, dropout: 0 }],
+  ["tiles behind norms of their magnifications", { ...MIXER, dropout: 0, levelNorm: true, layerScaleInit: 0.5 }],
+  ["regions", { ...MIXER, dropout: 0, output: "compressed" }],
+])("a mixer of some of the magnifications of a pretrained one: %s", (name, config) => {
+  const prefix = `models/whole-${name.replaceAll(" ", "-")}`;
+  let published: StartFrom;
+
+  const publish = async (reembed: object, folder: string): Promise<StartFrom> => {
+    const model = buildModel({ dIn: D, reembed, head: { kind: "none" }, task: { kind: "embedding", classes: [] } });
+    const fresh = initialiseParameters(model.parameters, createRng(11n));
+    // Norms and biases that are all the same would hide whose they are.
+    const weights = Object.fromEntries(
+      Object.entries(fresh).map(([key, values]) => [
+        key,
+        values.map((value, i) => value + 0.3 * Math.sin(i + key.length)),
+      ]),
+    );
+    const facts = {
+      ...{ model: model.config, expects: { encoder: "made-up" }, thresholds: [], areThresholdsFitted: false },
+      ...{ validation: null, test: null, digests: { code: "test", config: "", trainingData: "" }, spec: {} },
+      ...{ epoch: 0, nParameters: 0, history: [] },
+    };
+    const { digest } = await publishPackage(world.store, folder, { model, weights, facts }, {});
+    return { prefix: folder, digest };
+  };
+
+  beforeAll(async () => {
+    published = await publish(config, prefix);
+  });
+
+  it.each([[[2]], [[0]], [[0, 2]], [[0, 1, 2]]])(
+    "%j gives what the whole one gives without the others' tiles",
+    async (levels) => {
+      const recipe = { epochs: 1, frozenEpochs: 1 };
+      const trained = await trainOn({ ...config, levels }, { startFrom: published, recipe });
+      const folder = `${prefix}-${levels.join("")}`;
+      await publishModel(world.store, folder, trained, { codeVersion: "test" });
+      const [some, whole] = [await loadModel(world.store, folder), await loadModel(world.store, prefix)];
+      expect(some.manifest.model.reembed.levels).toEqual(levels);
+      const ref = cohort[3]?.bag as BagRef;
+      const [found, expected] = [await reembed(some, ref), await reembed(whole, await seenAt(ref, levels))];
+      const [a, b] = [await readBag(world.store, found), await readBag(world.store, expected)];
+      expect([a.n, a.d]).toEqual([b.n, b.d]);
+      const gaps = Array.from(a.features.data, (value, i) => Math.abs(Number(value) - Number(b.features.data[i])));
+      expect(Math.max(...gaps)).toBeLessThan(1e-5);
+      expect(Math.max(...a.features.data.map(Math.abs))).toBeGreaterThan(0.1);
+    },
+  );
+
+  it("moves from there, and is a start for fewer again but not for more", async () => {
+    const trained = await trainOn({ ...config, levels: [0, 2] }, { startFrom: published });
+    expect(trained.history.every(({ trainLoss }) => Number.isFinite(trainLoss))).toBe(true);
+    await publishModel(world.store, `${prefix}-two`, trained, { codeVersion: "test" });
+    const { manifest } = await loadModel(world.store, `${prefix}-two`);
+    const { digest } = await publish({ ...config, levels: [0, 2] }, `${prefix}-fresh-two`);
+    expect(manifest.digests.startFrom).toBe(published.digest);
+    const two = { prefix: `${prefix}-fresh-two`, digest };
+    await expect(trainOn({ ...config, levels: [2] }, { startFrom: two })).resolves.toMatchObject({
+      startDigest: digest,
+    });
+    await expect(trainOn({ ...config, levels: [1, 2] }, { startFrom: two })).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+      message: "reembed.levels is [1, 2]; the model to start from knows [0, 2], and levels may be some of these",
+      details: { field: "reembed.levels" },
+    });
+  });
+});
+
+describe("branches that drop in fine-tuning", () => {
+  it("follow the seed, change what is learned, and drop nothing where the model answers", async () => {
+    const config = { ...MIXER, dropout: 0, dropPath: 0.5, layerScaleInit: 0.5 };
+    const [a, b] = [await trainOn(config), await trainOn(config)];
+    const without = await trainOn({ ...config, dropPath: 0 });
+    expect(weightBytes(b, "reembed.")).toEqual(weightBytes(a, "reembed."));
+    expect(weightBytes(without, "reembed.")).not.toEqual(weightBytes(a, "reembed."));
+    await publishModel(world.store, "models/dropping/1", a, { codeVersion: "test" });
+    const loaded = await loadModel(world.store, "models/dropping/1");
+    const { index, answer } = a.testPredictions[0] ?? { index: 0, answer: [] };
+    expect((await predictBag(world, loaded, cohort[index]?.bag as BagRef)).probabilities).toEqual(answer);
   });
 });
 

@@ -1,9 +1,10 @@
 import { DomainError } from "@parfocal/errors";
 import { assertWeightsFit, type ConfigValue, type Model, type ParameterSpec, type Weights } from "@parfocal/models";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
-import { assertSourceFits } from "./bag-inputs.ts";
 import type { BagSourceFacts, StartFrom } from "./job.ts";
 import { loadModel } from "./package/load-model.ts";
+import { assertSourceFits } from "./source-facts.ts";
+import { assertLevelsWithin, weightsOfLevels } from "./start-levels.ts";
 
 /** The re-embedder that a training starts from, checked against the model that is to be trained. */
 export interface StartingWeights {
@@ -17,9 +18,11 @@ export interface StartingWeights {
 const FREE_FIELDS: readonly string[] = ["output", "dropout", "stemDropout", "dropPath", "preset"];
 
 /**
- * Opens the model that a training starts from. Its re-embedder must be the trained model's but for dropout and `output`.
+ * Opens the model that a training starts from. Its re-embedder must be the trained model's but for dropout and `output`; a region
+ * mixer may look at some of the magnifications of the one that it starts from, whose weights it takes without those of the others.
  *
- * @throws {DomainError} `PRECONDITION_FAILED` naming the first field that differs, or when either has no re-embedder;
+ * @throws {DomainError} `PRECONDITION_FAILED` naming the first field that differs, both sets of magnifications where one is not in
+ * the other, or when either has no re-embedder;
  * `GEOMETRY_MISMATCH` when it takes tiles of another width, encoder or geometry than `source`; as `loadModel`.
  */
 export async function openStart(
@@ -35,7 +38,7 @@ export async function openStart(
   return {
     digest,
     async read(call = {}) {
-      const all = await found.readWeights(call);
+      const all = weightsOfLevels(found.model, model, await found.readWeights(call));
       const weights = Object.fromEntries(wanted.flatMap(({ name }) => (all[name] ? [[name, all[name]]] : [])));
       assertWeightsFit(wanted, weights);
       return weights;
@@ -62,9 +65,12 @@ function assertModelsFit(found: Model, model: Model): void {
   }
   assertSame("standardise", theirs.standardise, ours.standardise);
   const fields = new Set([...Object.keys(theirs.reembed), ...Object.keys(ours.reembed)]);
+  const isOfLevels = ours.reembed.kind === "region-mixer" && theirs.reembed.kind === ours.reembed.kind;
   for (const field of fields) {
-    if (!FREE_FIELDS.includes(field)) assertSame(`reembed.${field}`, theirs.reembed[field], ours.reembed[field]);
+    if (FREE_FIELDS.includes(field) || (isOfLevels && field === "levels")) continue;
+    assertSame(`reembed.${field}`, theirs.reembed[field], ours.reembed[field]);
   }
+  if (isOfLevels) assertLevelsWithin(found, model);
 }
 
 function assertSame(field: string, theirs: ConfigValue | undefined, ours: ConfigValue | undefined): void {

@@ -11,8 +11,8 @@ export type Feeds = Readonly<Record<string, TensorSource>>;
 /** Where a run's outputs go. */
 type Fetches = Readonly<Record<string, TensorSink>>;
 
-/** Most dropout sites of a model; streams of random words are numbered `step * this + site`. */
-const MAX_SITES = 64n;
+/** Streams of random words are numbered `step * this + site`, in models of more sites by their number. */
+const USUAL_SITES = 64;
 
 /** Streams of the slides of one bag are apart by this: the first has those of a bag alone. */
 const SLIDE_STREAMS = 1n << 48n;
@@ -54,6 +54,7 @@ export function createFeeds(
     (rows): TensorSource => ({ kind: "inline", tensor: hostTensorFromFloats([2, model.nLogits], rows) }),
   );
   const input = (row: number): Feeds => inputs[row]?.feeds ?? {};
+  const drawn = { seed: spec.seed, nSites: Math.max(USUAL_SITES, model.dropoutSites.length) };
   return {
     state: { weights: source("weights"), ...(layout.nFixed > 0 && { fixed: source("fixed") }) },
     nextState: Object.fromEntries(["weights", ...slots].map((part) => [`next.${part}`, sink(part)])),
@@ -65,12 +66,12 @@ export function createFeeds(
       const target = targetFeeds[row];
       const { isJoinedBehind, sizes } = inputs[row] ?? {};
       const sites = isJoinedBehind ? sitesOf(model, "head") : trainedSites(model, phase);
-      const words = wordFeeds(sites, { sizes, step, seed: spec.seed });
+      const words = wordFeeds(sites, { sizes, step, ...drawn });
       return { ...input(row), ...(target && { target }), ...words };
     },
     slideWords(row, place, step) {
       const sizes = inputs[row]?.members?.[place]?.sizes;
-      return wordFeeds(sitesOf(model, "reembed"), { sizes, step, place, seed: spec.seed });
+      return wordFeeds(sitesOf(model, "reembed"), { sizes, step, place, ...drawn });
     },
     slopes: (first) => ({ slopes: source("slopes"), first: { kind: "inline", tensor: indexTensor(first) } }),
     nextSlopes: { slopes: sink("slopes") },
@@ -88,16 +89,18 @@ interface WordsOf {
   /** Of a slide among those of its bag. */
   readonly place?: number;
   readonly seed: bigint;
+  /** Streams of a step: at least as many as the model has sites. */
+  readonly nSites: number;
 }
 
 /**
  * Words of a site depend on seed, step, slide and site alone: neither on where training was resumed nor on what ran before. There is room for
- * 2^42 steps of 64 slides.
+ * 2^42 steps of 64 slides in models of up to 64 sites.
  */
-function wordFeeds(sites: readonly NumberedSite[], { sizes, step, place = 0, seed }: WordsOf): Feeds {
+function wordFeeds(sites: readonly NumberedSite[], { sizes, step, place = 0, seed, nSites }: WordsOf): Feeds {
   const words = sites.map(([i, site]): [string, TensorSource] => {
     const shape = site.shape.map((dim) => (typeof dim === "number" ? dim : (sizes?.[dim] ?? 0)));
-    const stream = BigInt(place) * SLIDE_STREAMS + BigInt(step) * MAX_SITES + BigInt(i);
+    const stream = BigInt(place) * SLIDE_STREAMS + BigInt(step) * BigInt(nSites) + BigInt(i);
     return [`random.${site.name}`, { kind: "random", seed, stream, shape }];
   });
   return Object.fromEntries(words);

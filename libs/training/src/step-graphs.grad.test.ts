@@ -40,6 +40,12 @@ const CASES: readonly (readonly [string, Record<string, unknown>, Record<string,
     { kind: "survival", bins: 3 },
     { time: 1, isEvent: true },
   ],
+  [
+    "gated abmil of hazards by cross entropy",
+    { kind: "gated-abmil", activation: "tanh", attentionWidth: 3 },
+    { kind: "survival", edges: [0, 1, 2, 3], loss: "ce", alpha: 0.3 },
+    { time: 1, isEvent: true },
+  ],
   ["gated abmil per class", { kind: "gated-abmil", activation: "tanh", attentionWidth: 3 }, LABELS, [1, null, 0]],
 ];
 

@@ -5,10 +5,12 @@ import { type CaptureOptions, type ConstantTensor, captureGraph, runEagerly } fr
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flatLayout, flattenWeights } from "./flat-layout.ts";
 import { floatsFromHostTensor, hostTensorFromFloats } from "./host-tensor.ts";
-import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+import { createOptimiser } from "./optimiser.ts";
+import { parseOptimiser } from "./optimiser-config.ts";
 import { logitsBuild, momentsBuild, trainStepBuild } from "./step-graphs.ts";
 import { encodeTarget } from "./target.ts";
 import { filler } from "./testing/filler.ts";
+import { RULES } from "./testing/optimisers.ts";
 import { openWorld, type World } from "./testing/world.ts";
 
 const D = 24;
@@ -88,8 +90,8 @@ describe.each(HEADS)("the captured training step of %j", (head) => {
   const model = buildModel({ dIn: D, standardise: true, head: { hidden: [16, 12], ...head }, task: TASK });
   const { nTrainable } = flatLayout(model.parameters);
 
-  it.each(["adam", "adamw", "sgd"])("equals the eager step, updated by %s", async (kind) => {
-    const config = parseOptimiser({ kind, learningRate: 0.01, weightDecay: 0.01 });
+  it.each(RULES)("equals the eager step, updated by %s", async (_rule, rule) => {
+    const config = parseOptimiser({ ...rule, learningRate: 0.01, weightDecay: 0.01 });
     const optimiser = createOptimiser(config);
     const slots = optimiser.slotNames.map((name, i) => {
       const data = filler([nTrainable], 60 + i, 0.1).map(Math.abs);

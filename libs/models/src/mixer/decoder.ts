@@ -2,7 +2,14 @@ import { expandTo, linear, lookupRows, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { normParameters, type ParameterSpec } from "../parameter.ts";
 import { innerWidthOf, tokenTable } from "./encoder.ts";
-import { applyMixerBlock, type MixerBlockSizes, mixerBlockParameters, mixerLinear, mixerNorm } from "./mixer-block.ts";
+import {
+  applyMixerBlock,
+  type MixerBlockOptions,
+  type MixerBlockSizes,
+  mixerBlockParameters,
+  mixerLinear,
+  mixerNorm,
+} from "./mixer-block.ts";
 import type { PretrainModelConfig } from "./pretrain-config.ts";
 import { countTokens } from "./token-layout.ts";
 
@@ -22,10 +29,11 @@ export interface DecoderInput {
 
 function decoderSizes({ masked, mixer }: PretrainModelConfig): MixerBlockSizes {
   const { decoderWidth: width, decoderHeads: heads } = masked;
-  return { width, heads, innerWidth: innerWidthOf(width, mixer.innerRatio) };
+  return { width, heads, innerWidth: innerWidthOf(width, mixer.innerRatio), layerScaleInit: mixer.layerScaleInit };
 }
 
-function decoderBlocks({ masked }: PretrainModelConfig): string[] {
+/** The decoder's blocks in their order, named `blocks.<i>`. */
+export function decoderBlocks({ masked }: Pick<PretrainModelConfig, "masked">): string[] {
   return Array.from({ length: masked.decoderDepth }, (_, i) => `blocks.${i}`);
 }
 
@@ -48,7 +56,12 @@ export function decoderParameters(config: PretrainModelConfig): ParameterSpec[] 
  * Source: the paper, eq. 4. Differs: tokens stay in the order class, kept, removed, which changes nothing, as attention knows places
  * by their codes alone; and the last block computes what the predictions need, which are the removed tokens alone.
  */
-export function decodeRemoved(config: PretrainModelConfig, input: DecoderInput, context: ForwardContext): tf.Tensor2D {
+export function decodeRemoved(
+  config: PretrainModelConfig,
+  input: DecoderInput,
+  context: ForwardContext,
+  { hasDropPath = false }: Pick<MixerBlockOptions, "hasDropPath"> = {},
+): tf.Tensor2D {
   const sizes = decoderSizes(config);
   const nRemoved = input.removed.shape[1];
   const sequence = placeTokens(config, input, context); // [V, C + K + M, G]
@@ -58,6 +71,7 @@ export function decodeRemoved(config: PretrainModelConfig, input: DecoderInput, 
     const isLast = i === config.masked.decoderDepth - 1;
     return applyMixerBlock(sizes, name, { tokens: x, ...(isPresent && { isPresent }) }, context, {
       ...(isLast && { queries: { first, count: nRemoved } }),
+      hasDropPath,
     });
   }, sequence); // [V, M, G]
   const normed = tf.reshape(mixerNorm(context, "norm", decoded), [-1, sizes.width]);

@@ -1,8 +1,10 @@
 import { expandTo, tf } from "@parfocal/tensor";
 import { type DropoutSite, type ForwardContext, REGIONS, type StageDeclaration } from "../model.ts";
 import { normParameters, type ParameterSpec } from "../parameter.ts";
+import { pathSites } from "./drop-path.ts";
 import {
   applyMixerBlock,
+  type MixerBlockOptions,
   type MixerBlockSizes,
   mixerBlockParameters,
   mixerLinear,
@@ -33,13 +35,13 @@ export function encoderBlocks({ depth }: MixerConfig): string[] {
   return Array.from({ length: depth }, (_, i) => `blocks.${i}`);
 }
 
-function encoderSizes({ width, heads, innerRatio }: MixerConfig): MixerBlockSizes {
-  return { width, heads, innerWidth: innerWidthOf(width, innerRatio) };
+function encoderSizes({ width, heads, innerRatio, layerScaleInit }: MixerConfig): MixerBlockSizes {
+  return { width, heads, innerWidth: innerWidthOf(width, innerRatio), layerScaleInit };
 }
 
 /**
  * Parameters `levelNorm.<m>` (where asked for), `input`, `positions` `[T, W]`, `tokens` `[C, W]`, `blocks.<i>` and `norm`, and the
- * dropout sites of the blocks.
+ * sites of the blocks where activations and branches drop.
  */
 export function declareEncoder(config: MixerConfig, dIn: number): StageDeclaration {
   const { width, levels, levelNorm, classTokens } = config;
@@ -53,7 +55,10 @@ export function declareEncoder(config: MixerConfig, dIn: number): StageDeclarati
       ...blocks.flatMap((name) => mixerBlockParameters(encoderSizes(config), name)),
       ...normParameters("norm", width),
     ],
-    dropoutSites: blocks.flatMap((name) => blockSites(config, name)),
+    dropoutSites: [
+      ...blocks.flatMap((name) => blockSites(config, name)),
+      ...pathSites(blocks, config.dropPath).map((site): DropoutSite => ({ ...site, shape: [REGIONS, 1, 1] })),
+    ],
   };
 }
 
@@ -66,6 +71,11 @@ function blockSites(config: MixerConfig, name: string): DropoutSite[] {
   );
 }
 
+/** What comes out of the encoder, and what drops on the way. */
+interface EncodeOptions extends Pick<MixerBlockOptions, "hasDropout" | "hasDropPath"> {
+  readonly wanted?: "all" | "class";
+}
+
 /**
  * Encodes tokens that were projected and have their positions added, `[B, n, W]`. Class tokens go in front: gives `[B, C + n, W]`,
  * or with `wanted: "class"` `[B, C, W]`.
@@ -76,7 +86,7 @@ export function encodeTokens(
   config: MixerConfig,
   { tokens, isPresent }: TokenBatch,
   context: ForwardContext,
-  { wanted = "all", hasDropout = false }: { readonly wanted?: "all" | "class"; readonly hasDropout?: boolean } = {},
+  { wanted = "all", ...drops }: EncodeOptions = {},
 ): tf.Tensor3D {
   const { classTokens: count, depth } = config;
   const [nSequences, , width] = tokens.shape;
@@ -87,7 +97,7 @@ export function encodeTokens(
     const queries = wanted === "class" && i === depth - 1 ? { queries: { first: 0, count } } : {};
     return applyMixerBlock(encoderSizes(config), name, { tokens: x, ...(mask && { isPresent: mask }) }, context, {
       ...queries,
-      hasDropout,
+      ...drops,
     });
   }, whole);
   return mixerNorm(context, "norm", encoded);

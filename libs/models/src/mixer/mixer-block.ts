@@ -1,7 +1,9 @@
 import { layerNorm, linear, maskedAttention, multiHeadAttention, swishProduct, tf } from "@parfocal/tensor";
 import type { ForwardContext } from "../model.ts";
 import { linearParameters, normParameters, type ParameterSpec } from "../parameter.ts";
+import { type Branch, dropPath } from "./drop-path.ts";
 import { fusedMixerBlock, type Queries } from "./fused-block.ts";
+import { type BlockPart, blockParts, layerScaleParameters } from "./layer-scale.ts";
 
 // Legend: B sequences, S tokens of each, Q of them that ask, W width, h inner width.
 
@@ -11,6 +13,8 @@ export interface MixerBlockSizes {
   readonly heads: number;
   /** h. */
   readonly innerWidth: number;
+  /** What LayerScale has at first; 0: none. */
+  readonly layerScaleInit: number;
 }
 
 /** Tokens of a batch of sequences. */
@@ -29,8 +33,12 @@ export function mixerLinear(name: string, nIn: number, nOut: number): ParameterS
   return linearParameters(name, { nIn, nOut, scheme: SCHEME });
 }
 
-/** Parameters `<name>.norm1|qkv|out|norm2|gate|up|down`; the feed-forward layers have no biases. */
-export function mixerBlockParameters({ width, innerWidth }: MixerBlockSizes, name: string): ParameterSpec[] {
+/**
+ * Parameters `<name>.norm1|qkv|out|norm2|gate|up|down`, and `<name>.scale1|scale2` with LayerScale; the feed-forward layers have no
+ * biases.
+ */
+export function mixerBlockParameters(sizes: MixerBlockSizes, name: string): ParameterSpec[] {
+  const { width, innerWidth, layerScaleInit } = sizes;
   const inner = (part: string, nIn: number, nOut: number) =>
     linearParameters(`${name}.${part}`, { nIn, nOut, scheme: SCHEME, hasBias: false });
   return [
@@ -41,33 +49,45 @@ export function mixerBlockParameters({ width, innerWidth }: MixerBlockSizes, nam
     ...inner("gate", width, innerWidth),
     ...inner("up", width, innerWidth),
     ...inner("down", innerWidth, width),
+    ...layerScaleParameters(name, width, layerScaleInit),
   ];
 }
 
+/** What is asked of a block beside its tokens. */
+export interface MixerBlockOptions {
+  readonly queries?: Queries;
+  /** Whether activations drop, at the sites `<name>.attention` and `<name>.mlp`. */
+  readonly hasDropout?: boolean;
+  /** Whether branches drop, at the sites `<name>.attention.path` and `<name>.mlp.path`. */
+  readonly hasDropPath?: boolean;
+}
+
 /**
- * A pre-norm block: `u = x + Drop(Attention(LN x))`, `u + Drop((silu(LN u Wg) · LN u Wu) Wd)`. With `queries`, those tokens alone
- * come out, `[B, Q, W]`, and nothing is computed for others that does not reach them.
- *
- * Dropout has the sites `<name>.attention` and `<name>.mlp` where `hasDropout`.
+ * A pre-norm block: `u = x + Drop(s1 ⊙ Attention(LN x))`, `u + Drop(s2 ⊙ (silu(LN u Wg) · LN u Wu) Wd)`, s1 and s2 being LayerScale's
+ * where there is any. With `queries`, those tokens alone come out, `[B, Q, W]`, and nothing is computed for others that does not
+ * reach them.
  */
 export function applyMixerBlock(
   sizes: MixerBlockSizes,
   name: string,
   batch: TokenBatch,
   context: ForwardContext,
-  how: { readonly queries?: Queries; readonly hasDropout?: boolean } = {},
+  how: MixerBlockOptions = {},
 ): tf.Tensor3D {
   const { tokens, isPresent } = batch;
-  const { queries = { first: 0, count: tokens.shape[1] }, hasDropout = false } = how;
-  if (!context.isInference && !hasDropout) {
-    const fused = { heads: sizes.heads, queries, ...(isPresent && { isPresent }) };
-    return fusedMixerBlock(tokens, (part) => context.parameter(`${name}.${part}`), fused);
+  const { queries = { first: 0, count: tokens.shape[1] }, hasDropout = false, hasDropPath = false } = how;
+  const part = blockParts(name, sizes.layerScaleInit, context);
+  if (!context.isInference && !hasDropout && !hasDropPath) {
+    return fusedMixerBlock(tokens, part, { heads: sizes.heads, queries, ...(isPresent && { isPresent }) });
   }
-  const drop = (site: string, x: tf.Tensor3D) => (hasDropout ? context.dropout(`${name}.${site}`, x) : x);
-  const attended = attend(sizes, name, batch, context, queries); // [B, Q, W]
+  const drop = (branch: Branch, x: tf.Tensor3D): tf.Tensor3D => {
+    const some = hasDropout ? context.dropout(`${name}.${branch}`, x) : x;
+    return hasDropPath ? dropPath(context, name, branch, some) : some;
+  };
+  const attended = attend(sizes.heads, part, batch, queries); // [B, Q, W]
   const middle = tf.add<tf.Tensor3D>(rowsOf(tokens, queries), drop("attention", attended));
   const normed = mixerNorm(context, `${name}.norm2`, middle);
-  const layer = (part: string, x: tf.Tensor) => linear(x, context.parameter(`${name}.${part}.weight`));
+  const layer = (layerName: string, x: tf.Tensor) => linear(x, part(`${layerName}.weight`));
   const mixed = layer("down", swishProduct(layer("gate", normed), layer("up", normed))) as tf.Tensor3D; // [B, Q, W]
   return tf.add(middle, drop("mlp", mixed));
 }
@@ -82,17 +102,11 @@ function rowsOf(x: tf.Tensor3D, { first, count }: Queries): tf.Tensor3D {
   return count === x.shape[1] ? x : tf.slice(x, [0, first, 0], [-1, count, -1]);
 }
 
-function attend(
-  { heads }: MixerBlockSizes,
-  name: string,
-  { tokens, isPresent }: TokenBatch,
-  context: ForwardContext,
-  queries: Queries,
-): tf.Tensor3D {
-  const normed = mixerNorm(context, `${name}.norm1`, tokens);
+function attend(heads: number, part: BlockPart, { tokens, isPresent }: TokenBatch, queries: Queries): tf.Tensor3D {
+  const normed = layerNorm(tokens, part("norm1.weight"), part("norm1.bias")) as tf.Tensor3D;
   // The weights are cut, not the activations.
-  const weights = tf.split(context.parameter<tf.Tensor2D>(`${name}.qkv.weight`), 3);
-  const biases = tf.split(context.parameter<tf.Tensor1D>(`${name}.qkv.bias`), 3);
+  const weights = tf.split(part<tf.Tensor2D>("qkv.weight"), 3);
+  const biases = tf.split(part<tf.Tensor1D>("qkv.bias"), 3);
   const [query, key, value] = [rowsOf(normed, queries), normed, normed].map((x, i) =>
     linear(x, weights[i] as tf.Tensor, biases[i]),
   ) as [tf.Tensor, tf.Tensor, tf.Tensor];
@@ -100,6 +114,5 @@ function attend(
     isPresent === undefined
       ? multiHeadAttention(query, key, value, { heads })
       : maskedAttention(query, key, value, isPresent, { heads });
-  const weight = context.parameter<tf.Tensor2D>(`${name}.out.weight`);
-  return linear(mixed, weight, context.parameter(`${name}.out.bias`)) as tf.Tensor3D;
+  return linear(mixed, part("out.weight"), part("out.bias")) as tf.Tensor3D;
 }

@@ -23,6 +23,10 @@ export interface MixerConfig extends ReembedderConfig, RegionRule {
   readonly dropout: number;
   /** Features of each magnification pass a norm of its own first. */
   readonly levelNorm: boolean;
+  /** What the scales of the blocks' branches are at first, in encoder and decoder; 0: there are none. */
+  readonly layerScaleInit: number;
+  /** Probability that training leaves a branch of the last block out of a region, falling linearly towards the first block. */
+  readonly dropPath: number;
 }
 
 /** Sizes that go together. Heads have 64 channels. */
@@ -66,6 +70,8 @@ export function parseMixerConfig(json: unknown, where = "reembed"): MixerConfig 
     classTokens: reader.number("classTokens", { min: 1, max: 16, isInteger: true, fallback: 4 }),
     dropout: reader.number("dropout", { min: 0, max: 0.95, fallback: 0 }),
     levelNorm: reader.boolean("levelNorm", false),
+    layerScaleInit: reader.number("layerScaleInit", { min: 0, max: 1, fallback: 0 }),
+    dropPath: reader.number("dropPath", { min: 0, max: 0.95, fallback: 0 }),
   };
   reader.assertNoOthers();
   assertHeadsDivide(config, where);

@@ -13,6 +13,8 @@ const CASES: readonly (readonly [string, Record<string, unknown>, readonly numbe
   ["full regions", { mixer: SMALL, masked: DECODER }, []],
   ["missing tiles", { mixer: SMALL, masked: { ...DECODER, weighting: "ratio" } }, [[2], [0, 3]]],
   ["norms of magnifications", { mixer: { ...SMALL, levelNorm: true }, masked: DECODER }, []],
+  ["LayerScale", { mixer: { ...SMALL, layerScaleInit: 0.1 }, masked: DECODER }, [[2], [0, 3]]],
+  ["LayerScale and drop-path", { mixer: { ...SMALL, layerScaleInit: 0.1, dropPath: 0.4 }, masked: DECODER }, []],
   ["a contrastive objective", { mixer: SMALL, masked: DECODER, contrastive: PROJECTOR }, []],
   [
     "no negatives of the same slide",

@@ -4,8 +4,9 @@ import type { ParameterTensors } from "../build-model.ts";
 import type { ForwardContext } from "../model.ts";
 import type { ParameterSpec } from "../parameter.ts";
 import { contrastiveLoss } from "./contrastive-loss.ts";
-import { decodeRemoved, decoderParameters } from "./decoder.ts";
-import { declareEncoder, encodeTokens } from "./encoder.ts";
+import { decodeRemoved, decoderBlocks, decoderParameters } from "./decoder.ts";
+import { type PathSite, pathSites } from "./drop-path.ts";
+import { declareEncoder, encoderBlocks, encodeTokens } from "./encoder.ts";
 import { normaliseLevels } from "./level-norm.ts";
 import { countKept } from "./masking.ts";
 import { type PretrainModelConfig, parsePretrainModel } from "./pretrain-config.ts";
@@ -13,7 +14,7 @@ import { project, projectorParameters } from "./projector.ts";
 import { countTokens, tokenLevels } from "./token-layout.ts";
 
 // Legend: V views (regions that were cropped, turned and masked), N tokens of each, K kept, M removed, D features of a tile,
-// L magnifications that are looked at.
+// L magnifications that are looked at, B branches of all blocks.
 
 /** Tensors of a batch of views. */
 export interface PretrainInput {
@@ -36,6 +37,11 @@ export interface PretrainInput {
    * Source: Gao et al. 2021, gradient caching.
    */
   readonly pulls?: tf.Tensor2D;
+  /**
+   * `[V, B]`, what each view's branches are multiplied by, in the order of {@link PretrainModel.paths}: 0 for one that is left out,
+   * 1 / (1 - probability) for the others. Absent: nothing is left out.
+   */
+  readonly paths?: tf.Tensor2D;
 }
 
 /** What a batch of views gives. */
@@ -61,6 +67,8 @@ export interface PretrainModel {
   readonly nRemoved: number;
   /** The encoder's begin with `reembed.` and are those of a model with the re-embedder; then `decoder.` and `projector.`. */
   readonly parameters: readonly ParameterSpec[];
+  /** The branches that training leaves out of some views, with how often: `[B]`, the encoder's first; empty without drop-path. */
+  readonly paths: readonly PathSite[];
   /** A pure function. */
   forward(input: PretrainInput, parameters: ParameterTensors): PretrainOutput;
   /**
@@ -76,7 +84,7 @@ export interface PretrainModel {
 }
 
 /** What projections are made of. */
-type ProjectionInput = Pick<PretrainInput, "tokens" | "kept" | "keptPresent">;
+type ProjectionInput = Pick<PretrainInput, "tokens" | "kept" | "keptPresent" | "paths">;
 
 /**
  * The network that `config` describes. Building allocates nothing.
@@ -99,12 +107,12 @@ export function buildPretrainModel(config: unknown): PretrainModel {
       ...prefixed("decoder", decoderParameters(parsed)),
       ...(contrastive ? prefixed("projector", projectorParameters(mixer, contrastive)) : []),
     ],
+    paths: pretrainPaths(parsed),
     forward: (input, parameters) => forward(parsed, input, parameters),
     ...(contrastive && {
       contrastive: {
         width: contrastive.projectionWidth,
-        project: (input, parameters) =>
-          projectClasses(parsed, encodeKept(parsed, input, contextOf("reembed", parameters)), parameters),
+        project: (input, parameters) => projectClasses(parsed, encodeKept(parsed, input, parameters), parameters),
         loss: (projections, slides) => contrastiveLoss(projections, contrastive.temperature, slides),
       },
     }),
@@ -121,12 +129,14 @@ export interface PretrainPortOptions {
   readonly featureType: "f32" | "f16";
   /** Whether the contrastive loss comes as `pulls`; default false. */
   readonly hasPulls?: boolean;
+  /** Whether branches drop as the input `paths` says; default false, as in measuring. */
+  readonly dropsPaths?: boolean;
 }
 
 /** The inputs of a graph by the names of {@link PretrainInput}. */
 export function pretrainPorts(model: PretrainModel, options: PretrainPortOptions): GraphPort[] {
-  const { nViews, isRagged, featureType, hasPulls = false } = options;
-  const { config, nTokens, nKept, nRemoved } = model;
+  const { nViews, isRagged, featureType, hasPulls = false, dropsPaths = false } = options;
+  const { config, nTokens, nKept, nRemoved, paths } = model;
   const port = (name: keyof PretrainInput, dtype: GraphPort["dtype"], ...rest: number[]): GraphPort => {
     return { name, dtype, shape: [nViews, ...rest] };
   };
@@ -139,26 +149,30 @@ export function pretrainPorts(model: PretrainModel, options: PretrainPortOptions
     ...(isRagged ? presence : []),
     ...(config.contrastive?.dropSameSlideNegatives && !hasPulls ? [port("slides", "i32")] : []),
     ...(config.contrastive && hasPulls ? [port("pulls", "f32", config.contrastive.projectionWidth)] : []),
+    ...(dropsPaths && paths.length > 0 ? [port("paths", "f32", paths.length)] : []),
   ];
 }
 
 /** The inputs of a graph of projections alone. */
 export function projectionPorts(model: PretrainModel, options: PretrainPortOptions): GraphPort[] {
-  const wanted: readonly (keyof ProjectionInput)[] = ["tokens", "kept", "keptPresent"];
+  const wanted: readonly (keyof ProjectionInput)[] = ["tokens", "kept", "keptPresent", "paths"];
   return pretrainPorts(model, options).filter(({ name }) => wanted.some((other) => other === name));
 }
 
 /** The views among the tensors of a graph with {@link pretrainPorts}. */
 export function pretrainInputFromPorts(tensors: Readonly<Record<string, tf.Tensor>>): PretrainInput {
-  const names = ["tokens", "kept", "removed", "shares", "keptPresent", "removedPresent", "slides", "pulls"] as const;
+  const always = ["tokens", "kept", "removed", "shares"] as const;
+  const names = [...always, "keptPresent", "removedPresent", "slides", "pulls", "paths"] as const;
   const present = names.flatMap((name) => (tensors[name] === undefined ? [] : [[name, tensors[name]] as const]));
   return Object.fromEntries(present) as unknown as PretrainInput;
 }
 
 function forward(config: PretrainModelConfig, input: PretrainInput, parameters: ParameterTensors): PretrainOutput {
   const { contrastive } = config;
-  const encoded = encodeKept(config, input, contextOf("reembed", parameters)); // [V, C + K, W]
-  const predicted = decodeRemoved(config, { ...input, encoded }, contextOf("decoder", parameters)); // [V·M, D]
+  const encoded = encodeKept(config, input, parameters); // [V, C + K, W]
+  const drops = { hasDropPath: input.paths !== undefined };
+  const context = contextOf("decoder", parameters, branchFactors(config, input.paths));
+  const predicted = decodeRemoved(config, { ...input, encoded }, context, drops); // [V·M, D]
   const nViews = input.tokens.shape[0];
   const distances = cosineDistance(takeTokens(input.tokens, input.removed), predicted); // [V·M]
   const shared = tf.mul(distances, tf.reshape(input.shares, [-1]));
@@ -188,16 +202,40 @@ function projectClasses(
 
 /** The encoder on the tokens that are left, each with the code of its place. */
 function encodeKept(
-  { mixer }: PretrainModelConfig,
-  { tokens, kept, keptPresent }: ProjectionInput,
-  context: ForwardContext,
+  config: PretrainModelConfig,
+  { tokens, kept, keptPresent, paths }: ProjectionInput,
+  parameters: ParameterTensors,
 ): tf.Tensor3D {
+  const { mixer } = config;
+  const context = contextOf("reembed", parameters, branchFactors(config, paths));
   const [nViews, nKept] = kept.shape;
   const rows = takeTokens(mixer.levelNorm ? normaliseLevels(mixer, tokens, context) : tokens, kept); // [V·K, D]
   const input = linear(rows, context.parameter("input.weight"), context.parameter("input.bias")); // [V·K, W]
   const codes = lookupRows(context.parameter("positions"), tf.reshape(kept, [-1]));
   const placed: tf.Tensor3D = tf.reshape(tf.add(input, codes), [nViews, nKept, mixer.width]);
-  return encodeTokens(mixer, { tokens: placed, ...(keptPresent && { isPresent: keptPresent }) }, context);
+  const batch = { tokens: placed, ...(keptPresent && { isPresent: keptPresent }) };
+  return encodeTokens(mixer, batch, context, { hasDropPath: paths !== undefined });
+}
+
+/** The branches of encoder and decoder by their full names. */
+function pretrainPaths(config: PretrainModelConfig): PathSite[] {
+  const { dropPath } = config.mixer;
+  return [
+    ...prefixed("reembed", pathSites(encoderBlocks(config.mixer), dropPath)),
+    ...prefixed("decoder", pathSites(decoderBlocks(config), dropPath)),
+  ];
+}
+
+/** What views `[V, 1, 1]` multiply a branch by, by its full name; none where nothing is left out. */
+type BranchFactors = (name: string) => tf.Tensor3D | undefined;
+
+function branchFactors(config: PretrainModelConfig, paths: tf.Tensor2D | undefined): BranchFactors {
+  if (paths === undefined) return () => undefined;
+  const names = pretrainPaths(config).map(({ name }) => name);
+  return (name) => {
+    const at = names.indexOf(name);
+    return at < 0 ? undefined : tf.expandDims<tf.Tensor3D>(tf.slice(paths, [0, at], [-1, 1]), 2);
+  };
 }
 
 /** Tokens at `places` `[V, n]` of every view, `[V·n, D]`. */
@@ -228,11 +266,15 @@ function assertBothSides(ratio: number, nTokens: number, nKept: number): void {
   throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "pretrain.masked.removalRatio" } });
 }
 
-function prefixed(prefix: string, specs: readonly ParameterSpec[]): ParameterSpec[] {
+function prefixed<T extends { readonly name: string }>(prefix: string, specs: readonly T[]): T[] {
   return specs.map((spec) => ({ ...spec, name: `${prefix}.${spec.name}` }));
 }
 
-function contextOf(prefix: string, parameters: ParameterTensors): ForwardContext {
+function contextOf(
+  prefix: string,
+  parameters: ParameterTensors,
+  factors: BranchFactors = () => undefined,
+): ForwardContext {
   return {
     parameter<T extends tf.Tensor>(name: string): T {
       const value = parameters[`${prefix}.${name}`];
@@ -240,7 +282,10 @@ function contextOf(prefix: string, parameters: ParameterTensors): ForwardContext
       return value as T;
     },
     isInference: false,
-    dropout: (_site, x) => x,
+    dropout<T extends tf.Tensor>(site: string, x: T): T {
+      const factor = factors(`${prefix}.${site}`);
+      return factor === undefined ? x : tf.mul<T>(x, factor);
+    },
     draw: (_site, fixed) => fixed,
   };
 }

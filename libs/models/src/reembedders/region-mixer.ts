@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { deriveSize, indexVector, linear, placeRows, scanBlocks, sizeOf, takeRows, tf } from "@parfocal/tensor";
 import { applyLinear } from "../layers/linear.ts";
 import { declareEncoder, encoderBlocks, encodeTokens } from "../mixer/encoder.ts";
+import { foldLayerScales } from "../mixer/layer-scale.ts";
 import { normaliseLevels } from "../mixer/level-norm.ts";
 import type { TokenBatch } from "../mixer/mixer-block.ts";
 import { type MixerConfig, parseMixerConfig } from "../mixer/mixer-config.ts";
@@ -24,6 +25,10 @@ export const regionMixer: ReembedderDefinition<MixerConfig> = {
   outputRows: (config) => (config.output === "compressed" ? "regions" : looksAtAll(config) ? "tiles" : "kept"),
   declare: declareEncoder,
   depth: (config) => ({ blocks: encoderBlocks(config), output: ["norm"] }),
+  folded: (config) =>
+    config.layerScaleInit === 0
+      ? undefined
+      : { config: { ...config, layerScaleInit: 0 }, weights: (trained) => foldLayerScales(trained, "reembed") },
 
   stem: {
     outputWidth: ({ levelNorm, width }, dIn) => (levelNorm ? dIn : width),
@@ -95,6 +100,7 @@ function encodeBatch(config: MixerConfig, { tokens, isPresent }: Required<TokenB
   const wanted = config.output === "compressed" ? "class" : "all";
   const encoded = encodeTokens(config, { tokens: placed, isPresent }, context, {
     hasDropout: config.dropout > 0,
+    hasDropPath: config.dropPath > 0,
     wanted,
   });
   return wanted === "class"

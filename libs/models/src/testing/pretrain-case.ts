@@ -17,6 +17,8 @@ export interface PretrainNumbers {
   readonly keptPresent: readonly number[];
   readonly removedPresent: readonly number[];
   readonly slides: readonly number[];
+  /** With drop-path every third branch of a view is left out. */
+  readonly paths: readonly number[];
 }
 
 /** Views from the specifications' filler; of view v the tokens `missing[v]` are not there. */
@@ -57,6 +59,9 @@ export function pretrainNumbers(
     keptPresent: views.flatMap(({ kept }) => ones(kept, model.nKept)),
     removedPresent: views.flatMap(({ removed }) => ones(removed, model.nRemoved)),
     slides: views.map((_view, v) => v >> 1),
+    paths: views.flatMap((_view, v) =>
+      model.paths.map(({ probability }, i) => ((v + i) % 3 === 0 ? 0 : 1 / (1 - probability))),
+    ),
   };
 }
 
@@ -74,6 +79,7 @@ export function pretrainInput(model: PretrainModel, numbers: PretrainNumbers, is
       keptPresent: integers(numbers.keptPresent, nKept),
       removedPresent: integers(numbers.removedPresent, nRemoved),
     }),
+    ...(model.paths.length > 0 && { paths: double<tf.Tensor2D>(numbers.paths, [nViews, model.paths.length]) }),
     ...(config.contrastive?.dropSameSlideNegatives && { slides: tf.tensor1d([...numbers.slides], "int32") }),
   };
 }

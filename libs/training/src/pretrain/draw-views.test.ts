@@ -38,6 +38,23 @@ describe("masks", () => {
   });
 });
 
+describe("branches that are left out", () => {
+  it("are drawn for each view by their probabilities, and change nothing else of it", () => {
+    const paths = [0.1, 0.6].map((probability) => ({ probability }));
+    const rule = { config: configOf({ mixer: { regionTiles: 1 } }), minPresence: 0.65, augment: true };
+    const nDraws = 4000;
+    const views = drawMany(nDraws, createViewDrawer({ ...rule, paths }), ALL_THERE(21));
+    paths.forEach(({ probability }, at) => {
+      const factors = views.map((view) => view.paths?.[at] ?? Number.NaN);
+      expect(new Set(factors)).toEqual(new Set([0, 1 / (1 - probability)]));
+      const share = factors.filter((factor) => factor === 0).length / nDraws;
+      expect(Math.abs(share - probability)).toBeLessThan(5 * Math.sqrt((probability * (1 - probability)) / nDraws));
+    });
+    const plain = drawMany(nDraws, createViewDrawer(rule), ALL_THERE(21));
+    expect(views.map(({ reads, split }) => ({ reads, split }))).toEqual(plain);
+  });
+});
+
 describe("crops and turns", () => {
   const contrastive = { sourceTiles: 7 };
 

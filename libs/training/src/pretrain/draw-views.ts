@@ -11,6 +11,8 @@ export interface View {
   /** `[N]`, 0 where the tile is missing; absent when none is. */
   readonly isPresent?: Uint8Array;
   readonly split: TokenSplit;
+  /** What the branches of the network are multiplied by, see `PretrainInput.paths`; absent where none is ever left out. */
+  readonly paths?: readonly number[];
 }
 
 /** What views are drawn by. */
@@ -19,6 +21,8 @@ export interface ViewRule {
   /** Share of its tiles that every magnification of a crop must have. */
   readonly minPresence: number;
   readonly augment: boolean;
+  /** How often each branch of the network is left out; absent or empty: never. */
+  readonly paths?: readonly { readonly probability: number }[];
 }
 
 /** Coarse tiles along the side of a source: s of the contrastive objective, else those of a region. */
@@ -36,11 +40,11 @@ export type ViewDrawer = (runs: Int16Array, stream: Rng) => View[];
 
 /**
  * Makes what draws views: for each the crop, uniform among those whose magnifications all have enough tiles (the fullest one when
- * none has), the turn, uniform over the eight, and the mask, each view independent of the other.
+ * none has), the turn, uniform over the eight, the mask, and the branches that are left out, each view independent of the other.
  *
  * Source: Zimmermann et al. 2026, CMEM. Differs: the paper has full grids, so that every crop may be drawn.
  */
-export function createViewDrawer({ config, minPresence, augment }: ViewRule): ViewDrawer {
+export function createViewDrawer({ config, minPresence, augment, paths = [] }: ViewRule): ViewDrawer {
   const { mixer, masked } = config;
   const shape: RegionShape = mixer;
   const table = createViewTable(sourceTilesOf(config), shape);
@@ -67,9 +71,15 @@ export function createViewDrawer({ config, minPresence, augment }: ViewRule): Vi
       const isPresent = presenceOf(reads, runs);
       const uniforms = Float64Array.from(reads, () => own.nextFloat());
       const split = splitTokens(uniforms, masked.removalRatio, isPresent);
-      return { reads, ...(isPresent && { isPresent }), split };
+      const factors = paths.length > 0 && drawPaths(paths, own.fork("paths"));
+      return { reads, ...(isPresent && { isPresent }), split, ...(factors && { paths: factors }) };
     });
   };
+}
+
+/** 0 for each branch that is left out, 1 / (1 - probability) for the others, so that the mean is 1. */
+function drawPaths(paths: NonNullable<ViewRule["paths"]>, stream: Rng): number[] {
+  return paths.map(({ probability }) => (stream.nextFloat() < probability ? 0 : 1 / (1 - probability)));
 }
 
 function presenceOf(reads: Int32Array, runs: Int16Array): Uint8Array | undefined {

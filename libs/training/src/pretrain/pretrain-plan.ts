@@ -9,10 +9,16 @@ import { createOptimiser, type Optimiser } from "../optimiser.ts";
 import { commonWidth } from "../plan.ts";
 import { INITIAL_PLATEAU, scheduleFactor } from "../schedule.ts";
 import { type BatchMaker, createBatchMaker } from "./draw-batch.ts";
-import { sourceTilesOf } from "./draw-views.ts";
+import { sourceTilesOf, type ViewRule } from "./draw-views.ts";
 import { openSlides } from "./open-slides.ts";
 import type { PretrainDeps, PretrainJob, RegionBag } from "./pretrain-job.ts";
-import { BASE_BATCH, DEFAULT_PASSES, type PretrainSpec, pretrainSpecJson } from "./pretrain-spec.ts";
+import {
+  BASE_BATCH,
+  DEFAULT_PASSES,
+  MOST_DEFAULT_REGIONS,
+  type PretrainSpec,
+  pretrainSpecJson,
+} from "./pretrain-spec.ts";
 import { createRegionPool, type RegionPool } from "./region-pool.ts";
 import { createSampleOrder } from "./sample-order.ts";
 import type { FeatureType } from "./view-batch.ts";
@@ -68,17 +74,17 @@ export async function planPretraining(
   const split = splitBags(bags, spec);
   const opened = await openSlides(job, model.config, deps.store, signal);
   const featureType = bags.every(({ bag }) => bag.dtype === "F16") ? "f16" : "f32";
-  const partOf = (rows: readonly number[], name: string, augment: boolean): RegionPart => {
+  const partOf = (rows: readonly number[], name: string, drawn: Pick<ViewRule, "augment" | "paths">): RegionPart => {
     const pool = createRegionPool(
       rows.flatMap((row) => opened.slides[row] ?? []),
       name,
     );
     const order = createSampleOrder(createRng(spec.seed).fork(`${name} samples`), Math.max(1, pool.nRegions));
-    const rule = { config: model.config, minPresence: spec.minPresence, augment };
+    const rule = { config: model.config, minPresence: spec.minPresence, ...drawn };
     return { nRegions: pool.nRegions, pool, makeBatch: createBatchMaker({ model, pool, order, rule, featureType }) };
   };
-  const train = partOf(split.train, "training", spec.augment);
-  const validation = partOf(split.validation, "validation", false);
+  const train = partOf(split.train, "training", { augment: spec.augment, paths: model.paths });
+  const validation = partOf(split.validation, "validation", { augment: false });
   assertPartsFilled(spec, { train, validation }, { nCells: opened.nCells, sourceTiles: sourceTilesOf(model.config) });
   const dataDigest = sha256(JSON.stringify([bags.map(({ bag }) => bag.digest), split.train, split.validation]));
   return {
@@ -135,7 +141,8 @@ const USUAL_CHECKPOINTS = 20;
 
 /** How long a pretraining on `nRegions` is; the last update is a whole one. */
 export function lengthOf(spec: PretrainSpec, nRegions: number): PretrainLength {
-  const nUpdates = Math.ceil((spec.totalRegions ?? DEFAULT_PASSES * nRegions) / spec.batchRegions);
+  const usual = Math.min(DEFAULT_PASSES * nRegions, MOST_DEFAULT_REGIONS);
+  const nUpdates = Math.ceil((spec.totalRegions ?? usual) / spec.batchRegions);
   return {
     nUpdates,
     nWarmup: Math.round(spec.warmupFraction * nUpdates),

@@ -97,7 +97,7 @@ function createGraphs({ model, optimiser, spec, featureType }: PretrainPlan) {
   const nBatchViews = spec.batchRegions * viewsPerSource(model.config);
   // The gradient of one micro-batch of many: its contrastive part comes from outside.
   const partial = (isRagged: boolean) => ({ ...learning(isRagged), hasPulls: model.contrastive !== undefined });
-  const learning = (isRagged: boolean) => ({ nViews, isRagged, featureType });
+  const learning = (isRagged: boolean) => ({ nViews, isRagged, featureType, dropsPaths: true });
   const measuring = (isRagged: boolean) => ({ nViews: "V", isRagged, featureType });
   return {
     step: memoise((isRagged: boolean) => captureGraph(pretrainStepBuild(model, optimiser, learning(isRagged)))),

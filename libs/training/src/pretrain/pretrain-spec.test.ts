@@ -79,6 +79,12 @@ describe("the length", () => {
     expect(length).toEqual({ nUpdates: 391, nWarmup: 20, checkpointUpdates: 20, historyUpdates: 4 });
   });
 
+  it("ends after 50 million regions when nobody says", () => {
+    const updates = (nRegions: number, change = {}) => lengthOf(parsePretrainSpec(change), nRegions).nUpdates;
+    expect([499_000, 500_000, 5_000_000].map((n) => updates(n))).toEqual([194_922, 195_313, 195_313]);
+    expect(updates(5_000_000, { totalRegions: 100_000_000 })).toBe(390_625);
+  });
+
   it("is at least one update", () => {
     const length = lengthOf(parsePretrainSpec({ totalRegions: 1 }), 5);
     expect(length).toEqual({ nUpdates: 1, nWarmup: 0, checkpointUpdates: 1, historyUpdates: 1 });

@@ -6,7 +6,7 @@ import {
   type PretrainModelConfig,
   parsePretrainModel,
 } from "@parfocal/models";
-import { type OptimiserConfig, parseOptimiser } from "../optimiser.ts";
+import { type OptimiserConfig, optimiserJson, parseOptimiser } from "../optimiser-config.ts";
 import { parseSeed } from "../train-spec.ts";
 
 /** What to pretrain and how; every field that does not depend on the data has a value. */
@@ -19,7 +19,7 @@ export interface PretrainSpec {
   readonly batchRegions: number;
   /** Regions per run of the engine; divides the batch. */
   readonly microBatchRegions: number;
-  /** Regions to see in all, a region counted each time; absent: {@link DEFAULT_PASSES} passes over the training part. */
+  /** Regions to see in all, a region counted each time; absent: {@link DEFAULT_PASSES} passes over the training part, at most {@link MOST_DEFAULT_REGIONS}. */
   readonly totalRegions?: number;
   /** Share of the updates that warm up. */
   readonly warmupFraction: number;
@@ -34,6 +34,9 @@ export interface PretrainSpec {
   /** Drives weights, order, crops, turns, masks and split: same seed, same machine, same weights. */
   readonly seed: bigint;
 }
+
+/** Regions that are seen at most when nobody says: what passes over an archive add up to otherwise is beyond any use. */
+export const MOST_DEFAULT_REGIONS = 50_000_000;
 
 /** Regions for which the step size is given; that of other batches is proportional (Goyal et al. 2017). */
 export const BASE_BATCH = 256;
@@ -118,5 +121,5 @@ function assertNegatives({ model, batchRegions }: PretrainSpec): void {
 export function pretrainSpecJson({ model, optimiser, seed, ...rest }: PretrainSpec): ConfigObject {
   const { mixer, masked, contrastive } = model;
   const objectives = { mixer, masked, ...(contrastive && { contrastive }) };
-  return { ...objectives, optimiser: { ...optimiser }, ...rest, seed: seed.toString() };
+  return { ...objectives, optimiser: optimiserJson(optimiser), ...rest, seed: seed.toString() };
 }

@@ -90,6 +90,7 @@ describe("pretraining", () => {
   it.each([
     ["masked", {}],
     ["contrastive", { contrastive: CONTRASTIVE }],
+    ["contrastive with branches that drop", { contrastive: CONTRASTIVE, mixer: { ...MIXER, dropPath: 0.3 } }],
   ])("moves by the gradient of the whole batch, however it is cut: %s", async (_name, objective) => {
     const spec = (micro: number) =>
       specOf({ ...objective, totalRegions: 24, warmupFraction: 0, optimiser: {}, microBatchRegions: micro });
@@ -97,6 +98,20 @@ describe("pretraining", () => {
     const [a, b] = [valuesOf(whole.mixer), valuesOf(cut.mixer)];
     for (const [i, value] of a.entries()) expect(b[i]).toBeCloseTo(value, 6);
     for (const [i, { loss }] of whole.mixer.history.entries()) expect(cut.mixer.history[i]?.loss).toBeCloseTo(loss, 5);
+  });
+
+  it("leaves branches out by the seed where it learns, and none where it measures", async () => {
+    const dropping = (change = {}) => specOf({ mixer: { ...MIXER, layerScaleInit: 0.5, dropPath: 0.5 }, ...change });
+    const [a, b] = [await run(dropping()), await run(dropping())];
+    expect(bytesOf(b.mixer)).toEqual(bytesOf(a.mixer));
+    // Steps too small to matter: only what is left out can tell the losses of the two apart.
+    const still = { optimiser: { learningRate: 1e-12 } };
+    const kept = { ...still, mixer: { ...MIXER, layerScaleInit: 0.5 } };
+    const [some, all] = [(await run(dropping(still))).mixer.history, (await run(specOf(kept))).mixer.history];
+    const measured = (history: typeof some) => history.flatMap(({ validationLoss }) => validationLoss ?? []);
+    expect(measured(some)).toHaveLength(5);
+    for (const [i, loss] of measured(all).entries()) expect(measured(some)[i]).toBeCloseTo(loss, 6);
+    expect(some.every(({ loss }, i) => Math.abs(loss - (all[i]?.loss ?? 0)) > 1e-4)).toBe(true);
   });
 
   it("works on regions with missing tiles, and never sees those", async () => {

@@ -37,6 +37,7 @@ export function packViews(model: PretrainModel, views: readonly SourcedView[], f
     removed: removed.places,
     shares: packShares(model, views),
     ...(isRagged && { keptPresent: kept.present, removedPresent: removed.present }),
+    ...(views.some(({ paths }) => paths !== undefined) && { paths: packPaths(model, views) }),
     ...(dropSameSlideNegatives && {
       slides: integers(
         [views.length],
@@ -97,6 +98,12 @@ function packShares({ config, nTokens, nRemoved }: PretrainModel, views: readonl
     shares.set(lossShares(removed, counts, config.masked.weighting), v * nRemoved);
   });
   return { dtype: "f32", shape: [views.length, nRemoved], data: bytesOf(shares) };
+}
+
+/** `[V, B]`: what each view's branches are multiplied by. */
+function packPaths({ paths: { length } }: PretrainModel, views: readonly View[]): HostTensor {
+  const factors = Float32Array.from(views.flatMap(({ paths = [] }) => paths));
+  return { dtype: "f32", shape: [views.length, length], data: bytesOf(factors) };
 }
 
 function integers(shape: readonly number[], values: Int32Array): HostTensor {
