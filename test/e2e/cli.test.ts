@@ -165,6 +165,20 @@ describe("commands that start the services themselves", () => {
     expect(shown.records).toMatchObject([
       { values: { "reembed.epegKernel": "13", "reembed.crmsaMlp": "true", "recipe.optimiser.weightDecay": "0.00001" } },
     ]);
+    const transmil = await runCli(["presets", "transmil", ...store], folder);
+    expect(transmil.records).toMatchObject([
+      {
+        values: {
+          "recipe.optimiser.kind": "radam",
+          "recipe.optimiser.learningRate": "0.0002",
+          "recipe.optimiser.epsilon": "1e-8",
+          "recipe.optimiser.lookahead.steps": "6",
+          "recipe.optimiser.lookahead.alpha": "0.5",
+          "recipe.batchSize": "2",
+          "recipe.sampling": "shuffle",
+        },
+      },
+    ]);
     const labels = ["--model", "m", "--labels", "labels.csv"];
     const unknown = await runCli(["train", ...labels, "--preset", "r2t", ...store], folder);
     expect(unknown.code).toBe(2);

@@ -101,7 +101,7 @@ describe("models of survival", () => {
   const labelOf = ({ survival }: GradedSlide): Label => ({ survival });
 
   it("give curves over intervals that the training part's events make", async () => {
-    const survival = { bins: 3, edges: [], ties: commonV1.SurvivalOptions_Ties.TIES_UNSPECIFIED };
+    const survival = commonV1.SurvivalOptions.fromPartial({ bins: 3 });
     const model = await trained("curve", { kind: KIND_SURVIVAL, survival }, labelOf);
     expect(figure(model, "c_index")).toBeGreaterThan(0.8);
     expect(figure(model, "uno_c_index")).toBeGreaterThan(0.7);
@@ -112,6 +112,23 @@ describe("models of survival", () => {
     expect(risk).toBeCloseTo(-curve.reduce((sum, { survival: s }) => sum + s, 0), 6);
     expect(curve[1]?.survival).toBeCloseTo((1 - (curve[0]?.hazard ?? 0)) * (1 - (curve[1]?.hazard ?? 0)), 5);
     expect(risk).toBeGreaterThan(low.survival?.risk ?? Number.NaN);
+  });
+
+  it("learn by cross entropy, from intervals and censored patients alike, with weights that look ahead", async () => {
+    const { LOSS_CROSS_ENTROPY } = commonV1.SurvivalOptions_Loss;
+    const survival = commonV1.SurvivalOptions.fromPartial({ bins: 3, alpha: 0.4, loss: LOSS_CROSS_ENTROPY });
+    const recipe = commonV1.Recipe.fromPartial({
+      epochs: 20,
+      optimiser: { kind: commonV1.Optimiser_Kind.KIND_RADAM, learningRate: 1e-2, lookahead: { steps: 5 } },
+      sampling: commonV1.Recipe_Sampling.SAMPLING_BALANCED,
+      seed: 5n,
+    });
+    const model = await trained("entropy", { kind: KIND_SURVIVAL, survival }, labelOf, { recipe });
+    // 0.5 is chance. Classes that are drawn alike learn from few patients of some.
+    expect(figure(model, "c_index")).toBeGreaterThan(0.7);
+    expect(model.task?.survival).toMatchObject({ alpha: 0.4, loss: LOSS_CROSS_ENTROPY });
+    const [low, high] = [await predicted("entropy", LOWEST), await predicted("entropy", HIGHEST)];
+    expect(high.survival?.risk).toBeGreaterThan(low.survival?.risk ?? Number.NaN);
   });
 
   it("rank patients by Cox's likelihood, slides of a patient together", async () => {
@@ -156,6 +173,11 @@ describe("models of survival", () => {
     const recipe = commonV1.Recipe.fromPartial({ epochs: 1, batchSize: 1 });
     await expect(attempt({ recipe }, { survival: { time: 1, event: true } })).rejects.toThrow(
       "batchSize is 1; a cox task takes 2 or more patients",
+    );
+    const sampling = commonV1.Recipe_Sampling.SAMPLING_BALANCED;
+    const balanced = { recipe: commonV1.Recipe.fromPartial({ epochs: 1, sampling }) };
+    await expect(attempt(balanced, { survival: { time: 1, event: true } })).rejects.toThrow(
+      "sampling is balanced; a cox task takes shuffle",
     );
   });
 });

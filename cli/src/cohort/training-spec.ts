@@ -8,7 +8,7 @@ import { applySettings } from "./spec-settings.ts";
 /** Options of `train` that make a training specification. Absent: the service's default. */
 export interface SpecOptions extends ArchitectureOptions {
   readonly epochs?: number;
-  readonly optimiser?: "adam" | "adamw" | "sgd";
+  readonly optimiser?: "adam" | "adamw" | "radam" | "sgd";
   readonly lr?: number;
   readonly weightDecay?: number;
   readonly schedule?: "constant" | "cosine" | "plateau";
@@ -32,6 +32,7 @@ export interface SpecOptions extends ArchitectureOptions {
 const OPTIMISERS = {
   adam: commonV1.Optimiser_Kind.KIND_ADAM,
   adamw: commonV1.Optimiser_Kind.KIND_ADAMW,
+  radam: commonV1.Optimiser_Kind.KIND_RADAM,
   sgd: commonV1.Optimiser_Kind.KIND_SGD,
 };
 const SCHEDULES = {

@@ -42,11 +42,13 @@ recipe:
   epochs: 40
   batch_size: 1 # bags per update
   optimiser:
-    kind: adamw # adam, sgd
+    kind: adamw # adam, radam, sgd
     learning_rate: 1e-4
     weight_decay: 1e-5
+    # lookahead: {steps: 6, alpha: 0.5}
   schedule:
     kind: constant # cosine, plateau
+  # sampling: balanced # classes alike, drawn with replacement
   # early_stopping: {patience: 10}
   # class_weights: balanced
   # label_smoothing: 0.1

@@ -57,6 +57,11 @@ export interface SurvivalTask extends Named {
   readonly bins: number;
   /** `[B + 1]`, ascending from 0: interval b is `[edges[b], edges[b + 1])`, the last one open above. Empty: not yet fitted. */
   readonly edges: readonly number[];
+  /**
+   * `nll`: the negative log likelihood of the hazards. `ce`: cross entropy of who lives past the interval, with the share `alpha` of the
+   * likelihood of events.
+   */
+  readonly loss: "nll" | "ce";
   /** How much less censored patients count, 0 to 1. */
   readonly alpha: number;
 }
@@ -96,7 +101,7 @@ const MAX_BINS = 64;
 
 /**
  * Reads a task: `kind`, `classes` (not in `survival` and `cox`), in binary tasks `link` (default `softmax`), and what the kind has
- * of its own: regression `loss` (`huber`), `delta` (1), `center` and `scale`; survival `bins` (4), `edges` and `alpha` (0); cox `ties` (`efron`).
+ * of its own: regression `loss` (`huber`), `delta` (1), `center` and `scale`; survival `bins` (4), `edges`, `loss` (`nll`) and `alpha` (0); cox `ties` (`efron`).
  *
  * @throws {DomainError} `INVALID_ARGUMENT` naming the field: 2 classes in binary, 2 to 1000 in multi-class and ordinal, 1 to 1000 in
  * multi-label tasks and regressions, none elsewhere; links other than the kind's, but for binary; edges that do not ascend from 0.
@@ -161,6 +166,7 @@ function readSurvival(named: Named, source: Source): SurvivalTask {
     kind: "survival",
     bins: reader.number("bins", { min: 2, max: MAX_BINS, isInteger: true, fallback: 4 }),
     edges: numbersOf(source, "edges", 0, Number.MAX_VALUE),
+    loss: reader.choice("loss", ["nll", "ce"], "nll"),
     alpha: reader.number("alpha", { min: 0, max: 1, fallback: 0 }),
   };
   const { edges } = task;

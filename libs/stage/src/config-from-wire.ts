@@ -30,10 +30,14 @@ export function regionMixerFromWire({ preset, output, levels, ...same }: commonV
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for an enum value that means nothing.
  */
-export function optimiserFromWire({ kind, ...numbers }: commonV1.Optimiser): Fields {
-  const kinds = { KIND_UNSPECIFIED: undefined, KIND_ADAM: "adam", KIND_ADAMW: "adamw", KIND_SGD: "sgd" };
+export function optimiserFromWire({ kind, lookahead, ...numbers }: commonV1.Optimiser): Fields {
+  const kinds = {
+    ...{ KIND_UNSPECIFIED: undefined, KIND_ADAM: "adam", KIND_ADAMW: "adamw" },
+    ...{ KIND_SGD: "sgd", KIND_RADAM: "radam" },
+  };
   return defined({
     kind: choice<string | undefined>("optimiser.kind", kinds, commonV1.optimiser_KindToJSON(kind)),
     ...numbers,
+    lookahead: lookahead && defined({ ...lookahead }),
   });
 }

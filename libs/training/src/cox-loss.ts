@@ -3,7 +3,7 @@
  * that over the d patients whose events come then.
  */
 import type { CoxTask } from "@parfocal/models";
-import { logSumExp } from "./host-loss.ts";
+import { logSumExp } from "./host-math.ts";
 import type { EventTime } from "./label.ts";
 
 /** A loss with its gradient. */

@@ -18,6 +18,11 @@ const CASES: readonly (readonly [name: string, model: object, recipe: object])[]
   ["ABMIL", { head: HEAD, standardise: true }, { optimiser: SGD }],
   ["ABMIL, two bags an update", { head: { ...HEAD, kind: "abmil" } }, { optimiser: SGD, batchSize: 2 }],
   ["ABMIL, moved by AdamW", { head: HEAD }, { optimiser: { kind: "adamw", learningRate: 1e-3 } }],
+  [
+    "ABMIL, moved by RAdam with lookahead, classes drawn alike",
+    { head: HEAD },
+    { optimiser: { kind: "radam", learningRate: 1e-3, lookahead: { steps: 3 } }, sampling: "balanced" },
+  ],
   ["R2T", { head: HEAD, reembed: { kind: "r2t", stemWidth: 8, heads: 2, crmsaHeads: 2 } }, { optimiser: SGD }],
   [
     "R2T corrected, frozen at first",

@@ -1,6 +1,6 @@
 import type { RunRequest, TensorSink, TensorSource } from "@parfocal/engine";
-import { createRng } from "@parfocal/metrics";
 import { type BagGroup, doAllLearn, labelOfGroup } from "./bag-groups.ts";
+import { createEpochOrder, mostBagsPerEpoch } from "./epoch-order.ts";
 import { hostTensorFromFloats } from "./host-tensor.ts";
 import { losesTogether } from "./join-losses.ts";
 import { memoise } from "./memoise.ts";
@@ -24,8 +24,8 @@ export interface RunMaker {
   logitRuns(rows: readonly number[]): Generator<RunRequest, void, undefined>;
   /** Updates of one epoch. */
   readonly nUpdatesPerEpoch: number;
-  /** Bags that learn in one epoch. */
-  readonly nBagsPerEpoch: number;
+  /** Bags that learn in the epoch after `state`. */
+  countBags(state: TrainingProgress): number;
   /** Step size of update `update`, counted from 0 over the whole training. */
   learningRateAt(update: number, state: TrainingProgress): number;
 }
@@ -33,7 +33,9 @@ export interface RunMaker {
 /** Makes the runs of a plan. */
 export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMaker {
   const graphsOf = memoise((phase: Phase) => captureStepGraphs(plan, phase));
-  const { spec, split, groups, job } = plan;
+  const { spec, groups, job } = plan;
+  const orderOf = createEpochOrder(plan);
+  const nStepsPerEpoch = mostBagsPerEpoch(plan);
   const nUpdatesPerEpoch = Math.ceil(groups.train.length / spec.batchSize);
   const learningRateAt = (update: number, { plateau }: TrainingProgress): number => {
     const position = { update, nUpdates: nUpdatesPerEpoch * spec.epochs, nUpdatesPerEpoch, plateau };
@@ -48,14 +50,12 @@ export function createRunMaker(plan: TrainPlan, resident: ResidentState): RunMak
     plan,
     resident,
     nUpdatesPerEpoch,
-    nBagsPerEpoch: groups.train.reduce((sum, group) => sum + (learns(group) ? group.length : 1), 0),
+    countBags: ({ epoch }) => orderOf(epoch + 1).reduce((sum, group) => sum + (learns(group) ? group.length : 1), 0),
     learningRateAt,
     *updates(state) {
-      const order = createRng(spec.seed)
-        .fork(`order of epoch ${state.epoch + 1}`)
-        .shuffle([...groups.train]);
+      const order = orderOf(state.epoch + 1);
       const phase = phaseOf(plan, state.epoch);
-      let step = state.epoch * split.train.length;
+      let step = state.epoch * nStepsPerEpoch;
       for (let i = 0, update = state.update; i < order.length; i += spec.batchSize, update++) {
         const batch = order.slice(i, i + spec.batchSize);
         const first = step;

@@ -2,7 +2,9 @@
  * Losses in f64 on the host. Legend: K logits `z`, targets `t`, weights `w`.
  */
 import { DomainError } from "@parfocal/errors";
-import type { RegressionTask, Task } from "@parfocal/models";
+import type { RegressionTask, SurvivalTask, Task } from "@parfocal/models";
+import { logSumExp, softplus } from "./host-math.ts";
+import { hostSurvivalCrossEntropy } from "./survival-cross-entropy.ts";
 
 /** One logit with its target and weight. */
 interface Term {
@@ -13,6 +15,7 @@ interface Term {
 
 /** `bagLoss` in f64: what validation reports, and its oracle. @throws {DomainError} `INTERNAL` for Cox, which has no loss of one bag. */
 export function hostLoss(task: Task, logits: ArrayLike<number>, target: ArrayLike<number>): number {
+  if (task.kind === "survival" && task.loss === "ce") return survivalOf(task, logits, target).loss;
   const terms = termsOf(logits, target);
   const total = (of: (term: Term) => number) => terms.reduce((sum, term) => sum + term.w * of(term), 0);
   if (task.link === "sigmoid") return total(({ z, t }) => softplus(z) - t * z);
@@ -23,6 +26,7 @@ export function hostLoss(task: Task, logits: ArrayLike<number>, target: ArrayLik
 
 /** The gradient of {@link hostLoss} by the logits, `[K]`. */
 export function hostGradient(task: Task, logits: ArrayLike<number>, target: ArrayLike<number>): number[] {
+  if (task.kind === "survival" && task.loss === "ce") return [...survivalOf(task, logits, target).gradient];
   const terms = termsOf(logits, target);
   if (task.link === "sigmoid") return terms.map(({ z, t, w }) => w * (1 / (1 + Math.exp(-z)) - t));
   if (task.link === "identity") return terms.map(({ z, t, w }) => w * slope(regression(task), z - t));
@@ -33,6 +37,16 @@ export function hostGradient(task: Task, logits: ArrayLike<number>, target: Arra
 
 function termsOf(logits: ArrayLike<number>, target: ArrayLike<number>): Term[] {
   return Array.from(logits, (z, k) => ({ z, t: target[k] ?? 0, w: target[logits.length + k] ?? 0 }));
+}
+
+function survivalOf({ alpha }: SurvivalTask, logits: ArrayLike<number>, target: ArrayLike<number>) {
+  const terms = termsOf(logits, target);
+  const told = { targets: terms.map(({ t }) => t), weights: terms.map(({ w }) => w) };
+  return hostSurvivalCrossEntropy(
+    terms.map(({ z }) => z),
+    told,
+    alpha,
+  );
 }
 
 function regression(task: Task): RegressionTask {
@@ -48,14 +62,4 @@ function distance({ loss, delta }: RegressionTask, residual: number): number {
 
 function slope({ loss, delta }: RegressionTask, residual: number): number {
   return loss === "mse" ? 2 * residual : Math.max(-delta, Math.min(delta, residual));
-}
-
-/** `ln sum e^z` of at least one number. */
-export function logSumExp(values: readonly number[]): number {
-  const max = Math.max(...values);
-  return max + Math.log(values.reduce((sum, value) => sum + Math.exp(value - max), 0));
-}
-
-function softplus(x: number): number {
-  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }

@@ -1,17 +1,21 @@
 import { DomainError } from "@parfocal/errors";
 import type { BagTarget, ModelOutput, RegressionTask, Task } from "@parfocal/models";
 import { sigmoidCrossEntropy, softmaxCrossEntropy, tf } from "@parfocal/tensor";
+import { survivalCrossEntropy } from "./survival-cross-entropy.ts";
 
 /**
  * The loss of one bag from its logits `[K]` and its target rows `[2, K]` (see `encodeTarget`), as a scalar.
  *
  * Softmax: `sum w t (logsumexp(z) - z)`; sigmoids: `sum w (softplus(z) - t z)`; numbers: `sum w rho(z - t)` with Huber's rho, `r^2 / 2` up to
- * delta and `delta (|r| - delta / 2)` beyond, or `r^2`. Finite for every finite logit. Cox has no loss of one bag.
+ * delta and `delta (|r| - delta / 2)` beyond, or `r^2`; survival by cross entropy: see `survivalCrossEntropy`. Finite for every finite
+ * logit. Cox has no loss of one bag.
  */
 export function bagLoss(task: Task, logits: tf.Tensor1D, target: tf.Tensor2D): tf.Scalar {
   const k = logits.shape[0];
-  const targets = tf.reshape(tf.slice(target, [0, 0], [1, k]), [k]);
-  const weights = tf.reshape(tf.slice(target, [1, 0], [1, k]), [k]);
+  const targets = tf.reshape<tf.Rank.R1>(tf.slice(target, [0, 0], [1, k]), [k]);
+  const weights = tf.reshape<tf.Rank.R1>(tf.slice(target, [1, 0], [1, k]), [k]);
+  if (task.kind === "survival" && task.loss === "ce")
+    return survivalCrossEntropy(logits, { targets, weights }, task.alpha);
   if (task.link === "softmax") return softmaxCrossEntropy(logits, tf.mul(targets, weights)) as tf.Scalar;
   if (task.link === "sigmoid") return tf.sum(tf.mul(weights, sigmoidCrossEntropy(logits, targets)));
   if (task.kind !== "regression") throw new DomainError("INTERNAL", `a ${task.kind} task has no loss of one bag`);

@@ -1,10 +1,12 @@
+import type { ConfigObject } from "@parfocal/models";
 import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
-import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+import { createOptimiser } from "./optimiser.ts";
+import { parseOptimiser } from "./optimiser-config.ts";
 
 /** Runs updates on `0.5 p0^2 + p1^2` from (1, -2) and gives p. */
 function minimise(
-  json: Record<string, string | number>,
+  json: ConfigObject,
   nSteps: number,
   { decayed = [1, 1], scales }: { readonly decayed?: number[]; readonly scales?: number[] } = {},
 ): number[] {
@@ -88,6 +90,44 @@ describe("optimisers", () => {
     expect(sgd[0]).toBeCloseTo(1 - 0.25 * 0.1, 6);
   });
 
+  // The numbers of RAdam and of what is around it: torch.optim.RAdam(decoupled_weight_decay=True) and torch.optim.SGD of torch 2.13 in f64,
+  // with slow weights by `slow += alpha (fast - slow); fast = slow` in a script of its own on the same loss.
+  const RADAM = { kind: "radam", learningRate: 0.01, weightDecay: 0.1 };
+
+  it.each([
+    [1, 0.989, -1.958],
+    [2, 0.97806889, -1.91648411],
+    [5, 0.94570476, -1.79494519],
+    [6, 0.94450176, -1.7928939],
+    [7, 0.9432313, -1.79077649],
+    [20, 0.92282046, -1.7594577],
+  ])("move as torch's RAdam, rectified from the sixth update: %i updates", (nSteps, ...expected) => {
+    for (const [i, p] of minimise(RADAM, nSteps).entries()) expect(p).toBeCloseTo(expected[i] ?? 0, 6);
+  });
+
+  it("leave numbers without decay out of RAdam's, as a group of parameters of their own in torch does", () => {
+    const [p0, p1] = minimise(RADAM, 20, { decayed: [1, 0] });
+    expect(p0).toBeCloseTo(0.92282046, 6);
+    expect(p1).toBeCloseTo(-1.7954985, 6);
+  });
+
+  it.each<[rule: ConfigObject, lookahead: ConfigObject, nSteps: number, p0: number, p1: number]>([
+    [RADAM, { steps: 6, alpha: 0.5 }, 5, 0.94570476, -1.79494519],
+    [RADAM, { steps: 6, alpha: 0.5 }, 6, 0.97225088, -1.89644695],
+    [RADAM, {}, 7, 0.97095219, -1.89422503],
+    [RADAM, {}, 12, 0.96796838, -1.8894013],
+    [RADAM, {}, 20, 0.9593794, -1.87621976],
+    [{ ...RADAM, beta1: 0.8, beta2: 0.9, epsilon: 1e-3 }, { steps: 2, alpha: 0.8 }, 7, 0.94948654, -1.82707791],
+    [{ kind: "sgd", learningRate: 0.01, weightDecay: 0.1 }, { steps: 2 }, 5, 0.90698468, -1.6510148],
+  ])("look ahead: %j by %j after %i updates", (rule, lookahead, nSteps, ...expected) => {
+    for (const [i, p] of minimise({ ...rule, lookahead }, nSteps).entries()) expect(p).toBeCloseTo(expected[i] ?? 0, 6);
+  });
+
+  it("move by lookahead that goes the whole way as without it", () => {
+    const lookahead = { steps: 2, alpha: 1 };
+    expect(minimise({ ...RADAM, lookahead }, 7)).toEqual(minimise(RADAM, 7));
+  });
+
   it("gather momentum in SGD: worked by hand for two steps", () => {
     // Step 1: b = g + 0.1 p = 1.1, p = 1 - 0.011. Step 2: b = 0.9 * 1.1 + 1.1 p.
     const first = 1 - 0.01 * 1.1;
@@ -102,8 +142,12 @@ describe("optimisers", () => {
   it.each([
     [{ kind: "adam", learningRate: 0 }, "optimiser.learningRate is 0"],
     [{ kind: "adam", momentum: 0.9 }, 'optimiser has an unknown field "momentum"'],
-    [{ kind: "lion" }, 'optimiser.kind is "lion"; it must be one of adam, adamw, sgd'],
+    [{ kind: "lion" }, 'optimiser.kind is "lion"; it must be one of adam, adamw, sgd, radam'],
     [{ beta2: 1 }, "optimiser.beta2 is 1"],
+    [{ kind: "sgd", epsilon: 1e-8 }, 'optimiser has an unknown field "epsilon"'],
+    [{ lookahead: { steps: 0 } }, "optimiser.lookahead.steps is 0; it must be a whole number from 1 to 10000"],
+    [{ lookahead: { alpha: 1.5 } }, "optimiser.lookahead.alpha is 1.5"],
+    [{ lookahead: { k: 6 } }, 'optimiser.lookahead has an unknown field "k"'],
   ])("refuse %j", (json, message) => {
     expect(() => parseOptimiser(json)).toThrow(message);
   });

@@ -63,7 +63,7 @@ async function* trainEpoch(
   state: TrainingProgress,
   options: ChunkOptions,
 ): AsyncGenerator<number, number, undefined> {
-  const nSteps = maker.nBagsPerEpoch;
+  const nSteps = maker.countBags(state);
   let nDone = 0;
   let sum = 0;
   for await (const results of runUpdates(maker, state, options)) {

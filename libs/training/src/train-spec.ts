@@ -7,7 +7,7 @@ import {
   SELECTION_METRICS,
   type SelectionMetric,
 } from "./early-stopping.ts";
-import { type OptimiserConfig, parseOptimiser } from "./optimiser.ts";
+import { type OptimiserConfig, optimiserJson, parseOptimiser } from "./optimiser-config.ts";
 import {
   type CalibrationConfig,
   type OutlierConfig,
@@ -41,6 +41,9 @@ interface PooledRule {
   readonly kind: "joined" | "mean" | "max";
 }
 
+/** Which bags an epoch takes. */
+type Sampling = "shuffle" | "balanced";
+
 /** What to train and how; every field has a value. */
 export interface TrainSpec {
   /** `standardise`, `reembed`, `head` and `task` of a model; `dIn` comes from the bags. */
@@ -60,6 +63,8 @@ export interface TrainSpec {
   /** Share of the target spread over all classes. */
   readonly labelSmoothing: number;
   readonly classWeights: "none" | "balanced";
+  /** Which bags, or groups, an epoch takes: each once, or as many drawn from all classes alike. See `createEpochOrder`. */
+  readonly sampling: Sampling;
   /** What a label says when several bags have it together; absent: every bag has it by itself. */
   readonly groups?: GroupRule;
   /** Which weights are published: of the best epoch on the validation part, or of the last. */
@@ -86,7 +91,7 @@ const SEED_LIMIT = 1n << 64n;
  * Reads a training specification. Only `model` is required; `seed` is a whole number or its decimal digits.
  *
  * Defaults: 40 epochs, batches of 1 (Cox: 32), AdamW at 1e-4 with decay 1e-5, constant step size, the same for all layers, nothing
- * frozen, no early stopping, no smoothing, equal classes, every bag by itself, selection `best` by the task's figure, 15 % of the patients
+ * frozen, no early stopping, no smoothing, equal classes, every bag once an epoch and by itself, selection `best` by the task's figure, 15 % of the patients
  * for validation and 15 % for the test, Youden threshold, sets that hold the truth of 90 % of the patients, bags flagged that lie further off than 99 % of the training bags,
  * seed 1.
  *
@@ -109,6 +114,7 @@ export function parseTrainSpec(json: unknown): TrainSpec {
     ...(stopping && { earlyStopping: stopping }),
     labelSmoothing: reader.number("labelSmoothing", { min: 0, max: 0.999, fallback: 0 }),
     classWeights: reader.choice("classWeights", ["none", "balanced"], "none"),
+    sampling: reader.choice("sampling", ["shuffle", "balanced"], "shuffle"),
     ...(groups && { groups }),
     selection: reader.choice("selection", ["best", "last"], "best"),
     selectionMetric: reader.choice("selectionMetric", SELECTION_METRICS, stopping?.metric ?? "task"),
@@ -191,7 +197,7 @@ export function trainSpecJson(spec: TrainSpec): ConfigObject {
   const { seed, optimiser, schedule, earlyStopping, groups, split, threshold, calibration, outliers, ...rest } = spec;
   return {
     ...rest,
-    optimiser: { ...optimiser },
+    optimiser: optimiserJson(optimiser),
     schedule: { ...schedule },
     ...(earlyStopping && { earlyStopping: { ...earlyStopping } }),
     ...(groups && { groups: { ...groups } }),
@@ -201,4 +207,10 @@ export function trainSpecJson(spec: TrainSpec): ConfigObject {
     outliers: { ...outliers },
     seed: seed.toString(),
   };
+}
+
+/** What of a specification decides a training's result, for digests of jobs: those without a field that is younger stay what they were. */
+export function decisiveSpecJson(spec: TrainSpec): ConfigObject {
+  const { sampling, ...rest } = trainSpecJson(spec);
+  return sampling === "shuffle" ? rest : { ...rest, sampling: spec.sampling };
 }

@@ -2,12 +2,14 @@ import { buildModel } from "@parfocal/models";
 import { type ConstantTensor, captureGraph } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flatLayout, unflattenWeights } from "./flat-layout.ts";
-import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+import { createOptimiser } from "./optimiser.ts";
+import { parseOptimiser } from "./optimiser-config.ts";
 import { movingGroups, type Phase } from "./parameter-groups.ts";
 import { applyStepBuild, gradStepBuild, trainStepBuild } from "./step-graphs.ts";
 import { trainedSites } from "./step-ports.ts";
 import { filler } from "./testing/filler.ts";
 import { distance, modelTensors, only, runCaptured, runEager, type Tensors } from "./testing/graph-runs.ts";
+import { RULES } from "./testing/optimisers.ts";
 import { TINY_MODEL } from "./testing/tiny-model.ts";
 import { openWorld, type World } from "./testing/world.ts";
 import type { StepOptions } from "./update-graph.ts";
@@ -22,8 +24,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-function optimiserOf(kind: string) {
-  return createOptimiser(parseOptimiser({ kind, learningRate: 0.01, weightDecay: 0.1 }));
+function optimiserOf(name: string) {
+  const [, rule] = RULES.find(([of]) => of === name) ?? [];
+  return createOptimiser(parseOptimiser({ ...rule, learningRate: 0.01, weightDecay: 0.1 }));
 }
 
 /** Everything that a step takes: `steps` are the counts of the groups that move. */
@@ -47,7 +50,7 @@ function step(kind: string, options: StepOptions, steps: readonly number[]) {
 }
 
 describe.each(PHASES)("the %s step", (phase) => {
-  it.each(["adam", "adamw", "sgd"])("captured equals the eager one, updated by %s in layers", async (kind) => {
+  it.each(RULES.map(([name]) => name))("captured equals the eager one, updated by %s in layers", async (kind) => {
     const options = trainStepBuild(MODEL, optimiserOf(kind), { phase, layerDecay: 0.75 });
     const tensors = stepTensors(kind, phase, [3, 1]);
     const [found, expected] = [await runCaptured(world.engine, options, tensors), runEager(options, tensors)];

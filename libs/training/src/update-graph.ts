@@ -5,8 +5,9 @@ import { type Model, type ParameterSpec, sizeOfShape } from "@parfocal/models";
 import { type GraphPort, tf } from "@parfocal/tensor";
 import type { FlatLayout } from "./flat-layout.ts";
 import { layerScales } from "./layer-scales.ts";
-import type { Optimiser, OptimiserState } from "./optimiser.ts";
+import type { Optimiser } from "./optimiser.ts";
 import { fillParameters, type GroupName, movingGroups, type Phase, partitionOf } from "./parameter-groups.ts";
+import type { OptimiserState } from "./update-rule.ts";
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 

@@ -3,6 +3,7 @@ import { commonV1 } from "@parfocal/protocol";
 import { parseTrainSpec } from "@parfocal/training";
 import { describe, expect, it } from "vitest";
 import { trainSpecFromWire } from "./spec-from-wire.ts";
+import { taskToWire } from "./task-wire.ts";
 
 /** A specification as a client sends it: what is not named here is absent. */
 function specOf(json: Record<string, unknown>) {
@@ -29,7 +30,33 @@ describe("a training specification from the wire", () => {
     expect(specOf({ groups: { kind: "KIND_MIN_LOSS" } }).groups).toEqual({ kind: "min-loss", negatives: "min" });
   });
 
+  it("brings optimisers, lookahead around them, and how bags are drawn", () => {
+    const optimiser = { kind: "KIND_RADAM", learningRate: 2e-4, epsilon: 1e-6, lookahead: { steps: 6 } };
+    expect(specOf({ recipe: { optimiser, sampling: "SAMPLING_BALANCED" } })).toMatchObject({
+      optimiser: { kind: "radam", learningRate: 2e-4, epsilon: 1e-6, lookahead: { steps: 6, alpha: 0.5 } },
+      sampling: "balanced",
+    });
+    const plain = specOf({ recipe: { optimiser: { lookahead: {} } } });
+    expect(plain).toMatchObject({
+      optimiser: { kind: "adamw", lookahead: { steps: 6, alpha: 0.5 } },
+      sampling: "shuffle",
+    });
+    expect(specOf({ recipe: { optimiser: {} } }).optimiser).not.toHaveProperty("lookahead");
+  });
+
+  it("brings the objective of survival, and shows it again", () => {
+    const survival = { loss: "LOSS_CROSS_ENTROPY", alpha: 0.4 };
+    const { model } = specOf({ task: { kind: "KIND_SURVIVAL", survival } });
+    const { task } = buildModel({ ...model, dIn: 16 }).config;
+    expect(task).toMatchObject({ kind: "survival", loss: "ce", alpha: 0.4 });
+    const { LOSS_CROSS_ENTROPY, LOSS_NLL } = commonV1.SurvivalOptions_Loss;
+    expect(taskToWire(task).survival).toMatchObject({ loss: LOSS_CROSS_ENTROPY, alpha: 0.4 });
+    const usual = buildModel({ ...specOf({ task: { kind: "KIND_SURVIVAL" } }).model, dIn: 16 }).config.task;
+    expect(taskToWire(usual).survival).toMatchObject({ loss: LOSS_NLL, alpha: 0 });
+  });
+
   it.each([
+    [{ recipe: { optimiser: { lookahead: { steps: 0 } } } }, "optimiser.lookahead.steps is 0"],
     [{ recipe: { layerDecay: 0 } }, "training.layerDecay is 0"],
     [{ recipe: { frozenEpochs: -1 } }, "training.frozenEpochs is -1"],
   ])("refuses %j", (json, message) => {

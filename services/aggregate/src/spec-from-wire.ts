@@ -46,6 +46,11 @@ function recipeFromWire(recipe: commonV1.Recipe): Fields {
       classWeights,
       commonV1.recipe_ClassWeightsToJSON(recipe.classWeights),
     ),
+    sampling: choice<string | undefined>(
+      "recipe.sampling",
+      { SAMPLING_UNSPECIFIED: undefined, SAMPLING_SHUFFLE: "shuffle", SAMPLING_BALANCED: "balanced" },
+      commonV1.recipe_SamplingToJSON(recipe.sampling),
+    ),
     selection: choice<string | undefined>(
       "recipe.selection",
       selections,

@@ -2,7 +2,7 @@ import type { Task } from "@parfocal/models";
 import { commonV1 } from "@parfocal/protocol";
 import { choice, defined, type Fields } from "@parfocal/stage";
 
-const { Task_Kind, RegressionOptions_Loss, SurvivalOptions_Ties } = commonV1;
+const { Task_Kind, RegressionOptions_Loss, SurvivalOptions_Loss, SurvivalOptions_Ties } = commonV1;
 
 const KINDS: Readonly<Record<Task["kind"], commonV1.Task_Kind>> = {
   binary: Task_Kind.KIND_BINARY,
@@ -45,8 +45,15 @@ function regressionFromWire({ loss, delta }: commonV1.RegressionOptions): Fields
   return { loss: choice<string | undefined>("task.regression.loss", losses, name), delta };
 }
 
-function intervalsFromWire({ bins, edges, alpha }: commonV1.SurvivalOptions): Fields {
-  return { bins, alpha, edges: edges.length > 0 ? edges : undefined };
+function intervalsFromWire({ bins, edges, alpha, loss }: commonV1.SurvivalOptions): Fields {
+  const losses = { LOSS_UNSPECIFIED: undefined, LOSS_NLL: "nll", LOSS_CROSS_ENTROPY: "ce" };
+  const name = commonV1.survivalOptions_LossToJSON(loss);
+  return {
+    bins,
+    alpha,
+    edges: edges.length > 0 ? edges : undefined,
+    loss: choice<string | undefined>("task.survival.loss", losses, name),
+  };
 }
 
 function tiesFromWire({ ties }: commonV1.SurvivalOptions): string | undefined {
@@ -67,11 +74,14 @@ function optionsToWire(task: Task): Pick<commonV1.Task, "regression" | "survival
     }
     case "survival": {
       const { bins, edges, alpha } = task;
-      return { survival: { bins, edges: [...edges], alpha, ties: SurvivalOptions_Ties.TIES_UNSPECIFIED } };
+      const { LOSS_CROSS_ENTROPY, LOSS_NLL } = SurvivalOptions_Loss;
+      const loss = task.loss === "ce" ? LOSS_CROSS_ENTROPY : LOSS_NLL;
+      return { survival: { bins, edges: [...edges], alpha, loss, ties: SurvivalOptions_Ties.TIES_UNSPECIFIED } };
     }
     case "cox": {
       const { TIES_BRESLOW, TIES_EFRON } = SurvivalOptions_Ties;
-      return { survival: { edges: [], ties: task.ties === "efron" ? TIES_EFRON : TIES_BRESLOW } };
+      const loss = SurvivalOptions_Loss.LOSS_UNSPECIFIED;
+      return { survival: { edges: [], loss, ties: task.ties === "efron" ? TIES_EFRON : TIES_BRESLOW } };
     }
     default:
       return {};

@@ -61,6 +61,7 @@ function r2tRecipe(stopping: { readonly patience: number; readonly minEpochs: nu
     earlyStopping: { ...stopping, metric: "METRIC_TASK" },
     labelSmoothing: 0,
     classWeights: "CLASS_WEIGHTS_NONE",
+    sampling: "SAMPLING_SHUFFLE",
     selection: "SELECTION_BEST",
   };
 }
@@ -94,6 +95,7 @@ const R2T_SURVIVAL: Json = {
       schedule: { kind: "KIND_COSINE", warmupEpochs: 0, floor: 0 },
       labelSmoothing: 0,
       classWeights: "CLASS_WEIGHTS_NONE",
+      sampling: "SAMPLING_SHUFFLE",
       selection: "SELECTION_LAST",
     },
   },
@@ -120,6 +122,7 @@ function roformerRecipe(batchSize: number): Json {
     earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_TASK" },
     labelSmoothing: 0,
     classWeights: "CLASS_WEIGHTS_NONE",
+    sampling: "SAMPLING_SHUFFLE",
     selection: "SELECTION_BEST",
   };
 }
@@ -169,6 +172,7 @@ const GATED_ABMIL: Json = {
       earlyStopping: { patience: 20, minEpochs: 20, metric: "METRIC_TASK" },
       labelSmoothing: 0,
       classWeights: "CLASS_WEIGHTS_NONE",
+      sampling: "SAMPLING_SHUFFLE",
       selection: "SELECTION_BEST",
     },
   },
@@ -187,6 +191,7 @@ const DSMIL: Json = {
       earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_TASK" },
       labelSmoothing: 0,
       classWeights: "CLASS_WEIGHTS_NONE",
+      sampling: "SAMPLING_SHUFFLE",
       selection: "SELECTION_BEST",
     },
   },
@@ -222,6 +227,7 @@ function clam(name: "clam-mb" | "clam-sb", branches: string): Json {
         earlyStopping: { patience: 20, minEpochs: 50, metric: "METRIC_LOSS" },
         labelSmoothing: 0,
         classWeights: "CLASS_WEIGHTS_NONE",
+        sampling: "SAMPLING_SHUFFLE",
         selection: "SELECTION_BEST",
       },
     },
@@ -230,7 +236,7 @@ function clam(name: "clam-mb" | "clam-sb", branches: string): Json {
 
 const TRANSMIL: Json = {
   name: "transmil",
-  description: "TransMIL (Shao et al. 2021) as its public program has it, by AdamW where that has RAdam with lookahead",
+  description: "TransMIL (Shao et al. 2021) as its public program has it",
   spec: {
     architecture: {
       head: {
@@ -241,11 +247,15 @@ const TRANSMIL: Json = {
     recipe: {
       epochs: 200,
       batchSize: 2,
-      optimiser: { kind: "KIND_ADAMW", learningRate: 2e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999 },
+      optimiser: {
+        ...{ kind: "KIND_RADAM", learningRate: 2e-4, weightDecay: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        lookahead: { steps: 6, alpha: 0.5 },
+      },
       schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
       earlyStopping: { patience: 10, minEpochs: 0, metric: "METRIC_LOSS" },
       labelSmoothing: 0,
       classWeights: "CLASS_WEIGHTS_NONE",
+      sampling: "SAMPLING_SHUFFLE",
       selection: "SELECTION_BEST",
     },
   },
@@ -270,6 +280,7 @@ function dtfd(name: string, distill: string): Json {
         schedule: { kind: "KIND_CONSTANT", warmupEpochs: 0, floor: 0 },
         labelSmoothing: 0,
         classWeights: "CLASS_WEIGHTS_NONE",
+        sampling: "SAMPLING_SHUFFLE",
         selection: "SELECTION_BEST",
       },
     },
@@ -290,6 +301,7 @@ function regionMixer(
           regionMixer: {
             ...{ output: "OUTPUT_CONTEXTUALISED", regionTiles: 3, levelCount: 3, levels: [0, 1, 2] },
             ...{ ...sizes, innerRatio: 8 / 3, classTokens: 4, dropout: 0, levelNorm: false },
+            ...{ layerScaleInit: 0, dropPath: 0 },
           },
         },
         head: {
@@ -311,6 +323,7 @@ function regionMixer(
         schedule: { kind: "KIND_COSINE", warmupEpochs: 1, floor: 0 },
         labelSmoothing: 0.1,
         classWeights: "CLASS_WEIGHTS_NONE",
+        sampling: "SAMPLING_SHUFFLE",
         selection: "SELECTION_BEST",
         layerDecay: 0.75,
         frozenEpochs: 1,
