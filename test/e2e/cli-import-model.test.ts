@@ -85,7 +85,7 @@ describe("parfocal models import, with services of its own", () => {
     expect(imported.code, imported.stderr).toBe(0);
     expect(imported.records.at(-1)).toMatchObject({
       layout: "dsmil",
-      settings: [],
+      settings: [{ name: "decision", value: "bag", isDefault: true }],
       reembedder: "",
       head: "dsmil",
       features: 4,

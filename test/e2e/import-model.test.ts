@@ -63,6 +63,8 @@ describe("the gateway", () => {
       modelId: "dsmil",
       uri: `${root}/dsmil.pt`,
       task: { kind: commonV1.Task_Kind.KIND_BINARY, classes: ["normal", "tumour"] },
+      settings: { tile_px: "256", mpp: "0.5", stride: "224", decision: "mean" },
+      encoder: "ours",
     });
     const model = await trainedModel(services.clients, operation);
     expect(model).toMatchObject({
@@ -70,6 +72,8 @@ describe("the gateway", () => {
       reembedder: "",
       featureDim: D,
       task: { classes: ["normal", "tumour"] },
+      encoder: "ours",
+      expects: { encoder: "ours", tilePx: 256, mpp: 0.5, stridePx: 224 },
     });
     const file = encodeNpy([5, D], tensor([5, D]).values);
     const { bag } = await upload(services.clients, "slide.npy", file);

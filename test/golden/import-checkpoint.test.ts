@@ -139,6 +139,40 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     expect(logits[1]).toBeCloseTo(-0.225386, 6);
   });
 
+  it("predicts the mean of both streams where the program averages them", () => {
+    const bytes = encodeTorchFile(weights);
+    const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
+    const logits = logitsOf({ bytes, settings: { decision: "mean" } }, filler([5, 4], 9, 2));
+    // The bag's logits and the critical tiles' of check F12.
+    const bag = [-0.09237508, -0.225386];
+    const means = [0.24604796, 0.239492].map((z, k) => (sigmoid(z) + sigmoid(bag[k] ?? 0)) / 2);
+    expect(logits).toHaveLength(2);
+    for (const [k, mean] of means.entries()) expect(sigmoid(logits[k] ?? Number.NaN)).toBeCloseTo(mean, 6);
+    const taken = importCheckpoint({ bytes, settings: {} }).settings;
+    expect(taken).toEqual([{ name: "decision", value: "bag", isDefault: true }]);
+    expect(refusal(weights, { decision: "max" })).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("takes what bags must be of", () => {
+    const bytes = encodeTorchFile(weights);
+    const settings = { encoder: "ours", tile_px: "256", mpp: "0.5", stride: "224" };
+    const imported = importCheckpoint({ bytes, settings });
+    expect(imported.expects).toEqual({ encoder: "ours", tilePx: 256, mpp: 0.5, stridePx: 224 });
+    // They say nothing of the model: who reads the package finds them in what it expects.
+    expect(imported.settings.map(({ name }) => name)).toEqual(["decision"]);
+    expect(importCheckpoint({ bytes, settings: {} }).expects).toEqual({});
+  });
+
+  it.each([
+    [{ tile_px: "0" }, "INVALID_ARGUMENT", 'setting tile_px is "0"; it must be a number from 1 to 65536'],
+    [{ mpp: "half" }, "INVALID_ARGUMENT", 'setting mpp is "half"; it must be a number from 0.001 to 1000'],
+    [{ stride: "-1" }, "INVALID_ARGUMENT", 'setting stride is "-1"; it must be a number from 1 to 65536'],
+    [{ encoder: "" }, "INVALID_ARGUMENT", "it must be a name of 1 to 200 characters"],
+    [{ encoder: "UNI2-h" }, "GEOMETRY_MISMATCH", "emits 1536 features, the checkpoint takes 4"],
+  ])("refuses bags that cannot be: %j", (settings, code, message) => {
+    expect(refusal(weights, settings)).toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
   it.each([
     [2, undefined],
     [1, undefined],

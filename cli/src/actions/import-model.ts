@@ -5,6 +5,7 @@ import { followOperation } from "../client/follow-operation.ts";
 import { uploadCheckpoint } from "../client/upload-checkpoint.ts";
 import { TASK_KINDS, type TaskName } from "../cohort/infer-task.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { expectationRecord, expectationText } from "../output/bag-expectations.ts";
 import { modelConfigRows } from "../output/model-config.ts";
 import { formatBytes } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
@@ -88,6 +89,7 @@ function showModel({ output }: CommandContext, model: gatewayV1.Model): void {
     reembedder,
     head,
     features: featureDim,
+    expects: expectationRecord(model.expects),
     parameters: parameterCount,
     classes: task?.classes ?? [],
     config: JSON.parse(model.configJson) as unknown,
@@ -96,6 +98,8 @@ function showModel({ output }: CommandContext, model: gatewayV1.Model): void {
   output.line(
     `read as ${source?.layout ?? ""}: ${layers}, ${featureDim} features, ${String(parameterCount)} parameters`,
   );
+  const bags = expectationText(model.expects);
+  if (bags !== "") output.line(`takes bags with ${bags}`);
   output.line();
   if (settings.length > 0) {
     const rows = settings.map(({ name: setting, value, isDefault }) => [

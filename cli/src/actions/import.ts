@@ -3,6 +3,7 @@ import { bagFactsOf } from "../client/bag-facts.ts";
 import { findFiles } from "../client/find-files.ts";
 import { type FileOutcome, importFiles } from "../client/import-files.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { inferredPlaceLines } from "../output/inferred-places.ts";
 import { formatBytes, plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 
@@ -17,7 +18,7 @@ export interface ImportCommandOptions {
 }
 
 /** Values of `inferred` that are numbers, which travel as text. */
-const NUMERIC = new Set(["tilePx", "mpp"]);
+const NUMERIC = new Set(["tilePx", "mpp", "stridePx", "sharedTiles"]);
 
 /** `parfocal import PATH…`. */
 export async function runImport(
@@ -99,5 +100,6 @@ function showTable({ output }: CommandContext, outcomes: readonly FileOutcome[])
     const nExisted = bags.filter(({ existed }) => existed).length;
     output.line(`${plural(bags.length, "bag")}${nExisted > 0 ? `, ${nExisted} of them there already` : ""}`);
   }
+  for (const line of inferredPlaceLines(bags.map(({ inferred }) => inferred))) output.line(line);
   for (const { path, code, message } of failed) output.note(`failed: ${path}: ${code}: ${message}`);
 }

@@ -3,6 +3,7 @@ import { findModel } from "../client/find-model.ts";
 import { listAllModels } from "../client/list-all.ts";
 import { modelNameOf } from "../client/model-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { expectationRecord, expectationText } from "../output/bag-expectations.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
 import { modelConfigRows } from "../output/model-config.ts";
 import type { CommandContext } from "../run-command.ts";
@@ -42,6 +43,7 @@ export async function getModel(context: CommandContext, text: string): Promise<E
     ["head", model.head || "none: it only re-embeds"],
     ["classes", model.task?.classes.join(", ") || "none"],
     ["features", `${model.featureDim}${model.encoder === "" ? "" : ` of ${model.encoder}`}`],
+    ...(model.expects === undefined ? [] : [["bags", expectationText(model.expects) || "of any geometry"]]),
     ["parameters", String(model.parameterCount)],
     ["epochs", String(history.length)],
     ...(pretraining.length === 0 ? [] : [["updates", String(pretraining.at(-1)?.update)]]),
@@ -98,7 +100,8 @@ export async function setAlias(
 }
 
 function modelRecord(model: gatewayV1.Model): object {
-  const { name, reembedder, head, task, featureDim, encoder, parameterCount, aliases, validation, test } = model;
+  const { name, reembedder, head, task, featureDim, encoder, parameterCount, aliases, validation, test, expects } =
+    model;
   return {
     model: name,
     reembedder,
@@ -106,6 +109,7 @@ function modelRecord(model: gatewayV1.Model): object {
     classes: task?.classes ?? [],
     features: featureDim,
     encoder,
+    expects: expectationRecord(expects),
     parameters: parameterCount,
     aliases,
     created: createdAt(model),

@@ -43,8 +43,11 @@ FILE is a .pt state dict of this machine, which is uploaded, or an s3:// or file
 read, never executed; every name and shape is checked. Settings, with their defaults:
   R2T    n_heads=8 crmsa_heads=8 all_shortcut=false region_num=8 region_size=0 min_region_num=0 min_region_ratio=0
          act=relu (gelu, none) da_act=tanh (relu, gelu); with feed-forward layers ffn_act=gelu (relu); with PEG or PPEG pos_pos=0 (-1)
-  DSMIL  with learned values v_act=relu (none, as older versions have it)
+         of survival task=survival bins=0,12,24,36,60 (edges of the intervals), by default then region_num=16 da_act=relu
+  DSMIL  decision=bag (mean, of a program that averages both streams); with learned values v_act=relu (none, as older versions have it)
   CLAM   k_sample=8
+What bags must be of, which no checkpoint tells; without it nothing but the width is checked:
+         encoder tile_px mpp stride (distance of neighbouring tiles, in pixels as tile_px counts them)
 
 Examples:
   parfocal models import fold_0_model_best_auc.pt --name r2t --set crmsa_heads=1 --classes LUAD,LUSC`,

@@ -2,11 +2,13 @@ import { type BagHeader, type BagMetadata, type BagRef, readBagHeader } from "@p
 import type { RunRequest, TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import type { Model } from "@parfocal/models";
-import type { ObjectStore } from "@parfocal/store";
-import type { BagSourceFacts } from "./job.ts";
+import type { CallOptions, ObjectStore } from "@parfocal/store";
 import { shortDigest } from "./short-digest.ts";
 import { type MadeSides, makeSides, neededSides, type RowSides } from "./sides/make-sides.ts";
 import type { TileSides } from "./sides/placed-tiles.ts";
+import { readSides } from "./sides/read-sides.ts";
+import { sidesOfRows, uniqueRows } from "./sides/unique-cells.ts";
+import { thinBag } from "./thin-bag.ts";
 
 /** A bag as the engine takes it: where its tensors lie, not their bytes. */
 export interface BagInput {
@@ -22,6 +24,8 @@ export interface BagInput {
   readonly before?: readonly RunRequest[];
   /** The bags that were joined to this one. */
   readonly members?: readonly BagInput[];
+  /** Rows of `features`, ascending, that the model takes, see `pickRows`; the other feeds and sizes are of these alone. Absent: all. */
+  readonly picked?: Int32Array<ArrayBuffer>;
   /** Whether the members' rows are joined behind the re-embedder, through which each goes by itself; there are no feeds then. */
   readonly isJoinedBehind?: boolean;
 }
@@ -29,48 +33,64 @@ export interface BagInput {
 /** Headers read at the same time: enough to hide a store's latency, few enough for its rate limits. */
 const MAX_CONCURRENT_HEADERS = 16;
 
+/** How bags are read for a model. */
+export interface ReadOptions extends CallOptions {
+  /** Hears how many tiles of a bag were left out, as they share a cell with others; bags that lose none are not told. */
+  readonly onThinned?: (droppedCount: number) => void;
+}
+
 /**
- * Reads where the tensors of `ref` lie and checks that `model` can take them.
+ * Reads where the tensors of `ref` lie and checks that `model` can take them. Of a model that takes one tile of each cell, of a bag that
+ * has more, these are the tensors of the bag that `thinBag` leaves in the store.
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` naming both widths, or when the model needs coordinates or magnifications that the
- * bag has not; what the store throws.
+ * bag has not; as `thinBag`; what the store throws.
  */
 export async function readBagInput(
   store: ObjectStore,
   ref: BagRef,
   model: Model,
-  signal?: AbortSignal,
+  options: ReadOptions = {},
 ): Promise<BagInput> {
+  const { onThinned, ...call } = options;
   assertBagFits(model, ref);
-  return bagInputFromHeader(store, ref, await readBagHeader(store, ref, signal ? { signal } : {}), model, signal);
+  const header = await readBagHeader(store, ref, call);
+  const sides = await readSides(store, ref, header, neededSides(model), call.signal);
+  const rows = namingBag(ref, () => uniqueRows(model, { ...sides, metadata: header.metadata }));
+  if (rows === undefined) return namingBag(ref, () => bagInputFrom(ref, header, sides, model));
+  const thinned = await thinBag(store, { ref, header }, rows, call);
+  onThinned?.(thinned.droppedCount);
+  return readBagInput(store, thinned.ref, model, call);
 }
 
-/** Where the tensors of a bag lie that fits `model`. */
-async function bagInputFromHeader(
-  store: ObjectStore,
+/** Where the tensors of a bag lie that fits `model`; `picked`: the rows that it takes, all if absent. */
+function bagInputFrom(
   ref: BagRef,
   header: BagHeader,
+  sides: TileSides,
   model: Model,
-  signal: AbortSignal | undefined,
-): Promise<BagInput> {
-  const { n, metadata, coords } = header;
-  const sides = await readSides(store, ref, header, neededSides(model), signal);
-  const made = namingBag(ref, () => makeSides(model, { n, metadata, ...sides }));
+  picked?: Int32Array<ArrayBuffer>,
+): BagInput {
+  const { metadata, coords } = header;
+  const n = picked?.length ?? header.n;
+  const made = makeSides(model, { n, metadata, ...(picked ? sidesOfRows(sides, picked) : sides) });
   const { tensors, sizes } = made;
-  const rows = {
-    n: made.rows.n,
-    ...(model.outputRows !== "tiles" && made.rows.coords && { coords: made.rows.coords }),
-  };
+  const isOfBag = model.outputRows === "tiles" && picked === undefined;
+  const rows = { n: made.rows.n, ...(!isOfBag && made.rows.coords && { coords: made.rows.coords }) };
   const feeds = Object.entries(tensors).map(([name, tensor]): [string, TensorSource] => {
     // As they lie in the bag, from where the engine reads them.
-    if (name === "coords" && coords !== undefined)
+    if (name === "coords" && coords !== undefined && picked === undefined)
       return [
         name,
         { ...objectOf(ref, header.etag), offsetBytes: coords.offsetBytes, dtype: "i32", shape: coords.shape },
       ];
     return [name, { kind: "inline", tensor }];
   });
-  return { n, sizes, rows, feeds: { features: featureSource(ref, header), ...Object.fromEntries(feeds) }, metadata };
+  return {
+    ...{ n, sizes, rows, metadata },
+    feeds: { features: featureSource(ref, header), ...Object.fromEntries(feeds) },
+    ...(picked && { picked }),
+  };
 }
 
 /** What `make` gives; the errors of what lies in a bag name the bag by its digest, which names no slide. */
@@ -86,31 +106,10 @@ function namingBag<T>({ digest }: Pick<BagRef, "digest">, make: () => T): T {
   }
 }
 
-/** What of `names` lies beside the features of a bag, read by ranges of the version that the header is of. */
-export async function readSides(
-  store: ObjectStore,
-  ref: BagRef,
-  header: BagHeader,
-  names: readonly (keyof TileSides)[],
-  signal: AbortSignal | undefined,
-): Promise<TileSides> {
-  const sides: { coords?: Int32Array; level?: Uint8Array } = {};
-  for (const name of names) {
-    const info = header[name];
-    if (info === undefined) continue;
-    const range = { start: info.offsetBytes, end: info.offsetBytes + info.lengthBytes };
-    const { bytes } = await store.get(ref.key, { range, ifMatch: header.etag, ...(signal && { signal }) });
-    // A copy of its own: the bytes may begin anywhere in a larger buffer.
-    const own = new Uint8Array(bytes);
-    if (name === "level") sides.level = own;
-    else sides.coords = new Int32Array(own.buffer);
-  }
-  return sides;
-}
-
 /**
  * Reads where the tensors of `ref` lie when it may be a bag that a re-embedder left: `tiles` `[N, D']`, known by its
- * encoder. Any other bag is read as {@link readBagInput} does.
+ * encoder. Any other bag is read as {@link readBagInput} does, but that nothing of it is left in the store: of a bag with tiles that the
+ * model does not take the input says which ones it does.
  *
  * @throws {DomainError} As {@link readBagInput}; `GEOMETRY_MISMATCH` for a re-embedded bag of another width.
  */
@@ -124,7 +123,12 @@ export async function readTilesOrBag(
   const header = await readBagHeader(store, ref, signal ? { signal } : {});
   if (header.metadata.encoder !== encoder) {
     assertBagFits(model, ref);
-    return { ...(await bagInputFromHeader(store, ref, header, model, signal)), isReembedded: false };
+    const sides = await readSides(store, ref, header, neededSides(model), signal);
+    const input = namingBag(ref, () => {
+      const picked = uniqueRows(model, { ...sides, metadata: header.metadata });
+      return bagInputFrom(ref, header, sides, model, picked);
+    });
+    return { ...input, isReembedded: false };
   }
   assertWidth(ref, model.tileWidth);
   const feeds = { tiles: featureSource(ref, header) };
@@ -137,13 +141,13 @@ export function readBagInputs(
   store: ObjectStore,
   refs: readonly BagRef[],
   model: Model,
-  signal?: AbortSignal,
+  options: ReadOptions = {},
 ): Promise<BagInput[]> {
   const read = async (ref: BagRef): Promise<BagInput> => {
-    const input = await readBagInput(store, ref, model, signal);
+    const input = await readBagInput(store, ref, model, options);
     return { ...input, rows: { n: input.rows.n } };
   };
-  return mapBags(refs, read, signal);
+  return mapBags(refs, read, options.signal);
 }
 
 /** What `read` makes of each bag, in their order, a bounded number at a time. The first failure ends it. */
@@ -171,31 +175,6 @@ export async function mapBags<T>(
   const outcomes = await Promise.allSettled(workers);
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   return results;
-}
-
-/** Scanners at one nominal magnification differ by a few per cent; the next magnification is a factor of 2 away. */
-const MPP_TOLERANCE = 0.1;
-
-/**
- * Checks that two sources of bags are alike. What either does not say is taken to agree.
- *
- * @throws {DomainError} `GEOMETRY_MISMATCH` naming both encoders, both tile sizes, or both resolutions when they differ by
- * more than 10 %.
- */
-export function assertSourceFits(expected: BagSourceFacts, found: BagSourceFacts): void {
-  for (const field of ["encoder", "tilePx", "mpp"] as const) {
-    const [wanted, value] = [expected[field], found[field]];
-    if (wanted === undefined || value === undefined || areAlike(wanted, value, field)) continue;
-    const message = `the ${field} of the bag is ${value}, that of the other bags or of the model ${wanted}`;
-    throw new DomainError("GEOMETRY_MISMATCH", message, {
-      details: { field, expected: `${wanted}`, found: `${value}` },
-    });
-  }
-}
-
-function areAlike(a: string | number, b: string | number, field: keyof BagSourceFacts): boolean {
-  if (field !== "mpp") return a === b;
-  return Math.abs(Number(a) - Number(b)) <= MPP_TOLERANCE * Number(a);
 }
 
 /**

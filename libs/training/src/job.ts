@@ -57,6 +57,8 @@ export interface TrainDeps {
    * small bags share a checkpoint, which may take as long as they do. 0: after each epoch. Absent: 1 000.
    */
   readonly checkpointMs?: number;
+  /** Hears of each bag that loses tiles, as they share a cell with others, how many. */
+  readonly onThinned?: (droppedCount: number) => void;
   /** Unique among trainings that share the engine; keeps their state apart. */
   readonly name: string;
 }
@@ -149,6 +151,10 @@ export interface BagSourceFacts {
   readonly encoder?: string;
   readonly tilePx?: number;
   readonly mpp?: number;
+  /** Distance between neighbouring tiles, in pixels as `tilePx` counts them; told for models that look at where tiles lie. */
+  readonly stridePx?: number;
+  /** The same in level-0 pixels, of bags that do not tell how these relate to those of the tile. */
+  readonly level0StridePx?: number;
 }
 
 /** What `train` tells while it runs. */

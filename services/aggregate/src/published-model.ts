@@ -39,6 +39,7 @@ export function publishedFromModel(
     head: model.config.head.kind,
     configJson: JSON.stringify(modelConfigJson(model.config)),
     source: sourceToWire(manifest),
+    expects: { ...manifest.expects, encoder: manifest.expects.encoder ?? "" },
   };
 }
 

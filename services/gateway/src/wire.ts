@@ -64,6 +64,7 @@ function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
     encoder: metadata.encoder ?? "",
     tilePx: metadata.tilePx,
     mpp: metadata.mpp,
+    stridePx: metadata.stridePx,
     level0StridePx: metadata.level0StridePx,
     sourceLabel: metadata.sourceLabel ?? "",
     sourceSha256: metadata.sourceDigest ?? "",

@@ -1,3 +1,4 @@
+import { runEagerly, tf } from "@parfocal/tensor";
 import { describe, expect, it } from "vitest";
 import { buildModel } from "../build-model.ts";
 import { type Doubles, runInDoubles } from "../testing/eager-model.ts";
@@ -34,6 +35,45 @@ describe("the numbers of F12", () => {
 
   it("come out of the loss, half of it the instances'", () => {
     expect(output.loss).toBeCloseTo(0.72914652, 7);
+  });
+});
+
+describe("a decision by both streams", () => {
+  const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
+  const softmax = (z: readonly number[]) =>
+    z.map((each) => Math.exp(each) / z.reduce((sum, x) => sum + Math.exp(x), 0));
+  const [bag, instance] = [
+    [-0.09237508, -0.225386],
+    [0.24604796, 0.239492],
+  ] as const;
+  const served = (task: object) => {
+    const both = buildModel({ dIn: 4, head: { kind: "dsmil", decision: "mean" }, task });
+    return runInDoubles(both, F12_BAG, (result) => Array.from(result.logits.dataSync()));
+  };
+
+  it("has the mean of their probabilities, of independent classes", () => {
+    const logits = served({ kind: "multilabel", classes: ["a", "b"] });
+    const means = bag.map((z, k) => (sigmoid(z) + sigmoid(instance[k] ?? 0)) / 2);
+    expectNear(logits.map(sigmoid), means);
+  });
+
+  it("has the mean of their probabilities, of classes that compete", () => {
+    const means = softmax(bag).map((p, k) => (p + (softmax(instance)[k] ?? 0)) / 2);
+    expectNear(softmax(served(TASK)), means);
+  });
+
+  it("is not what training looks at", () => {
+    const both = buildModel({ dIn: 4, head: { kind: "dsmil", decision: "mean" }, task: TASK });
+    const weights = Object.entries(F12_BAG.weights).map(([name, values]): [string, tf.Tensor] => {
+      const shape = both.parameters.find((each) => each.name === name)?.shape ?? [];
+      return [name, tf.tensor([...values], [...shape])];
+    });
+    const build = () => {
+      const features = tf.tensor2d([...F12_BAG.features], [5, 4]);
+      return { logits: both.forward({ features }, Object.fromEntries(weights), (_site, x) => x).logits };
+    };
+    const { logits } = runEagerly({ name: "training", inputs: [], build }, {});
+    for (const [k, value] of bag.entries()) expect(logits?.data[k]).toBeCloseTo(value, 5);
   });
 });
 

@@ -1,10 +1,11 @@
-import { lookupRows, productsWithRows, softmaxOverTiles, tf } from "@parfocal/tensor";
+import { logSoftmax, lookupRows, productsWithRows, softmaxOverTiles, tf } from "@parfocal/tensor";
 import { createConfigReader } from "../config-reader.ts";
 import { criticalTiles } from "../layers/critical-tiles.ts";
 import { applyLinear } from "../layers/linear.ts";
 import { applyTrunk, declareTrunk, MAX_WIDTH, readTrunkConfig, type TrunkConfig, trunkWidth } from "../layers/trunk.ts";
 import { type DropoutSite, type ForwardContext, type HeadConfig, type HeadDefinition, TILES } from "../model.ts";
 import { linearParameters } from "../parameter.ts";
+import type { Link } from "../task.ts";
 
 // Legend: N tiles, W width behind the trunk, Q width of queries, K logits.
 
@@ -24,6 +25,8 @@ export interface DsmilConfig extends HeadConfig, TrunkConfig {
   readonly valueActivation: "relu" | "none";
   /** Probability of dropping an activation before the learned values. */
   readonly valueDropout: number;
+  /** What is served: the bag stream's logits, or those of the mean of both streams' probabilities. Training always has the former. */
+  readonly decision: "bag" | "mean";
   /** Share of the loss that the critical tiles' own logits get; the rest is the bag's. */
   readonly instanceWeight: number;
 }
@@ -34,8 +37,8 @@ export interface DsmilConfig extends HeadConfig, TrunkConfig {
  * the embeddings of all classes. The instance stream's logits are the auxiliary output.
  *
  * Source: Li et al. 2021 (arXiv:2011.08939), eq. 2 to 7 and their public program, whose older versions have a query of one layer and
- * values without an activation. Differs: the bag's logits alone
- * are served; averaging both streams is left to who compares models.
+ * values without an activation. Differs: where both streams decide, that
+ * program adds their sigmoids; here it is their mean, so that it is a probability.
  */
 export const dsmilHead: HeadDefinition<DsmilConfig> = {
   kind: "dsmil",
@@ -50,6 +53,7 @@ export const dsmilHead: HeadDefinition<DsmilConfig> = {
       value: reader.choice("value", ["identity", "learned"], "identity"),
       valueActivation: reader.choice("valueActivation", ["relu", "none"], "relu"),
       valueDropout: reader.number("valueDropout", { min: 0, max: 0.95, fallback: 0 }),
+      decision: reader.choice("decision", ["bag", "mean"], "bag"),
       instanceWeight: reader.number("instanceWeight", { min: 0, max: 1, fallback: 0.5 }),
     };
     reader.assertNoOthers();
@@ -76,16 +80,31 @@ export const dsmilHead: HeadDefinition<DsmilConfig> = {
 
   countBranches: (_config, { nLogits }) => nLogits,
 
-  forward(config, tiles, context, { nLogits }) {
+  forward(config, tiles, context, { nLogits, link }) {
     const hidden = applyTrunk(config, tiles, context); // [N, W]
     const critical = criticalTiles(() => applyLinear(context, "instance", hidden)); // [K]
     const attention = similarity(config, queriesOf(config, hidden, context), critical); // [N, K]
     const pooled = tf.matMul(attention, valuesOf(config, hidden, context), true); // [K, W]
     const bag: tf.Tensor1D = tf.reshape(applyLinear(context, "classifier", tf.reshape(pooled, [1, -1])), [nLogits]);
-    const auxiliary = { logits: criticalLogits(hidden, critical, context), weight: config.instanceWeight };
-    return { logits: bag, attention, auxiliary };
+    const instance = criticalLogits(hidden, critical, context);
+    const logits = config.decision === "mean" && context.isInference ? meanLogits(link, bag, instance) : bag;
+    return { logits, attention, auxiliary: { logits: instance, weight: config.instanceWeight } };
   },
 };
+
+/** Logits `[K]` whose probabilities are the means of those of `a` and of `b`; of numbers the means themselves. */
+function meanLogits(link: Link, a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D {
+  if (link === "identity") return tf.mul(tf.add(a, b), 0.5);
+  if (link === "softmax") return logSumOf(logSoftmax(a) as tf.Tensor1D, logSoftmax(b) as tf.Tensor1D);
+  const above = logSumOf(tf.logSigmoid(a), tf.logSigmoid(b));
+  return tf.sub(above, logSumOf(tf.logSigmoid(tf.neg(a)), tf.logSigmoid(tf.neg(b))));
+}
+
+/** `ln(e^a + e^b)`, finite for any finite logs. */
+function logSumOf(a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D {
+  const larger = tf.maximum<tf.Tensor1D>(a, b);
+  return tf.sub(larger, tf.logSigmoid(tf.abs(tf.sub(a, b))));
+}
 
 function queriesOf(config: DsmilConfig, hidden: tf.Tensor2D, context: ForwardContext): tf.Tensor2D {
   const layer = applyLinear(context, "query.0", hidden); // [N, Q]

@@ -17,7 +17,8 @@ function layerNames(isLinear: boolean): ReadonlyMap<string, string> {
 
 /**
  * Aggregator checkpoints of the public DSMIL program (`i_classifier`, `b_classifier`), with a query network of two layers or of one.
- * Learned values have a ReLU in the newer versions and none in the older ones, which is the setting `v_act`.
+ * Learned values have a ReLU in the newer versions and none in the older ones, which is the setting `v_act`; what a slide is decided by
+ * is `decision`: the bag stream, or as evaluated by the program's option to average the mean of both streams' probabilities.
  *
  * Source: binli123/dsmil-wsi at 80465ed, names and shapes alone.
  */
@@ -36,6 +37,7 @@ export const dsmilLayout: CheckpointLayout = {
       query: isLinear ? "linear" : "deep",
       queryWidth,
       value: isLearned ? "learned" : "identity",
+      decision: settings.choice("decision", ["bag", "mean"], "bag"),
       ...(isLearned && { valueActivation: settings.choice("v_act", ["relu", "none"], "relu") }),
     };
     return {

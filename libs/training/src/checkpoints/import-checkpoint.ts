@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
 import { assertWeightsFit, buildModel, type Model, type Task, type Weights } from "@parfocal/models";
+import type { BagSourceFacts } from "../job.ts";
 import { clamLayout } from "./clam-layout.ts";
 import { dsmilLayout } from "./dsmil-layout.ts";
+import { readExpectedBags } from "./expected-bags.ts";
 import { findStateDict } from "./find-state-dict.ts";
 import {
   type CheckpointLayout,
@@ -34,6 +36,8 @@ export interface ImportedCheckpoint {
   readonly layout: string;
   /** What shapes could not tell, as it was taken. */
   readonly settings: readonly TakenSetting[];
+  /** What the settings say that bags must be of. */
+  readonly expects: BagSourceFacts;
   /** SHA-256 of the file. */
   readonly sourceDigest: string;
 }
@@ -44,12 +48,13 @@ export interface ImportedCheckpoint {
  *
  * @throws {DomainError} `UNSUPPORTED_FORMAT` as {@link findStateDict} when it has no known layout, or is a variant that no model
  * here computes; `SHAPE_MISMATCH` naming the tensor; `NON_FINITE`; `INVALID_ARGUMENT` for settings and tasks that do not fit;
- * what the restricted reader throws.
+ * `GEOMETRY_MISMATCH` as {@link readExpectedBags}; what the restricted reader throws.
  */
 export function importCheckpoint({ bytes, settings, task }: CheckpointImport): ImportedCheckpoint {
   const { layout, tensors } = findStateDict(bytes, LAYOUTS);
   const reader = createSettingReader(settings);
   const foreign = layout.read(tensors, reader);
+  const expects = readExpectedBags(reader, Number(foreign.model.dIn));
   reader.assertNoOthers();
   const model = buildModel({ ...foreign.model, task: taskOf(foreign, task) });
   if (model.nLogits !== foreign.nLogits) {
@@ -59,7 +64,7 @@ export function importCheckpoint({ bytes, settings, task }: CheckpointImport): I
   const weights = takeWeights(model, foreign, tensors);
   assertWeightsFit(model.parameters, weights);
   const sourceDigest = createHash("sha256").update(bytes).digest("hex");
-  return { model, weights, layout: layout.name, settings: reader.taken(), sourceDigest };
+  return { model, weights, layout: layout.name, settings: reader.taken(), expects, sourceDigest };
 }
 
 /** The link of a task that does not say: that of the checkpoint's own program where the classes allow it. */
@@ -67,6 +72,12 @@ function taskOf(foreign: ForeignModel, task: CheckpointImport["task"]) {
   const fallback = foreign.defaultTask();
   if (task === undefined) return { ...fallback };
   const { kind, classes, link } = task;
+  if (kind === "survival" && fallback.kind === kind) return { ...fallback };
+  if (kind === "survival" || fallback.kind === "survival") {
+    const needed =
+      "survival is told by the settings task=survival and bins, of layouts that have them, and by no other task";
+    throw new DomainError("INVALID_ARGUMENT", `the task is ${kind}; ${needed}`, { details: { field: "task" } });
+  }
   const usual = kind === "binary" && foreign.nLogits === 1 ? "sigmoid" : undefined;
   const chosen = link ?? usual;
   return { kind, classes: [...classes], ...(chosen && { link: chosen }) };

@@ -65,6 +65,10 @@ export interface SettingReader {
   flag(name: string, fallback: boolean): boolean;
   /** The setting as one of the words. */
   choice<const T extends string>(name: string, options: readonly T[], fallback: T): T;
+  /** The setting as text where it was given. */
+  optional(name: string): string | undefined;
+  /** The same of a setting that says nothing of the model and is not among those that are told as taken. */
+  untold(name: string): string | undefined;
   /** @throws {DomainError} `INVALID_ARGUMENT` naming a setting that nobody asked for. */
   assertNoOthers(): void;
   /** What was asked for and what it was, by name. */
@@ -73,9 +77,11 @@ export interface SettingReader {
 
 /** A reader of `settings`. Its methods throw `INVALID_ARGUMENT` naming setting, value and what it may be. */
 export function createSettingReader(settings: ImportSettings): SettingReader {
+  const known = new Set<string>();
   const asked = new Map<string, TakenSetting>();
   const take = (name: string, fallback: string): string => {
     const value = settings[name] ?? fallback;
+    known.add(name);
     asked.set(name, { name, value, isDefault: settings[name] === undefined });
     return value;
   };
@@ -83,7 +89,7 @@ export function createSettingReader(settings: ImportSettings): SettingReader {
     const value = take(name, fallback);
     const found = options.find((option) => option === value);
     if (found !== undefined) return found;
-    throw invalid(name, value, `one of ${options.join(", ")}`);
+    throw invalidSetting(name, value, `one of ${options.join(", ")}`);
   };
   return {
     choice,
@@ -92,24 +98,34 @@ export function createSettingReader(settings: ImportSettings): SettingReader {
       const value = take(name, String(fallback));
       const min = Math.min(1, fallback);
       if (/^\d{1,6}$/u.test(value) && Number(value) >= min) return Number(value);
-      throw invalid(name, value, `a whole number of at least ${min}`);
+      throw invalidSetting(name, value, `a whole number of at least ${min}`);
     },
     number(name, fallback) {
       const value = take(name, String(fallback));
       if (/^\d{1,6}(?:\.\d{1,9})?$/u.test(value)) return Number(value);
-      throw invalid(name, value, "a number of at least 0");
+      throw invalidSetting(name, value, "a number of at least 0");
+    },
+    optional(name) {
+      known.add(name);
+      const value = settings[name];
+      return value === undefined ? undefined : take(name, value);
+    },
+    untold(name) {
+      known.add(name);
+      return settings[name];
     },
     assertNoOthers() {
-      const other = Object.keys(settings).find((name) => !asked.has(name));
+      const other = Object.keys(settings).find((name) => !known.has(name));
       if (other === undefined) return;
-      const known = [...asked.keys()].sort().join(", ") || "no settings";
-      throw invalid(other, settings[other] ?? "", `left out: this layout has ${known}`);
+      const names = [...known].sort().join(", ") || "no settings";
+      throw invalidSetting(other, settings[other] ?? "", `left out: this layout has ${names}`);
     },
     taken: () => [...asked.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
-function invalid(name: string, value: string, expected: string): DomainError {
+/** The refusal of a setting, which says what it must be. */
+export function invalidSetting(name: string, value: string, expected: string): DomainError {
   return new DomainError("INVALID_ARGUMENT", `setting ${name} is ${JSON.stringify(value)}; it must be ${expected}`, {
     details: { field: `settings.${name}` },
   });

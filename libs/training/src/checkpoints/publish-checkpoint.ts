@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { countParameters, countThresholds } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import type { BagSourceFacts } from "../job.ts";
 import {
   type ManifestFacts,
   type PublishedModel,
@@ -24,7 +23,7 @@ export function publishCheckpoint(
   store: ObjectStore,
   prefix: string,
   imported: ImportedCheckpoint,
-  options: PublishOptions & { readonly expects: BagSourceFacts },
+  options: PublishOptions,
 ): Promise<PublishedModel> {
   const { model, weights } = imported;
   const call = options.signal ? { signal: options.signal } : {};
@@ -32,8 +31,8 @@ export function publishCheckpoint(
 }
 
 function factsOf(
-  { model, layout, settings, sourceDigest }: ImportedCheckpoint,
-  { codeVersion, expects }: { readonly codeVersion: string; readonly expects: BagSourceFacts },
+  { model, layout, settings, expects, sourceDigest }: ImportedCheckpoint,
+  { codeVersion }: Pick<PublishOptions, "codeVersion">,
 ): ManifestFacts {
   const spec = checkpointSourceJson({ layout, settings, digest: sourceDigest });
   const { task } = model.config;

@@ -1,18 +1,19 @@
 import { type CheckpointLayout, type ForeignTensors, numberedTask, type SettingReader, shapeOf } from "./layout.ts";
 import { readPooling } from "./r2t-pooling.ts";
+import { readSurvivalSetting } from "./survival-setting.ts";
 
 const ENCODER = "online_encoder";
 const CROSS = `${ENCODER}.cr_msa`;
 const POSITION = `${ENCODER}.pos_embedding`;
 const REGIONAL = /^online_encoder\.layers\.(\d+)\./u;
 
-/** Settings of the encoder that leave no trace in the shapes; defaults are the public program's. */
-function untold(settings: SettingReader) {
+/** Settings of the encoder that leave no trace in the shapes; defaults are the public program's, whose script of survival has more regions. */
+function untold(settings: SettingReader, isSurvival: boolean) {
   return {
     heads: settings.count("n_heads", 8),
     crmsaHeads: settings.count("crmsa_heads", 8),
     allShortcut: settings.flag("all_shortcut", false),
-    regionNum: settings.count("region_num", 8),
+    regionNum: settings.count("region_num", isSurvival ? 16 : 8),
     regionSize: settings.count("region_size", 0),
     minRegionNum: settings.count("min_region_num", 0),
     minRegionRatio: settings.number("min_region_ratio", 0),
@@ -55,7 +56,7 @@ const WHOLE_NAMES: ReadonlyMap<string, string> = new Map([["reembed.cross.phi.we
 
 /**
  * Checkpoints of the public R2T program (`patch_to_emb`, `online_encoder`, `pool_fn`, `predictor`), with or without EPEG, CR-MSA,
- * feed-forward layers and convolutions over the square.
+ * feed-forward layers and convolutions over the square, of classes or, where the setting `task` says so, of survival.
  *
  * Source: DearCaat/RRT-MIL at 7ecbdfb, names and shapes alone.
  */
@@ -65,7 +66,8 @@ export const r2tLayout: CheckpointLayout = {
   read(tensors, settings) {
     const [width = 0, dIn = 0] = shapeOf(tensors, "patch_to_emb.0.weight", 2);
     const [nLogits = 0] = shapeOf(tensors, "predictor.weight", 2);
-    const { head, layers, idle } = readPooling(tensors, settings);
+    const survival = readSurvivalSetting(settings, nLogits);
+    const { head, layers, idle } = readPooling(tensors, settings, survival === undefined ? "tanh" : "relu");
     const nRegional = new Set([...tensors.keys()].flatMap((name) => REGIONAL.exec(name)?.[1] ?? [])).size;
     const names = new Map([...layerNames(nRegional), ...layers]);
     const position = readPosition(tensors, settings, nRegional);
@@ -79,13 +81,13 @@ export const r2tLayout: CheckpointLayout = {
       ...crossFields(tensors),
       ...ffnFields(tensors, settings, width),
       ...position.fields,
-      ...untold(settings),
+      ...untold(settings, survival !== undefined),
     };
     return {
       model: { dIn, reembed, head },
       nLogits,
       idle: [...idle, ...position.idle],
-      defaultTask: () => numberedTask(nLogits),
+      defaultTask: () => survival ?? numberedTask(nLogits),
       foreignName(parameter) {
         const dot = parameter.lastIndexOf(".");
         const layer = parameter.slice(0, dot);

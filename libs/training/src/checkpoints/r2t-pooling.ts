@@ -14,11 +14,15 @@ interface ForeignPooling {
 
 /**
  * Reads the pooling of an R2T checkpoint: plain or gated, with or without biases, all told by names and shapes; the activation
- * leaves no trace and is the setting `da_act`, tanh as in every published command unless told.
+ * leaves no trace and is the setting `da_act`, unless told `fallback`: tanh in every published command of classification, relu in those of survival.
  *
  * @throws {DomainError} `SHAPE_MISMATCH` for a tensor that is missing or has other axes; `INVALID_ARGUMENT` for the setting.
  */
-export function readPooling(tensors: ForeignTensors, settings: SettingReader): ForeignPooling {
+export function readPooling(
+  tensors: ForeignTensors,
+  settings: SettingReader,
+  fallback: "tanh" | "relu",
+): ForeignPooling {
   const { kind, layers, attentionDropout } = layersOf(tensors);
   const theirs = (ours: string): string => layers.find(([name]) => name === ours)?.[1] ?? "";
   const hidden = theirs("head.attention.v");
@@ -28,7 +32,7 @@ export function readPooling(tensors: ForeignTensors, settings: SettingReader): F
     hidden: [],
     attentionWidth,
     attentionDropout,
-    attentionActivation: settings.choice("da_act", ["tanh", "relu", "gelu"], "tanh"),
+    attentionActivation: settings.choice("da_act", ["tanh", "relu", "gelu"], fallback),
     attentionBias: tensors.has(`${hidden}.bias`),
     // The program has one score for all classes, of several labels as well.
     branches: "single",

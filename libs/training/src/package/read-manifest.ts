@@ -115,6 +115,10 @@ function readFacts(json: ConfigObject): BagSourceFacts {
     ...(has("encoder") && { encoder: `${reader.scalar("encoder")}` }),
     ...(has("tilePx") && { tilePx: reader.number("tilePx", { min: 1, max: 65_536 }) }),
     ...(has("mpp") && { mpp: reader.number("mpp", { min: 1e-3, max: 1e3 }) }),
+    ...(has("stridePx") && { stridePx: reader.number("stridePx", { min: Number.MIN_VALUE, max: Number.MAX_VALUE }) }),
+    ...(has("level0StridePx") && {
+      level0StridePx: reader.number("level0StridePx", { min: Number.MIN_VALUE, max: Number.MAX_VALUE }),
+    }),
   };
   reader.assertNoOthers();
   return facts;

@@ -22,14 +22,23 @@ export function createImportModel({ store, codeVersion }: AggregateDeps) {
       const { key, digest, sizeBytes } = objectFromWire(store, request.checkpoint, "checkpoint");
       assertSize(sizeBytes);
       const bytes = await readVerified(store, key, { digest, sizeBytes, signal });
-      const { settings, task, encoder } = request;
+      const { task } = request;
+      const settings = settingsOf(request);
       const imported = importCheckpoint({ bytes, settings, ...(task && { task: taskFromWire(task) }) });
-      const expects = encoder === "" ? {} : { encoder };
-      await publishCheckpoint(store, folder, imported, { codeVersion, expects, signal });
+      await publishCheckpoint(store, folder, imported, { codeVersion, signal });
     }
     const loaded = await loadModel(store, folder, { signal });
     return { published: publishedFromModel(store, folder, loaded), task: taskToWire(loaded.model.config.task) };
   };
+}
+
+/** The settings with the encoder, which has a field of its own as well. @throws {DomainError} `INVALID_ARGUMENT` for two that differ. */
+function settingsOf({ settings, encoder }: aggregateV1.ImportModelRequest): Readonly<Record<string, string>> {
+  const set = settings.encoder;
+  if (encoder === "") return settings;
+  if (set === undefined || set === encoder) return { ...settings, encoder };
+  const message = `the encoder is ${JSON.stringify(encoder)}, in the settings ${JSON.stringify(set)}; it is one`;
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "encoder" } });
 }
 
 function assertSize(sizeBytes: number): void {
