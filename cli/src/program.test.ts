@@ -26,6 +26,7 @@ describe("the command line", () => {
       "presets",
       "predict",
       "batch",
+      "reembed",
       "compare",
       "models",
       "bags",

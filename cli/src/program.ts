@@ -12,6 +12,7 @@ import { createOperationsCommand } from "./commands/operations.ts";
 import { createPredictCommand } from "./commands/predict.ts";
 import { createPresetsCommand } from "./commands/presets.ts";
 import { createPretrainCommand } from "./commands/pretrain.ts";
+import { createReembedCommand } from "./commands/reembed.ts";
 import { createRegionsCommand } from "./commands/regions.ts";
 import { createTrainCommand } from "./commands/train.ts";
 import { createUpCommand } from "./commands/up.ts";
@@ -61,6 +62,7 @@ ${EXIT_CODES_HELP}`,
     createPresetsCommand(),
     createPredictCommand(),
     createBatchCommand(),
+    createReembedCommand(),
     createCompareCommand(),
     createModelsCommand(),
     createBagsCommand(),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { gatewayV1, type googleLongrunning } from "@parfocal/protocol";
+import { assertModelChoice, chosenNames, isEnsembleChosen } from "../client/chosen-models.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { followOperation, metadataOf } from "../client/follow-operation.ts";
 import { modelNameOf } from "../client/model-name.ts";
@@ -14,6 +15,8 @@ import type { CommandContext } from "../run-command.ts";
 /** Options of `batch`. */
 export interface BatchCommandOptions {
   readonly models?: readonly string[];
+  readonly crossval?: string;
+  readonly ensemble?: boolean;
   readonly retry?: string;
   readonly patientRule: "mean" | "max";
   readonly transient?: boolean;
@@ -62,13 +65,16 @@ async function requestOf(
   context: CommandContext,
   clients: GatewayClients,
   manifest: string | undefined,
-  { models = [], retry, patientRule, transient = false, requestId }: BatchCommandOptions,
+  { models = [], crossval, ensemble = false, retry, patientRule, transient = false, requestId }: BatchCommandOptions,
 ): Promise<gatewayV1.BatchPredictRequest> {
-  const { parent } = context;
+  const { parent, signal } = context;
+  const choice = { models, ensemble, crossval };
+  const names = await chosenNames(clients, parent, choice, signal);
   const isUri = manifest !== undefined && URI.test(manifest);
   return gatewayV1.BatchPredictRequest.fromPartial({
     parent,
-    models: models.map((name) => modelNameOf(parent, name)),
+    models: names.map((name) => modelNameOf(parent, name)),
+    ensemble: isEnsembleChosen(choice),
     ...(isUri && { manifestUri: manifest }),
     ...(manifest !== undefined && !isUri && { manifestUpload: await uploadManifest(clients, manifest, context) }),
     ...(retry !== undefined && { retryOf: operationNameOf(parent, retry) }),
@@ -106,13 +112,13 @@ async function tellWhatIsKept({ output }: CommandContext, clients: GatewayClient
     output.note(`what is done is kept: parfocal batch --retry ${id} does the rest`);
 }
 
-function assertUsage(manifest: string | undefined, { models, retry }: BatchCommandOptions): void {
+function assertUsage(manifest: string | undefined, { models, crossval, retry }: BatchCommandOptions): void {
   if (retry !== undefined) {
-    if (manifest === undefined && models === undefined) return;
+    if (manifest === undefined && models === undefined && crossval === undefined) return;
     throw new UsageError("--retry has its manifest and models already; give neither beside it");
   }
   if (manifest === undefined) throw new UsageError("name a manifest, or give --retry");
-  if (models === undefined) throw new UsageError("give --models");
+  assertModelChoice({ models, crossval }, "--models");
 }
 
 function idOf(name: string): string {

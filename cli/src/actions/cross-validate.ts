@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { GatewayClients } from "../client/clients.ts";
+import { operationIdOf } from "../client/operation-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { type CrossValidation, crossValidate } from "../experiment/cross-validate.ts";
 import { type ExperimentOptions, experimentFromOptions } from "../experiment/experiment-from-options.ts";
@@ -9,8 +10,11 @@ import { type PreparedExperiment, prepareExperiment } from "../experiment/prepar
 import { type ResultFiles, writeResolved, writeResults } from "../experiment/write-results.ts";
 import { evaluationRecord, showEvaluations } from "../output/evaluation-table.ts";
 import { assertFolderPlace } from "../output/output-places.ts";
+import { writeFiles } from "../output/write-files.ts";
+import { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
-import { crossReport } from "../run-report/cross-report.ts";
+import { crossReport, predictionsOf } from "../run-report/cross-report.ts";
+import { decidedUnitOf, unitsText } from "../run-report/group-words.ts";
 import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
 import { withServiceFigures } from "../run-report/service-figures.ts";
 import { announce } from "./train.ts";
@@ -85,29 +89,46 @@ export async function runSeed(
     predictions: report.predictions,
     metrics: recordOf(prepared, validation, seed),
   });
-  show(context, prepared, validation, { seed, files });
+  const slides = await writeSlides(folder, prepared, validation);
+  show(context, prepared, validation, { seed, files, ...(slides === undefined ? {} : { slides }) });
   return validation;
+}
+
+/** Where groups were decided, what the models say of each slide by itself is beside; gives the CSV. */
+async function writeSlides(
+  folder: string,
+  { task }: PreparedExperiment,
+  { repeats, decided, response }: CrossValidation,
+): Promise<string | undefined> {
+  if (decided === undefined) return undefined;
+  const rows = repeats.flatMap((scored) => predictionsOf(scored, response.folds, task));
+  const pathOf = (ending: string) => join(folder, `slide-predictions.${ending}`);
+  await writeFiles([
+    { path: pathOf("csv"), content: encodePredictionsCsv(rows) },
+    { path: pathOf("json"), content: encodePredictionsJson(rows) },
+    { path: pathOf("parquet"), content: encodePredictionsParquet(rows) },
+  ]);
+  return pathOf("csv");
 }
 
 /** What is drawn of the first repeat; figures are the service's, decisions those of the folds' own thresholds. */
 function pooledOutcome(
   { output }: CommandContext,
   { task }: PreparedExperiment,
-  { repeats, response }: CrossValidation,
+  { repeats, decided = repeats, response }: CrossValidation,
   seed: bigint,
 ): MeasuredOutcome {
-  const outcome = outcomeOfScored(task, repeats[0] ?? [], { seed, onProblem: (text) => output.note(text) });
+  const outcome = outcomeOfScored(task, decided[0] ?? [], { seed, onProblem: (text) => output.note(text) });
   return withServiceFigures(outcome, response.pooled[0]);
 }
 
-function recordOf(
-  { configSha256, dataSha256 }: PreparedExperiment,
-  { operation, response }: CrossValidation,
-  seed: bigint,
-) {
+function recordOf({ configSha256, dataSha256 }: PreparedExperiment, validation: CrossValidation, seed: bigint) {
+  const { operation, response } = validation;
+  const { unit, nUnits, nSlides } = decidedUnitOf(validation);
   return {
     operation,
     seed,
+    decided: { unit, count: nUnits, slides: nSlides },
     config: configSha256,
     data: dataSha256,
     pooled: response.pooled.map(evaluationRecord),
@@ -129,15 +150,25 @@ function show(
   { output }: CommandContext,
   prepared: PreparedExperiment,
   validation: CrossValidation,
-  { seed, files }: { readonly seed: bigint; readonly files: ResultFiles },
+  { seed, files, slides }: { readonly seed: bigint; readonly files: ResultFiles; readonly slides?: string },
 ): void {
-  const { pooled } = validation.response;
+  const { folds, pooled } = validation.response;
+  const decided = decidedUnitOf(validation);
   output.record({ ...recordOf(prepared, validation, seed), files });
   showEvaluations(
     output,
-    pooled.map((evaluation, i) => ({ name: pooled.length === 1 ? "all folds" : `repeat ${i + 1}`, evaluation })),
+    pooled.map((evaluation, i) => ({
+      name: pooled.length === 1 ? "all folds" : `repeat ${i + 1}`,
+      evaluation,
+      ...(decided.unit === "slide" ? {} : { counted: unitsText(decided) }),
+    })),
   );
   output.line();
   output.line(`report       ${files.report}`);
   output.line(`predictions  ${files.csv}, .json, .parquet`);
+  if (slides !== undefined) output.line(`slides       ${slides}, .json, .parquet`);
+  if (folds.some(({ model }) => model !== ""))
+    output.line(
+      `ensemble     parfocal predict --crossval ${operationIdOf(validation.operation)} --all --csv ensemble.csv`,
+    );
 }

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { checkBases } from "../experiment/check-bases.ts";
 import { exampleExperiment } from "../experiment/example-experiment.ts";
 import { loadExperiment } from "../experiment/load-experiment.ts";
 import { plural } from "../output/units.ts";
@@ -19,13 +20,17 @@ export async function initExperiment({ output }: CommandContext, name: string): 
   return EXIT_CODES.ok;
 }
 
-/** `experiment check FILE [name=value…]`: what is wrong with it, without starting anything. */
+/** `experiment check FILE [name=value…]`: what is wrong with it, without starting anything; what only a gateway knows, if one runs. */
 export async function checkExperiment(
-  { output }: CommandContext,
+  context: CommandContext,
   file: string,
   overrides: readonly string[],
 ): Promise<ExitCode> {
-  const { experiment, variants } = await loadExperiment(file, overrides);
+  const { output } = context;
+  const loaded = await loadExperiment(file, overrides);
+  const { experiment, variants } = loaded;
+  const unchecked = await checkBases(context, loaded);
+  if (unchecked !== undefined) output.note(`${file}: not checked: ${unchecked}`);
   const { name, seeds, folds, repeats } = experiment;
   const named = variants.length === 0 ? {} : { variants: variants.map((variant) => variant.name) };
   output.record({ file, name, seeds: [...seeds], folds, repeats, ...named });

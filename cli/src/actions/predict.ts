@@ -1,32 +1,35 @@
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { ENSEMBLE } from "@parfocal/service-gateway/ensemble";
 import { attentionMapsOf, writeMeaning } from "../client/attention-files.ts";
+import { assertModelChoice, chosenModels, isEnsembleChosen } from "../client/chosen-models.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { createDrawer } from "../client/draw-attention.ts";
-import { findModel } from "../client/find-model.ts";
 import { listAllBags } from "../client/list-all.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import { resolveBags } from "../client/resolve-bags.ts";
 import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
 import { type DecidedUnit, decidedUnits, type Together } from "../cohort/decided-units.ts";
 import { taskNameOf } from "../cohort/infer-task.ts";
-import { measurePredictions } from "../cohort/measure-predictions.ts";
-import type { LabelRow } from "../cohort/parse-labels.ts";
-import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
+import { slideOf } from "../cohort/prediction-view.ts";
 import { readLabels } from "../cohort/read-labels.ts";
 import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
-import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
+import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { rowOfSlides, ruleLines, unitRecord } from "../output/decided-together.ts";
 import { assertFilePlace, assertFolderPlace } from "../output/output-places.ts";
-import { showPredictions, showReportMetrics } from "../output/prediction-table.ts";
+import { showPredictions } from "../output/prediction-table.ts";
 import { plural } from "../output/units.ts";
 import { writeFiles } from "../output/write-files.ts";
 import { encodePredictionsCsv, encodePredictionsParquet, type PredictionRow } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
-import { withThresholds } from "../run-report/report-rows.ts";
+import { showMetrics } from "./predict-metrics.ts";
+import { recordOf, rowOf, type Truths } from "./predict-rows.ts";
+import { predictTogether, showTogether } from "./predict-together.ts";
 
 /** Options of `predict`. */
 export interface PredictCommandOptions extends ThumbnailOptions {
-  readonly model: string;
+  readonly model?: readonly string[];
+  readonly crossval?: string;
+  readonly ensemble?: boolean;
   readonly all?: boolean;
   readonly together?: Exclude<Together, "none">;
   readonly labels?: string;
@@ -42,9 +45,7 @@ export interface PredictCommandOptions extends ThumbnailOptions {
   readonly topTiles?: number;
 }
 
-type Truths = ReadonlyMap<string, LabelRow>;
-
-/** `parfocal predict --model M BAG…`. */
+/** `parfocal predict --model M BAG…`, with further models and what they say together. */
 export async function runPredict(
   context: CommandContext,
   names: readonly string[],
@@ -58,23 +59,62 @@ export async function runPredict(
   const { together = "none" } = options;
   if (together !== "none" && (options.heatmaps !== undefined || options.geojson !== undefined))
     throw new UsageError("maps are of one slide; --together decides several");
+  const { model: named, crossval, ensemble } = options;
+  const choice = { models: named, crossval, ensemble };
+  assertModelChoice(choice, "--model");
   await assertPlaces(options);
   const { clients } = await context.connect();
-  const model = await findModel(clients, parent, options.model, signal);
+  const areAlike = options.labels !== undefined;
+  const models = await chosenModels(clients, parent, choice, { areAlike, signal });
+  const [model] = models;
+  if (model === undefined) throw new UsageError("name a model");
+  assertAlikeBags(models, options);
   const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, model, options);
   // Without one of its slides a patient is another patient.
   if (together !== "none" && nMissing > 0) return EXIT_CODES.failed;
   const units = decidedUnits(bags, together, truths);
-  const { outcomes, isDrawn } = await predictAll(context, clients, model, units, options);
   const known = truthsOfUnits(units, truths);
-  const rows = outcomes.map((outcome, i) => rowOfSlides(rowOf(outcome, model, known), (units[i] ?? []).map(slideOf)));
-  showPredictions(output, rows);
-  for (const line of ruleLines(outcomes)) output.note(line);
+  const slidesOf = (at: number) => (units[at] ?? []).map(slideOf);
+  const all: { readonly rows: readonly PredictionRow[]; readonly outcomes: readonly BagOutcome[] }[] = [];
+  let isWhole = nMissing === 0;
+  for (const each of models) {
+    const { outcomes, isDrawn } = await predictAll(context, clients, each, units, options);
+    isWhole &&= isDrawn && outcomes.every(({ kind }) => kind === "prediction");
+    all.push({ outcomes, rows: outcomes.map((outcome, i) => rowOfSlides(rowOf(outcome, each, known), slidesOf(i))) });
+    if (models.length > 1) output.line(`model ${each.name}`);
+    showPredictions(output, all.at(-1)?.rows ?? []);
+    for (const line of ruleLines(outcomes)) output.note(line);
+    if (areAlike) showMetrics(context, each, outcomes, known, models.length > 1 ? each.name : undefined);
+  }
+  const rows = all.flatMap((each) => each.rows);
+  if (isEnsembleChosen(choice)) {
+    const together = predictTogether(
+      taskOf(model),
+      all.map(({ outcomes }) => outcomes),
+    );
+    isWhole &&= together.every(({ kind }) => kind === "prediction");
+    const shown = showTogether(context, model, together, { known, slidesOf });
+    if (areAlike) showMetrics(context, model, shown.outcomes, known, ENSEMBLE);
+    rows.push(...shown.rows);
+  }
   await writeTables(context, rows, options);
-  if (options.labels !== undefined) showMetrics(context, model, outcomes, known);
-  const nFailed = nMissing + outcomes.filter(({ kind }) => kind === "error").length;
-  return nFailed > 0 || !isDrawn ? EXIT_CODES.failed : EXIT_CODES.ok;
+  return isWhole ? EXIT_CODES.ok : EXIT_CODES.failed;
+}
+
+/** What several models can be asked at once. @throws {UsageError} for maps, and for models that read different bags. */
+function assertAlikeBags(models: readonly gatewayV1.Model[], { heatmaps, geojson }: PredictCommandOptions): void {
+  if (models.length > 1 && (heatmaps !== undefined || geojson !== undefined))
+    throw new UsageError("maps are of one model; give them one by one");
+  const nRegional = models.filter(({ reembedder }) => readsRegions(reembedder)).length;
+  if (nRegional > 0 && nRegional < models.length)
+    throw new UsageError(
+      `${nRegional} of ${models.length} models read region bags, the others tiles; predict them apart`,
+    );
+}
+
+function taskOf({ task }: gatewayV1.Model): commonV1.Task {
+  return task ?? commonV1.Task.fromPartial({});
 }
 
 /** What is wrong with the places of the files is wrong before anything is scored. */
@@ -205,62 +245,4 @@ function truthsOfUnits(units: readonly DecidedUnit[], truths: Truths): Truths {
       return row === undefined ? [] : [[unit[0].name, row] as const];
     }),
   );
-}
-
-function isMultilabel({ task }: gatewayV1.Model): boolean {
-  return task?.kind === commonV1.Task_Kind.KIND_MULTILABEL;
-}
-
-function recordOf(outcome: BagOutcome, model: gatewayV1.Model): object {
-  const bag = outcome.bag.name;
-  const slide = slideOf(outcome.bag);
-  if (outcome.kind === "error") return { bag, slide, error: { code: outcome.code, message: outcome.message } };
-  const { prediction, model: version } = outcome.response;
-  if (prediction === undefined) return { bag, slide, error: { code: "INTERNAL", message: "no prediction came" } };
-  return { bag, ...viewPrediction(prediction, isMultilabel(model)), model: version, slide };
-}
-
-function rowOf(outcome: BagOutcome, model: gatewayV1.Model, truths: Truths): PredictionRow {
-  const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
-  const shown =
-    outcome.kind === "error"
-      ? outcome
-      : prediction === undefined
-        ? ({ kind: "error", code: "INTERNAL", message: "no prediction came" } as const)
-        : ({ kind: "prediction", view: viewPrediction(prediction, isMultilabel(model)) } as const);
-  const row = predictionRowOf(outcome.bag, model.name, shown, truths.get(outcome.bag.name));
-  return withThresholds(row, prediction, model.task);
-}
-
-function showMetrics(
-  { output }: CommandContext,
-  model: gatewayV1.Model,
-  outcomes: readonly BagOutcome[],
-  truths: Truths,
-): void {
-  const { task } = model;
-  if (task === undefined) {
-    output.note("no metrics: the model has no task");
-    return;
-  }
-  const slides = outcomes.map((outcome) => {
-    const truth = truths.get(outcome.bag.name);
-    const prediction = outcome.kind === "prediction" ? outcome.response.prediction : undefined;
-    return {
-      patient: truth?.patient ?? (outcome.bag.info?.patientId || outcome.bag.name),
-      ...(truth === undefined ? {} : { truth }),
-      ...(prediction === undefined ? {} : { prediction }),
-    };
-  });
-  try {
-    for (const { name, metrics, nCases, nPatients } of measurePredictions(task, slides)) {
-      const weighed = metrics.unoCIndex === undefined ? {} : { censoring: "evaluated" };
-      const counts = { cases: nCases, patients: nPatients, ...weighed };
-      output.record({ ...(name === undefined ? {} : { number: name }), metrics, ...counts });
-      showReportMetrics(output, { metrics, nCases, nPatients }, name);
-    }
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    output.note(`no metrics: ${describeError(error).message}`);
-  }
 }

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ScoreMap } from "../report/index.ts";
 import { createPicture, encodePng } from "../report/picture.ts";
@@ -123,8 +124,46 @@ describe("files of coordinates that are no level-0 pixels", () => {
       ["png", "tiles.parquet", "top-tiles.csv"].map((ending) => `stamp.${ending}`),
     );
     const [header, first] = (await readFile(join(folder, "stamp.top-tiles.csv"), "utf8")).split(/\r?\n/);
-    expect(header).toBe("map,end,rank,x,y,side,unit,score,percentile,times_even");
-    expect(first).toBe("all classes,top,1,2240,2240,224,encoded_px,0.75,75,1.5");
+    expect(header).toBe("map,end,rank,tile,x,y,side,unit,score,percentile,times_even");
+    expect(first).toBe("all classes,top,1,1,2240,2240,224,encoded_px,0.75,75,1.5");
+  });
+});
+
+describe("files of bags without coordinates", () => {
+  it("are tables that name tiles by their row", async () => {
+    const attention = gatewayV1.TileAttention.fromPartial({
+      weights: arrayOf([3, 1], [0.5, 0.125, 0.375]),
+      percentiles: arrayOf([3, 1], [250 / 3, 50 / 3, 50]),
+    });
+    const bag = gatewayV1.Bag.fromPartial({ info: { level0StridePx: 224 } });
+    const maps = await attentionMapsOf(bag, attention, {}, new AbortController().signal);
+    const wish = { heatmaps: folder, geojson: folder, thumbnail: thumbnails, thumbnailDownsample: 32, topTiles: 1 };
+    const drawer = await createDrawer(wish, 1);
+    await drawer.draw("stamp", maps);
+    expect(drawer.hasFailed()).toBe(false);
+    expect(drawer.remarks()).toEqual(["1 bag without coordinates: no map was drawn, tables name tiles by their row"]);
+    expect((await readdir(folder)).sort()).toEqual(["stamp.tiles.parquet", "stamp.top-tiles.csv"]);
+    const lines = (await readFile(join(folder, "stamp.top-tiles.csv"), "utf8")).trim().split(/\r?\n/);
+    expect(lines.map((line) => line.split(",").slice(0, 9).join())).toEqual([
+      "map,end,rank,tile,x,y,side,unit,score",
+      "all classes,top,1,0,,,,,0.5",
+      "all classes,bottom,1,1,,,,,0.125",
+    ]);
+    const { buffer } = Uint8Array.from(await readFile(join(folder, "stamp.tiles.parquet")));
+    const rows = await parquetReadObjects({ file: buffer });
+    expect(rows.map(({ tile, x, unit, score }) => [Number(tile), x, unit, score])).toEqual([
+      [0, null, null, 0.5],
+      [1, null, null, 0.125],
+      [2, null, null, 0.375],
+    ]);
+  });
+
+  it("are not there where only GeoJSON is wished", async () => {
+    const { coords: _, ...unplaced } = (await mapsOf({}))[0] ?? expect.unreachable("no map");
+    const drawer = await createDrawer({ geojson: folder }, 1);
+    await drawer.draw("stamp", [unplaced]);
+    expect(await readdir(folder)).toEqual([]);
+    expect(drawer.remarks()).toEqual(["1 bag without coordinates: no map was drawn"]);
   });
 });
 

@@ -8,7 +8,9 @@ import {
   assertLevel0Pixels,
   attentionGeoJson,
   extremeTilesTable,
+  isPlaced,
   largestByCell,
+  type PlacedMap,
   renderHeatmap,
   renderOverlay,
   type ScoreMap,
@@ -18,10 +20,11 @@ import {
 import { type ArrayValues, arrayValuesOf } from "./array-values.ts";
 import { areClassScores, attentionMeaning } from "./attention-meaning.ts";
 import { coordUnitOf } from "./coord-unit.ts";
+import { slideFileName } from "./slide-file-name.ts";
 import type { Thumbnail } from "./thumbnails.ts";
 
 /**
- * The attention maps of a slide; none when the bag has no coordinates. Where tiles of several magnifications are weighed, which lie
+ * The attention maps of a slide, without places when the bag has no coordinates; none where tiles are not weighed. Where tiles of several magnifications are weighed, which lie
  * over each other, a map has a value for each coarse tile: the sum of the weights of all tiles within it, or the largest of their scores.
  */
 export async function attentionMapsOf(
@@ -30,26 +33,29 @@ export async function attentionMapsOf(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<readonly ScoreMap[]> {
-  if (attention?.weights === undefined || attention.coordinates === undefined) return [];
+  if (attention?.weights === undefined) return [];
   const [weights, coordinates, percentiles] = await Promise.all([
     arrayValuesOf(attention.weights, env, signal),
-    arrayValuesOf(attention.coordinates, env, signal),
+    attention.coordinates && arrayValuesOf(attention.coordinates, env, signal),
     attention.percentiles && arrayValuesOf(attention.percentiles, env, signal),
   ]);
   const [, nMaps = 1] = weights.shape;
-  const coords = Int32Array.from(coordinates.values);
+  const coords = coordinates && Int32Array.from(coordinates.values);
   // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
   const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
-  const coarsePx = isRegionBag(bag) && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
+  const coarsePx =
+    isRegionBag(bag) && coords !== undefined && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
   const coordUnit = coordUnitOf(bag);
   return Array.from({ length: nMaps }, (_, map) => {
     const values = columnOf(weights, map);
     const isScored = areClassScores(attention.meanings[map]);
-    const facts = { label: attention.mapLabels[map] ?? "", coordUnit, ...(isScored && { areClassScores: true }) };
+    const named = { label: attention.mapLabels[map] ?? "", ...(isScored && { areClassScores: true }) };
+    const places = percentiles && { percentiles: columnOf(percentiles, map) };
+    if (coords === undefined) return { ...named, values, ...places };
+    const facts = { ...named, coordUnit };
     // A coarse tile stands somewhere else among coarse tiles.
     if (coarsePx !== undefined)
-      return { ...facts, ...(isScored ? largestByCell : sumByCell)({ coords, values }, coarsePx) };
-    const places = percentiles && { percentiles: columnOf(percentiles, map) };
+      return { ...facts, ...(isScored ? largestByCell : sumByCell)({ coords, values }, coarsePx), areCells: true };
     return { ...facts, coords, values, ...places, ...(stride === undefined ? {} : { tilePx: stride }) };
   });
 }
@@ -83,7 +89,7 @@ const DEFAULT_TOP_TILES = 10;
 
 /**
  * Writes the maps of a slide: `<slide>[.<class>].png`, over its thumbnail `.overlay.png`, all scores as `<slide>.tiles.parquet`, those at
- * both ends as `<slide>.top-tiles.csv`; and `<slide>[.<class>].geojson`.
+ * both ends as `<slide>.top-tiles.csv`; and `<slide>[.<class>].geojson`. Of maps without places the tables alone.
  *
  * @throws {DomainError} `GEOMETRY_MISMATCH` for tiles in another unit than level-0 pixels where GeoJSON or an overlay is wished, before
  * anything is written; for a thumbnail that does not show the tiles, when what can be drawn without it is there.
@@ -91,7 +97,8 @@ const DEFAULT_TOP_TILES = 10;
 export async function writeAttention(slide: string, maps: readonly ScoreMap[], wish: AttentionWish): Promise<void> {
   const { heatmaps, geojson, thumbnail, alpha, topTiles = DEFAULT_TOP_TILES } = wish;
   assertPlaceable(maps, wish);
-  for (const map of maps) {
+  const placed = maps.filter(isPlaced);
+  for (const map of placed) {
     if (geojson !== undefined) await writeInto(geojson, `${stemFor(slide, map.label)}.geojson`, geoJsonOf(map));
     if (heatmaps !== undefined) await writeHeatmap(slide, map.label, renderHeatmap(map), heatmaps);
   }
@@ -99,7 +106,7 @@ export async function writeAttention(slide: string, maps: readonly ScoreMap[], w
   const stem = stemFor(slide, "");
   await writeInto(heatmaps, `${stem}.tiles.parquet`, encodeParquet(tileScoresTable(maps)));
   await writeInto(heatmaps, `${stem}.top-tiles.csv`, encodeCsv(extremeTilesTable(maps, topTiles)));
-  for (const map of thumbnail === undefined ? [] : maps) {
+  for (const map of thumbnail === undefined ? [] : placed) {
     const { picture, scale } = thumbnail as Thumbnail;
     const drawn = renderOverlay({ ...map, thumbnail: picture, scale, ...(alpha === undefined ? {} : { alpha }) });
     await writeInto(heatmaps, `${stemFor(slide, map.label)}.overlay.png`, drawn);
@@ -114,7 +121,7 @@ function assertPlaceable(maps: readonly ScoreMap[], { heatmaps, geojson, thumbna
   }
 }
 
-function geoJsonOf(map: ScoreMap): string {
+function geoJsonOf(map: PlacedMap): string {
   return attentionGeoJson(map.areClassScores === true ? { ...map, measurement: "class score" } : map);
 }
 
@@ -138,15 +145,5 @@ async function writeInto(folder: string, name: string, content: string | Uint8Ar
 }
 
 function stemFor(slide: string, label: string): string {
-  return fileNameOf(label === "" ? slide : `${slide}.${label}`);
-}
-
-/** A name as a file name that every system takes. */
-function fileNameOf(name: string): string {
-  return (
-    name
-      .replace(/[^\p{L}\p{N}._-]+/gu, "_")
-      .replace(/^\.+/, "_")
-      .slice(0, 120) || "_"
-  );
+  return slideFileName(label === "" ? slide : `${slide}.${label}`);
 }

@@ -35,9 +35,12 @@ ${whose}
 
 <slide>[.<class>].png          tiles at their places, coloured by percentile
 <slide>[.<class>].overlay.png  the same over the slide's thumbnail
-<slide>.tiles.parquet          every tile: x, y, side, the unit of these, ${words.columns} of each map
+<slide>.tiles.parquet          every tile: tile, x, y, side, the unit of these, ${words.columns} of each map
 <slide>.top-tiles.csv          the tiles of highest and lowest score of each map
 
+tile        the tile's row, from 0: in the bag, or, where the model makes other rows of it, in what parfocal reembed writes of it. Empty where
+            tiles of several magnifications are joined to squares. Bags without coordinates have no pictures; their tables have no
+            x, y, side and unit.
 unit        which pixels x, y and side count: level0_px, those of the slide's level 0, or encoded_px, those of the magnification that was
             encoded. The latter do not fit the slide: no GeoJSON or overlay is made of them. Importing the file again by parfocal import
             --level0-mpp gives level0_px.

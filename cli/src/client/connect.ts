@@ -39,14 +39,25 @@ export interface ConnectOptions {
  *
  * @throws {UsageError} for an address that is none. @throws {DomainError} `UNREACHABLE`. @throws {StartError} when the services cannot start here.
  */
-export async function connectGateway({ gateway, env, caller = {} }: ConnectOptions): Promise<Connection> {
+export async function connectGateway(options: ConnectOptions): Promise<Connection> {
+  const { gateway, env, caller = {} } = options;
+  const running = await connectRunning(options);
+  if (running !== undefined) return running;
+  if (gateway !== undefined) throw new DomainError("UNREACHABLE", `no gateway answers at ${gateway}`);
+  return startOwn(env, caller);
+}
+
+/**
+ * Connects to the gateway asked for, else to the one that `parfocal up` runs on the same local store; undefined where none answers.
+ *
+ * @throws {UsageError} for an address that is none, and a token that would go to another machine in plain text.
+ */
+export async function connectRunning({ gateway, env, caller = {} }: ConnectOptions): Promise<Connection | undefined> {
   if (gateway !== undefined && !ADDRESS.test(gateway)) throw new UsageError(`--gateway "${gateway}" is not host:port`);
   const address = gateway ?? (await findEndpoint(env.PARFOCAL_STORE || DEFAULT_STORE));
-  if (address === undefined) return startOwn(env, caller);
+  if (address === undefined) return undefined;
   assertTokenIsSafe(address, caller);
-  if (gateway !== undefined && !(await canConnect(gateway, CONNECT_MS))) {
-    throw new DomainError("UNREACHABLE", `no gateway answers at ${gateway}`);
-  }
+  if (gateway !== undefined && !(await canConnect(gateway, CONNECT_MS))) return undefined;
   const clients = createGatewayClients(address, caller);
   return { clients, address, isEmbedded: false, close: async () => clients.close() };
 }

@@ -1,6 +1,6 @@
 import { isDomainError } from "@parfocal/errors";
 import { plural } from "../output/units.ts";
-import type { ScoreMap } from "../report/index.ts";
+import { isPlaced, type ScoreMap } from "../report/index.ts";
 import { type AttentionWish, writeAttention } from "./attention-files.ts";
 import { openThumbnails, type ThumbnailOptions } from "./thumbnails.ts";
 
@@ -41,10 +41,11 @@ export async function createDrawer(options: DrawOptions, nSlides: number): Promi
         nUnweighed++;
         return;
       }
-      if (maps.length === 0) nWithoutMap++;
+      const isDrawn = maps.some(isPlaced);
+      if (!isDrawn) nWithoutMap++;
       try {
-        const thumbnail = maps.length === 0 ? undefined : await thumbnailOf?.(slide);
-        if (thumbnail === undefined && maps.length > 0 && thumbnailOf !== undefined) nWithoutThumbnail++;
+        const thumbnail = isDrawn ? await thumbnailOf?.(slide) : undefined;
+        if (thumbnail === undefined && isDrawn && thumbnailOf !== undefined) nWithoutThumbnail++;
         await writeAttention(slide, maps, { ...wish, ...(thumbnail && { thumbnail }) });
       } catch (error) {
         if (!isDomainError(error)) throw error;
@@ -55,8 +56,12 @@ export async function createDrawer(options: DrawOptions, nSlides: number): Promi
     remarks: () => [
       ...failures,
       ...(nUnweighed > 0 ? [`the model weighs no tiles: of ${plural(nUnweighed, "slide")} there is no map`] : []),
-      ...(nWithoutMap > 0 ? [`${plural(nWithoutMap, "bag")} without coordinates: no map was drawn`] : []),
+      ...(nWithoutMap > 0 ? [`${plural(nWithoutMap, "bag")} without coordinates: ${withoutMap(heatmaps)}`] : []),
       ...(nWithoutThumbnail > 0 ? [`${plural(nWithoutThumbnail, "slide")} without a thumbnail: no overlay`] : []),
     ],
   };
+}
+
+function withoutMap(heatmaps: string | undefined): string {
+  return heatmaps === undefined ? "no map was drawn" : "no map was drawn, tables name tiles by their row";
 }

@@ -9,7 +9,7 @@ import { modelNameOf } from "./model-name.ts";
  * @throws {DomainError} `NOT_FOUND` when the project has none of the name. @throws {UsageError} for text that names no model.
  */
 export async function findModel(
-  { models }: GatewayClients,
+  { models }: Pick<GatewayClients, "models">,
   parent: string,
   text: string,
   signal: AbortSignal,

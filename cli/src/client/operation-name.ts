@@ -2,3 +2,8 @@
 export function operationNameOf(parent: string, text: string): string {
   return text.startsWith("projects/") ? text : `${parent}/operations/${text.replace(/^operations\//, "")}`;
 }
+
+/** The id of an operation by its resource name. */
+export function operationIdOf(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1);
+}

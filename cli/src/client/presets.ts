@@ -9,7 +9,7 @@ import type { GatewayClients } from "./clients.ts";
  * @throws {UsageError} for a name that it has not, with those that it has.
  */
 export async function findPreset(
-  { training }: GatewayClients,
+  { training }: Pick<GatewayClients, "training">,
   name: string,
   signal: AbortSignal,
 ): Promise<gatewayV1.Preset> {
@@ -21,7 +21,7 @@ export async function findPreset(
 
 /** The specification of a named recipe, with the seed that a training has unless told. */
 export async function presetSpec(
-  clients: GatewayClients,
+  clients: Pick<GatewayClients, "training">,
   name: string,
   signal: AbortSignal,
 ): Promise<commonV1.TrainingSpec> {

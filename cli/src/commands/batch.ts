@@ -17,6 +17,8 @@ export function createBatchCommand(): Command {
       "models, a comma between: id, id@alias, id/versions/…, or full resource names",
       parseNames,
     )
+    .option("--crossval <operation>", "the models of a cross-validation's folds, which --keep kept, and their ensemble")
+    .option("--ensemble", "add the mean of the models, which decide one task, with the standard deviation beside")
     .option(
       "--retry <operation>",
       "a batch that has ended: what it did not score is tried again with the same versions",
@@ -39,6 +41,8 @@ of JSON have keys of the same names.
 Examples:
   parfocal batch slides.csv --models tumour@production,subtype --out results/
   parfocal batch s3://bucket/cohort/manifest.jsonl --models tumour --patient-rule max --no-wait
+  parfocal batch slides.csv --models tumour@a,tumour@b --ensemble
+  parfocal batch slides.csv --crossval 9c07d2e1b75a484f2a90c1d5e84b7f9a
   parfocal batch --retry 4f2a90c1d5e84b7f9a03c6d2e1b75a48 --out results/
 
 With --json the last line is {operation, rowCount, scoredCount, failedCount, patientCount, models, files}. Exits 1 when a row

@@ -10,13 +10,13 @@ export function createCrossvalCommand(): Command {
     .summary("cross-validate an experiment by patient and report")
     .description(
       "Trains and tests by folds, split by patient and stratified by label, as often as the experiment repeats it. Prints the figures\n" +
-        "of all slides, each by a model that had not seen its patient, and writes a report with a row per fold, curves and a model\n" +
-        "card, the predictions, and the experiment with every value that it ran by. Ctrl-C cancels it.",
+        "of all slides (or patients, by --groups), each by a model that had not seen its patient, and writes a report with\n" +
+        "a row per fold, curves and a model card, the predictions, and the experiment with every value that it ran by. Ctrl-C cancels it.",
     )
     .argument("[override...]", "with -f: values in place of the file's, e.g. split.folds=10 split.repeats=5")
     .option("-f, --file <experiment>", "experiment as YAML ('parfocal experiment init' writes one); or all by options")
     .option("--override <name=value>", "as the argument of that name; may be given again", collect)
-    .option("--keep", "publish the folds' models as versions of the experiment's")
+    .option("--keep", "publish the folds' models as versions of the experiment's, e.g. for predict --crossval")
     .option("--request-id <uuid>", "makes the request idempotent: the same id gives the same operation")
     .option("--folds <n>", "folds (default: 5)", parseCount)
     .option("--repeats <n>", "times that folds are drawn (default: 1)", parseCount)

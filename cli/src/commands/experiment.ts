@@ -25,7 +25,10 @@ function initCommand(): Command {
 function checkCommand(): Command {
   return new Command("check")
     .summary("tell everything that is wrong with an experiment file")
-    .description("Checks names, types and bounds, each mistake with its line and column. Starts and sends nothing.")
+    .description(
+      "Checks names, types and bounds, and that paths and columns are there, each mistake with its line and column. Presets and models\n" +
+        "are looked up where a gateway runs (--gateway, or 'parfocal up' on the store); it says so where none does. Starts nothing.",
+    )
     .argument("<file>", "experiment file")
     .argument("[override...]", "values in place of the file's, e.g. recipe.epochs=5")
     .action(async (file: string, overrides: string[], _options: object, command: Command) => {

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { runCommand } from "../run-command.ts";
-import { parseAlpha, parseCount, parsePositive, parseSize } from "./parse-option.ts";
+import { collect, parseAlpha, parseCount, parsePositive, parseSize } from "./parse-option.ts";
 
 /** `parfocal predict`. */
 export function createPredictCommand(): Command {
@@ -11,7 +11,13 @@ export function createPredictCommand(): Command {
         "well the model does. A slide that fails does not stop the others.",
     )
     .argument("[bag...]", "bags or files; none with --all")
-    .requiredOption("--model <name>", "model id, id@alias, id/versions/…, or a full resource name")
+    .option(
+      "--model <name>",
+      "model id, id@alias, id/versions/…, or a full resource name; may be given again, for several models",
+      collect,
+    )
+    .option("--crossval <operation>", "the models of a cross-validation's folds, which --keep kept, and their ensemble")
+    .option("--ensemble", "with several models of one task: their mean too, with the standard deviation beside")
     .option("--all", "every bag of the project")
     .addOption(
       new Option(
@@ -54,9 +60,12 @@ Examples:
   parfocal predict --model tumour slide-17 --heatmaps maps/ --thumbnail slide-17.jpg --thumbnail-size 98304x75264
   parfocal predict --model tumour --all --labels labels.csv --json
   parfocal predict --model tumour --together all slide-17 slide-18 slide-19
+  parfocal predict --model tumour@a --model tumour@b --ensemble --all --csv predictions.csv
+  parfocal predict --crossval 4f2a90c1d5e84b7f9a03c6d2e1b75a48 --all --csv ensemble.csv
 
 With --json each line is {bag, probabilities, decision, threshold, model} or {bag, error}, the last one {metrics} if there are
-labels; slides decided together are one line with {bags, rule} beside. Exits 1 when a slide failed.`,
+labels; slides decided together are one line with {bags, rule} beside, and an ensemble's lines have {model: "ensemble", spread}. Exits 1
+when a slide failed.`,
     )
     .action(async (bags: string[], options: object, command: Command) => {
       const { runPredict } = await import("../actions/predict.ts");

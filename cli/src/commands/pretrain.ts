@@ -39,7 +39,11 @@ export function createPretrainCommand(): Command {
       "cmem: coarse tiles along the side of what crops are taken from (default: 7)",
       parseCount,
     )
-    .option("--regions <n>", "regions to see, each time counted (default: 100 passes)", parseLongCount)
+    .option(
+      "--regions <n>",
+      "regions to see, each time counted (default: 100 passes, at most 50 million)",
+      parseLongCount,
+    )
     .option("--batch-regions <n>", "regions per update (default: 256)", parseCount)
     .option("--lr <rate>", "step size for 256 regions, scaled with the batch (default: 1.5e-4)", parsePositive)
     .option("--validation <share>", "of the patients that are only measured (default: 0.1)", parseShare)

@@ -6,7 +6,7 @@ import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import type { AssignedRow } from "../cohort/assign-parts.ts";
 import { predictionRowOf, slideOf, viewPrediction } from "../cohort/prediction-view.ts";
 import type { Progress } from "../output/progress.ts";
-import { type PredictionRow, renderHeatmap, type ScoreMap } from "../report/index.ts";
+import { isPlaced, type PredictionRow, renderHeatmap, type ScoreMap } from "../report/index.ts";
 
 /** A held-out slide with everything that came of it. */
 export interface PredictedSlide {
@@ -79,7 +79,7 @@ function slideFrom(
     ...(prediction === undefined ? {} : { prediction }),
     row: predictionRowOf(outcome.bag, model.name, shown, assigned.row),
     maps,
-    ...(maps[0] === undefined ? {} : { heatmap: renderHeatmap(maps[0]) }),
+    ...(maps[0] !== undefined && isPlaced(maps[0]) && { heatmap: renderHeatmap(maps[0]) }),
     ...(found === undefined ? {} : { lesionAuroc: found }),
   };
 }

@@ -1,5 +1,4 @@
 import { readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { DomainError } from "@parfocal/errors";
 import { commonV1, gatewayV1, type googleLongrunning } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
@@ -7,7 +6,8 @@ import { followOperation } from "../client/follow-operation.ts";
 import { labelledBag } from "../client/labelled-bags.ts";
 import { downloadResults, fileNameOf } from "../client/results.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
-import { predictionRowOf } from "../cohort/prediction-view.ts";
+import { predictionRowOf, slideOf } from "../cohort/prediction-view.ts";
+import { rowOfSlides } from "../output/decided-together.ts";
 import type { CommandContext } from "../run-command.ts";
 import { type FoldLine, viewFoldLine } from "./fold-lines.ts";
 import type { PreparedExperiment } from "./prepare-experiment.ts";
@@ -31,6 +31,8 @@ export interface CrossValidation {
   readonly report: gatewayV1.CrossValidationReport;
   /** By repeat: every bag with what the model of the fold says that had not seen it. */
   readonly repeats: readonly (readonly ScoredRow[])[];
+  /** By repeat: what was decided and counts, groups of bags, of each the first bag's row; absent: every bag, as in `repeats`. */
+  readonly decided?: readonly (readonly ScoredRow[])[];
 }
 
 /**
@@ -62,8 +64,10 @@ export async function crossValidate(
   const { name } = await clients.training.crossValidate(request, { signal });
   output.note(`operation ${name}`);
   const response = responseOf(await followOperation(clients, name, { output, signal, isOwner: true }));
-  const [report, lines] = await downloadAll(clients, { name, response, folder, signal });
-  return { operation: name, response, report, repeats: scoredRepeats(matched, lines, experiment.name) };
+  const { report, lines, decisions } = await downloadAll(clients, { name, response, folder, signal });
+  const repeats = scoredRepeats(matched, lines, experiment.name);
+  const decided = decisions && scoredRepeats(matched, decisions, experiment.name);
+  return { operation: name, response, report, repeats, ...(decided && { decided }) };
 }
 
 function responseOf({ result }: googleLongrunning.Operation): gatewayV1.CrossValidateResponse {
@@ -84,25 +88,62 @@ async function downloadAll(
     readonly folder: string;
     readonly signal: AbortSignal;
   },
-): Promise<[gatewayV1.CrossValidationReport, FoldLine[]]> {
-  const objects = [response.evaluation, response.predictions?.jsonl];
+): Promise<Downloaded> {
+  const objects = [response.evaluation, response.predictions?.jsonl, response.decisions?.jsonl];
   const files = objects.flatMap((object) => (object === undefined ? [] : [fileNameOf(object)]));
-  const [evaluation = "", predictions = ""] = await downloadResults(clients, { name, files, folder, signal });
+  const [evaluation = "", predictions = "", decisions] = await downloadResults(clients, {
+    name,
+    files,
+    folder,
+    signal,
+  });
   const report = gatewayV1.CrossValidationReport.fromJSON(JSON.parse(await readFile(evaluation, "utf8")));
-  const lines = (await readFile(predictions, "utf8")).split("\n").filter((line) => line !== "");
-  // What people are given has the same columns as the predictions of a training.
-  await rm(join(folder, "predictions.jsonl"));
-  return [report, lines.map((line) => JSON.parse(line) as FoldLine)];
+  const lines = await takeLines<FoldLine>(predictions);
+  if (decisions === undefined) return { report, lines };
+  const groups = await takeLines<Omit<FoldLine, "bag"> & { readonly bags: string }>(decisions);
+  return { report, lines, decisions: groups.map((line) => ({ ...line, ...bagsOf(line.bags) }) as GroupLine) };
 }
 
-function scoredRepeats(matched: readonly MatchedRow[], lines: readonly FoldLine[], model: string): ScoredRow[][] {
+/** What a cross-validation left. */
+interface Downloaded {
+  readonly report: gatewayV1.CrossValidationReport;
+  readonly lines: readonly FoldLine[];
+  /** With a rule for groups: what was decided. */
+  readonly decisions?: readonly GroupLine[];
+}
+
+/** A line of what was decided of several bags; its bag is the first of them. */
+interface GroupLine extends FoldLine {
+  readonly bags: readonly string[];
+}
+
+function bagsOf(names: string): Pick<GroupLine, "bag" | "bags"> {
+  const bags = names.split(";");
+  return { bag: bags[0] ?? "", bags };
+}
+
+/** The lines of a file, which goes: what people are given has the same columns as the predictions of a training. */
+async function takeLines<Line>(path: string): Promise<Line[]> {
+  const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
+  await rm(path);
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+function scoredRepeats(
+  matched: readonly MatchedRow[],
+  lines: readonly (FoldLine | GroupLine)[],
+  model: string,
+): ScoredRow[][] {
   const byBag = new Map(matched.map((row) => [row.bag.name, row]));
   const repeats = Map.groupBy(lines, ({ repeat }) => repeat);
   return [...repeats.values()].map((own) =>
     own.map((line) => {
       const found = byBag.get(line.bag);
       if (found === undefined) throw new DomainError("INTERNAL", "the results speak of a bag that was not asked about");
-      return scoredLine(found, line, { model, hasRepeats: repeats.size > 1 });
+      const scored = scoredLine(found, line, { model, hasRepeats: repeats.size > 1 });
+      const names = "bags" in line ? line.bags : [];
+      const slides = (names as readonly string[]).flatMap((name) => byBag.get(name)?.bag ?? []).map(slideOf);
+      return { ...scored, row: rowOfSlides(scored.row, slides) };
     }),
   );
 }

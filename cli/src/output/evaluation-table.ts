@@ -4,12 +4,16 @@ import type { Output } from "./output.ts";
 
 const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
 
-/** Prints the main figures of evaluations side by side, each with its 95 % interval. */
+/** Prints the main figures of evaluations side by side, each with its 95 % interval; `counted` in place of their numbers of slides. */
 export function showEvaluations(
   output: Output,
-  parts: readonly { readonly name: string; readonly evaluation: commonV1.Evaluation | undefined }[],
+  parts: readonly {
+    readonly name: string;
+    readonly evaluation: commonV1.Evaluation | undefined;
+    readonly counted?: string;
+  }[],
 ): void {
-  const known = parts.flatMap(({ name, evaluation }) => (evaluation === undefined ? [] : [{ name, evaluation }]));
+  const known = parts.flatMap(({ evaluation, ...part }) => (evaluation === undefined ? [] : [{ ...part, evaluation }]));
   if (known.length === 0) return;
   const rowsOf = (label: string) =>
     [...METRIC_TITLES].flatMap(([key, title]) => {
@@ -19,8 +23,8 @@ export function showEvaluations(
   const overall = rowsOf("");
   // A regression of several numbers has no figure of all of them.
   const rows = overall.length > 0 ? overall : labelsOf(known).flatMap(rowsOf);
-  const columns = known.map(({ name, evaluation }) => ({
-    title: `${name} (${evaluation.slideCount} slides, ${evaluation.patientCount} patients)`,
+  const columns = known.map(({ name, evaluation, counted }) => ({
+    title: `${name} (${counted ?? `${evaluation.slideCount} slides, ${evaluation.patientCount} patients`})`,
   }));
   output.table([{ title: "95 % intervals" }, ...columns], rows);
   for (const { name, evaluation } of known) {

@@ -21,6 +21,7 @@ beforeAll(async () => {
   await mkdir(join(folder, "there"));
   await writeFile(join(folder, "afile"), "");
   await symlink(join(folder, "afile"), join(folder, "link"));
+  await writeFile(join(folder, "labels.csv"), "slide_id,label\ns1,a\ns2,b\n");
   const experiment = "name: tumour\ndata: {labels: labels.csv}\noutput: afile\n";
   await writeFile(join(folder, "exp.yaml"), experiment);
   const variants = "variants:\n  - {name: a}\n  - {name: b, model: {head: {kind: mean}}}\n";
@@ -77,6 +78,7 @@ function contextWithoutGateway(): CommandContext {
     signal: new AbortController().signal,
     ...{ project: "p", parent: "projects/p", env: {}, gateway: undefined },
     connect: () => Promise.reject(new Error("it asked for a gateway")),
+    connectRunning: () => Promise.reject(new Error("it asked for a gateway")),
   };
 }
 
@@ -85,14 +87,14 @@ describe("commands that write files", () => {
   const batch = { models: ["m"], patientRule: "mean", wait: true } as const;
   it.each([
     ["batch --out", "--out", (c: CommandContext) => runBatch(c, "all.csv", { ...batch, out: afile() })],
-    ["predict --csv", "--csv", (c: CommandContext) => runPredict(c, ["s"], { model: "m", csv: `${afile()}/p` })],
-    ["predict --parquet", "--parquet", (c: CommandContext) => runPredict(c, ["s"], { model: "m", parquet: folder })],
+    ["predict --csv", "--csv", (c: CommandContext) => runPredict(c, ["s"], { model: ["m"], csv: `${afile()}/p` })],
+    ["predict --parquet", "--parquet", (c: CommandContext) => runPredict(c, ["s"], { model: ["m"], parquet: folder })],
     [
       "predict --heatmaps",
       "--heatmaps",
-      (c: CommandContext) => runPredict(c, ["s"], { model: "m", heatmaps: afile() }),
+      (c: CommandContext) => runPredict(c, ["s"], { model: ["m"], heatmaps: afile() }),
     ],
-    ["predict --geojson", "--geojson", (c: CommandContext) => runPredict(c, ["s"], { model: "m", geojson: afile() })],
+    ["predict --geojson", "--geojson", (c: CommandContext) => runPredict(c, ["s"], { model: ["m"], geojson: afile() })],
     ["train -f", "output", (c: CommandContext) => runTrainExperiment(c, { file: join(folder, "exp.yaml") }, [])],
     ["crossval -f", "output", (c: CommandContext) => runCrossValidate(c, { file: join(folder, "exp.yaml") }, [])],
     ["crossval --out", "--out", (c: CommandContext) => runCrossValidate(c, { labels: "l.csv", out: afile() }, [])],

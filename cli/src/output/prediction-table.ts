@@ -42,11 +42,16 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
       slideText(row),
       ...(hasTruth ? [truthText(row) ?? ""] : []),
       `${row.decision === "" ? "none" : row.decision}${isDecidedRightly(row) === false ? "  ✗" : ""}`,
-      ...classes.map((name) => formatMetric(row.probabilities?.[name])),
+      ...classes.map((name) => withSpread(row.probabilities?.[name], row.spread?.probabilities?.[name])),
       ...(row.certainty?.set ? [row.certainty.set.length === 0 ? "none" : row.certainty.set.join(", ")] : []),
     ]);
   if (cells.length > 0) output.table(columns, cells);
   if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);
+}
+
+/** A number, of an ensemble with the standard deviation of its models. */
+function withSpread(value: number | undefined, spread: number | undefined): string {
+  return spread === undefined ? formatMetric(value) : `${formatMetric(value)} ± ${formatMetric(spread)}`;
 }
 
 /** The column of prediction sets, headed by their stated coverage; none for models without. */
@@ -67,8 +72,8 @@ function showNumbers(output: Output, rows: readonly PredictionRow[]): boolean {
     .slice(0, MAX_ROWS)
     .map((row) => [
       slideText(row),
-      ...names.map((name) => formatMetric(row.values?.[name])),
-      ...(hasRisk ? [formatMetric(row.risk)] : []),
+      ...names.map((name) => withSpread(row.values?.[name], row.spread?.values?.[name])),
+      ...(hasRisk ? [withSpread(row.risk, row.spread?.risk)] : []),
     ]);
   output.table([{ title: "slide" }, ...columns], cells);
   if (rows.length > MAX_ROWS) output.line(`… and ${plural(rows.length - MAX_ROWS, "slide")} more`);

@@ -2,13 +2,18 @@ import { formatCount, formatMetric, NOTHING } from "./format.ts";
 import { type Markup, markup } from "./markup.ts";
 import type { FoldRow, FoldTable } from "./report-data.ts";
 
-/** What every fold gave on the slides that it had not seen, their mean and spread, and all predictions together. */
-export function foldsSection({ figures, rows, pooled }: FoldTable): Markup {
-  const heading = ["Train", "Validation", "Test", ...figures].map((name) => markup`<th class="number">${name}</th>`);
+/** What every fold gave on the slides that it had not seen, their mean and spread, and all that was decided together. */
+export function foldsSection({ figures, rows, pooled, unit: grouped }: FoldTable): Markup {
+  const unit = grouped ?? "slide";
+  const tested = unit === "slide" ? "Test" : `Test (${unit}s)`;
+  const heading = ["Train", "Validation", tested, ...figures].map((name) => markup`<th class="number">${name}</th>`);
   const summary = summaryRow(rows, figures.length);
   const body = [...rows.map((row) => foldRow(row, "")), summary, ...pooled.map((row) => foldRow(row, "strong"))];
-  const note =
-    "Mean and standard deviation are over folds, whose training parts overlap: they are no interval. All slides together is each slide by the model of the fold that had not seen it, with 95 % intervals.";
+  const counted =
+    unit === "slide"
+      ? ""
+      : ` What trains and validates is counted in slides, what tests in ${unit}s, each decided once.`;
+  const note = `Mean and standard deviation are over folds, whose training parts overlap: they are no interval. All ${unit}s together is each ${unit} by the model of the fold that had not seen it, with 95 % intervals.${counted}`;
   return markup`<section><h2>Folds</h2><div class="scroll"><table><thead><tr><th>Fold</th>${heading}</tr></thead><tbody>${body}</tbody></table></div><p class="note">${note}</p></section>`;
 }
 

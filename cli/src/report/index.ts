@@ -19,8 +19,9 @@ export type {
   NumbersFigure,
   PredictionRow,
   ReportData,
+  SpreadView,
   SurvivalFigure,
   TrainingRun,
 } from "./report-data.ts";
 export { slideText, truthText } from "./row-words.ts";
-export { extremeTilesTable, type ScoreMap, tileScoresTable } from "./tile-scores.ts";
+export { extremeTilesTable, isPlaced, type PlacedMap, type ScoreMap, tileScoresTable } from "./tile-scores.ts";

@@ -6,7 +6,7 @@ import { truthText } from "./row-words.ts";
 /**
  * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
  * threshold stand, where there are any, `slides`, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`,
- * and `risk`, `time`, `event`; behind it `threshold_<class>`. Lists have "; " between. The truth is as {@link truthText} says it.
+ * and `risk`, `time`, `event`; behind it `threshold_<class>` and, of an ensemble, what {@link spreadCells} has. Lists have "; " between. The truth is as {@link truthText} says it.
  */
 function predictionsTable(rows: readonly PredictionRow[]): Table {
   const classes = namesIn(rows, ({ probabilities }) => probabilities);
@@ -22,6 +22,7 @@ function predictionsTable(rows: readonly PredictionRow[]): Table {
     ...columnsOf("boolean", isSurvival ? ["event"] : []),
     ...certaintyColumns(rows),
     ...columnsOf("number", ["threshold", ...namesIn(rows, ({ thresholds }) => thresholds).map(thresholdColumn)]),
+    ...columnsOf("number", [...new Set(rows.flatMap(({ spread }) => Object.keys(spreadCells(spread))))]),
     ...columnsOf("text", ["model", "error"]),
   ];
   return { columns, rows: rows.map(tableRow) };
@@ -72,6 +73,16 @@ function certaintyCells(certainty: PredictionRow["certainty"]): Row {
   };
 }
 
+/** `spread_<class>`, `calibrated_spread_<class>`, `spread_<name>`, `spread_risk`: standard deviations over the models of an ensemble. */
+function spreadCells({ probabilities, calibrated, values, risk }: PredictionRow["spread"] = {}): Row {
+  return {
+    ...renamed(probabilities, (name) => `spread_${name}`),
+    ...renamed(calibrated, (name) => `calibrated_spread_${name}`),
+    ...renamed(values, (name) => `spread_${name}`),
+    ...(risk !== undefined && { spread_risk: risk }),
+  };
+}
+
 const calibratedColumn = (name: string) => `calibrated_${name}`;
 const lowerColumn = (name: string) => `lower_${name}`;
 const upperColumn = (name: string) => `upper_${name}`;
@@ -96,6 +107,7 @@ function tableRow(row: PredictionRow): Row {
     ...renamed(row.trueValues, trueValueColumn),
     ...{ time: outcome?.time, event: outcome?.event },
     ...certaintyCells(row.certainty),
+    ...spreadCells(row.spread),
     error: error === undefined ? null : `${error.code}: ${error.message}`,
   };
 }

@@ -66,6 +66,8 @@ export interface FoldTable {
   readonly rows: readonly FoldRow[];
   /** Of all folds: figures of the pooled predictions, one row per repeat. */
   readonly pooled: readonly FoldRow[];
+  /** What was decided once and is counted as tested; absent: slides. */
+  readonly unit?: "patient" | "group";
 }
 
 /** Figures of a fold, or of all folds of a repeat. */
@@ -144,10 +146,20 @@ export interface PredictionRow {
   readonly fold?: string;
   /** How far it may be trusted. */
   readonly certainty?: CertaintyView;
+  /** What several models say together: standard deviations over the models, of what stands under the same names. */
+  readonly spread?: SpreadView;
   /** Resource name or reference of the model. */
   readonly model: string;
   /** Why there is no prediction. */
   readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** How far the models of an ensemble differ, by class or number; what there is none of is absent. */
+export interface SpreadView {
+  readonly probabilities?: Readonly<Record<string, number>>;
+  readonly calibrated?: Readonly<Record<string, number>>;
+  readonly values?: Readonly<Record<string, number>>;
+  readonly risk?: number;
 }
 
 /** An attention map ready to show. */

@@ -79,14 +79,17 @@ export interface TileValues {
   readonly coordUnit?: CoordUnit;
 }
 
+/** Tiles of which it may not be known where they lie. */
+export type MaybePlaced = Omit<TileValues, "coords"> & Partial<Pick<TileValues, "coords">>;
+
 /**
- * Throws unless there is a tile, a value for each, all finite, and a tile size that is positive.
+ * Throws unless there is a tile, a value for each, all finite, a place for each where there are any, and a tile size that is positive.
  *
  * @throws {DomainError} `EMPTY_BAG`, `SHAPE_MISMATCH`, `NON_FINITE` or `INVALID_ARGUMENT`.
  */
-export function assertTileValues({ coords, values, percentiles, tilePx }: TileValues): void {
+export function assertTileValues({ coords, values, percentiles, tilePx }: MaybePlaced): void {
   if (values.length === 0) throw new DomainError("EMPTY_BAG", "there are 0 tiles to draw; at least 1 is needed");
-  if (coords.length !== 2 * values.length) {
+  if (coords !== undefined && coords.length !== 2 * values.length) {
     throw new DomainError(
       "SHAPE_MISMATCH",
       `${coords.length} coordinates for ${values.length} values; there must be 2 for each`,

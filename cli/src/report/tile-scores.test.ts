@@ -12,19 +12,28 @@ const map = (label: string, values: readonly number[]) => ({
 describe("tile scores", () => {
   it("give place, raw score, percentile and times an even share of every tile", () => {
     const { columns, rows } = tileScoresTable([map("", [0.5, 0.125, 0.125, 0.25, 0])]);
-    expect(columns.map(({ name }) => name)).toEqual(["x", "y", "side", "unit", "score", "percentile", "times_even"]);
+    expect(columns.map(({ name }) => name)).toEqual([
+      "tile",
+      "x",
+      "y",
+      "side",
+      "unit",
+      "score",
+      "percentile",
+      "times_even",
+    ]);
     expect(rows).toEqual([
-      { x: 0, y: 0, side: 256, unit: "level0_px", score: 0.5, percentile: 90, times_even: 2.5 },
-      { x: 256, y: 0, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
-      { x: 0, y: 256, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
-      { x: 256, y: 256, side: 256, unit: "level0_px", score: 0.25, percentile: 70, times_even: 1.25 },
-      { x: 512, y: 0, side: 256, unit: "level0_px", score: 0, percentile: 10, times_even: 0 },
+      { tile: 0, x: 0, y: 0, side: 256, unit: "level0_px", score: 0.5, percentile: 90, times_even: 2.5 },
+      { tile: 1, x: 256, y: 0, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
+      { tile: 2, x: 0, y: 256, side: 256, unit: "level0_px", score: 0.125, percentile: 40, times_even: 0.625 },
+      { tile: 3, x: 256, y: 256, side: 256, unit: "level0_px", score: 0.25, percentile: 70, times_even: 1.25 },
+      { tile: 4, x: 512, y: 0, side: 256, unit: "level0_px", score: 0, percentile: 10, times_even: 0 },
     ]);
   });
 
   it("have columns of their own for each class", () => {
     const { columns, rows } = tileScoresTable([map("a", [1, 0, 0, 0, 0]), map("b", [0, 0, 0, 0, 1])]);
-    expect(columns.map(({ name }) => name).slice(4)).toEqual([
+    expect(columns.map(({ name }) => name).slice(5)).toEqual([
       "score_a",
       "percentile_a",
       "times_even_a",
@@ -38,10 +47,10 @@ describe("tile scores", () => {
   it("that are class scores have no even share to be times of", () => {
     const scored = { ...map("a", [-1.5, 0, 2, 0, 0]), areClassScores: true };
     const { columns, rows } = tileScoresTable([scored]);
-    expect(columns.map(({ name }) => name).slice(4)).toEqual(["score_a", "percentile_a"]);
-    expect(rows[0]).toEqual({ x: 0, y: 0, side: 256, unit: "level0_px", score_a: -1.5, percentile_a: 10 });
+    expect(columns.map(({ name }) => name).slice(5)).toEqual(["score_a", "percentile_a"]);
+    expect(rows[0]).toEqual({ tile: 0, x: 0, y: 0, side: 256, unit: "level0_px", score_a: -1.5, percentile_a: 10 });
     const ends = extremeTilesTable([scored], 1);
-    expect(ends.columns.map(({ name }) => name).slice(7)).toEqual(["score", "percentile"]);
+    expect(ends.columns.map(({ name }) => name).slice(8)).toEqual(["score", "percentile"]);
     expect(ends.rows.map(({ score }) => score)).toEqual([2, -1.5]);
   });
 
@@ -52,8 +61,30 @@ describe("tile scores", () => {
     expect(unitsOf(extremeTilesTable([whole], 2))).toEqual(["encoded_px"]);
     expect(unitsOf(extremeTilesTable([map("", [1, 0, 0, 0, 0])], 2))).toEqual(["level0_px"]);
     expect(extremeTilesTable([whole], 2).columns.map(({ name }) => name)).toEqual(
-      ["map", "end", "rank", "x", "y", "side", "unit"].concat(["score", "percentile", "times_even"]),
+      ["map", "end", "rank", "tile", "x", "y", "side", "unit"].concat(["score", "percentile", "times_even"]),
     );
+  });
+
+  it("of a bag without coordinates name tiles by their row, in the same columns", () => {
+    const { coords: _, ...unplaced } = map("", [0.5, 0.125, 0.125, 0.25, 0]);
+    const nowhere = { x: null, y: null, side: null, unit: null };
+    const { columns, rows } = tileScoresTable([{ ...unplaced, coordUnit: "level0_px", tilePx: 256 }]);
+    expect(columns).toEqual(tileScoresTable([map("", [1, 0, 0, 0, 0])]).columns);
+    expect(rows[3]).toEqual({ tile: 3, ...nowhere, score: 0.25, percentile: 70, times_even: 1.25 });
+    expect(rows.map(({ tile }) => tile)).toEqual([0, 1, 2, 3, 4]);
+    const ends = extremeTilesTable([unplaced], 2).rows;
+    expect(ends.map(({ end, tile, x, score }) => [end, tile, x, score])).toEqual([
+      ["top", 0, null, 0.5],
+      ["top", 3, null, 0.25],
+      ["bottom", 4, null, 0],
+      ["bottom", 2, null, 0.125],
+    ]);
+  });
+
+  it("of squares of several tiles name no row", () => {
+    const cells = { ...map("", [1, 0, 0, 0, 0]), areCells: true } as const;
+    expect(tileScoresTable([cells]).rows[1]).toMatchObject({ tile: null, x: 256, y: 0 });
+    expect(extremeTilesTable([cells], 1).rows[0]).toMatchObject({ tile: null, x: 0, y: 0 });
   });
 
   it("are refused when they are no numbers", () => {

@@ -1,19 +1,30 @@
 import type { Column, Row, Table } from "@parfocal/tables";
 import type { CoordUnit } from "./coord-unit.ts";
 import { percentilesIn } from "./percentiles.ts";
-import { assertTileValues, inferStridePx, type TileValues } from "./tile-grid.ts";
+import { assertTileValues, inferStridePx, type MaybePlaced, type TileValues } from "./tile-grid.ts";
 
-/** The scores of a slide's tiles, one map for all classes or one for each. */
-export interface ScoreMap extends TileValues {
+/** The scores of a slide's tiles in the order of their rows, one map for all classes or one for each; without places where the bag has none. */
+export interface ScoreMap extends MaybePlaced {
   /** The class it belongs to; empty when the one map is shared. */
   readonly label: string;
   /** Whether values are the tiles' own class scores, of any sign and sum; absent: weights that sum to 1. */
   readonly areClassScores?: boolean;
+  /** Whether a value stands for all tiles of a square, and for no row of the bag; absent: for one. */
+  readonly areCells?: true;
+}
+
+/** A map that can be drawn. */
+export type PlacedMap = ScoreMap & Pick<TileValues, "coords">;
+
+/** Whether it is known where the tiles lie. */
+export function isPlaced(map: ScoreMap): map is PlacedMap {
+  return map.coords !== undefined;
 }
 
 /**
- * The scores of all tiles as a table: `x`, `y`, `side`, the `unit` that these count (`level0_px` or `encoded_px`), and of each map the raw
- * score, its percentile within the slide (0 to 100) and, of weights, how many times an even share it is. Columns of a class end in its name.
+ * The scores of all tiles as a table: `tile`, the row of the bag from 0, `x`, `y`, `side`, the `unit` that these count (`level0_px` or
+ * `encoded_px`), and of each map the raw score, its percentile within the slide (0 to 100) and, of weights, how many times an even share it is. Columns of a class end in its name.
+ * Bags without coordinates have no `x`, `y`, `side` and `unit`, squares of several tiles no `tile`: these cells are empty.
  *
  * @throws {DomainError} as `assertTileValues`.
  */
@@ -21,11 +32,10 @@ export function tileScoresTable(maps: readonly ScoreMap[]): Table {
   const [first] = maps;
   if (first === undefined) return { columns: [{ name: "x", type: "integer" }], rows: [] };
   for (const map of maps) assertTileValues(map);
-  const side = first.tilePx ?? inferStridePx(first.coords);
-  const unit = unitOf(first);
+  const placeOf = placesOf(first);
   const scored = maps.map((map) => ({ map, percentiles: percentilesIn(map) }));
   const columns: Column[] = [
-    ...(["x", "y"] as const).map((name) => ({ name, type: "integer" }) as const),
+    ...(["tile", "x", "y"] as const).map((name) => ({ name, type: "integer" }) as const),
     { name: "side", type: "number" },
     { name: "unit", type: "text" },
     ...maps.flatMap((map) =>
@@ -37,13 +47,26 @@ export function tileScoresTable(maps: readonly ScoreMap[]): Table {
       const numbers = numbersOf(map, percentiles, i);
       return scoresOf(map).map((name) => [columnOf(name, map.label), numbers[name]] as const);
     });
-    return { x: first.coords[2 * i], y: first.coords[2 * i + 1], side, unit, ...Object.fromEntries(scores) };
+    return { ...placeOf(i), ...Object.fromEntries(scores) };
   });
   return { columns, rows };
 }
 
-function unitOf({ coordUnit = "level0_px" }: ScoreMap): CoordUnit {
-  return coordUnit;
+/** Which tile a value is of, and where it lies. */
+interface TilePlace {
+  readonly tile: number | null;
+  readonly x: number | null;
+  readonly y: number | null;
+  readonly side: number | null;
+  readonly unit: CoordUnit | null;
+}
+
+/** The place of each value of a map. */
+function placesOf(map: ScoreMap): (value: number) => TilePlace {
+  const tileOf = (i: number) => (map.areCells === true ? null : i);
+  if (!isPlaced(map)) return (i) => ({ tile: tileOf(i), x: null, y: null, side: null, unit: null });
+  const { coords, tilePx: side = inferStridePx(coords), coordUnit: unit = "level0_px" } = map;
+  return (i) => ({ tile: tileOf(i), x: coords[2 * i] ?? null, y: coords[2 * i + 1] ?? null, side, unit });
 }
 
 const SCORES = ["score", "percentile", "times_even"] as const;
@@ -65,7 +88,7 @@ function columnOf(name: string, label: string): string {
 
 /**
  * The tiles of a slide that weigh most and least in each map, at most `count` of each, as a table: `map`, `end` (`top` or `bottom`),
- * `rank` from 1, `x`, `y`, `side`, `unit`, `score`, `percentile` and, where there are weights, `times_even`. No tile is at both ends; of equal scores the first comes first.
+ * `rank` from 1, `tile`, `x`, `y`, `side`, `unit`, `score`, `percentile` and, where there are weights, `times_even`. No tile is at both ends; of equal scores the first comes first.
  */
 export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Table {
   const text = (name: string): Column => ({ name, type: "text" });
@@ -73,7 +96,8 @@ export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Tab
   const number = (name: string): Column => ({ name, type: "number" });
   return {
     columns: [
-      ...[text("map"), text("end"), integer("rank"), integer("x"), integer("y"), number("side"), text("unit")],
+      ...[text("map"), text("end"), integer("rank")],
+      ...[integer("tile"), integer("x"), integer("y"), number("side"), text("unit")],
       ...scoresOf({ areClassScores: maps.length > 0 && maps.every((map) => map.areClassScores === true) }).map(number),
     ],
     rows: maps.flatMap((map) => extremeRows(map, count)),
@@ -81,15 +105,15 @@ export function extremeTilesTable(maps: readonly ScoreMap[], count: number): Tab
 }
 
 function extremeRows(map: ScoreMap, count: number): Row[] {
-  const { label, coords, values, tilePx } = map;
-  const side = tilePx ?? inferStridePx(coords);
+  const { label, values } = map;
+  const placeOf = placesOf(map);
   const percentiles = percentilesIn(map);
   const order = Array.from(values, (_, i) => i).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
   const nTop = Math.min(count, Math.ceil(order.length / 2));
   const nBottom = Math.min(count, order.length - nTop);
   const rowOf = (end: string) => (i: number, place: number) => ({
     ...{ map: label === "" ? "all classes" : label, end, rank: place + 1 },
-    ...{ x: coords[2 * i], y: coords[2 * i + 1], side, unit: unitOf(map) },
+    ...placeOf(i),
     ...numbersOf(map, percentiles, i),
   });
   const bottom = order.slice(order.length - nBottom).reverse();

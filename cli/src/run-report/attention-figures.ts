@@ -3,7 +3,7 @@ import { attentionMapsOf } from "../client/attention-files.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
 import type { ScoredRow } from "../experiment/score-rows.ts";
-import { formatMetric, type HeatmapFigure, type PredictionRow, renderHeatmap } from "../report/index.ts";
+import { formatMetric, type HeatmapFigure, isPlaced, type PredictionRow, renderHeatmap } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 
 /**
@@ -35,7 +35,9 @@ export async function attentionFigures(
     const maps = await attentionMapsOf(outcome.bag, outcome.response.attention, env, signal);
     figures.set(
       outcome.bag.name,
-      maps.map((map) => ({ slide: row.slide, caption: captionOf(row, map.label), png: renderHeatmap(map) })),
+      maps
+        .filter(isPlaced)
+        .map((map) => ({ slide: row.slide, caption: captionOf(row, map.label), png: renderHeatmap(map) })),
     );
   };
   const bags = chosen.map(({ assigned }) => assigned.bag);

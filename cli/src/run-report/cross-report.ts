@@ -7,7 +7,7 @@ import { formatPlural, type PredictionRow, type ReportData } from "../report/ind
 import { dataSummary } from "./data-summary.ts";
 import { experimentCard } from "./experiment-card.ts";
 import { foldTable } from "./fold-table.ts";
-import { casesOf, groupRuleOf } from "./group-words.ts";
+import { type DecidedUnit, decidedUnitOf, groupRuleOf, unitsText } from "./group-words.ts";
 import type { MeasuredOutcome } from "./measure-scored.ts";
 import { reportRows } from "./report-rows.ts";
 import { titleOf } from "./run-report.ts";
@@ -31,12 +31,12 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
   const { folds: nFolds, repeats: nRepeats } = experiment;
   const [first = []] = repeats;
   const rows: readonly AssignedRow[] = first.map(({ assigned }) => assigned);
-  const nCases = response.pooled[0]?.slideCount ?? rows.length;
-  const byRepeat = repeats.map((repeat) => predictionsOf(repeat, response.folds, task));
+  const decided = decidedUnitOf(validation);
+  const byRepeat = (validation.decided ?? repeats).map((repeat) => predictionsOf(repeat, response.folds, task));
   const times = nRepeats === 1 ? "" : `, ${nRepeats} times by other folds`;
   return {
     title: `${titleOf(prepared)}, cross-validated`,
-    summary: `${formatPlural(nFolds, "fold")} by patient${times}: every slide was shown to a model that had seen neither it nor its patient. Figures and curves are of all slides together${nRepeats === 1 ? "" : ", of the first repeat"}.${groupSentence(prepared, nCases, rows.length)}`,
+    summary: `${formatPlural(nFolds, "fold")} by patient${times}: every slide was shown to a model that had seen neither it nor its patient. Figures and curves are of all ${decided.unit}s together${nRepeats === 1 ? "" : ", of the first repeat"}.${groupSentence(prepared, decided)}`,
     generatedAt,
     data: {
       ...dataSummary(rows, task, [
@@ -48,8 +48,8 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
       parts: [],
     },
     ...outcome,
-    evaluatedOn: `${casesOf(nCases, rows.length)} by models that had not seen them`,
-    folds: foldTable(response),
+    evaluatedOn: `${unitsText(decided)} by models that had not seen them`,
+    folds: foldTable(response, validation),
     training: report.folds.map(({ result, history }) =>
       trainingRun({ history }, { name: nameOf(result?.repeat ?? 1, result?.fold ?? 1, nRepeats) }),
     ),
@@ -64,7 +64,7 @@ export function crossReport({ prepared, validation, outcome, seed, generatedAt }
 }
 
 /** Rows by the model of their fold, where it was kept. */
-function predictionsOf(
+export function predictionsOf(
   scored: readonly ScoredRow[],
   folds: readonly gatewayV1.FoldResult[],
   task: commonV1.Task,
@@ -84,15 +84,15 @@ function examplesOf(scored: readonly ScoredRow[]): commonV1.Prediction[] {
   return [...first.values()];
 }
 
-/** What is of cases and what of slides, where slides are put together; no words where they are not. */
-function groupSentence({ experiment }: PreparedExperiment, nCases: number, nSlides: number): string {
+/** What was decided once, and by which rule, where slides are put together; no words where they are not. */
+function groupSentence({ experiment }: PreparedExperiment, { unit, nUnits, nSlides }: DecidedUnit): string {
   const rule = groupRuleOf(experiment);
   if (rule === undefined) return "";
-  const scope =
-    nCases === nSlides
+  const units =
+    unit === "slide"
       ? ""
-      : ` Figures count ${casesOf(nCases, nSlides)}; curves, calibration, certainty and predictions are of each slide by itself.`;
-  return ` Slides with one label: ${rule}.${scope}`;
+      : ` Decided once: every ${unit}, ${formatPlural(nUnits, unit)} of ${formatPlural(nSlides, "slide")}.`;
+  return ` Slides with one label: ${rule}.${units}`;
 }
 
 function splitOf(rows: readonly AssignedRow[], seed: bigint): string {

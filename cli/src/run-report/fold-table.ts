@@ -1,24 +1,41 @@
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import type { CrossValidation } from "../experiment/cross-validate.ts";
 import { CERTAINTY_LABELS, FOLD_LABELS } from "../metric-names.ts";
 import type { FoldRow, FoldTable } from "../report/index.ts";
+import { decidedUnitOf } from "./group-words.ts";
 
-/** The figures of folds beside each other, and of all folds of a repeat together. */
-export function foldTable({ folds, pooled }: gatewayV1.CrossValidateResponse): FoldTable {
+/**
+ * The figures of folds beside each other, and of all folds of a repeat together; what tests is counted in what was decided: slides, patients or
+ * groups.
+ */
+export function foldTable(
+  { folds, pooled }: gatewayV1.CrossValidateResponse,
+  validation: Pick<CrossValidation, "repeats" | "decided"> = { repeats: [] },
+): FoldTable {
+  const { unit } = decidedUnitOf(validation);
   const columns = columnsOf([pooled[0], ...folds.map(({ test }) => test)]);
   const hasRepeats = pooled.length > 1;
   return {
     figures: columns.map(({ title }) => title),
+    ...(unit === "slide" ? {} : { unit }),
     rows: folds.map(({ repeat, fold, trainCount, validationCount, testCount, test }) => ({
       ...{ name: hasRepeats ? `Repeat ${repeat}, fold ${fold}` : `Fold ${fold}` },
-      ...{ nTrain: trainCount, nValidation: validationCount, nTest: testCount },
+      ...{ nTrain: trainCount, nValidation: validationCount, nTest: testedIn(validation, repeat, fold) ?? testCount },
       figures: columns.map((column) => figureOf(test, column)),
     })),
     pooled: pooled.map((evaluation, i) => ({
-      name: hasRepeats ? `All slides, repeat ${i + 1}` : "All slides together",
+      name: hasRepeats ? `All ${unit}s, repeat ${i + 1}` : `All ${unit}s together`,
       nTest: evaluation.slideCount,
       figures: columns.map((column) => figureOf(evaluation, column)),
     })),
   };
+}
+
+/** How many groups of slides a fold decided; undefined where every slide was decided by itself. */
+function testedIn({ decided }: Pick<CrossValidation, "decided">, repeat: number, fold: number): number | undefined {
+  const own = decided?.[repeat - 1];
+  const name = (decided?.length ?? 0) > 1 ? `${repeat}.${fold}` : String(fold);
+  return own?.filter(({ row }) => row.fold === name).length;
 }
 
 interface FigureColumn {

@@ -86,9 +86,26 @@ describe("the report of a cross-validation in repeats", () => {
     expect(splitOf({ ...PREPARED, fixedFolds })).toBe("folds as the tables have them");
   });
 
-  it("judges the first repeat alone, and tells slides from cases", () => {
+  it("judges the first repeat alone, of slides where each was decided by itself", () => {
     expect(data.judged?.map(({ fold }) => fold)).toEqual(["1.1", "1.2"]);
-    expect(data.evaluatedOn).toBe("1 case of 2 slides by models that had not seen them");
-    expect(data.summary).toContain("Figures count 1 case of 2 slides; curves");
+    expect(data.evaluatedOn).toBe("2 slides by models that had not seen them");
+    expect(data.folds?.pooled.map(({ name }) => name)).toEqual(["All slides, repeat 1", "All slides, repeat 2"]);
+  });
+
+  it("shows what was decided of patients, and says that these are counted", () => {
+    const decided = repeats.map((own) =>
+      own.slice(0, 1).map((each) => ({ ...each, row: { ...each.row, slide: "s1", slides: ["s1", "s2"] } })),
+    );
+    const grouped = { ...validation, decided };
+    const of = crossReport({ prepared: PREPARED, validation: grouped, outcome: {}, seed: 1n, generatedAt: "now" });
+    expect(of.predictions.map(({ slides }) => slides)).toEqual([
+      ["s1", "s2"],
+      ["s1", "s2"],
+    ]);
+    expect(of.evaluatedOn).toBe("1 patient of 2 slides by models that had not seen them");
+    expect(of.summary).toContain("Figures and curves are of all patients together");
+    expect(of.summary).toContain("Decided once: every patient, 1 patient of 2 slides.");
+    expect(of.folds).toMatchObject({ unit: "patient", rows: [{ nTest: 1 }, { nTest: 0 }, { nTest: 1 }, { nTest: 0 }] });
+    expect(of.folds?.pooled[0]?.name).toBe("All patients, repeat 1");
   });
 });

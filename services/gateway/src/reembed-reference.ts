@@ -31,10 +31,24 @@ export async function reembedReference(
   request: reembedV1.ReembedRequest,
   context: HandlerContext,
 ): Promise<commonV1.BagReference> {
+  const steps = reembedSteps(stage, request, context);
+  for (;;) {
+    const step = await steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** {@link reembedReference} with its progress, which only grows: tiles that are read anew after a failure are not told again. */
+export async function* reembedSteps(
+  stage: GatewayDeps["reembed"],
+  request: reembedV1.ReembedRequest,
+  context: HandlerContext,
+): AsyncGenerator<reembedV1.ReembedProgress, commonV1.BagReference, undefined> {
   const nFailures = new Map<DomainErrorCode, number>();
+  const shown = { doneTiles: 0n };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await askOnce(stage, request, context);
+      return yield* askOnce(stage, request, context, shown);
     } catch (error) {
       assertNotAborted(context.signal);
       if (!isDomainError(error)) throw error;
@@ -48,13 +62,17 @@ export async function reembedReference(
   }
 }
 
-async function askOnce(
+async function* askOnce(
   stage: GatewayDeps["reembed"],
   request: reembedV1.ReembedRequest,
   context: HandlerContext,
-): Promise<commonV1.BagReference> {
+  shown: { doneTiles: bigint },
+): AsyncGenerator<reembedV1.ReembedProgress, commonV1.BagReference, undefined> {
   for await (const { event } of stage.reembed(request, { parent: context })) {
     if (event?.$case === "bag") return event.value;
+    if (event === undefined || event.value.doneTiles <= shown.doneTiles) continue;
+    shown.doneTiles = event.value.doneTiles;
+    yield event.value;
   }
   throw new DomainError("UNREACHABLE", "the re-embedding stage ended before it gave the bag");
 }

@@ -50,6 +50,7 @@ import {
 import { createPredict } from "./handlers/predict.ts";
 import { createListPresets } from "./handlers/presets.ts";
 import { createPretrain } from "./handlers/pretrain.ts";
+import { createReembed } from "./handlers/reembed.ts";
 import { createTrain } from "./handlers/train.ts";
 import { createUploadBag } from "./handlers/upload-bag.ts";
 import { createUploadCheckpoint } from "./handlers/upload-checkpoint.ts";
@@ -192,6 +193,7 @@ function defineServices(deps: GatewayDeps, config: GatewayConfig, roots: SourceR
   return [
     defineService(gatewayV1.PredictionServiceDefinition, {
       predict: createPredict(deps),
+      reembed: createReembed(deps),
       batchPredict: createBatchPredict(deps, roots),
       uploadManifest: createUploadManifest(deps),
     }),

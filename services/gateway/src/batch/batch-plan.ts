@@ -18,6 +18,8 @@ export interface BatchModel {
   /** `Task` in the contract's JSON. */
   readonly task: Json;
   readonly featureDim: number;
+  /** Survival in discrete time: ends of the intervals, from 0; absent: none, or not known. */
+  readonly edges?: readonly number[];
 }
 
 /** Why something was not scored. */
@@ -55,6 +57,8 @@ export interface BatchPlan {
   readonly models: readonly BatchModel[];
   readonly rule: "mean" | "max";
   readonly isTransient: boolean;
+  /** Whether what the models say together is told too; absent: it is not. */
+  readonly isEnsemble?: boolean;
   readonly rows: readonly PlannedRow[];
   /** Indices of rows, by step. */
   readonly shards: readonly (readonly number[])[];

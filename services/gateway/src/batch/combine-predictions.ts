@@ -1,7 +1,8 @@
 import { type DecidingKind, decideClasses } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
 
-type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
+/** What of a prediction survives being combined. */
+export type CombinedPrediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
   Partial<Pick<commonV1.Prediction, "typicality">>;
 
 /** How the slides of a patient are combined. */
@@ -25,12 +26,12 @@ const DECIDING_KINDS: Partial<Record<commonV1.Task_Kind, DecidingKind>> = {
  */
 export function combinePredictions(
   kind: commonV1.Task_Kind,
-  slides: readonly Prediction[],
+  slides: readonly CombinedPrediction[],
   rule: PatientRule,
-): Prediction {
+): CombinedPrediction {
   const [first] = slides;
   if (first === undefined || slides.length === 1) return first ?? NOTHING;
-  const combine = (pick: (slide: Prediction) => number) => combined(slides.map(pick), rule);
+  const combine = (pick: (slide: CombinedPrediction) => number) => combined(slides.map(pick), rule);
   const raw = first.probabilities.map((_, k) => combine((slide) => slide.probabilities[k]?.probability ?? 0));
   const shares = rule === "max" ? sharesOf(kind, raw) : raw;
   const probabilities = first.probabilities.map((of, k) => ({
@@ -38,17 +39,16 @@ export function combinePredictions(
     probability: shares[k] ?? 0,
     calibrated: undefined,
   }));
-  const measured = slides.flatMap(({ typicality }) => typicality ?? []);
   return {
     probabilities,
-    decision: decide(kind, probabilities),
+    decision: decideByThresholds(kind, probabilities),
     values: first.values.map(({ label }, k) => ({ label, value: combine((slide) => slide.values[k]?.value ?? 0) })),
     survival: first.survival && combineSurvival(slides, rule),
-    typicality: measured.toSorted((a, b) => b.percentile - a.percentile)[0],
+    typicality: mostUnusual(slides),
   };
 }
 
-const NOTHING: Prediction = { probabilities: [], decision: [], values: [], survival: undefined };
+const NOTHING: CombinedPrediction = { probabilities: [], decision: [], values: [], survival: undefined };
 
 function combined(values: readonly number[], rule: PatientRule): number {
   if (rule === "max") return Math.max(...values);
@@ -65,7 +65,10 @@ function sharesOf(kind: commonV1.Task_Kind, largest: readonly number[]): readonl
 }
 
 /** Curves by their mean; by the largest rule the curve of the slide whose risk is the largest, as it belongs to that risk. */
-function combineSurvival(slides: readonly Prediction[], rule: PatientRule): commonV1.SurvivalPrediction | undefined {
+function combineSurvival(
+  slides: readonly CombinedPrediction[],
+  rule: PatientRule,
+): commonV1.SurvivalPrediction | undefined {
   const all = slides.flatMap(({ survival }) => (survival === undefined ? [] : [survival]));
   const [first] = all;
   if (first === undefined) return undefined;
@@ -89,8 +92,16 @@ function combineSurvival(slides: readonly Prediction[], rule: PatientRule): comm
   };
 }
 
+/** The typicality of the most unusual of several, those that are flagged first; undefined where none was measured. */
+export function mostUnusual(
+  predictions: readonly Pick<CombinedPrediction, "typicality">[],
+): commonV1.Typicality | undefined {
+  const measured = predictions.flatMap(({ typicality }) => typicality ?? []);
+  return measured.toSorted((a, b) => Number(b.isUnlike) - Number(a.isUnlike) || b.percentile - a.percentile)[0];
+}
+
 /** The decided classes, by the thresholds that came with the probabilities; none of a task without classes. */
-function decide(kind: commonV1.Task_Kind, classes: readonly commonV1.ClassProbability[]): string[] {
+export function decideByThresholds(kind: commonV1.Task_Kind, classes: readonly commonV1.ClassProbability[]): string[] {
   const decides = DECIDING_KINDS[kind];
   if (decides === undefined || classes.length === 0) return [];
   // The one of a binary task is that of its positive class.

@@ -8,6 +8,7 @@ import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
 import type { SourceRoots } from "../imports/source-roots.ts";
 import { type BatchModel, type BatchPlan, findPlan, shardDigest, shardsOf } from "./batch-plan.ts";
+import { assertOneTask, edgesOfConfig } from "./ensemble-models.ts";
 import { readManifest } from "./read-manifest.ts";
 import { resolveRows } from "./resolve-rows.ts";
 import type { ShardOutcomes } from "./score-shard.ts";
@@ -37,8 +38,9 @@ export async function planBatch(
   request: gatewayV1.BatchPredictRequest,
   signal: AbortSignal,
 ): Promise<BatchPlan> {
-  if (request.retryOf !== "") return planRetry(deps, project, request.retryOf, signal);
+  if (request.retryOf !== "") return planRetry(deps, project, request, signal);
   const models = await Promise.all(request.models.map((name, at) => resolveModel(deps, name, `models[${at}]`, signal)));
+  if (request.ensemble) assertTogether(models);
   const named = await readNamedRows(deps, request, signal);
   const { bags } = deps;
   const lookup = { bags, project, isSuitable: suits(models), signal };
@@ -47,19 +49,37 @@ export async function planBatch(
     named.map((row) => ({ ...row, slide: "" })),
   );
   const isMax = request.patientRule === gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
-  const plan = { models, rule: isMax ? "max" : "mean", isTransient: request.transient, rows } as const;
+  const rule = isMax ? "max" : "mean";
+  const plan = { models, rule, isTransient: request.transient, ...ensembleOf(request.ensemble), rows } as const;
   return { ...plan, shards: shardsOf(plan, deps.shardRows) };
 }
 
-/** The plan of an earlier batch again, with what it found out kept and the rest to do. */
+/** Checks that the models of a batch can speak together. @throws {DomainError} as `assertOneTask`. */
+export function assertTogether(models: readonly BatchModel[]): void {
+  assertOneTask(
+    models.map(({ task, edges }, at) => ({
+      field: `models[${at}]`,
+      task: commonV1.Task.fromJSON(task),
+      ...(edges && { edges }),
+    })),
+  );
+}
+
+/** Absent where there is none, so that plans without are what they were. */
+function ensembleOf(isEnsemble: boolean): Pick<BatchPlan, "isEnsemble"> {
+  return isEnsemble ? { isEnsemble } : {};
+}
+
+/** The plan of an earlier batch again, with what it found out kept and the rest to do; with its ensemble, or one from now on. */
 async function planRetry(
   { store, bags, shardRows }: PlanningDeps,
   project: string,
-  retryOf: string,
+  { retryOf, ensemble }: gatewayV1.BatchPredictRequest,
   signal: AbortSignal,
 ): Promise<BatchPlan> {
   const { operation } = parseResourceName("operation", retryOf, "retry_of");
   const { plan, stored } = await findEarlier({ store }, project, operation, signal);
+  if (ensemble) assertTogether(plan.models);
   const found = await mapBounded([...plan.shards.keys()], CONCURRENT_READS, (shard) =>
     readShard(store, keys.batchShard(project, operation, shardDigest(stored, shard)), { signal }),
   );
@@ -67,7 +87,7 @@ async function planRetry(
   const lookup = { bags, project, isSuitable: suits(plan.models), signal };
   const again = plan.rows.map(({ failure: _, ...row }, index) => ({ ...row, kept: kept[index]! }));
   const rows = await resolveRows(lookup, again);
-  return { ...plan, rows, shards: shardsOf({ ...plan, rows }, shardRows) };
+  return { ...plan, ...ensembleOf(ensemble), rows, shards: shardsOf({ ...plan, rows }, shardRows) };
 }
 
 async function findEarlier(
@@ -119,6 +139,7 @@ export async function resolveModel(
     reembedder: entry.reembedder,
     task: commonV1.Task.toJSON(entry.task) as Json,
     featureDim: entry.featureDim,
+    ...edgesOfConfig(entry.configJson),
   };
 }
 

@@ -1,5 +1,6 @@
 import { commonV1 } from "@parfocal/protocol";
 import type { Column, Row } from "@parfocal/tables";
+import type { EnsemblePrediction } from "./ensemble.ts";
 
 type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
   Partial<Pick<commonV1.Prediction, "predictionSet" | "typicality">>;
@@ -63,6 +64,29 @@ export function predictionCells(prediction: Prediction): Row {
     coverage: predictionSet?.coverage ?? values.find((of) => of.coverage !== undefined)?.coverage,
     ...(survival && { risk: survival.risk }),
     ...(survival && survival.curve.length > 0 && { survival: JSON.stringify(survival.curve) }),
+  };
+}
+
+/**
+ * How far the models of an ensemble of this task differ: `spread_<class>`, `calibrated_spread_<class>`, `spread_<name>` of regressions and
+ * `spread_risk` of survival tasks, each the standard deviation of the mean that stands under the name.
+ */
+export function spreadColumns({ kind, classes }: commonV1.Task): Column[] {
+  const numbers = (prefix: string): Column[] => classes.map((name) => ({ name: `${prefix}_${name}`, type: "number" }));
+  if (kind === KIND_REGRESSION) return numbers("spread");
+  if (!hasClasses(kind)) return [{ name: "spread_risk", type: "number" }];
+  return [...numbers("spread"), ...numbers("calibrated_spread")];
+}
+
+/** Spreads under {@link spreadColumns}. */
+export function spreadCells({ prediction, spread }: EnsemblePrediction): Row {
+  const named = (labels: readonly { readonly label: string }[], prefix: string, numbers: readonly number[]) =>
+    Object.fromEntries(labels.map(({ label }, k) => [`${prefix}_${label}`, numbers[k]]));
+  return {
+    ...named(prediction.probabilities, "spread", spread.probabilities),
+    ...named(prediction.probabilities, "calibrated_spread", spread.calibrated),
+    ...named(prediction.values, "spread", spread.values),
+    ...(spread.risk !== undefined && { spread_risk: spread.risk }),
   };
 }
 

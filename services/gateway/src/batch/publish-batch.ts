@@ -13,12 +13,13 @@ import {
   patientsTable,
   predictionsTable,
 } from "./batch-tables.ts";
+import { isEnsembleRefused } from "./ensemble-outcomes.ts";
 import { writeResultTable } from "./result-tables.ts";
 import type { ShardOutcomes } from "./score-shard.ts";
 import { readShard } from "./shard-object.ts";
 
 /** Rows that are looked at in one turn of the event loop. */
-const ROWS_PER_TURN = 1000;
+const ROWS_PER_TURN = 100;
 
 /** Objects read at a time. */
 const CONCURRENT_READS = 16;
@@ -46,14 +47,17 @@ export async function publishBatch(
 ): Promise<gatewayV1.BatchPredictResponse> {
   const { project, operationId, plan, manifestUpload } = batch;
   const outcomesOf = joinOutcomes(plan, await readOutcomes(store, batch, options));
-  const failed = await findFailed(plan, outcomesOf, options);
+  const hasFailed = (outcomes: readonly CaseOutcome[]) => outcomes.some((outcome) => "code" in outcome);
+  const failed = await findRows(plan, outcomesOf, hasFailed, options);
+  const isRefused = (outcomes: readonly CaseOutcome[]) => hasFailed(outcomes) || isEnsembleRefused(plan, outcomes);
+  const listed = plan.isEnsemble === true ? await findRows(plan, outcomesOf, isRefused, options) : failed;
   const patients = patientsOf(plan);
   const folder = keys.resultFolder(project, operationId);
   const write = (name: string, table: LazyTable) => writeResultTable(store, folder, { name, table }, options);
   const tables = [
     await write("predictions", predictionsTable(plan, project, outcomesOf)),
     await write("patients", patientsTable(plan, patients, outcomesOf)),
-    await write("failures", failuresTable(plan, project, outcomesOf, failed)),
+    await write("failures", failuresTable(plan, project, outcomesOf, listed)),
   ];
   if (manifestUpload !== "") {
     const { upload } = parseResourceName("upload", manifestUpload, "manifest_upload");
@@ -93,16 +97,21 @@ function joinOutcomes(plan: BatchPlan, found: FoundOutcomes): OutcomesOf {
   };
 }
 
-/** The places of rows that some model did not score. */
-async function findFailed({ rows }: BatchPlan, outcomesOf: OutcomesOf, { signal }: CallOptions): Promise<number[]> {
-  const failed: number[] = [];
+/** The places of rows whose outcomes are such. */
+async function findRows(
+  { rows }: BatchPlan,
+  outcomesOf: OutcomesOf,
+  isSuch: (outcomes: readonly CaseOutcome[]) => boolean,
+  { signal }: CallOptions,
+): Promise<number[]> {
+  const found: number[] = [];
   for (const index of rows.keys()) {
-    if (outcomesOf(index).some((outcome) => "code" in outcome)) failed.push(index);
+    if (isSuch(outcomesOf(index))) found.push(index);
     if (index % ROWS_PER_TURN !== 0) continue;
     await nextTurn();
     assertNotAborted(signal);
   }
-  return failed;
+  return found;
 }
 
 function responseOf(

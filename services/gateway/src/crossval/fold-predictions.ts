@@ -11,12 +11,21 @@ export interface FoldPrediction {
   readonly prediction: commonV1.Prediction;
 }
 
+/** What a fold's model decides of bags together that it has not seen. */
+export interface FoldDecision extends Omit<FoldPrediction, "index"> {
+  /** Places of the bags in the request, ascending; at least one. */
+  readonly indices: readonly number[];
+}
+
 /** A bag of the request with what the catalog knows of it. */
 export interface FoldBag extends gatewayV1.LabelledBag {
   readonly slideId: string;
   /** The request's, else the bag's own. */
   readonly patientId: string;
 }
+
+/** Between names of one cell. */
+const SEPARATOR = ";";
 
 const { KIND_REGRESSION, KIND_SURVIVAL, KIND_COX } = commonV1.Task_Kind;
 
@@ -41,6 +50,39 @@ export function foldPredictionsTable(
   const first: Column[] = [
     ...["repeat", "fold"].map((name): Column => ({ name, type: "integer" })),
     ...names.map((name): Column => ({ name, type: "text" })),
+  ];
+  return { columns: [...first, ...truthColumns(task), ...predictionColumns([task])], rows };
+}
+
+/**
+ * What was decided of groups of bags by models that have not seen them, under the rule for groups: `repeat`, `fold`, `patient`, `group`,
+ * `slides` (how many), `slide_ids` and `bags` (in the order of the request, a semicolon between), what is known of the group, which all its bags
+ * share, and what the model decides of it; the last two as {@link foldPredictionsTable} has them.
+ */
+export function foldDecisionsTable(
+  task: commonV1.Task,
+  bags: readonly FoldBag[],
+  decisions: readonly FoldDecision[],
+): LazyTable {
+  const rows = lazyRows(function* () {
+    for (const { repeat, fold, indices, prediction } of decisions) {
+      const own = indices.flatMap((index) => bags[index] ?? []);
+      const [first] = own;
+      if (first === undefined) continue;
+      const slideIds = own.map(({ slideId }) => slideId).join(SEPARATOR);
+      const names = own.map(({ bag }) => bag).join(SEPARATOR);
+      const whose = { patient: first.patientId, group: first.groupId };
+      const known = { repeat, fold, ...whose, slides: own.length, slide_ids: slideIds, bags: names };
+      yield { ...known, ...truthCells(first), ...predictionCells(prediction) };
+    }
+  });
+  const integers = (names: readonly string[]) => names.map((name): Column => ({ name, type: "integer" }));
+  const texts = (names: readonly string[]) => names.map((name): Column => ({ name, type: "text" }));
+  const first = [
+    ...integers(["repeat", "fold"]),
+    ...texts(["patient", "group"]),
+    ...integers(["slides"]),
+    ...texts(["slide_ids", "bags"]),
   ];
   return { columns: [...first, ...truthColumns(task), ...predictionColumns([task])], rows };
 }

@@ -1,4 +1,4 @@
-import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { Json, WorkflowContext } from "@parfocal/workflows";
 import type { GatewayDeps } from "../deps.ts";
 import type { Tally } from "../workflows/tally.ts";
@@ -50,4 +50,11 @@ export function versionOfFold(operationId: string, fold: FoldId): string {
 /** Places in the request of the bags that have a part in a fold. */
 export function rowsOf({ parts }: DrawnFold, part: commonV1.Part): number[] {
   return [...parts].flatMap((letter, row) => (partOfLetter(letter) === part ? [row] : []));
+}
+
+/** The rule by which slides are decided together; unspecified: each by itself. */
+export function groupRuleOf({ spec }: gatewayV1.CrossValidateRequest): commonV1.GroupRule_Kind {
+  const { KIND_NONE, KIND_UNSPECIFIED } = commonV1.GroupRule_Kind;
+  const kind = spec?.groups?.kind ?? KIND_UNSPECIFIED;
+  return kind === KIND_NONE ? KIND_UNSPECIFIED : kind;
 }

@@ -1,10 +1,17 @@
 import { mapBounded } from "@parfocal/errors";
 import { aggregateV1, commonV1, gatewayV1, parseResourceName, resourceName, timestampFromMs } from "@parfocal/protocol";
+import type { LazyTable } from "@parfocal/tables";
 import type { Json, StepContext } from "@parfocal/workflows";
 import { writeResult, writeResultTable } from "../batch/result-tables.ts";
 import { keys } from "../catalog/keys.ts";
-import { type FoldBag, type FoldPrediction, foldPredictionsTable } from "./fold-predictions.ts";
-import { CONCURRENT_READS, type FoldRun, rowsOf, type TestedFold, versionOfFold } from "./fold-run.ts";
+import {
+  type FoldBag,
+  type FoldDecision,
+  type FoldPrediction,
+  foldDecisionsTable,
+  foldPredictionsTable,
+} from "./fold-predictions.ts";
+import { CONCURRENT_READS, type FoldRun, groupRuleOf, rowsOf, type TestedFold, versionOfFold } from "./fold-run.ts";
 import { readAnswers } from "./test-fold.ts";
 
 /** Writes predictions and evaluation, keeps the models if asked to; gives the `CrossValidateResponse` in the contract's JSON. */
@@ -20,16 +27,22 @@ export async function publishFolds(
   const pooled = pooledJson.map((json) => commonV1.Evaluation.fromJSON(json));
   const folds = await mapBounded(tested, CONCURRENT_READS, (each) => reportOf(run, each, signal));
   if (request.keepAs !== "") for (const each of tested) await keepModel(run, each, signal);
-  const table = foldPredictionsTable(task, await foldBags(run, signal), await allPredictions(run, tested, signal));
+  const bags = await foldBags(run, signal);
   const folder = keys.resultFolder(project, operationId);
-  const predictions = await writeResultTable(deps.store, folder, { name: "predictions", table }, { signal });
+  const write = (name: string, table: LazyTable) => writeResultTable(deps.store, folder, { name, table }, { signal });
+  const slides = foldPredictionsTable(task, bags, await allPredictions(run, tested, signal));
+  const predictions = await write("predictions", slides);
+  const rule = groupRuleOf(request);
+  const isAlone = rule === commonV1.GroupRule_Kind.KIND_UNSPECIFIED;
+  const groups = isAlone ? undefined : foldDecisionsTable(task, bags, await allDecisions(run, tested, signal));
+  const decisions = groups && (await write("decisions", groups));
   const everything = { spec: request.spec, folds, pooled };
   const json = JSON.stringify(gatewayV1.CrossValidationReport.toJSON(everything));
   const evaluation = await writeResult(deps.store, `${folder}/evaluation.json`, new TextEncoder().encode(json), {
     ...{ contentType: "application/json", signal },
   });
   const results = folds.flatMap(({ result }) => (result === undefined ? [] : [result]));
-  const response: gatewayV1.CrossValidateResponse = { folds: results, pooled, predictions, evaluation };
+  const response = { folds: results, pooled, predictions, evaluation, rule, decisions };
   return gatewayV1.CrossValidateResponse.toJSON(response) as Json;
 }
 
@@ -92,4 +105,23 @@ async function allPredictions(
     }
   }
   return all.sort((a, b) => a.repeat - b.repeat || a.index - b.index);
+}
+
+/** What was decided, repeat by repeat, in the order of the first bags: the very cases that the figures count. */
+async function allDecisions(
+  { deps, context, partsOf }: FoldRun,
+  tested: readonly TestedFold[],
+  signal: AbortSignal,
+): Promise<FoldDecision[]> {
+  const all: FoldDecision[] = [];
+  for (const { fold } of tested) {
+    const { cases } = await readAnswers(deps.store, context, fold, signal);
+    const rows = rowsOf(await partsOf(fold, signal), commonV1.Part.PART_TEST);
+    for (const { bags, prediction } of cases) {
+      const indices = bags.flatMap((place) => rows[place] ?? []);
+      all.push({ repeat: fold.repeat, fold: fold.fold, indices, prediction: commonV1.Prediction.fromJSON(prediction) });
+    }
+  }
+  const firstOf = ({ indices }: FoldDecision) => indices[0] ?? -1;
+  return all.sort((a, b) => a.repeat - b.repeat || firstOf(a) - firstOf(b));
 }

@@ -2,7 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { gatewayV1, type googleLongrunning, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import type { WorkflowDriver } from "@parfocal/workflows";
-import { resolveModel } from "../batch/plan-batch.ts";
+import { assertTogether, resolveModel } from "../batch/plan-batch.ts";
 import { keys } from "../catalog/keys.ts";
 import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
@@ -53,6 +53,7 @@ async function assertNewBatch(
     const message = `models[${repeated}] means the same version as models[${names.indexOf(names[repeated] ?? "")}]`;
     throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "models" } });
   }
+  if (request.ensemble) assertTogether(found);
   await assertManifest(deps, project, request, roots, signal);
 }
 

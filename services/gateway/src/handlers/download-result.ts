@@ -3,9 +3,7 @@ import { type gatewayV1, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { keys } from "../catalog/keys.ts";
 import type { GatewayDeps } from "../deps.ts";
-
-/** Bytes of one message. */
-const CHUNK_BYTES = 1024 * 1024;
+import { messageChunks } from "../message-chunks.ts";
 
 /** Files lie in one folder; what could leave it is no name of any. */
 const FILE_NAME = /^[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/i;
@@ -22,10 +20,6 @@ export function createDownloadResult({ store }: Pick<GatewayDeps, "store">) {
       throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "file" } });
     }
     const { chunks } = await store.getStream(`${keys.resultFolder(project, operation)}/${file}`, { signal });
-    for await (const bytes of chunks) {
-      for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
-        yield { chunk: Buffer.from(bytes.subarray(at, at + CHUNK_BYTES)) };
-      }
-    }
+    for await (const chunk of messageChunks(chunks)) yield { chunk };
   };
 }
