@@ -26,6 +26,8 @@ export interface CommandContext {
   readonly gateway: string | undefined;
   /** The gateway, connected or started at the first call and closed when the command ends. */
   connect(): Promise<Connection>;
+  /** The gateway if one runs, connected and closed as by `connect`; undefined: none does, and none is started. */
+  connectRunning(): Promise<Connection | undefined>;
 }
 
 /**
@@ -40,13 +42,20 @@ export async function runCommand(
   const output = createOutput(globals.json === true);
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt, output);
-  const opened: { connection?: Promise<Connection> } = {};
+  const opened: { connection?: Promise<Connection>; running?: Promise<Connection | undefined> } = {};
   const env = { ...process.env, ...(globals.store === undefined ? {} : { PARFOCAL_STORE: globals.store }) };
   const gateway = globals.gateway ?? (process.env.PARFOCAL_GATEWAY || undefined);
+  const caller = async () => {
+    const { callerFromOptions } = await import("./client/caller.ts");
+    return callerFromOptions(globals, process.env);
+  };
   const connect = async () => {
     const { connectGateway } = await import("./client/connect.ts");
-    const { callerFromOptions } = await import("./client/caller.ts");
-    return connectGateway({ gateway, env, caller: callerFromOptions(globals, process.env) });
+    return connectGateway({ gateway, env, caller: await caller() });
+  };
+  const connectRunning = async () => {
+    const { connectRunning: connectTo } = await import("./client/connect.ts");
+    return connectTo({ gateway, env, caller: await caller() });
   };
   try {
     process.exitCode = await work({
@@ -57,13 +66,16 @@ export async function runCommand(
       env,
       gateway,
       connect: () => (opened.connection ??= connect()),
+      connectRunning: () => (opened.running ??= connectRunning()),
     });
   } catch (error) {
     process.exitCode = exitCodeFromError(error, interrupt.signal);
     reportError(output, error, interrupt.signal);
   } finally {
-    const connection = await opened.connection?.catch(() => undefined);
-    await connection?.close(interrupt.signal.aborted);
+    for (const connecting of [opened.connection, opened.running]) {
+      const connection = await connecting?.catch(() => undefined);
+      await connection?.close(interrupt.signal.aborted);
+    }
     release();
   }
 }

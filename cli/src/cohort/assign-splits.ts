@@ -1,4 +1,5 @@
 import { UsageError } from "../exit-codes.ts";
+import { about } from "../setting-error.ts";
 import type { LabelRow } from "./label-row.ts";
 import { type FoldParts, isFoldTable, type LabelPart, parseFoldTable, parseSplits } from "./parse-splits.ts";
 import { stemOf } from "./slide-stem.ts";
@@ -8,7 +9,11 @@ export interface SplitsTable {
   /** What messages call it, e.g. `the splits table splits_0.csv`; absent: `the splits table`. */
   readonly what?: string;
   readonly text: string;
+  /** Place among the files as they were given; absent: there is one. */
+  readonly index?: number;
 }
+
+type NamedTable = SplitsTable & { readonly what: string };
 
 /**
  * The rows that splits files name: by one file with their parts, by several, or by one with columns of folds, with their part in each
@@ -19,19 +24,24 @@ export interface SplitsTable {
 export function assignSplits<Row extends LabelRow>(rows: readonly Row[], splits: readonly SplitsTable[]): Row[] {
   const [first, ...others] = splits;
   if (first === undefined) return [...rows];
-  const tables = splits.map(({ text, what = "the splits table" }) => ({ text, what }));
-  const folds = tables.find(({ text, what }) => isFoldTable(text, what));
+  const tables = splits.map((table): NamedTable => ({ what: "the splits table", ...table }));
+  const folds = tables.find((table) => read(table, isFoldTable));
   if (folds === undefined && others.length === 0)
     return assigned(rows, parseSplits(first.text, first.what), (part) => ({ part }));
   if (folds !== undefined && others.length > 0)
     throw new UsageError(`${folds.what} has columns of folds: it is given alone; there are ${splits.length} files`);
-  const parts = folds === undefined ? foldsOfFiles(tables) : parseFoldTable(folds.text, folds.what);
+  const parts = folds === undefined ? foldsOfFiles(tables) : read(folds, parseFoldTable);
   return assigned(rows, parts, (foldParts) => ({ foldParts }));
 }
 
+/** What a reader makes of a file. @throws {SettingError} naming the file. */
+function read<T>({ text, what, index }: NamedTable, reader: (text: string, what: string) => T): T {
+  return about({ setting: "splits", ...(index === undefined ? {} : { index }) }, () => reader(text, what));
+}
+
 /** Each file is a fold. */
-function foldsOfFiles(tables: readonly Required<SplitsTable>[]): ReadonlyMap<string, FoldParts> {
-  const files = tables.map(({ text, what }) => parseSplits(text, what));
+function foldsOfFiles(tables: readonly NamedTable[]): ReadonlyMap<string, FoldParts> {
+  const files = tables.map((table) => read(table, parseSplits));
   const slides = new Set(files.flatMap((parts) => [...parts.keys()]));
   return new Map([...slides].map((slide) => [slide, files.map((parts) => parts.get(slide))]));
 }

@@ -2,6 +2,7 @@
  * Multi-label tables with a column for each label.
  */
 import { UsageError } from "../exit-codes.ts";
+import { SettingError } from "../setting-error.ts";
 import type { ClassLabel } from "./label-classes.ts";
 import { isMissing, requiredColumn } from "./label-numbers.ts";
 import { cellOf, type TextRow, type TextTable } from "./read-table.ts";
@@ -33,7 +34,10 @@ export function columnsReader(
   classes: readonly string[] = [],
 ): (row: TextRow) => ColumnsLabel {
   const twice = names.find((name, at) => names.indexOf(name) < at);
-  if (twice !== undefined) throw new UsageError(`the label column "${twice}" is named twice; a label has one column`);
+  if (twice !== undefined) {
+    const message = `the label column "${twice}" is named twice; a label has one column`;
+    throw new SettingError({ setting: "labelColumn" }, message);
+  }
   const columns = names.map((name) => ({ name, column: requiredColumn(table, [name], "--label-column") }));
   const others = classes.filter((name) => !names.includes(name));
   return (row) => {

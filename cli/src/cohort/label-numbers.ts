@@ -2,6 +2,7 @@
  * Numbers and times in tables of labels.
  */
 import { UsageError } from "../exit-codes.ts";
+import { missingColumnText } from "./missing-column.ts";
 import { cellOf, findColumn, type TextRow, type TextTable } from "./read-table.ts";
 
 /** What is known of an event. */
@@ -90,9 +91,13 @@ export function eventReader(
   table: TextTable,
   { timeColumn, eventColumn }: EventColumns,
 ): (row: TextRow) => EventReading {
-  const time = requiredColumn(table, timeColumn === undefined ? TIME : [timeColumn], "--time-column");
+  const time = requiredColumn(
+    table,
+    timeColumn === undefined ? TIME : [timeColumn],
+    "--time-column (data.time_column)",
+  );
   const names = eventColumn === undefined ? [...EVENT, ...CENSORED] : [eventColumn];
-  const event = requiredColumn(table, names, "--event-column");
+  const event = requiredColumn(table, names, "--event-column (data.event_column)");
   const yes = yesOf(table.heading[event] ?? "");
   return (row) => {
     const [timeCell, eventCell] = [cellOf(row, time), cellOf(row, event)];
@@ -153,8 +158,11 @@ function noEvent(cell: string): string {
 export function requiredColumn(table: TextTable, names: readonly string[], option: string): number {
   const column = findColumn(table, names);
   if (column >= 0) return column;
-  const hint = names.length > 1 ? `; ${option} names another one` : "";
-  throw new UsageError(`${table.what} has no column ${names[0]}, only ${table.heading.join(", ")}${hint}`);
+  const [first = "", ...others] = names;
+  if (others.length === 0) throw new UsageError(missingColumnText(table, first));
+  throw new UsageError(
+    `${table.what} has no column ${first}, only ${table.heading.join(", ")}; ${option} names another one`,
+  );
 }
 
 /** A cell that is not missing as a number. */

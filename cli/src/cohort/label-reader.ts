@@ -1,7 +1,14 @@
-import { UsageError } from "../exit-codes.ts";
+import { SettingError } from "../setting-error.ts";
 import { type ClassLabel, type ClassWish, classReader } from "./label-classes.ts";
 import { columnsReader } from "./label-columns.ts";
-import { type EventColumns, eventReader, hasEvents, numberReader, type SurvivalLabel } from "./label-numbers.ts";
+import {
+  type EventColumns,
+  eventReader,
+  hasEvents,
+  numberReader,
+  requiredColumn,
+  type SurvivalLabel,
+} from "./label-numbers.ts";
 import { cellOf, findColumn, type TextRow, type TextTable } from "./read-table.ts";
 
 /** Names of the column of labels, in the order of preference. */
@@ -40,7 +47,7 @@ const NO_CLASSES = { labels: [], unknownLabels: [] } as const;
 
 /** A reader of a table's labels. @throws {UsageError} for columns that it does not have. */
 export function createLabelReader(table: TextTable, wish: LabelWish): LabelReader {
-  const form = wish.form ?? formOf(table, wish);
+  const form = formOf(table, wish);
   if (form === "events") {
     const eventOf = eventReader(table, wish);
     return { read: (row) => ({ ...NO_CLASSES, ...eventOf(row) }), mayBeClasses: false };
@@ -51,13 +58,9 @@ export function createLabelReader(table: TextTable, wish: LabelWish): LabelReade
   return { read: columnsReader(table, names, wish.classes), mayBeClasses: false };
 }
 
-/** The error of a table without a column. */
-export function missingColumn(heading: readonly string[], wanted: string, isHinted = false): UsageError {
-  const hint = isHinted ? "; --label-column names another one" : "";
-  return new UsageError(`the labels table has no column ${wanted}, only ${heading.join(", ")}${hint}`);
-}
-
-function formOf(table: TextTable, { labelColumn, timeColumn, eventColumn }: LabelWish): LabelForm {
+/** What the labels of a table are: what was said, else what its columns look like. */
+export function formOf(table: TextTable, { form, labelColumn, timeColumn, eventColumn }: LabelWish): LabelForm {
+  if (form !== undefined) return form;
   if (timeColumn !== undefined || eventColumn !== undefined) return "events";
   const hasLabel = labelColumn !== undefined || findColumn(table, LABEL_COLUMNS) >= 0;
   return !hasLabel && hasEvents(table) ? "events" : "classes";
@@ -65,9 +68,8 @@ function formOf(table: TextTable, { labelColumn, timeColumn, eventColumn }: Labe
 
 function oneColumnReader(table: TextTable, wish: LabelWish): (row: TextRow) => RowLabel {
   const { labelColumn } = wish;
-  const column = findColumn(table, labelColumn === undefined ? LABEL_COLUMNS : [labelColumn]);
-  if (column < 0) throw missingColumn(table.heading, labelColumn ?? "label", labelColumn === undefined);
-  return classReader(table, column, wish);
+  const names = labelColumn === undefined ? LABEL_COLUMNS : [labelColumn];
+  return classReader(table, requiredColumn(table, names, "--label-column (data.label_column)"), wish);
 }
 
 function numbersReader(table: TextTable, { labelColumn }: LabelWish): (row: TextRow) => RowLabel {
@@ -100,11 +102,13 @@ function columnsOf(table: TextTable, { labelColumn, classes = [], isMultilabel }
   // A single column may have a comma in its name.
   if (names.length < 2 || isThere(labelColumn)) return undefined;
   if (isMultilabel === true) return names;
-  throw new UsageError(
+  throw new SettingError(
+    { setting: "labelColumn" },
     `the label column "${labelColumn}" is ${names.length} columns; a multilabel task takes one for each label, a regression one for each number, other tasks take one`,
   );
 }
 
-function namesOf(columns: string): string[] {
+/** Names that stand with a comma between. */
+export function namesOf(columns: string): string[] {
   return columns.split(",").map((name) => name.trim());
 }

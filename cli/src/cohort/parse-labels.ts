@@ -1,10 +1,13 @@
 import { UsageError } from "../exit-codes.ts";
+import { about } from "../setting-error.ts";
 import { assignSplits, type SplitsTable } from "./assign-splits.ts";
 import { joinClinical, PATIENT_COLUMNS } from "./join-clinical.ts";
 import { missingNotes } from "./label-classes.ts";
 import { isMissing } from "./label-numbers.ts";
-import { createLabelReader, type LabelWish, missingColumn, type RowLabel } from "./label-reader.ts";
+import { createLabelReader, type LabelWish, type RowLabel } from "./label-reader.ts";
 import type { LabelRow } from "./label-row.ts";
+import { missingColumnText } from "./missing-column.ts";
+import { missingColumns } from "./named-columns.ts";
 import { partNamed } from "./parse-splits.ts";
 import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
 import { SLIDE_COLUMNS } from "./slide-stem.ts";
@@ -44,14 +47,30 @@ export interface LabelTable {
  * assigns parts to all rows or to none.
  *
  * @param text UTF-8, RFC 4180, comma, semicolon or tab between the cells as its heading shows.
- * @throws {UsageError} naming the line, where there is one the column, and what it should be.
+ * @throws {SettingError} naming the line, where there is one the column, and what it should be.
  */
 export function parseLabels(text: string, options: ParseLabelsOptions = {}): LabelTable {
-  const own = parseTable(text, "the labels table");
-  const table =
-    options.clinical === undefined ? own : joinClinical(own, parseTable(options.clinical, "the clinical table"));
+  return about({ setting: "labels" }, () => labelsOf(labelTable(text, options), options));
+}
+
+/**
+ * The table that the labels are in.
+ *
+ * @param text UTF-8, as {@link parseLabels} takes it.
+ * @throws {SettingError} for text that is none, and tables that do not go together.
+ */
+export function labelTable(text: string, { clinical }: Pick<ParseLabelsOptions, "clinical">): TextTable {
+  const own = about({ setting: "labels" }, () => parseTable(text, "the labels table"));
+  if (clinical === undefined) return own;
+  const patients = about({ setting: "clinical" }, () => parseTable(clinical, "the clinical table"));
+  return about({ setting: "labels" }, () => joinClinical(own, patients));
+}
+
+function labelsOf(table: TextTable, options: ParseLabelsOptions): LabelTable {
   const slideColumn = findColumn(table, SLIDE_COLUMNS);
-  if (slideColumn < 0) throw missingColumn(table.heading, "slide_id (or bag, slide, FILENAME)");
+  if (slideColumn < 0) throw new UsageError(missingColumnText(table, "slide_id (or bag, slide, FILENAME)"));
+  const [missing] = missingColumns(table, options);
+  if (missing !== undefined) throw missing;
   const columns = {
     patient: findColumn(table, PATIENT_COLUMNS),
     group: findColumn(table, COLUMNS.group),
@@ -75,7 +94,9 @@ export function parseLabels(text: string, options: ParseLabelsOptions = {}): Lab
     };
   });
   assertDistinct(rows);
-  return labelled(options.splits === undefined ? rows : assignSplits(rows, options.splits), labels);
+  const { splits } = options;
+  const parted = splits === undefined ? rows : about({ setting: "splits" }, () => assignSplits(rows, splits));
+  return labelled(parted, labels);
 }
 
 /** A row that may be without a label. */
@@ -94,7 +115,6 @@ function labelled(all: readonly ReadRow[], { mayBeClasses }: { readonly mayBeCla
 function siteReader(table: TextTable, name: string | undefined): (row: TextRow) => Pick<LabelRow, "site"> {
   if (name === undefined) return () => ({});
   const column = findColumn(table, [name]);
-  if (column < 0) throw missingColumn(table.heading, name);
   return (row) => {
     const site = cellOf(row, column);
     if (site !== "") return { site };
@@ -106,7 +126,6 @@ function siteReader(table: TextTable, name: string | undefined): (row: TextRow) 
 function foldReader(table: TextTable, name: string | undefined): (row: TextRow) => Pick<LabelRow, "fold"> {
   if (name === undefined) return () => ({});
   const column = findColumn(table, [name]);
-  if (column < 0) throw missingColumn(table.heading, name);
   return (row) => {
     const fold = cellOf(row, column);
     return isMissing(fold) ? {} : { fold };

@@ -1,5 +1,6 @@
 import { UsageError } from "../exit-codes.ts";
 import { isMissing } from "./label-numbers.ts";
+import { missingColumnText } from "./missing-column.ts";
 import { cellOf, findColumn, parseTable, type TextRow, type TextTable } from "./read-table.ts";
 import { SLIDE_COLUMNS, stemOf } from "./slide-stem.ts";
 
@@ -40,8 +41,7 @@ export function parseSplits(text: string, what = "the splits table"): ReadonlyMa
     const column = findColumn(table, names);
     return column < 0 ? [] : [{ part, column }];
   });
-  if (!columns.some(({ part }) => part === "train"))
-    throw new UsageError(`${what} has no column train, only ${table.heading.join(", ")}`);
+  if (!columns.some(({ part }) => part === "train")) throw new UsageError(missingColumnText(table, "train"));
   const parts = new Map<string, LabelPart>();
   for (const { slide, part, line } of isFlags(table, columns) ? flagged(table, columns) : listed(table, columns)) {
     const before = parts.get(slide);
@@ -72,7 +72,7 @@ export function isFoldTable(text: string, what: string): boolean {
 export function parseFoldTable(text: string, what: string): ReadonlyMap<string, FoldParts> {
   const table = parseTable(text, what);
   const slideColumn = findColumn(table, SLIDE_COLUMNS);
-  if (slideColumn < 0) throw new UsageError(`${what} has no column slide_id, only ${table.heading.join(", ")}`);
+  if (slideColumn < 0) throw new UsageError(missingColumnText(table, "slide_id"));
   const columns = foldColumns(table);
   const folds = new Map<string, FoldParts>();
   for (const row of table.rows) {

@@ -37,6 +37,19 @@ describe("a training that starts from a mixer", () => {
     expect(mixerOf(compressed).output).toBe(commonV1.RegionMixer_Output.OUTPUT_COMPRESSED);
   });
 
+  it("looks at some of its magnifications alone where these are said, in either way", () => {
+    for (const said of [{ levels: [2] }, { set: ["reembed.levels=2"] }]) {
+      const spec = createTrainingSpec({ reembed: "region-mixer", ...said }, startedFrom(blank, configOf(MIXER)));
+      expect(mixerOf(spec)).toMatchObject({ levels: [2], levelCount: 3, regionTiles: 2, width: 64 });
+    }
+  });
+
+  it("has the scales of the mixer's branches, and may drop others", () => {
+    const base = startedFrom(blank, configOf({ ...MIXER, layerScaleInit: 0.1, dropPath: 0.2 }));
+    const spec = createTrainingSpec({ reembed: "region-mixer", set: ["reembed.dropPath=0.3"] }, base);
+    expect(mixerOf(spec)).toMatchObject({ layerScaleInit: 0.1, dropPath: 0.3 });
+  });
+
   it("is left alone for other re-embedders", () => {
     const r2t = createTrainingSpec({ reembed: "r2t" });
     expect(startedFrom(r2t, configOf(MIXER))).toBe(r2t);

@@ -1,8 +1,9 @@
 import type { z } from "zod";
+import { nearestName } from "../nearest-name.ts";
 import { type Override, overrideOf } from "./apply-overrides.ts";
 import { KNOWN_NAMES } from "./contract-schema.ts";
-import { nearestName } from "./field-names.ts";
-import { type Problem, pathText, type ValuePath } from "./problem.ts";
+import { snakeCase } from "./field-names.ts";
+import { type Problem, pathText, type ValuePath, valueAt } from "./problem.ts";
 import type { ReadDocument } from "./read-document.ts";
 
 /** What problems are told about. */
@@ -48,7 +49,7 @@ function problemsOfIssue(issue: Issue, path: ValuePath, context: ProblemContext)
 function unknownName(path: ValuePath, message: string, context: ProblemContext): Problem {
   const known = message.startsWith(KNOWN_NAMES) ? message.slice(KNOWN_NAMES.length).split(", ") : [];
   const group = pathText(path.slice(0, -1)) || "an experiment";
-  const near = nearestName(String(path.at(-1)), known);
+  const near = nearestName(snakeCase(String(path.at(-1))), known);
   const hint = near === undefined ? message : `did you mean ${near}?`;
   return problemAt(path, `${group} has no ${String(path.at(-1))}; ${hint}`, context, true);
 }
@@ -57,12 +58,8 @@ function unknownName(path: ValuePath, message: string, context: ProblemContext):
 function meant(value: unknown, { message }: Issue): string {
   const [, words = ""] = /^one of (.+)$/.exec(message) ?? [];
   if (typeof value !== "string" || words === "") return "";
-  const near = nearestName(value, words.split(", "));
+  const near = nearestName(snakeCase(value), words.split(", "));
   return near === undefined ? "" : `; did you mean ${near}?`;
-}
-
-function valueAt(values: unknown, path: ValuePath): unknown {
-  return path.reduce<unknown>((at, part) => (at as Record<string | number, unknown> | undefined)?.[part], values);
 }
 
 function shown(value: unknown): string {

@@ -1,9 +1,11 @@
 import { FROM_BAGS } from "../cohort/read-labels.ts";
+import type { Setting } from "../setting-error.ts";
 import type { Experiment } from "./experiment.ts";
 import type { ValuePath } from "./problem.ts";
 
 /** A value that says something else than the folds of the tables do. */
 export interface FoldConflict {
+  readonly setting: Setting;
   /** In an experiment file. */
   readonly path: ValuePath;
   /** On the command line, without dashes. */
@@ -23,11 +25,14 @@ export function foldConflicts({ data, folds, foldsFrom, repeats }: Asked, source
   if (source === undefined) return [];
   const { siteColumn, foldColumn, splits, labels } = data;
   const found: (FoldConflict | false)[] = [
-    foldsFrom === "experiment" && at("split", "folds", `is ${folds}; the folds are those of ${source}`),
-    repeats > 1 && at("split", "repeats", `is ${repeats}; the folds of ${source} are tested once`),
-    siteColumn !== undefined && at("data", "site_column", `is "${siteColumn}"; the folds are those of ${source}`),
-    foldColumn !== undefined && splits !== undefined && at("data", "splits", `is beside a column of folds; give one`),
-    labels === FROM_BAGS && at("data", "labels", `is ${FROM_BAGS}; folds take a labels table`),
+    foldsFrom === "experiment" && at("folds", "split", "folds", `is ${folds}; the folds are those of ${source}`),
+    repeats > 1 && at("repeats", "split", "repeats", `is ${repeats}; the folds of ${source} are tested once`),
+    siteColumn !== undefined &&
+      at("siteColumn", "data", "site_column", `is "${siteColumn}"; the folds are those of ${source}`),
+    foldColumn !== undefined &&
+      splits !== undefined &&
+      at("splits", "data", "splits", `is beside a column of folds; give one`),
+    labels === FROM_BAGS && at("labels", "data", "labels", `is ${FROM_BAGS}; folds take a labels table`),
   ];
   return found.filter((each) => each !== false);
 }
@@ -37,6 +42,6 @@ function sourceOf({ foldColumn, splits = [] }: Experiment["data"]): string | und
   return splits.length > 1 ? "the splits files" : undefined;
 }
 
-function at(group: string, name: string, message: string): FoldConflict {
-  return { path: [group, name], option: name.replaceAll("_", "-"), message };
+function at(setting: Setting, group: string, name: string, message: string): FoldConflict {
+  return { setting, path: [group, name], option: name.replaceAll("_", "-"), message };
 }

@@ -4,8 +4,11 @@ import { UsageError } from "../exit-codes.ts";
 import { checkValues } from "./check-values.ts";
 import type { Experiment } from "./experiment.ts";
 import type { ResolveSpec } from "./fill-defaults.ts";
-import { parseExperiment } from "./parse-experiment.ts";
+import { type Locate, locateIn } from "./locate-settings.ts";
+import { lookUpData } from "./look-up-data.ts";
+import { type ParsedExperiment, parseExperiment } from "./parse-experiment.ts";
 import { parseVariants } from "./parse-variants.ts";
+import { ExperimentError, type Problem } from "./problem.ts";
 
 /** An experiment that may run, and the reader that knows its defaults. */
 export interface RunnableExperiment {
@@ -13,15 +16,24 @@ export interface RunnableExperiment {
   readonly resolve: ResolveSpec;
   /** Makes the specification of a seed, without a task, of what presets say; absent: as the experiment's sections say. */
   readonly specOf?: (seed: bigint, base: commonV1.TrainingSpec | undefined) => commonV1.TrainingSpec;
+  /** As the user named it; absent: there is none. */
+  readonly file?: string;
+  /** Absent without a file. */
+  readonly locate?: Locate;
+}
+
+/** An experiment of a file, which knows the places of its values. */
+interface FiledExperiment extends RunnableExperiment {
+  readonly locate: Locate;
 }
 
 /** An experiment of a file, with the variants of it that the file names. */
-export interface LoadedExperiment extends RunnableExperiment {
-  readonly variants: readonly (RunnableExperiment & { readonly name: string })[];
+export interface LoadedExperiment extends FiledExperiment {
+  readonly variants: readonly (FiledExperiment & { readonly name: string })[];
 }
 
 /**
- * Reads and checks an experiment file with overrides, before any service starts.
+ * Reads and checks an experiment file with overrides, and the files that it names, before any service starts.
  *
  * @throws {ExperimentError} with everything that is wrong with it. @throws {UsageError} for a file that cannot be read.
  */
@@ -30,9 +42,28 @@ export async function loadExperiment(file: string, overrides: readonly string[])
     throw new UsageError(`the experiment ${file} cannot be read (${cause.code})`);
   });
   const parsed = parseExperiment(text, file, overrides);
+  const locate = locateIn(parsed);
+  const missing = locate(await lookUpData(parsed.experiment));
   // Behind it is the service's own reader, which takes a second to load.
   const { resolveTrainingSpec: resolve } = await import("@parfocal/service-aggregate/resolve-spec");
-  checkValues(parsed, resolve);
-  const variants = parseVariants(parsed, resolve).map(({ name, experiment }) => ({ name, experiment, resolve }));
-  return { experiment: parsed.experiment, resolve, variants };
+  const variants = withProblems(parsed, missing, () => {
+    checkValues(parsed, resolve);
+    return parseVariants(parsed, resolve);
+  });
+  return {
+    ...{ experiment: parsed.experiment, resolve, file, locate },
+    variants: variants.map((variant) => ({ ...variant, resolve, file })),
+  };
+}
+
+/** Tells problems that are known together with those that `check` finds. */
+function withProblems<T>({ file }: ParsedExperiment, known: readonly Problem[], check: () => T): T {
+  try {
+    const value = check();
+    if (known.length === 0) return value;
+  } catch (error) {
+    if (!(error instanceof ExperimentError)) throw error;
+    throw new ExperimentError(file, [...known, ...error.problems]);
+  }
+  throw new ExperimentError(file, known);
 }

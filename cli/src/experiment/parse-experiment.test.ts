@@ -111,6 +111,18 @@ treshold: 1
     ]);
   });
 
+  it("refuses a seed that is given twice, as its results would be written over", () => {
+    const rest = "each seed is given once, its results have a folder of their own";
+    expect(problemsOf(`${SMALL}seeds: [1, 2, 1, "2"]\n`)).toEqual([
+      `exp.yaml:3:15: seeds[2] is 1, as is seeds[0]; ${rest}`,
+      `exp.yaml:3:18: seeds[3] is 2, as is seeds[1]; ${rest}`,
+    ]);
+    expect(problemsOf(SMALL, ["seeds=[7, 7]"])).toEqual([
+      `exp.yaml: override seeds=[7, 7]: seeds[1] is 7, as is seeds[0]; ${rest}`,
+    ]);
+    expect(problemsOf(`${SMALL}seeds: [1, 2, 3]\n`)).toEqual([]);
+  });
+
   it("points at the group that lacks a value", () => {
     expect(problemsOf("name: a\ndata:\n  files: [x]\n")).toEqual([
       "exp.yaml:2:1: data.labels is missing; it is the path of a labels table, or from-bags",

@@ -8,7 +8,7 @@ import { EXPERIMENT_SCHEMA } from "./experiment-schema.ts";
 import { type ProblemContext, problemAt, problemsOf } from "./find-problems.ts";
 import { foldConflicts } from "./fold-conflicts.ts";
 import { given } from "./given.ts";
-import { ExperimentError, pathText } from "./problem.ts";
+import { ExperimentError, type Problem, pathText } from "./problem.ts";
 import { readDocument } from "./read-document.ts";
 
 /** An experiment with what later problems are told about. */
@@ -37,8 +37,19 @@ export function parseExperiment(text: string, file: string, overrides: readonly 
   const conflicts = foldConflicts(experiment).map(({ path, message }) =>
     problemAt(path, `${pathText(path)} ${message}`, context),
   );
-  if (conflicts.length > 0) throw new ExperimentError(file, conflicts);
+  const problems = [...conflicts, ...repeatedSeeds(experiment.seeds, context)];
+  if (problems.length > 0) throw new ExperimentError(file, problems);
   return { experiment, file, context };
+}
+
+/** Seeds that were given before: results of the second would be written over those of the first. */
+function repeatedSeeds(seeds: readonly bigint[], context: ProblemContext): Problem[] {
+  return [...seeds.entries()]
+    .filter(([index, seed]) => seeds.indexOf(seed) < index)
+    .map(([index, seed]) => {
+      const message = `seeds[${index}] is ${seed}, as is seeds[${seeds.indexOf(seed)}]; each seed is given once, its results have a folder of their own`;
+      return problemAt(["seeds", index], message, context);
+    });
 }
 
 /** An experiment of values that the schema has read; paths count from `folder`. */

@@ -5,8 +5,9 @@ import type { Experiment } from "./experiment.ts";
 import { EXPERIMENT_SCHEMA } from "./experiment-schema.ts";
 import type { ResolveSpec } from "./fill-defaults.ts";
 import { type ProblemContext, problemAt, problemsOf } from "./find-problems.ts";
+import { type Locate, locateIn, pathOf } from "./locate-settings.ts";
 import { experimentOf, type ParsedExperiment } from "./parse-experiment.ts";
-import { ExperimentError, type Problem, pathText, type ValuePath } from "./problem.ts";
+import { ExperimentError, type Problem, pathText, type ValuePath, valueAt } from "./problem.ts";
 import type { ReadDocument } from "./read-document.ts";
 import { isValueGroup } from "./value-group.ts";
 
@@ -16,6 +17,8 @@ export interface ExperimentVariant {
   readonly name: string;
   /** Named `<experiment>-<variant>`, with a folder of its own below the experiment's. */
   readonly experiment: Experiment;
+  /** Places of its own values in the variant, of the others in the experiment. */
+  readonly locate: Locate;
 }
 
 type Values = Readonly<Record<string, unknown>>;
@@ -33,10 +36,10 @@ export function parseVariants(parsed: ParsedExperiment, resolve: ResolveSpec): E
     const name = String(variant.name);
     try {
       if (variants.findIndex((other) => other.name === variant.name) < index) throw twice(parsed, index);
-      return [{ name, experiment: variantOf(parsed, base, { variant, index, resolve }) }];
+      return [{ name, ...variantOf(parsed, base, { variant, index, resolve }) }];
     } catch (error) {
       if (!(error instanceof ExperimentError)) throw error;
-      problems.push(...error.problems.map((each) => ({ ...each, message: `variant ${name}: ${each.message}` })));
+      problems.push(...error.problems.map((each) => ofVariant(name, each)));
       return [];
     }
   });
@@ -44,15 +47,20 @@ export function parseVariants(parsed: ParsedExperiment, resolve: ResolveSpec): E
   return found;
 }
 
+function ofVariant(name: string, problem: Problem): Problem {
+  return { ...problem, message: `variant ${name}: ${problem.message}` };
+}
+
 function twice({ file, context }: ParsedExperiment, index: number): ExperimentError {
   return new ExperimentError(file, [problemAt(["variants", index, "name"], "another variant has this name", context)]);
 }
 
 function variantOf(
-  { experiment: of, file, context }: ParsedExperiment,
+  parsed: ParsedExperiment,
   base: Values,
   source: { readonly variant: Values; readonly index: number; readonly resolve: ResolveSpec },
-): Experiment {
+): Pick<ExperimentVariant, "experiment" | "locate"> {
+  const { experiment: of, file, context } = parsed;
   const { variant, index, resolve } = source;
   const { name, ...changes } = variant;
   const values = applyOverrides({ ...base, name: `${of.name}-${String(name)}` }, overridesOf(changes, []));
@@ -63,7 +71,15 @@ function variantOf(
   if (!read.success) throw new ExperimentError(file, problemsOf(read.error.issues, own));
   const experiment = { ...experimentOf(read.data, dirname(file)), output: join(of.output, String(name)) };
   checkValues({ experiment, file, context: own }, resolve);
-  return experiment;
+  const [locateOwn, locateBase] = [locateIn({ context: own }), locateIn(parsed)];
+  // Overrides are known to the experiment's places alone.
+  const locate: Locate = (errors) =>
+    errors.flatMap((error) =>
+      hasAt(variant, pathOf(error.place, values))
+        ? locateOwn([error]).map((problem) => ofVariant(String(name), problem))
+        : locateBase([error]),
+    );
+  return { experiment, locate };
 }
 
 /** Values of a group, one by one; of each group the kind first, as it makes the group anew. */
@@ -89,9 +105,5 @@ function documentOfVariant(document: ReadDocument, variant: Values, index: numbe
 }
 
 function hasAt(values: unknown, path: ValuePath): boolean {
-  const found = path.reduce<unknown>(
-    (at, part) => (at as Record<string | number, unknown> | undefined)?.[part],
-    values,
-  );
-  return found !== undefined;
+  return valueAt(values, path) !== undefined;
 }

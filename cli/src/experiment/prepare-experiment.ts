@@ -1,25 +1,25 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@parfocal/errors";
-import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
 import { findFiles } from "../client/find-files.ts";
-import { findModel } from "../client/find-model.ts";
 import { importFiles } from "../client/import-files.ts";
 import { matchLabels } from "../client/labelled-bags.ts";
-import { presetSpec } from "../client/presets.ts";
 import { assertNoFoldParts, type FixedFolds, fixedFoldsOf } from "../cohort/fixed-folds.ts";
-import type { TaskName } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
-import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
-import { UsageError } from "../exit-codes.ts";
+import { withLevelsOf } from "../cohort/start-model.ts";
 import type { Output } from "../output/output.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
+import { about, SettingError } from "../setting-error.ts";
 import type { Experiment } from "./experiment.ts";
 import { fillDefaults } from "./fill-defaults.ts";
 import { foldConflicts } from "./fold-conflicts.ts";
 import type { RunnableExperiment } from "./load-experiment.ts";
+import { lookUpBase } from "./look-up-base.ts";
+import { tableWishOf } from "./look-up-data.ts";
+import { asPlaced, placed } from "./placed.ts";
 import { experimentDigest, resolveExperiment } from "./resolve-experiment.ts";
 import { specFromExperiment, taskFromExperiment } from "./spec-from-experiment.ts";
 
@@ -41,39 +41,57 @@ export interface PreparedExperiment {
   specFor(seed: bigint): commonV1.TrainingSpec;
 }
 
+/** Settings of {@link prepareExperiment}. */
+interface PrepareOptions {
+  /** The files were imported before. */
+  readonly isImported?: boolean;
+  /** It is cross-validated, by the folds of its tables where they give any. */
+  readonly hasFolds?: boolean;
+}
+
 /**
  * Imports the experiment's files, matches its labels with bags and fills in what presets, models to start from, labels and the service
- * say. `isImported`: the files were imported before; `hasFolds`: it is cross-validated, by the folds of its tables where they give any.
+ * say. What is looked up and not there is told before anything is imported.
  *
+ * @throws {ExperimentError} for what the file names and is not there, with its place; without a file a `UsageError`.
  * @throws {DomainError} `PRECONDITION_FAILED` when a file cannot be imported, `NOT_FOUND` for labels without bags, or a value refused.
  */
-export async function prepareExperiment(
+export function prepareExperiment(
   context: CommandContext,
   clients: GatewayClients,
-  { experiment, resolve, specOf }: RunnableExperiment,
-  { isImported = false, hasFolds = false }: { readonly isImported?: boolean; readonly hasFolds?: boolean } = {},
+  runnable: RunnableExperiment,
+  options: PrepareOptions = {},
 ): Promise<PreparedExperiment> {
+  return placed(runnable, () => prepare(context, clients, runnable, options));
+}
+
+async function prepare(
+  context: CommandContext,
+  clients: GatewayClients,
+  runnable: RunnableExperiment,
+  { isImported = false, hasFolds = false }: PrepareOptions,
+): Promise<PreparedExperiment> {
+  const { experiment, resolve, specOf } = runnable;
   const { parent, signal } = context;
+  const { spec: base, start, problems } = await lookUpBase({ clients, parent, signal }, experiment);
+  const [problem, ...more] = problems;
+  if (problem !== undefined) throw asPlaced(runnable, [problem, ...more]);
   if (!isImported) await importData(context, clients, experiment.data.files);
-  const { preset, startFrom, data } = experiment;
-  const named = preset === undefined ? undefined : await presetSpec(clients, preset, signal);
-  const start = startFrom === undefined ? undefined : await findModel(clients, parent, startFrom, signal);
-  const base = start === undefined ? named : startedFrom(named ?? commonV1.TrainingSpec.fromPartial({}), start);
+  const { data } = experiment;
   const open = (seed: bigint) => (specOf ?? ((of) => specFromExperiment(experiment, of, base)))(seed, base);
   const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
-  const kind = experiment.task?.kind as TaskName | undefined;
-  const classes = experiment.task?.classes as readonly string[] | undefined;
-  const labels = { ...data, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
+  const labels = { ...tableWishOf(experiment), labels: data.labels, wantsRegions };
   const matched = await matchLabels(context, clients, labels);
-  if (!hasFolds) assertNoFoldParts(matched);
+  if (!hasFolds) about({ setting: "splits" }, () => assertNoFoldParts(matched));
   const bags = matched.map(({ bag }) => bag);
-  const task = taskFromExperiment(
-    experiment,
-    matched.map(({ row }) => row),
-  );
+  const rows = matched.map(({ row }) => row);
+  const task = about({ setting: experiment.task ? "task" : "labels" }, () => taskFromExperiment(experiment, rows));
   const specFor = (seed: bigint) => fillDefaults({ ...withLevelsOf(open(seed), bags), task }, resolve);
   const spec = specFor(experiment.seeds[0] ?? 0n);
-  const fixedFolds = hasFolds ? fixedFoldsOf(matched, spec.groups !== undefined) : undefined;
+  const givesFolds = data.foldColumn === undefined ? "splits" : "foldColumn";
+  const fixedFolds = hasFolds
+    ? about({ setting: givesFolds }, () => fixedFoldsOf(matched, spec.groups !== undefined))
+    : undefined;
   if (fixedFolds !== undefined) tellFolds(context.output, experiment, fixedFolds);
   const resolved = resolveExperiment(experiment, {
     spec,
@@ -92,10 +110,11 @@ export async function prepareExperiment(
   };
 }
 
-/** What the file could not tell of a table of folds is told here. @throws {UsageError} for folds that are also to be drawn. */
+/** What the file could not tell of a table of folds is told here. @throws {SettingError} for folds that are also to be drawn. */
 function tellFolds(output: Output, experiment: Experiment, { count, notes }: FixedFolds): void {
   const [conflict] = foldConflicts(experiment, "the tables");
-  if (conflict !== undefined) throw new UsageError(`${String(conflict.path.at(-1))} ${conflict.message}`);
+  if (conflict !== undefined)
+    throw new SettingError({ setting: conflict.setting }, `${String(conflict.path.at(-1))} ${conflict.message}`);
   for (const note of [`${plural(count, "fold")} as the tables give them`, ...notes]) output.note(note);
 }
 

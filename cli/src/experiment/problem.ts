@@ -37,3 +37,8 @@ function lineOf(file: string, { message, line, column }: Problem): string {
 export function pathText(path: ValuePath): string {
   return path.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${part}`)).join("");
 }
+
+/** The value at a path; undefined where there is none. */
+export function valueAt(values: unknown, path: ValuePath): unknown {
+  return path.reduce<unknown>((at, part) => (at as Record<string | number, unknown> | undefined)?.[part], values);
+}
