@@ -7,6 +7,7 @@ import {
   type AuxiliaryOutput,
   type DepthRule,
   type DropoutSite,
+  type FoldedReembedder,
   type ForwardContext,
   type HeadConfig,
   type HeadOutput,
@@ -79,12 +80,16 @@ export interface Model {
   readonly regions?: RegionRule;
   /** What the rows are that the re-embedder gives. */
   readonly outputRows: OutputRows;
+  /** Whether feeders leave out all but the first tile of each cell of the grid. */
+  readonly hasUniqueCells: boolean;
   /** Whether tiles are re-embedded before the head. */
   readonly hasReembedder: boolean;
   /** Whether there is a head; a model of the task `embedding` has none and decides nothing. */
   readonly hasHead: boolean;
   /** W: features of a tile between stem and body; absent when the re-embedder has no stem of its own. */
   readonly stemWidth?: number;
+  /** What serves in the re-embedder's place; absent: it serves as it is. */
+  readonly folded?: FoldedReembedder;
   /** Where the re-embedder's parameters stand in its depth, by their full names. */
   readonly depth: DepthRule;
   /** D': features of a tile as the head gets them. */
@@ -144,9 +149,11 @@ export function buildModel(config: unknown): Model {
     sideInputs: reembedder.sideInputs,
     ...(reembedder.regions && { regions: reembedder.regions }),
     outputRows: reembedder.outputRows,
+    hasUniqueCells: reembedder.hasUniqueCells,
     hasReembedder: reembedder.config.kind !== "none",
     hasHead: parsed.head.kind !== "none",
     ...(reembedder.stem && { stemWidth: reembedder.stem.outputWidth(parsed.dIn) }),
+    ...(reembedder.folded && { folded: reembedder.folded }),
     depth: prefixedDepth(reembedder.depth(parsed.dIn), "reembed"),
     tileWidth: widths.dIn,
     stages,

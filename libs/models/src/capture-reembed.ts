@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { type CapturedGraph, captureGraph, type tf } from "@parfocal/tensor";
-import type { Model } from "./build-model.ts";
+import { buildModel, type Model } from "./build-model.ts";
 import {
   bagPorts,
   captureAggregate,
@@ -10,7 +10,7 @@ import {
   sidesFromPorts,
 } from "./capture-aggregate.ts";
 import { TILES } from "./model.ts";
-import type { Weights } from "./parameter.ts";
+import { assertWeightsFit, type Weights } from "./parameter.ts";
 
 /** The graphs that serve a model. Legend: D features of a tile, W of one behind the stem, D' of a re-embedded one. */
 export interface ServingGraphs {
@@ -53,8 +53,9 @@ export function captureServing(model: Model, weights: Weights): ServingGraphs {
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without one; as {@link captureServing}.
  */
-export function captureReembed(model: Model, weights: Weights): ReembedGraphs {
-  if (!model.hasReembedder) throw new DomainError("PRECONDITION_FAILED", "the model has no re-embedder to capture");
+export function captureReembed(trained: Model, trainedWeights: Weights): ReembedGraphs {
+  if (!trained.hasReembedder) throw new DomainError("PRECONDITION_FAILED", "the model has no re-embedder to capture");
+  const { model, weights } = servedForm(trained, trainedWeights);
   const constants = constantsOf(model, weights);
   const whole = captureGraph({
     name: "reembed",
@@ -82,4 +83,12 @@ export function captureReembed(model: Model, weights: Weights): ReembedGraphs {
     },
   });
   return { whole, halves: { stem, body } };
+}
+
+/** The model and weights whose re-embedder serves. @throws {DomainError} As {@link captureServing}. */
+function servedForm(model: Model, weights: Weights): { readonly model: Model; readonly weights: Weights } {
+  const { folded, config } = model;
+  if (folded === undefined) return { model, weights };
+  assertWeightsFit(model.parameters, weights);
+  return { model: buildModel({ ...config, reembed: folded.config }), weights: folded.weights(weights) };
 }

@@ -7,7 +7,7 @@
  */
 import type { tf } from "@parfocal/tensor";
 import type { ConfigObject } from "./config-reader.ts";
-import type { ParameterSpec } from "./parameter.ts";
+import type { ParameterSpec, Weights } from "./parameter.ts";
 import type { Link } from "./task.ts";
 
 /** The symbolic dimension of the tiles of a bag. */
@@ -224,6 +224,13 @@ export interface DepthRule {
   readonly output: readonly string[];
 }
 
+/** A re-embedder that gives the same by fewer operations and that nobody trains. */
+export interface FoldedReembedder {
+  readonly config: ReembedderConfig;
+  /** Its parameters from those of the trained one, under the names of the model. */
+  weights(trained: Weights): Weights;
+}
+
 /**
  * A way to re-embed the tiles of a bag in the light of each other. Adding one is one file and one line in `registry.ts`.
  */
@@ -239,11 +246,15 @@ export interface ReembedderDefinition<C extends ReembedderConfig> {
   regions?(config: C): RegionRule;
   /** Absent: `tiles`. */
   outputRows?(config: C): OutputRows;
+  /** Whether it takes one tile of each cell of the grid: feeders leave out all but the first, see `gridFromCoords`. Absent: all tiles. */
+  hasUniqueCells?(config: C): boolean;
   /** Parameters and dropout sites. */
   declare(config: C, dIn: number): StageDeclaration;
   /** Present when the first layers look at one tile at a time; `forward` then gets `[N, W]` from it. */
   readonly stem?: StemDefinition<C>;
   /** Absent: parameters below `blocks.<i>` are blocks, those below `norm` the output. */
   depth?(config: C): DepthRule;
+  /** What serves in its place, if that is another: absent, or undefined for a configuration, it serves as it is. */
+  folded?(config: C): FoldedReembedder | undefined;
   forward(config: C, input: ReembedderInput, context: ForwardContext): ReembedderOutput;
 }

@@ -5,6 +5,7 @@ import { orthogonalValues } from "./orthogonal.ts";
 export type Initialiser =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
+  | { readonly kind: "constant"; readonly value: number }
   /** Uniform in [-bound, bound). */
   | { readonly kind: "uniform"; readonly bound: number }
   /** Rows (or columns, if there are more rows) that are orthonormal: a normal matrix made so; needs a rank of at least 2. */
@@ -108,6 +109,8 @@ function initialValues({ shape, init }: ParameterSpec, rng: RandomSource): Float
       return values;
     case "ones":
       return values.fill(1);
+    case "constant":
+      return values.fill(init.value);
     case "uniform":
       return values.map(() => (2 * rng.nextFloat() - 1) * init.bound);
     case "orthogonal":

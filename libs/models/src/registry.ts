@@ -13,6 +13,7 @@ import { noHead } from "./heads/none.ts";
 import { transmilHead } from "./heads/transmil.ts";
 import type {
   DepthRule,
+  FoldedReembedder,
   ForwardContext,
   HeadConfig,
   HeadDefaults,
@@ -72,12 +73,16 @@ export interface Reembedder {
   /** What feeders of `kept` and `regions` must know; absent when neither is asked for. */
   readonly regions?: RegionRule;
   readonly outputRows: OutputRows;
+  /** Whether feeders leave out all but the first tile of each cell. */
+  readonly hasUniqueCells: boolean;
   outputWidth(dIn: number): number;
   declare(dIn: number): StageDeclaration;
   /** Which parameters lie how deep. */
   depth(dIn: number): DepthRule;
   /** The layers that look at one tile at a time, if the re-embedder begins with such. */
   readonly stem?: Stem;
+  /** What serves in its place; absent: it serves as it is. */
+  readonly folded?: FoldedReembedder;
   forward(input: ReembedderInput, context: ForwardContext): ReembedderOutput;
 }
 
@@ -151,6 +156,7 @@ function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefin
     parse(json) {
       const config = definition.parseConfig(json);
       const { stem } = definition;
+      const folded = definition.folded?.(config);
       return {
         config,
         ...(stem && {
@@ -159,9 +165,11 @@ function reembedderEntry<C extends ReembedderConfig>(definition: ReembedderDefin
             forward: (tiles, context) => stem.forward(config, tiles, context),
           },
         }),
+        ...(folded && { folded }),
         sideInputs: definition.sideInputs(config),
         ...(definition.regions && { regions: definition.regions(config) }),
         outputRows: definition.outputRows?.(config) ?? "tiles",
+        hasUniqueCells: definition.hasUniqueCells?.(config) ?? false,
         outputWidth: (dIn) => definition.outputWidth(config, dIn),
         declare: (dIn) => definition.declare(config, dIn),
         depth: (dIn) => definition.depth?.(config) ?? depthByName(definition.declare(config, dIn).parameters),

@@ -70,4 +70,5 @@ export { observeStore } from "./telemetry/observe-store.ts";
 export { createOperationMetrics, type OperationMetrics } from "./telemetry/operation-metrics.ts";
 export { inOperationSpan } from "./telemetry/operation-span.ts";
 export { codeOf, createStageCallMetrics } from "./telemetry/stage-call-metrics.ts";
+export { createThinningReport, type ReportThinning } from "./telemetry/thinning-report.ts";
 export { startTracing, type Tracing } from "./telemetry/tracing.ts";

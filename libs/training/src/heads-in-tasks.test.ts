@@ -3,7 +3,8 @@ import { answerName, buildModel, captureAggregate, initialiseParameters, type Mo
 import type { ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Label } from "./label.ts";
-import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+import { createOptimiser } from "./optimiser.ts";
+import { parseOptimiser } from "./optimiser-config.ts";
 import { trainStepBuild } from "./step-graphs.ts";
 import { bagTensors, distance, modelTensors, only, runCaptured, runEager, runInEngine } from "./testing/graph-runs.ts";
 import { openWorld, type World } from "./testing/world.ts";
@@ -24,6 +25,10 @@ const TASKS: Readonly<Record<string, readonly [Record<string, unknown>, Label]>>
   ],
   survival: [
     { kind: "survival", edges: [0, 1, 2, 3] },
+    { time: 1.5, isEvent: true },
+  ],
+  "survival by cross entropy": [
+    { kind: "survival", edges: [0, 1, 2, 3], loss: "ce", alpha: 0.3 },
     { time: 1.5, isEvent: true },
   ],
 };

@@ -25,7 +25,8 @@ export type {
 } from "./job.ts";
 export { assertLabel, type EventTime, type Label } from "./label.ts";
 export { type MeasuredCase, measureCases } from "./measure-cases.ts";
-export { createOptimiser, type Optimiser, type OptimiserConfig, type OptimiserState } from "./optimiser.ts";
+export { createOptimiser, type Optimiser } from "./optimiser.ts";
+export type { OptimiserConfig } from "./optimiser-config.ts";
 export type { Certainty } from "./package/certainty.ts";
 export { type EvaluateDeps, type EvaluatedBag, evaluateModel, type ModelEvaluation } from "./package/evaluate-model.ts";
 export {
@@ -93,3 +94,4 @@ export {
   type TrainSpec,
   trainSpecJson,
 } from "./train-spec.ts";
+export type { OptimiserState } from "./update-rule.ts";

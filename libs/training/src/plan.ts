@@ -6,16 +6,17 @@ import { buildModel, type Model, type Task } from "@parfocal/models";
 import { assertRecipeFits } from "./assert-recipe.ts";
 import { assignParts, patientsOf } from "./assign-parts.ts";
 import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup, type PartGroups } from "./bag-groups.ts";
-import { assertSourceFits, type BagInput, readBagInputs } from "./bag-inputs.ts";
+import { type BagInput, readBagInputs } from "./bag-inputs.ts";
 import { fitTask } from "./fit-task.ts";
 import { type FlatLayout, flatLayout } from "./flat-layout.ts";
 import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
 import { joinGroups } from "./join-groups.ts";
 import { assertLabel, type Label } from "./label.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
+import { commonSource } from "./source-facts.ts";
 import { openStart, type StartingWeights } from "./start-from.ts";
 import { encodeTarget, fitClassWeights } from "./target.ts";
-import { type TrainSpec, trainSpecJson } from "./train-spec.ts";
+import { decisiveSpecJson, type TrainSpec } from "./train-spec.ts";
 
 /** A training made ready: everything checked, nothing computed yet. */
 export interface TrainPlan {
@@ -64,13 +65,14 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   const model = buildModel({ ...spec.model, dIn, task: fitted });
   const dataDigest = digestOfData(job, split, groups);
   const refs = bags.map(({ bag }) => bag);
-  const inputs = await readBagInputs(deps.store, refs, model, signal);
+  const { onThinned } = deps;
+  const inputs = await readBagInputs(deps.store, refs, model, { signal, ...(onThinned && { onThinned }) });
   // A file imported under two names gives two bags: their slides' names are part of them.
   const sources = inputs.map(({ metadata }, row) => metadata.sourceDigest ?? refs[row]?.digest ?? "");
   assertDistinctContent(patientsOf(bags), sources, split);
-  const source = commonSource(inputs);
+  const source = commonSource(inputs, model);
   const start = job.startFrom && (await openStart(deps.store, job.startFrom, { model, source }, { signal }));
-  const decisive = [trainSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];
+  const decisive = [decisiveSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];
   const given = { job, split, groups, inputs, targets: targetsOf(job, model, split, groups) };
   const isJoined = spec.groups?.kind === "joined";
   return {
@@ -103,26 +105,6 @@ export function commonWidth(refs: readonly BagRef[]): number {
   if (other === undefined) return first.d;
   const message = `bags have ${first.d} and ${other.d} features per tile; a model takes one width`;
   throw new DomainError("GEOMETRY_MISMATCH", message);
-}
-
-/**
- * The encoder and geometry that the bags agree on: of each field the first value that any of them gives.
- *
- * @throws {DomainError} `GEOMETRY_MISMATCH` naming two values that differ.
- */
-export function commonSource(inputs: readonly Pick<BagInput, "metadata">[]): BagSourceFacts {
-  let facts: BagSourceFacts = {};
-  for (const { metadata } of inputs) {
-    const { encoder, tilePx, mpp } = metadata;
-    const found = {
-      ...(encoder !== undefined && { encoder }),
-      ...(tilePx !== undefined && { tilePx }),
-      ...(mpp !== undefined && { mpp }),
-    };
-    assertSourceFits(facts, found);
-    facts = { ...found, ...facts };
-  }
-  return facts;
 }
 
 function assertPartsSuffice(spec: TrainSpec, split: Split): void {

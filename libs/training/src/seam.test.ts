@@ -11,7 +11,8 @@ import {
 import type { CaptureOptions, ConstantTensor } from "@parfocal/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertBagFits } from "./bag-inputs.ts";
-import { createOptimiser, parseOptimiser } from "./optimiser.ts";
+import { createOptimiser } from "./optimiser.ts";
+import { parseOptimiser } from "./optimiser-config.ts";
 import { trainStepBuild } from "./step-graphs.ts";
 import { bagTensors, distance, modelTensors, only, runCaptured, runEager, runInEngine } from "./testing/graph-runs.ts";
 import { openWorld, type World } from "./testing/world.ts";

@@ -3,6 +3,7 @@ import { DomainError } from "@parfocal/errors";
 import type { CapturedGraph } from "@parfocal/tensor";
 import type { BagInput } from "./bag-inputs.ts";
 import { copyRun, endToEnd, type RowsRun } from "./join-inputs.ts";
+import { pickRows } from "./pick-rows.ts";
 
 /** What scores a bag: the head's graph, and the whole re-embedder's in front of it where the model has one. */
 export interface ScoringGraphs {
@@ -12,7 +13,7 @@ export interface ScoringGraphs {
 }
 
 /** A bag as runs look at it. */
-type RunInput = Pick<BagInput, "feeds" | "before" | "members" | "isJoinedBehind">;
+type RunInput = Pick<BagInput, "feeds" | "picked" | "before" | "members" | "isJoinedBehind">;
 
 /**
  * The runs that score one bag. With a re-embedder they are several, which must travel in one message: the tiles between them
@@ -34,11 +35,7 @@ export function scoringRuns(
  * The runs that leave the re-embedded rows of a bag in the engine under `name`. Slides that are joined behind the re-embedder go through it
  * one by one, so that none sees another; those that it has been over already are copied.
  */
-export function tileRuns(
-  reembed: CapturedGraph | undefined,
-  { feeds, before = [], members = [], isJoinedBehind = false }: RunInput,
-  name: string,
-): readonly RunRequest[] {
+export function tileRuns(reembed: CapturedGraph | undefined, input: RunInput, name: string): readonly RunRequest[] {
   const runOf = (of: BagInput["feeds"]): RowsRun => {
     const { tiles } = of;
     if (tiles?.kind === "object") return copyRun(tiles.shape[1] ?? 0, tiles);
@@ -46,6 +43,14 @@ export function tileRuns(
       throw new DomainError("INTERNAL", "a slide has to be re-embedded without a graph for it");
     return { graph: reembed, feeds: of };
   };
-  if (isJoinedBehind) return endToEnd(members, name, (slide) => runOf(slide.feeds));
-  return [...before, { ...runOf(feeds), fetches: { tiles: { kind: "resident", name } } }];
+  const { before = [], members = [], isJoinedBehind = false } = input;
+  if (isJoinedBehind) {
+    // One after the other: the rows of a slide are picked where those of the one before were.
+    const slides = members.map((slide) => pickRows(slide, `${name}picked`));
+    const runs = endToEnd(members, name, (_, place) => runOf(slides[place]?.feeds ?? {}));
+    return runs.flatMap((run, place) => [...(slides[place]?.before ?? []), run]);
+  }
+  const picked = pickRows(input, `${name}picked`);
+  const run = { ...runOf(picked.feeds), fetches: { tiles: { kind: "resident", name } } } as const;
+  return [...before, ...picked.before, run];
 }

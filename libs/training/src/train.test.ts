@@ -150,6 +150,27 @@ describe("a training that was cut off", () => {
     expect(trained.history).toEqual(whole.trained.history);
   });
 
+  it.each([
+    { kind: "radam", learningRate: 5e-3, weightDecay: 0.1 },
+    { kind: "radam", learningRate: 5e-3, weightDecay: 0.1, lookahead: { steps: 7, alpha: 0.5 } },
+    { kind: "sgd", learningRate: 5e-3, lookahead: {} },
+  ])("within a round of %j goes on to the same bits", async (optimiser) => {
+    const whole = await run(specOf({ epochs: 3, optimiser }));
+    const job = {
+      spec: specOf({ epochs: 3, optimiser }),
+      bags: cohort,
+      checkpointKey: `checkpoints/${JSON.stringify(optimiser).length}`,
+    };
+    for await (const event of train(job, world.deps(), SIGNAL)) {
+      if (event.kind === "checkpoint" && event.epoch === 1) break;
+    }
+    const { events, trained } = await collect(train(job, world.deps(), SIGNAL));
+    expect(events[0]).toMatchObject({ kind: "split", resumedFrom: 1 });
+    expect(bytesOf(trained)).toEqual(bytesOf(whole.trained));
+    expect(trained.history).toEqual(whole.trained.history);
+    expect(trained.history[2]?.trainLoss).toBeLessThan(trained.history[0]?.trainLoss ?? 0);
+  });
+
   it("by its signal within an epoch says so and goes on to the same bits", async () => {
     const whole = await run(spec());
     const job = { spec: spec(), bags: cohort, checkpointKey: "checkpoints/cancelled" };

@@ -1,5 +1,11 @@
 import { aggregateV1 } from "@parfocal/protocol";
-import { createCacheMetrics, defineService, type LimitsByMethod, type Logger } from "@parfocal/runtime";
+import {
+  createCacheMetrics,
+  createThinningReport,
+  defineService,
+  type LimitsByMethod,
+  type Logger,
+} from "@parfocal/runtime";
 import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createModelCache } from "@parfocal/training";
 import type { AggregateConfig } from "./config.ts";
@@ -29,7 +35,8 @@ export function startAggregate(
     services: (deps) => {
       const count = createCacheMetrics(deps.metrics.registry);
       const models = createModelCache(deps.store, config.cachedModels, count("model"));
-      return [defineAggregate({ ...deps, models, checkpointMs: config.checkpointMs })];
+      const reportThinning = createThinningReport(deps.metrics.registry, logger);
+      return [defineAggregate({ ...deps, models, checkpointMs: config.checkpointMs, reportThinning })];
     },
   });
 }

@@ -1,5 +1,5 @@
 import { reembedV1 } from "@parfocal/protocol";
-import { createCacheMetrics, defineService, type Logger } from "@parfocal/runtime";
+import { createCacheMetrics, createThinningReport, defineService, type Logger } from "@parfocal/runtime";
 import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
 import { createKeyedLock, createModelCache } from "@parfocal/training";
 import type { ReembedConfig } from "./config.ts";
@@ -22,7 +22,9 @@ export function startReembed(
       const models = createModelCache(store, config.cachedModels, count("model"));
       const onLookup = count("reembedding");
       const wholeBytes = bytesFromMb(config.wholeBagMb);
-      const reembed = createReembed({ store, engine, models, lock: createKeyedLock(), wholeBytes, onLookup });
+      const onThinned = createThinningReport(metrics.registry, logger);
+      const deps = { store, engine, models, lock: createKeyedLock(), wholeBytes, onLookup, onThinned };
+      const reembed = createReembed(deps);
       return [defineService(reembedV1.ReembedServiceDefinition, { reembed })];
     },
   });

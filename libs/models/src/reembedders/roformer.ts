@@ -39,8 +39,8 @@ export interface RoformerConfig extends ReembedderConfig, TransformerBlockConfig
  * Attention is exact, and linear in N in memory also in training. Scores depend on differences of cells only.
  *
  * Source: Pochet, Maroun and Trullo 2023 (RoFormer for position-aware multiple instance learning). Differs: angles are exact
- * at any distance (theirs come from a table of the run's precision), and tiles that share a cell all stay unless the bag was
- * thinned before.
+ * at any distance (theirs come from a table of the run's precision). Of tiles that share a cell feeders keep the first, as theirs
+ * do; without any code of places all stay.
  */
 export const roformerReembedder: ReembedderDefinition<RoformerConfig> = {
   kind: "roformer",
@@ -66,7 +66,9 @@ export const roformerReembedder: ReembedderDefinition<RoformerConfig> = {
 
   outputWidth: (config) => config.width,
 
-  sideInputs: (config) => (config.rotary === "none" && config.absolute === "none" ? [] : ["grid"]),
+  sideInputs: (config) => (knowsPlaces(config) ? ["grid"] : []),
+
+  hasUniqueCells: knowsPlaces,
 
   declare(config, dIn) {
     const blocks = blockNames(config).map((name) => declareTransformerBlock(config, name));
@@ -94,6 +96,10 @@ export const roformerReembedder: ReembedderDefinition<RoformerConfig> = {
     return { tiles };
   },
 };
+
+function knowsPlaces({ rotary, absolute }: RoformerConfig): boolean {
+  return rotary !== "none" || absolute !== "none";
+}
 
 function blockNames({ depth }: RoformerConfig): string[] {
   return Array.from({ length: depth }, (_, i) => `blocks.${i}`);

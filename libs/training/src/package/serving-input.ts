@@ -3,9 +3,10 @@ import type { BagRef } from "@parfocal/bags";
 import type { RunRequest, TensorSink } from "@parfocal/engine";
 import type { Model } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
-import { assertSourceFits, type BagInput, readBagInput, readTilesOrBag } from "../bag-inputs.ts";
+import { type BagInput, readBagInput, readTilesOrBag } from "../bag-inputs.ts";
 import { joinInputs } from "../join-inputs.ts";
 import { scoringRuns } from "../serving-runs.ts";
+import { assertSourceFits, sourceFactsOf } from "../source-facts.ts";
 import { decidingGraph, type LoadedModel, type LoadedTypicality } from "./load-model.ts";
 import { momentsRun } from "./typicality-runs.ts";
 
@@ -31,10 +32,10 @@ export async function readServingInput(
   const { model, manifest, reembed } = loaded;
   const input =
     reembed === undefined
-      ? { ...(await readBagInput(store, ref, model, signal)), isReembedded: false }
+      ? { ...(await readBagInput(store, ref, model, signal ? { signal } : {})), isReembedded: false }
       : await readTilesOrBag(store, ref, { model, encoder: reembed.encoder }, signal);
   const { encoder: _reembedder, ...geometry } = input.metadata;
-  assertSourceFits(manifest.expects, input.isReembedded ? geometry : input.metadata);
+  assertSourceFits(manifest.expects, sourceFactsOf(input.isReembedded ? geometry : input.metadata));
   return input;
 }
 

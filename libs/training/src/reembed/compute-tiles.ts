@@ -4,8 +4,9 @@ import { DomainError } from "@parfocal/errors";
 import type { Model, ReembedGraphs, ReembedHalves } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import { type CapturedGraph, captureGraph, type tf } from "@parfocal/tensor";
-import { featureSource, readSides } from "../bag-inputs.ts";
+import { featureSource } from "../bag-inputs.ts";
 import { makeSides, type RowSides, type SideTaker } from "../sides/make-sides.ts";
+import { readSides } from "../sides/read-sides.ts";
 import { type BagSides, type RowBlock, streamBag } from "./bag-stream.ts";
 
 /** What {@link computeTiles} needs. */

@@ -82,12 +82,13 @@ function noting(gets: string[]): ObjectStore {
 }
 
 describe("a re-embedding that is kept", () => {
-  const FOUND = { encoder: "virchow2", tilePx: 512, mpp: 0.25 };
+  const FOUND = { encoder: "virchow2", tilePx: 512, mpp: 0.25, stridePx: 512 };
 
   it.each([
     ["encoder", { encoder: "uni_v2" }],
     ["tilePx", { tilePx: 256 }],
     ["mpp", { mpp: 0.5 }],
+    ["stridePx", { stridePx: 256 }],
   ])("is not for a model that takes bags of another %s, whoever had it made", async (field, expects) => {
     const strict = await publish(`strict-${field}`, { ...FOUND, ...expects });
     const ref = await write(20, 1n, FOUND);
@@ -95,11 +96,11 @@ describe("a re-embedding that is kept", () => {
     await expect(reembed(strict, ref)).rejects.toMatchObject({ code: "GEOMETRY_MISMATCH", details: { field } });
   });
 
-  it("has the tile size and resolution of the slide, which are checked where it is scored", async () => {
+  it("has the tile size, resolution and stride of the slide, which are checked where it is scored", async () => {
     const { bag } = await reembed(await publish("loose"), await write(20, 1n, FOUND));
     const fitting = await predictBag(world, await publish("fitting", FOUND), bag);
     expect(fitting.probabilities).toHaveLength(2);
-    for (const expects of [{ tilePx: 256 }, { mpp: 0.5 }]) {
+    for (const expects of [{ tilePx: 256 }, { mpp: 0.5 }, { stridePx: 256 }]) {
       const strict = await publish(`scoring-${Object.keys(expects).join()}`, expects);
       const [field] = Object.keys(expects);
       const refused = { code: "GEOMETRY_MISMATCH", details: { field } };

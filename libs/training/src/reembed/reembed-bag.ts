@@ -2,8 +2,12 @@ import { type BagHeader, type BagRef, readBagHeader } from "@parfocal/bags";
 import type { Engine } from "@parfocal/engine";
 import { DomainError, mapYields } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
-import { assertBagFits, assertSourceFits } from "../bag-inputs.ts";
+import { assertBagFits } from "../bag-inputs.ts";
 import type { LoadedModel, LoadedReembedder } from "../package/load-model.ts";
+import { readSides } from "../sides/read-sides.ts";
+import { uniqueRows } from "../sides/unique-cells.ts";
+import { assertSourceFits, sourceFactsOf } from "../source-facts.ts";
+import { type StoredBag, thinBag } from "../thin-bag.ts";
 import { computeAnew } from "./compute-anew.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import { type ReembedSlot, reembedSlot } from "./reembed-cache.ts";
@@ -17,6 +21,8 @@ export interface ReembedDeps {
   readonly lock: KeyedLock;
   /** See `ComputeOptions`. */
   readonly wholeBytes?: number;
+  /** Hears how many tiles of a bag were left out, as they share a cell with others; bags that lose none are not told. */
+  readonly onThinned?: (droppedCount: number) => void;
 }
 
 /** How far a re-embedding is. */
@@ -38,7 +44,7 @@ const IMPORTER = "parfocal-reembed/1";
 /**
  * Re-embeds one bag and keeps the result under (re-embedder, bag): asked again, by this or any other model with the same
  * re-embedder, it is the answer at once, if the bag fits the model that asks. One that is seen to be damaged is deleted and made
- * anew. Yields progress, returns the reference of the re-embedded bag: f32, a row for each tile, each one that is kept, or each
+ * anew. Of tiles that share a cell a model that takes one gets the first. Yields progress, returns the reference of the re-embedded bag: f32, a row for each tile, each one that is kept, or each
  * region, with their coordinates and what was known of the slide, its encoder named after the re-embedder.
  *
  * @throws {DomainError} `PRECONDITION_FAILED` for a model without re-embedder; `GEOMETRY_MISMATCH` naming both widths,
@@ -58,7 +64,7 @@ export async function* reembedBag(
   const header = await readBagHeader(deps.store, ref, { signal });
   assertNotReembedded(header, reembed);
   // Before what is kept is looked for: a model that takes other bags may have had it made.
-  assertSourceFits(manifest.expects, header.metadata);
+  assertSourceFits(manifest.expects, sourceFactsOf(header.metadata));
   const slot = reembedSlot(deps.store, reembed.digest, ref.digest);
   // What is to be checked is checked by one at a time, so that nobody deletes what another has just made.
   const kept = verifies ? undefined : await slot.find({ signal });
@@ -83,12 +89,14 @@ interface Making {
 }
 
 async function* makeBag(
-  { engine, store, wholeBytes }: ReembedDeps,
+  deps: ReembedDeps,
   { model, reembed, ref, header, slot, signal }: Making,
 ): AsyncGenerator<ReembedProgress, BagRef, undefined> {
+  const { engine, store, wholeBytes } = deps;
   const graphs = await reembed.readGraphs({ signal });
   const facts = { encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
-  const progress = computeAnew(ref, header, {
+  const taken = await takenBag(deps, model, { ref, header }, signal);
+  const progress = computeAnew(taken.ref, taken.header, {
     ...{ engine, store, graphs, model, facts, signal },
     folder: slot.folder,
     ...(wholeBytes !== undefined && { wholeBytes }),
@@ -101,6 +109,24 @@ async function* makeBag(
   await slot.remember(reembedded, { signal });
   if (shown < ref.n) yield { nDone: ref.n, nTotal: ref.n };
   return reembedded;
+}
+
+/** The bag, or of a model that does not take all of its tiles the one that has those that it takes. */
+async function takenBag(
+  { store, onThinned }: ReembedDeps,
+  model: LoadedModel["model"],
+  bag: StoredBag,
+  signal: AbortSignal,
+): Promise<StoredBag> {
+  if (!model.hasUniqueCells) return bag;
+  const { ref, header } = bag;
+  const sides = await readSides(store, ref, header, ["coords"], signal);
+  const rows = uniqueRows(model, { ...sides, metadata: header.metadata });
+  if (rows === undefined) return bag;
+  // Checked, so that one that was damaged is made anew instead of standing in the way of every re-embedding.
+  const thinned = await thinBag(store, bag, rows, { verifies: true, signal });
+  onThinned?.(thinned.droppedCount);
+  return { ref: thinned.ref, header: await readBagHeader(store, thinned.ref, { signal }) };
 }
 
 function assertNotReembedded({ metadata }: BagHeader, { encoder }: LoadedReembedder): void {

@@ -29,6 +29,8 @@ const OF_POINTERS: ReadonlySet<DomainErrorCode> = new Set(["NOT_FOUND", "INVALID
  * cache/reembed/{re-embedder}/{bag}.json                   what the bag is: key, digest, size, shape
  * cache/reembed/{re-embedder}/{bag}/{digest}.safetensors   the re-embedded bag
  * ```
+ *
+ * Thinned bags are kept the same way, under the name of their rule in the re-embedder's place: see `thinBag`.
  */
 export function reembedSlot(store: ObjectStore, reembedder: string, bag: string): ReembedSlot {
   const folder = `cache/reembed/${reembedder}/${bag}`;

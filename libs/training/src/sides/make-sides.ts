@@ -1,9 +1,10 @@
 import type { BagMetadata } from "@parfocal/bags";
 import type { HostTensor } from "@parfocal/engine";
 import { DomainError } from "@parfocal/errors";
-import { type BagSize, gridFromCoords, type Model, type SideInput } from "@parfocal/models";
+import type { BagSize, Model, SideInput } from "@parfocal/models";
 import { keptRows, layRegions, type RegionLayout } from "./lay-regions.ts";
 import { assertMagnifications, placedTiles, type TileSides } from "./placed-tiles.ts";
+import { sidesOfRows, slideGrid } from "./unique-cells.ts";
 
 /** What a model takes of a bag beyond its features, and what the rows are that its head gets. */
 export interface MadeSides {
@@ -91,10 +92,7 @@ function rowsOf({ outputRows, regions }: SideTaker, bag: Bag, { layout, kept }: 
     return { n, ...(coords && { coords }), ...(level && { level }), metadata };
   return {
     n: kept.length,
-    ...(coords && {
-      coords: Int32Array.from({ length: 2 * kept.length }, (_, k) => coords[2 * (kept[k >> 1] ?? 0) + (k & 1)] ?? 0),
-    }),
-    ...(level && { level: Uint8Array.from(kept, (row) => level[row] ?? 0) }),
+    ...sidesOfRows(bag, kept),
     metadata,
   };
 }
@@ -104,6 +102,7 @@ function regionMetadata(regionTiles: number, metadata: BagMetadata): BagMetadata
   const {
     tilePx: _tilePx,
     mpp: _mpp,
+    stridePx: _stridePx,
     levelCount: _levelCount,
     anchorPx: _anchorPx,
     level0StridePx,
@@ -118,9 +117,8 @@ function coordsOf({ coords }: Bag): Int32Array {
 }
 
 /** Cells `[N, 2]` i32 of tiles on the slide's grid, from their corners. */
-function gridTensor(coords: Int32Array, { level0StridePx }: BagMetadata): HostTensor {
-  const { grid } = gridFromCoords(coords, level0StridePx === undefined ? {} : { stridePx: level0StridePx });
-  return pairs(grid);
+function gridTensor(coords: Int32Array, metadata: BagMetadata): HostTensor {
+  return pairs(slideGrid(coords, metadata).grid);
 }
 
 function pairs(values: Int32Array): HostTensor {

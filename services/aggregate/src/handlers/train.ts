@@ -13,7 +13,7 @@ import { epochToWire, labelledBagFromWire } from "../wire.ts";
  * `Train`: streams epochs and checkpoints and publishes. A package that is there already is the answer at once, so that
  * a caller who lost the last event may ask again.
  */
-export function createTrain({ store, engine, trainer, codeVersion, checkpointMs }: AggregateDeps) {
+export function createTrain({ store, engine, trainer, codeVersion, checkpointMs, reportThinning }: AggregateDeps) {
   const published = (loaded: LoadedModel, folder: string): aggregateV1.TrainResponse => ({
     event: { $case: "published", value: publishedFromModel(store, folder, loaded) },
   });
@@ -34,11 +34,17 @@ export function createTrain({ store, engine, trainer, codeVersion, checkpointMs 
     const checkpointKey = `${folderFromWire(store, request.checkpointUri)}/checkpoint.safetensors`;
     // Of its own, since trainings of one name share their state: a request id is the caller's choice, and may come twice.
     const name = `train-${randomUUID()}`;
-    const deps = { engine, trainer, store, nowMs: () => performance.now(), checkpointMs, name };
+    let nThinned = 0;
+    const onThinned = (droppedCount: number) => {
+      nThinned += droppedCount;
+    };
+    const deps = { engine, trainer, store, nowMs: () => performance.now(), checkpointMs, name, onThinned };
     const job = { spec, bags, checkpointKey, ...(startFrom && { startFrom }) };
     // A draining server ends its trainings at the next checkpoint's worth of work; the caller asks again elsewhere.
     const either = AbortSignal.any([signal, draining]);
     for await (const event of train(job, deps, either)) {
+      // By then every bag was looked at.
+      if (event.kind === "split") reportThinning(nThinned);
       if (event.kind === "done") {
         await publishModel(store, folder, event.trained, { codeVersion, signal });
         await store.delete(checkpointKey, { signal });
