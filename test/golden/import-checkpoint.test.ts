@@ -163,6 +163,15 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     expect(importCheckpoint({ bytes, settings: {} }).expects).toEqual({});
   });
 
+  it("decides as the program does when classes are named, and another number of them is refused", () => {
+    const bytes = encodeTorchFile(weights);
+    const named = importCheckpoint({ bytes, settings: {}, task: { classes: ["a", "b"] } });
+    expect(named.model.config.task).toMatchObject({ kind: "multilabel", classes: ["a", "b"], link: "sigmoid" });
+    expect(() => importCheckpoint({ bytes, settings: {}, task: { classes: ["a"] } })).toThrow(
+      "1 classes are named; the checkpoint decides a multilabel task of 2",
+    );
+  });
+
   it.each([
     [{ tile_px: "0" }, "INVALID_ARGUMENT", 'setting tile_px is "0"; it must be a number from 1 to 65536'],
     [{ mpp: "half" }, "INVALID_ARGUMENT", 'setting mpp is "half"; it must be a number from 0.001 to 1000'],

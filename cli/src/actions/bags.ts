@@ -80,6 +80,7 @@ function bagRecord(bag: gatewayV1.Bag): Readonly<Record<string, string | number 
     tilePx: info?.tilePx ?? null,
     mpp: info?.mpp ?? null,
     stridePx: info?.stridePx ?? null,
+    level0Mpp: info?.level0Mpp ?? null,
     level0StridePx: info?.level0StridePx ?? null,
     coordUnit: coordUnitOf(bag),
     label: info?.sourceLabel ?? "",

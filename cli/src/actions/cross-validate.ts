@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { commonV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
 import { operationIdOf } from "../client/operation-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -167,8 +168,12 @@ function show(
   output.line(`report       ${files.report}`);
   output.line(`predictions  ${files.csv}, .json, .parquet`);
   if (slides !== undefined) output.line(`slides       ${slides}, .json, .parquet`);
-  if (folds.some(({ model }) => model !== ""))
-    output.line(
-      `ensemble     parfocal predict --crossval ${operationIdOf(validation.operation)} --all --csv ensemble.csv`,
-    );
+  if (folds.some(({ model }) => model !== "")) output.line(`ensemble     ${ensembleHint(prepared, validation)}`);
+}
+
+/** How the folds' models speak together. Intervals of time are fitted to the training part of each fold unless the file has them. */
+function ensembleHint({ task }: PreparedExperiment, { operation }: CrossValidation): string {
+  const isFitted = task.kind === commonV1.Task_Kind.KIND_SURVIVAL && (task.survival?.edges.length ?? 0) === 0;
+  if (isFitted) return "none: every fold fitted its own intervals of time; task.survival.edges gives all the same";
+  return `parfocal predict --crossval ${operationIdOf(operation)} --all --csv ensemble.csv`;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
-import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { followOperation } from "../client/follow-operation.ts";
 import { uploadCheckpoint } from "../client/upload-checkpoint.ts";
 import { TASK_KINDS, type TaskName } from "../cohort/infer-task.ts";
@@ -74,8 +74,8 @@ function taskFrom({ task, classes }: ImportModelOptions): commonV1.Task | undefi
     if (task === undefined) return undefined;
     throw new UsageError("--task needs --classes: the names in the order of the checkpoint's outputs");
   }
-  const kind = task ?? (classes.length === 2 ? "binary" : "multiclass");
-  return { kind: TASK_KINDS[kind], classes: [...classes] };
+  const kind = task === undefined ? commonV1.Task_Kind.KIND_UNSPECIFIED : TASK_KINDS[task];
+  return { kind, classes: [...classes] };
 }
 
 function showModel({ output }: CommandContext, model: gatewayV1.Model): void {

@@ -8,6 +8,7 @@ import { presetSpec } from "../client/presets.ts";
 import { assertNoFoldParts } from "../cohort/fixed-folds.ts";
 import { inferTask, type TaskName, taskNameOf } from "../cohort/infer-task.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
+import { applyTaskSettings } from "../cohort/spec-settings.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
 import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -67,7 +68,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
     matched.map(({ bag }) => bag),
   );
   const rows = matched.map(({ row }) => row);
-  spec.task = known ?? inferTask(rows, wish);
+  spec.task = applyTaskSettings(known ?? inferTask(rows, wish), options.set);
   announce(output, spec.task, matched.length);
   const request: gatewayV1.TrainRequest = {
     parent,

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { type commonV1, gatewayV1 } from "@parfocal/protocol";
 import { encodeCsv, encodeParquet } from "@parfocal/tables";
 import { isRegionBag } from "../cohort/region-bags.ts";
 import { writeFiles } from "../output/write-files.ts";
@@ -41,8 +41,7 @@ export async function attentionMapsOf(
   ]);
   const [, nMaps = 1] = weights.shape;
   const coords = coordinates && Int32Array.from(coordinates.values);
-  // Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
-  const stride = bag.info?.levelCount === undefined ? bag.info?.level0StridePx : undefined;
+  const side = coords && tileSideOf(bag, coords);
   const coarsePx =
     isRegionBag(bag) && coords !== undefined && hasRepeats(coords) ? bag.info?.level0StridePx : undefined;
   const coordUnit = coordUnitOf(bag);
@@ -56,8 +55,21 @@ export async function attentionMapsOf(
     // A coarse tile stands somewhere else among coarse tiles.
     if (coarsePx !== undefined)
       return { ...facts, ...(isScored ? largestByCell : sumByCell)({ coords, values }, coarsePx), areCells: true };
-    return { ...facts, coords, values, ...places, ...(stride === undefined ? {} : { tilePx: stride }) };
+    return { ...facts, coords, values, ...places, ...(side === undefined ? {} : { tilePx: side }) };
   });
+}
+
+/**
+ * The side that tiles are drawn with, in the pixels of their coordinates: the stride, and where neither the bag nor two tiles tell it, what a
+ * tile spans. Of a bag of several magnifications the stride is that of the coarsest tiles; what is weighed may be finer, or regions.
+ */
+function tileSideOf({ info }: gatewayV1.Bag, coords: Int32Array): number | undefined {
+  if (info === undefined || info.levelCount !== undefined) return undefined;
+  const { level0StridePx, tilePx, mpp, level0Mpp, coordinateUnit } = info;
+  const isOnePlace = coords.every((value, at) => value === coords[at % 2]);
+  if (level0StridePx !== undefined || tilePx === undefined || !isOnePlace) return level0StridePx;
+  if (coordinateUnit === gatewayV1.BagInfo_CoordinateUnit.COORDINATE_UNIT_ENCODED_PX) return tilePx;
+  return mpp === undefined || level0Mpp === undefined ? undefined : (tilePx * mpp) / level0Mpp;
 }
 
 function columnOf({ shape, values }: ArrayValues, map: number): Float32Array {

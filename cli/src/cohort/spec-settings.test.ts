@@ -1,7 +1,7 @@
 import { commonV1 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../exit-codes.ts";
-import { applySettings, settingsOf } from "./spec-settings.ts";
+import { applySettings, applyTaskSettings, settingsOf } from "./spec-settings.ts";
 import { createTrainingSpec } from "./training-spec.ts";
 
 const R2T = createTrainingSpec({ reembed: "r2t", head: "abmil" });
@@ -88,5 +88,27 @@ describe("single values of a specification", () => {
       shown.filter(([, value]) => value !== "default").map(([path, value]) => `${path}=${value}`),
     );
     expect(again).toEqual(spec);
+  });
+});
+
+describe("applyTaskSettings", () => {
+  const { KIND_BINARY, KIND_SURVIVAL } = commonV1.Task_Kind;
+
+  it("sets the options of the task and leaves the rest to the specification", () => {
+    const task = commonV1.Task.fromPartial({ kind: KIND_SURVIVAL });
+    const settings = ["task.survival.loss=cross-entropy", "task.survival.edges=0,12,24", "recipe.epochs=3"];
+    expect(applyTaskSettings(task, settings)).toMatchObject({
+      kind: KIND_SURVIVAL,
+      survival: { loss: commonV1.SurvivalOptions_Loss.LOSS_CROSS_ENTROPY, edges: [0, 12, 24] },
+    });
+    expect(applySettings(commonV1.TrainingSpec.fromPartial({}), settings)).toMatchObject({ recipe: { epochs: 3 } });
+  });
+
+  it("refuses options of other tasks, and names that are none", () => {
+    const task = commonV1.Task.fromPartial({ kind: KIND_BINARY });
+    expect(() => applyTaskSettings(task, ["task.survival.bins=3"])).toThrow("the task is binary");
+    expect(() => applyTaskSettings({ ...task, kind: KIND_SURVIVAL }, ["task.survival.bin=3"])).toThrow(
+      "there is no task.survival.bin; there are task.",
+    );
   });
 });

@@ -1,20 +1,47 @@
 import { commonV1, type MessageField } from "@parfocal/protocol";
 import { UsageError } from "../exit-codes.ts";
 import { type MutableJson, readAt, writeAt } from "./json-paths.ts";
-import { enumWords, pretrainPaths, type SpecPath, specPaths } from "./spec-paths.ts";
+import { enumWords, pretrainPaths, type SpecPath, specPaths, taskPaths } from "./spec-paths.ts";
 
 /** Takes a message that may be absent out of the specification, and empties a list. */
 const NONE = "none";
 
 /**
- * The specification with single values set, each given as `path=value`: `reembed.heads=4`, `head.trunk.hidden=256,128`,
+ * The specification with single values set but for those of the task, which {@link applyTaskSettings} sets, each given as `path=value`: `reembed.heads=4`, `head.trunk.hidden=256,128`,
  * `recipe.optimiser.kind=adam`, `recipe.earlyStopping=none`. Names count in any of the usual spellings (`attention-width`).
  *
  * @throws {UsageError} for a name that is none, with those that there are, and for a value of another type.
  */
 export function applySettings(spec: commonV1.TrainingSpec, settings: readonly string[]): commonV1.TrainingSpec {
   const json = commonV1.TrainingSpec.toJSON(spec) as MutableJson;
-  return commonV1.TrainingSpec.fromJSON(withSettings(json, specPaths(spec), settings));
+  const own = settings.filter((setting) => !TASK.test(setting));
+  return commonV1.TrainingSpec.fromJSON(withSettings(json, specPaths(spec), own));
+}
+
+/** Settings of the task. */
+const TASK = /^\s*task\./u;
+
+/**
+ * The task with those of `settings` that are about it: `task.survival.loss=cross-entropy`, `task.regression.delta=2`.
+ *
+ * @throws {UsageError} as {@link applySettings}, and for options of another kind of task.
+ */
+export function applyTaskSettings(task: commonV1.Task, settings: readonly string[] = []): commonV1.Task {
+  const own = settings.filter((setting) => TASK.test(setting));
+  for (const setting of own) assertOfKind(task, setting);
+  const json = { task: commonV1.Task.toJSON(task) as MutableJson };
+  return commonV1.Task.fromJSON(withSettings(json, taskPaths(), own).task);
+}
+
+function assertOfKind({ kind }: commonV1.Task, setting: string): void {
+  const { KIND_COX, KIND_REGRESSION, KIND_SURVIVAL } = commonV1.Task_Kind;
+  const isTimed = kind === KIND_SURVIVAL || kind === KIND_COX;
+  const isForeign = setting.includes("task.survival")
+    ? !isTimed
+    : setting.includes("task.regression") && kind !== KIND_REGRESSION;
+  if (!isForeign) return;
+  const name = commonV1.task_KindToJSON(kind).replace("KIND_", "").toLowerCase();
+  throw new UsageError(`--set ${setting}: the task is ${name}, which has no such options`);
 }
 
 /** A pretraining with single values set, as {@link applySettings} sets them: `mixer.width=128`. */

@@ -34,7 +34,9 @@ Examples:
     .requiredOption("--name <id>", "model; one that exists gets a further version")
     .option("--set <name=value>", "what shapes cannot tell, e.g. crmsa_heads=1; may be given again", collect)
     .option("--classes <names>", "classes in the order of the outputs (default: 0, 1, …)", parseNames)
-    .addOption(new Option("--task <kind>", "what is decided (default: by the classes)").choices(TASKS))
+    .addOption(
+      new Option("--task <kind>", "what is decided (default: what the checkpoint's program does)").choices(TASKS),
+    )
     .option("--encoder <name>", "tile encoder whose features it takes (default: any)")
     .addHelpText(
       "after",

@@ -88,7 +88,9 @@ function addModelOptions(command: Command): void {
 function addRecipeOptions(command: Command): void {
   command
     .option("--epochs <n>", "passes over the training part at most (default: 40)", parseCount)
-    .addOption(new Option("--optimiser <kind>", "update rule (default: adamw)").choices(["adam", "adamw", "radam", "sgd"]))
+    .addOption(
+      new Option("--optimiser <kind>", "update rule (default: adamw)").choices(["adam", "adamw", "radam", "sgd"]),
+    )
     .option("--lr <rate>", "step size (default: 1e-4)", parsePositive)
     .option("--weight-decay <rate>", "decay of weights (default: 1e-5)", parseNonNegative)
     .addOption(new Option("--schedule <kind>", "course of the step size (default: constant)").choices(SCHEDULES))

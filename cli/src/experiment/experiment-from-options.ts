@@ -1,5 +1,6 @@
 import { resolve as resolvePath } from "node:path";
 import { FROM_BAGS } from "../cohort/read-labels.ts";
+import { applyTaskSettings } from "../cohort/spec-settings.ts";
 import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import { DEFAULT_SEED } from "../default-seed.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -62,5 +63,9 @@ export async function experimentFromOptions(options: ExperimentOptions): Promise
   };
   const [conflict] = foldConflicts(experiment);
   if (conflict !== undefined) throw new UsageError(`--${conflict.option} ${conflict.message}`);
-  return { experiment, resolve, specOf: (of, base) => createTrainingSpec({ ...options, seed: of }, base) };
+  return {
+    ...{ experiment, resolve },
+    specOf: (of, base) => createTrainingSpec({ ...options, seed: of }, base),
+    taskOf: (task) => applyTaskSettings(task, options.set),
+  };
 }

@@ -16,6 +16,8 @@ export interface RunnableExperiment {
   readonly resolve: ResolveSpec;
   /** Makes the specification of a seed, without a task, of what presets say; absent: as the experiment's sections say. */
   readonly specOf?: (seed: bigint, base: commonV1.TrainingSpec | undefined) => commonV1.TrainingSpec;
+  /** The task with what options say of it; absent: the experiment's section says all. */
+  readonly taskOf?: (task: commonV1.Task) => commonV1.Task;
   /** As the user named it; absent: there is none. */
   readonly file?: string;
   /** Absent without a file. */

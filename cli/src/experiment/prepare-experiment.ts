@@ -71,7 +71,7 @@ async function prepare(
   runnable: RunnableExperiment,
   { isImported = false, hasFolds = false }: PrepareOptions,
 ): Promise<PreparedExperiment> {
-  const { experiment, resolve, specOf } = runnable;
+  const { experiment, resolve, specOf, taskOf = (task) => task } = runnable;
   const { parent, signal } = context;
   const { spec: base, start, problems } = await lookUpBase({ clients, parent, signal }, experiment);
   const [problem, ...more] = problems;
@@ -85,7 +85,9 @@ async function prepare(
   if (!hasFolds) about({ setting: "splits" }, () => assertNoFoldParts(matched));
   const bags = matched.map(({ bag }) => bag);
   const rows = matched.map(({ row }) => row);
-  const task = about({ setting: experiment.task ? "task" : "labels" }, () => taskFromExperiment(experiment, rows));
+  const task = about({ setting: experiment.task ? "task" : "labels" }, () =>
+    taskOf(taskFromExperiment(experiment, rows)),
+  );
   const specFor = (seed: bigint) => fillDefaults({ ...withLevelsOf(open(seed), bags), task }, resolve);
   const spec = specFor(experiment.seeds[0] ?? 0n);
   const givesFolds = data.foldColumn === undefined ? "splits" : "foldColumn";

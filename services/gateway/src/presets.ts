@@ -78,7 +78,7 @@ function r2t(cohort: string, settings: Json, recipe: Json): Json {
   };
 }
 
-/** Every slide of a case in one bag, and four bins of time, are the task's and the groups' to say. */
+/** Every slide of a case is in one bag; four intervals of time are what the task has unless told. */
 const R2T_SURVIVAL: Json = {
   name: "r2t-survival",
   description:
@@ -98,6 +98,7 @@ const R2T_SURVIVAL: Json = {
       sampling: "SAMPLING_SHUFFLE",
       selection: "SELECTION_LAST",
     },
+    groups: { kind: "KIND_JOINED" },
   },
 };
 

@@ -66,6 +66,7 @@ function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
     mpp: metadata.mpp,
     stridePx: metadata.stridePx,
     level0StridePx: metadata.level0StridePx,
+    level0Mpp: metadata.level0Mpp,
     sourceLabel: metadata.sourceLabel ?? "",
     sourceSha256: metadata.sourceDigest ?? "",
     importer: metadata.importer ?? "",

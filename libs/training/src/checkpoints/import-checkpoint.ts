@@ -24,8 +24,8 @@ export interface CheckpointImport {
   /** A `.pt` file that holds a state dict, by itself or, beside anything else, under `model`, `state_dict` or `model_state_dict`. */
   readonly bytes: Uint8Array;
   readonly settings: ImportSettings;
-  /** What the model decides. Absent: classes are numbered. */
-  readonly task?: Pick<Task, "kind" | "classes"> & { readonly link?: Task["link"] };
+  /** What the model decides. Absent: as the checkpoint's own program does, classes numbered; without a kind the same with these names. */
+  readonly task?: Pick<Task, "classes"> & { readonly kind?: Task["kind"]; readonly link?: Task["link"] };
 }
 
 /** A model out of a checkpoint. */
@@ -72,6 +72,7 @@ function taskOf(foreign: ForeignModel, task: CheckpointImport["task"]) {
   const fallback = foreign.defaultTask();
   if (task === undefined) return { ...fallback };
   const { kind, classes, link } = task;
+  if (kind === undefined) return namedTask(fallback, classes);
   if (kind === "survival" && fallback.kind === kind) return { ...fallback };
   if (kind === "survival" || fallback.kind === "survival") {
     const needed =
@@ -81,6 +82,14 @@ function taskOf(foreign: ForeignModel, task: CheckpointImport["task"]) {
   const usual = kind === "binary" && foreign.nLogits === 1 ? "sigmoid" : undefined;
   const chosen = link ?? usual;
   return { kind, classes: [...classes], ...(chosen && { link: chosen }) };
+}
+
+/** The program's own decision with names of the classes. */
+function namedTask(fallback: Task, classes: readonly string[]): Task {
+  const nClasses = fallback.classes.length;
+  if (classes.length === nClasses && nClasses > 0) return { ...fallback, classes: [...classes] };
+  const message = `${classes.length} classes are named; the checkpoint decides a ${fallback.kind} task of ${nClasses}`;
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "task.classes", bound: `${nClasses}` } });
 }
 
 function takeWeights(model: Model, foreign: ForeignModel, tensors: ForeignTensors): Weights {

@@ -104,8 +104,15 @@ function reembedEncoderOf(digest: string): string {
   return `reembed:${digest.slice(0, 12)}`;
 }
 
-/** The graph does not know which magnifications its rows come from: graphs that only pick rows are all the same. */
-function identityOf(graphDigest: string, { regions, outputRows }: Model): string {
+/**
+ * The graph does not know which magnifications its rows come from: graphs that only pick rows are all the same. Nor does it know that
+ * tiles were left out before it: what was made when none were is not what is made now.
+ */
+function identityOf(graphDigest: string, { regions, outputRows, hasUniqueCells }: Model): string {
+  if (hasUniqueCells)
+    return createHash("sha256")
+      .update(JSON.stringify([graphDigest, "unique cells"]))
+      .digest("hex");
   if (regions === undefined) return graphDigest;
   const { levelCount, levels, regionTiles } = regions;
   const rule = JSON.stringify([graphDigest, levelCount, levels, regionTiles, outputRows]);

@@ -1,9 +1,9 @@
 import { DomainError } from "@parfocal/errors";
-import type { aggregateV1 } from "@parfocal/protocol";
+import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
 import { folderFromWire, objectFromWire } from "@parfocal/stage";
 import { readVerified } from "@parfocal/store";
-import { importCheckpoint, loadModel, publishCheckpoint } from "@parfocal/training";
+import { type CheckpointImport, importCheckpoint, loadModel, publishCheckpoint } from "@parfocal/training";
 import type { AggregateDeps } from "../deps.ts";
 import { findPackage, publishedFromModel } from "../published-model.ts";
 import { taskFromWire, taskToWire } from "../task-wire.ts";
@@ -24,12 +24,17 @@ export function createImportModel({ store, codeVersion }: AggregateDeps) {
       const bytes = await readVerified(store, key, { digest, sizeBytes, signal });
       const { task } = request;
       const settings = settingsOf(request);
-      const imported = importCheckpoint({ bytes, settings, ...(task && { task: taskFromWire(task) }) });
+      const imported = importCheckpoint({ bytes, settings, ...(task && { task: importedTask(task) }) });
       await publishCheckpoint(store, folder, imported, { codeVersion, signal });
     }
     const loaded = await loadModel(store, folder, { signal });
     return { published: publishedFromModel(store, folder, loaded), task: taskToWire(loaded.model.config.task) };
   };
+}
+
+/** Without a kind the names alone: the checkpoint's layout knows what its program decides. */
+function importedTask(task: commonV1.Task): NonNullable<CheckpointImport["task"]> {
+  return task.kind === commonV1.Task_Kind.KIND_UNSPECIFIED ? { classes: task.classes } : taskFromWire(task);
 }
 
 /** The settings with the encoder, which has a field of its own as well. @throws {DomainError} `INVALID_ARGUMENT` for two that differ. */

@@ -24,7 +24,7 @@ export function assertOneTask(members: readonly EnsembleMember[]): void {
   for (const other of others) {
     const difference = differenceOf(first, other);
     if (difference === undefined) continue;
-    const message = `${other.field} ${difference}; an ensemble takes models of one task`;
+    const message = `${other.field} ${difference}`;
     throw new DomainError("PRECONDITION_FAILED", message, {
       details: { field: other.field, precondition: "SAME_TASK", subject: other.field },
     });
@@ -46,11 +46,12 @@ export function edgesOfConfig(configJson: string): Pick<EnsembleMember, "edges">
 /** What of `other` differs from `first`, as the end of a sentence about it; undefined: nothing. */
 function differenceOf(first: EnsembleMember, other: EnsembleMember): string | undefined {
   const [a, b] = [first.task, other.task];
-  if (a.kind !== b.kind) return `decides ${kindName(b.kind)}, ${first.field} ${kindName(a.kind)}`;
-  return (
-    listDifference("class", [a.classes, b.classes], first.field) ??
-    (first.edges && other.edges && listDifference("interval end", [first.edges, other.edges], first.field))
-  );
+  const ofOne = "an ensemble takes models of one task";
+  if (a.kind !== b.kind) return `decides ${kindName(b.kind)}, ${first.field} ${kindName(a.kind)}; ${ofOne}`;
+  const classes = listDifference("class", [a.classes, b.classes], first.field);
+  if (classes !== undefined) return `${classes}; ${ofOne}`;
+  const ends = first.edges && other.edges && listDifference("interval end", [first.edges, other.edges], first.field);
+  return ends && `${ends}; trained with task.survival.edges they have the same intervals`;
 }
 
 function listDifference(

@@ -261,7 +261,10 @@ export interface ImportModelRequest {
     | undefined;
   /** What shapes cannot tell. */
   settings: { [key: string]: string };
-  /** What it decides; absent: classes named `0`, `1`, and so on. */
+  /**
+   * What it decides; absent: classes named `0`, `1`, and so on, decided as the checkpoint's program does. Without a kind the same with these
+   * names.
+   */
   task?:
     | Task
     | undefined;

@@ -56,7 +56,11 @@ export interface BagInfo {
   /** Unit of the tiles' coordinates and of `level0_stride_px`. */
   coordinateUnit: BagInfo_CoordinateUnit;
   /** Distance of neighbouring tiles in pixels at the encoded magnification, as `tile_px` counts them; absent: unknown. */
-  stridePx?: number | undefined;
+  stridePx?:
+    | number
+    | undefined;
+  /** Micrometres per pixel of the slide's level 0; absent: unknown. */
+  level0Mpp?: number | undefined;
 }
 
 /** Pixels of which grid coordinates count. */
@@ -411,6 +415,7 @@ function createBaseBagInfo(): BagInfo {
     levelCount: undefined,
     coordinateUnit: 0,
     stridePx: undefined,
+    level0Mpp: undefined,
   };
 }
 
@@ -451,6 +456,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     }
     if (message.stridePx !== undefined) {
       writer.uint32(97).double(message.stridePx);
+    }
+    if (message.level0Mpp !== undefined) {
+      writer.uint32(105).double(message.level0Mpp);
     }
     return writer;
   },
@@ -564,6 +572,14 @@ export const BagInfo: MessageFns<BagInfo> = {
             message.stridePx = reader.double();
             continue;
           }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.level0Mpp = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -626,6 +642,11 @@ export const BagInfo: MessageFns<BagInfo> = {
         : isSet(object.stride_px)
         ? globalThis.Number(object.stride_px)
         : undefined,
+      level0Mpp: isSet(object.level0Mpp)
+        ? globalThis.Number(object.level0Mpp)
+        : isSet(object.level0_mpp)
+        ? globalThis.Number(object.level0_mpp)
+        : undefined,
     };
   },
 
@@ -667,6 +688,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     if (message.stridePx !== undefined) {
       obj.stridePx = floatToJson(message.stridePx);
     }
+    if (message.level0Mpp !== undefined) {
+      obj.level0Mpp = floatToJson(message.level0Mpp);
+    }
     return obj;
   },
 
@@ -687,6 +711,7 @@ export const BagInfo: MessageFns<BagInfo> = {
     message.levelCount = object.levelCount ?? undefined;
     message.coordinateUnit = object.coordinateUnit ?? 0;
     message.stridePx = object.stridePx ?? undefined;
+    message.level0Mpp = object.level0Mpp ?? undefined;
     return message;
   },
 };

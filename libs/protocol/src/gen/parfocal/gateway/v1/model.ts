@@ -133,7 +133,10 @@ export interface ImportModelRequest {
   settings: { [key: string]: string };
   /** UUID that makes the request idempotent. */
   requestId: string;
-  /** What it decides; absent: classes named `0`, `1`, and so on, decided as the checkpoint's program does. */
+  /**
+   * What it decides; absent: classes named `0`, `1`, and so on, decided as the checkpoint's program does. Without a kind the same with these
+   * names.
+   */
   task?:
     | Task
     | undefined;
