@@ -1,11 +1,14 @@
+import { once } from "node:events";
 import { mkdtemp } from "node:fs/promises";
 import type { ClientHttp2Session } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { gatewayV1, googleLongrunning } from "@parfocal/protocol";
+import { openStore } from "@parfocal/store";
 import { Status } from "nice-grpc-common";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { plantCohort } from "../lib/cohort.ts";
@@ -17,6 +20,9 @@ import { type Clients, createClients, type ServiceProcess, startServiceProcess }
 const LIST_BAGS = "parfocal.gateway.v1.BagService/ListBags";
 const TRAIN = "parfocal.gateway.v1.TrainingService/Train";
 const UPLOAD = "parfocal.gateway.v1.BagService/UploadBag";
+const DOWNLOAD = "parfocal.gateway.v1.OperationService/DownloadResult";
+/** Readers of one file who take nothing of it. */
+const N_SLOW_READERS = 40;
 const WATCH = "parfocal.gateway.v1.OperationService/WatchOperation";
 const WAIT = "google.longrunning.Operations/WaitOperation";
 const MIB = 1024 * 1024;
@@ -41,12 +47,14 @@ describe.skipIf(!isLinux)("a gateway among bad clients", () => {
   let clients: Clients;
   let session: ClientHttp2Session;
   let residentBefore: number;
+  let storeUri: string;
   /** An operation that runs as long as the tests. */
   let running: string;
   const sockets: Socket[] = [];
 
   beforeAll(async () => {
-    const env = { PARFOCAL_STORE: pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-bad-"))).href };
+    storeUri = pathToFileURL(await mkdtemp(join(tmpdir(), "parfocal-bad-"))).href;
+    const env = { PARFOCAL_STORE: storeUri };
     aggregate = await startServiceProcess("aggregate", env);
     const { nodeOptions, execArgv } = await imageOptionsOf("gateway");
     const own = { ...env, PARFOCAL_AGGREGATE_ADDRESS: aggregate.address, NODE_OPTIONS: nodeOptions };
@@ -256,6 +264,29 @@ describe.skipIf(!isLinux)("a gateway among bad clients", () => {
       `memory of the gateway grew by ${Math.round(growth / MIB)} MiB from ${Math.round(residentBefore / MIB)} MiB`,
     );
     expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
+  });
+
+  it("holds little of a file for each reader who does not read", async () => {
+    const store = openStore(storeUri);
+    const operation = running.slice(running.lastIndexOf("/") + 1);
+    await store.put(`operations/test/${operation}/results/large.bin`, new Uint8Array(40 * MIB));
+    const body = framed(gatewayV1.DownloadResultRequest.encode({ name: running, file: "large.bin" }).finish());
+    const own = await openSession(gateway.address);
+    const before = await residentBytesOf(gateway.process.pid!);
+    const headers = { ":method": "POST", ":path": `/${DOWNLOAD}`, "content-type": "application/grpc", te: "trailers" };
+    const streams = Array.from({ length: N_SLOW_READERS }, () => own.request(headers).on("error", () => undefined));
+    const answered = streams.map((stream) => once(stream, "response"));
+    for (const stream of streams) stream.end(body);
+    await Promise.all(answered);
+    // Until what is sent to nobody has come to rest.
+    let resident = before;
+    for (let last = 0; Math.abs(resident - last) > MIB; await sleep(500)) {
+      last = resident;
+      resident = await residentBytesOf(gateway.process.pid!);
+    }
+    expect(resident - before).toBeLessThan(N_SLOW_READERS * 6 * MIB);
+    own.destroy();
+    store.close();
   });
 });
 

@@ -18,7 +18,13 @@ export { type ConditionKind, probeStore, type StoreProbe } from "./probe-store.t
 export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
 export { storeOptionsFromEnv } from "./store-options-from-env.ts";
 export { countShared } from "./verified/count-shared.ts";
-export { type ContentObject, type PutIfAbsentOptions, putIfAbsent, sha256Hex } from "./verified/put-if-absent.ts";
+export {
+  type ContentObject,
+  type PutIfAbsentOptions,
+  putContent,
+  putIfAbsent,
+  sha256Hex,
+} from "./verified/put-if-absent.ts";
 export {
   readThenVerify,
   readVerified,

@@ -58,7 +58,8 @@ export async function readBagInput(
   const sides = await readSides(store, ref, header, neededSides(model), call.signal);
   const rows = namingBag(ref, () => uniqueRows(model, { ...sides, metadata: header.metadata }));
   if (rows === undefined) return namingBag(ref, () => bagInputFrom(ref, header, sides, model));
-  const thinned = await thinBag(store, { ref, header }, rows, call);
+  // Checked, so that one that was damaged is made anew instead of ending every training with this bag.
+  const thinned = await thinBag(store, { ref, header }, rows, { ...call, verifies: true });
   onThinned?.(thinned.droppedCount);
   return readBagInput(store, thinned.ref, model, call);
 }

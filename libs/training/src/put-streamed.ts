@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { BagRef } from "@parfocal/bags";
-import { DomainError, isDomainError } from "@parfocal/errors";
-import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { type CallOptions, type ObjectStore, putContent } from "@parfocal/store";
 
 /** Up to here a bag is made once and sent as one body; a larger one is made twice, to be hashed and to be sent. */
 const SINGLE_PUT_BYTES = 8 * 1024 * 1024;
@@ -10,7 +9,7 @@ const SINGLE_PUT_BYTES = 8 * 1024 * 1024;
  * Writes the bytes of a bag that are made as they are needed, under their digest: `<folder>/<sha256>.safetensors`. Writing the same bytes
  * again, from anywhere, is harmless. Memory: what `parts` holds, and of bags of up to 8 MiB all bytes.
  *
- * @throws {DomainError} `CORRUPT` when the key holds an object of another size; what `parts` and the store throw.
+ * @throws {DomainError} What `parts` and the store throw.
  */
 export async function putStreamed(
   store: ObjectStore,
@@ -27,20 +26,7 @@ export async function putStreamed(
   }
   const digest = hash.digest("hex");
   const key = `${folder}/${digest}.safetensors`;
-  const body = held.length > 0 ? Buffer.concat(held) : parts();
-  try {
-    await store.put(key, body, { ...call, ifNoneMatch: "*", contentType: "application/octet-stream" });
-  } catch (error) {
-    // Another writer of the same bytes was faster: its object is ours.
-    if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
-    await assertSize(store, key, sizeBytes, call);
-  }
+  const body = () => (held.length > 0 ? Buffer.concat(held) : parts());
+  await putContent(store, { key, sizeBytes }, body, { ...call, contentType: "application/octet-stream" });
   return { key, digest, sizeBytes };
-}
-
-async function assertSize(store: ObjectStore, key: string, sizeBytes: number, call: CallOptions): Promise<void> {
-  const found = await store.head(key, call);
-  if (found.sizeBytes === sizeBytes) return;
-  const message = `the store has ${found.sizeBytes} bytes under this digest, the bag has ${sizeBytes}`;
-  throw new DomainError("CORRUPT", message);
 }

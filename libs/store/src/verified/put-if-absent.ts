@@ -1,5 +1,6 @@
-import { DomainError, isDomainError } from "@parfocal/errors";
-import type { ObjectStore } from "../object-store.ts";
+import { isDomainError } from "@parfocal/errors";
+import type { PutBody } from "../body.ts";
+import type { ObjectStore, PutOptions } from "../object-store.ts";
 import { assertDigest, digestMismatch } from "./digest.ts";
 import { createStreamHash } from "./stream-hash.ts";
 
@@ -51,10 +52,11 @@ async function* streamOf(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Arra
 
 /**
  * Writes bytes, in one piece or several, under the name of their content, `<prefix>/<sha256><suffix>`, unless they are there. Writing the same
- * bytes again, from anywhere, is harmless; bytes never enter under a name that is not theirs.
+ * bytes again, from anywhere, is harmless; bytes never enter under a name that is not theirs, and an object of another size, which lost some of
+ * them, is replaced.
  *
  * @param sha256 the digest if it is known; it is checked.
- * @throws {DomainError} CORRUPT when the bytes are not those of `sha256`, or what stands under the name has another size.
+ * @throws {DomainError} CORRUPT when the bytes are not those of `sha256`; what the store throws.
  */
 export async function putIfAbsent(
   store: ObjectStore,
@@ -71,14 +73,39 @@ export async function putIfAbsent(
   const { suffix = "", ...call } = options;
   const key = `${prefix}/${digest}${suffix}`;
   const object = { key, digest, sizeBytes };
-  const callOptions = call.signal === undefined ? {} : { signal: call.signal };
+  const isNew = await putContent(store, { key, sizeBytes }, () => bodyOf(parts, sizeBytes), call);
+  return { ...object, isNew };
+}
+
+/** Options of {@link putContent}. */
+type PutContentOptions = Omit<PutIfAbsentOptions, "suffix">;
+
+/**
+ * Writes an object that is named after its content unless it is there; one of another size is replaced, as its bytes cannot be those of its
+ * name. Gives whether it was written.
+ */
+export async function putContent(
+  store: ObjectStore,
+  { key, sizeBytes }: Pick<ContentObject, "key" | "sizeBytes">,
+  body: () => PutBody,
+  options: PutContentOptions = {},
+): Promise<boolean> {
+  const put = (condition: Pick<PutOptions, "ifNoneMatch" | "ifMatch">) =>
+    store.put(key, body(), { ...options, ...condition });
+  if (await isPut(() => put({ ifNoneMatch: "*" }))) return true;
+  const found = await store.head(key, options.signal === undefined ? {} : { signal: options.signal });
+  if (found.sizeBytes === sizeBytes) return false;
+  // Who is faster here writes the same.
+  return isPut(() => put({ ifMatch: found.etag }));
+}
+
+/** Whether an object could be put under its condition. */
+async function isPut(put: () => Promise<unknown>): Promise<boolean> {
   try {
-    await store.put(key, bodyOf(parts, sizeBytes), { ...call, ifNoneMatch: "*" });
-    return { ...object, isNew: true };
+    await put();
+    return true;
   } catch (error) {
-    if (!isDomainError(error, "PRECONDITION_FAILED")) throw error;
+    if (isDomainError(error, "PRECONDITION_FAILED")) return false;
+    throw error;
   }
-  const found = await store.head(key, callOptions);
-  if (found.sizeBytes === sizeBytes) return { ...object, isNew: false };
-  throw new DomainError("CORRUPT", `a content-addressed object has ${found.sizeBytes} bytes, its content ${sizeBytes}`);
 }

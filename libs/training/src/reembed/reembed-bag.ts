@@ -73,7 +73,12 @@ export async function* reembedBag(
   try {
     // Who held the lock before may have made it.
     const found = await slot.find({ signal, verifies });
-    return found ?? (yield* makeBag(deps, { model, reembed, ref, header, slot, signal }));
+    if (found !== undefined) return found;
+    const making = { model, reembed, ref, header, slot, signal };
+    const made = yield* makeBag(deps, making);
+    // What stood under its name, and no pointer led to, may be damaged: it was deleted then.
+    const isRight = !verifies || (await slot.find({ signal, verifies })) !== undefined;
+    return isRight ? made : yield* makeBag(deps, making);
   } finally {
     release();
   }

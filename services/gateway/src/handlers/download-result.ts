@@ -8,7 +8,7 @@ import { messageChunks } from "../message-chunks.ts";
 /** Files lie in one folder; what could leave it is no name of any. */
 const FILE_NAME = /^[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*$/i;
 
-/** `DownloadResult`: streams a file that an operation left, in pieces of 1 MiB. */
+/** `DownloadResult`: streams a file that an operation left, in pieces. */
 export function createDownloadResult({ store }: Pick<GatewayDeps, "store">) {
   return async function* (
     { name, file }: gatewayV1.DownloadResultRequest,
