@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { commonV1, type gatewayV1 } from "@parfocal/protocol";
+import { commonV1, gatewayV1 } from "@parfocal/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { batchResponse, digestsOf, downloadResult, readResult, startBatch } from "../lib/batches.ts";
 import { PLANTED_DIM, plantCohort } from "../lib/cohort.ts";
@@ -127,7 +127,11 @@ describe("a batch", () => {
 
     const { bytes } = plantCohort(1, 99n)[0]!;
     await upload(clients, "late.npy", bytes);
-    const retry = await clients.prediction.batchPredict({ parent: PARENT, retryOf: operation.name });
+    const again = { parent: PARENT, retryOf: operation.name };
+    const patientRule = gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
+    for (const other of [{ patientRule }, { transient: true }])
+      await expect(clients.prediction.batchPredict({ ...again, ...other })).rejects.toThrow("goes on as it began");
+    const retry = await clients.prediction.batchPredict(again);
     const retried = await batchResponse(clients, retry);
     expect(retried).toMatchObject({ rowCount: 8n, scoredCount: 3n, failedCount: 5n });
     const [before, after] = [

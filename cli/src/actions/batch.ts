@@ -18,7 +18,7 @@ export interface BatchCommandOptions {
   readonly crossval?: string;
   readonly ensemble?: boolean;
   readonly retry?: string;
-  readonly patientRule: "mean" | "max";
+  readonly patientRule?: "mean" | "max";
   readonly transient?: boolean;
   readonly out?: string;
   readonly requestId?: string;
@@ -26,6 +26,7 @@ export interface BatchCommandOptions {
 }
 
 const { PATIENT_RULE_MEAN, PATIENT_RULE_MAX } = gatewayV1.BatchPredictRequest_PatientRule;
+const PATIENT_RULES = { mean: PATIENT_RULE_MEAN, max: PATIENT_RULE_MAX };
 
 /** A manifest that the gateway reads by itself. */
 const URI = /^(?:s3|file):\/\//;
@@ -78,7 +79,8 @@ async function requestOf(
     ...(isUri && { manifestUri: manifest }),
     ...(manifest !== undefined && !isUri && { manifestUpload: await uploadManifest(clients, manifest, context) }),
     ...(retry !== undefined && { retryOf: operationNameOf(parent, retry) }),
-    patientRule: patientRule === "max" ? PATIENT_RULE_MAX : PATIENT_RULE_MEAN,
+    // A batch that is tried again has one.
+    ...(patientRule !== undefined && { patientRule: PATIENT_RULES[patientRule] }),
     transient,
     requestId: requestId ?? randomUUID(),
   });

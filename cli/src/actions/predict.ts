@@ -45,6 +45,10 @@ export interface PredictCommandOptions extends ThumbnailOptions {
   readonly topTiles?: number;
 }
 
+/** What nobody can check for the user: models do not say which slides they have learnt from. */
+const OF_NEW_SLIDES =
+  "metrics hold for slides that none of the models has learnt from; of others they are too good (crossval tells what is true of these)";
+
 /** `parfocal predict --model M BAG…`, with further models and what they say together. */
 export async function runPredict(
   context: CommandContext,
@@ -98,6 +102,7 @@ export async function runPredict(
     if (areAlike) showMetrics(context, model, shown.outcomes, known, ENSEMBLE);
     rows.push(...shown.rows);
   }
+  if (areAlike && known.size > 0) output.note(OF_NEW_SLIDES);
   await writeTables(context, rows, options);
   return isWhole ? EXIT_CODES.ok : EXIT_CODES.failed;
 }

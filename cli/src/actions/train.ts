@@ -8,6 +8,7 @@ import { presetSpec } from "../client/presets.ts";
 import { assertNoFoldParts } from "../cohort/fixed-folds.ts";
 import { inferTask, type TaskName, taskNameOf } from "../cohort/infer-task.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
+import { shareGroupLabels } from "../cohort/share-group-labels.ts";
 import { applyTaskSettings } from "../cohort/spec-settings.ts";
 import { startedFrom, withLevelsOf } from "../cohort/start-model.ts";
 import { createTrainingSpec, readTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
@@ -61,7 +62,7 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   const known = wish.kind === undefined && wish.classes === undefined ? base?.task : undefined;
   const classes = known?.classes ?? options.classes;
   const labels = { ...options, wantsRegions, ...(kind && { kind }), ...(classes && { classes }) };
-  const matched = await matchLabels(context, clients, labels);
+  const matched = shareGroupLabels(await matchLabels(context, clients, labels), asked.groups);
   assertNoFoldParts(matched);
   const spec = withLevelsOf(
     asked,

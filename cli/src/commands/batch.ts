@@ -24,9 +24,10 @@ export function createBatchCommand(): Command {
       "a batch that has ended: what it did not score is tried again with the same versions",
     )
     .addOption(
-      new Option("--patient-rule <rule>", "how the slides of a patient are combined")
-        .choices(["mean", "max"])
-        .default("mean"),
+      new Option("--patient-rule <rule>", "how the slides of a patient are combined (default: mean)").choices([
+        "mean",
+        "max",
+      ]),
     )
     .option("--transient", "leave nothing of the bags behind: re-embedded bags are not kept for the next model")
     .option("--out <folder>", "where the results go (default: batch- and the first digits of the operation)")

@@ -8,6 +8,7 @@ import { matchLabels } from "../client/labelled-bags.ts";
 import { assertNoFoldParts, type FixedFolds, fixedFoldsOf } from "../cohort/fixed-folds.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
+import { shareGroupLabels } from "../cohort/share-group-labels.ts";
 import { withLevelsOf } from "../cohort/start-model.ts";
 import type { Output } from "../output/output.ts";
 import { plural } from "../output/units.ts";
@@ -81,7 +82,7 @@ async function prepare(
   const open = (seed: bigint) => (specOf ?? ((of) => specFromExperiment(experiment, of, base)))(seed, base);
   const wantsRegions = readsRegions(open(0n).architecture?.reembedder?.kind?.$case);
   const labels = { ...tableWishOf(experiment), labels: data.labels, wantsRegions };
-  const matched = await matchLabels(context, clients, labels);
+  const matched = shareGroupLabels(await matchLabels(context, clients, labels), open(0n).groups);
   if (!hasFolds) about({ setting: "splits" }, () => assertNoFoldParts(matched));
   const bags = matched.map(({ bag }) => bag);
   const rows = matched.map(({ row }) => row);

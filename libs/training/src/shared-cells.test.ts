@@ -195,7 +195,7 @@ describe("tiles that share a cell, in a RoFormer model", () => {
     const { metadata, ...found } = await readBag(world.store, left);
     expect(found).toEqual({ ...found, n: wanted.n, features: wanted.features, coords: wanted.coords });
     expect(metadata.sourceDigest).toBe(pair.shared.digest);
-    expect(left.key).toContain(`cache/reembed/${loaded.reembed?.digest}/${pair.shared.digest}/`);
+    expect(left.key).toContain(`cache/reembed/${pair.shared.digest}/${loaded.reembed?.digest}/`);
     expect(counts).toEqual([N_SHARED]);
   });
 

@@ -1,4 +1,4 @@
-import type { BagRef } from "@parfocal/bags";
+import { type BagRef, derivedFolder } from "@parfocal/bags";
 import { type DomainErrorCode, isDomainError } from "@parfocal/errors";
 import { createConfigReader } from "@parfocal/models";
 import { type CallOptions, type ObjectStore, streamVerified } from "@parfocal/store";
@@ -26,14 +26,14 @@ const OF_POINTERS: ReadonlySet<DomainErrorCode> = new Set(["NOT_FOUND", "INVALID
  * The slot of (re-embedder, bag), both by digest. A small object points at the bag, so that finding it takes no hashing:
  *
  * ```
- * cache/reembed/{re-embedder}/{bag}.json                   what the bag is: key, digest, size, shape
- * cache/reembed/{re-embedder}/{bag}/{digest}.safetensors   the re-embedded bag
+ * cache/reembed/{bag}/{re-embedder}.json                   what the bag is: key, digest, size, shape
+ * cache/reembed/{bag}/{re-embedder}/{digest}.safetensors   the re-embedded bag
  * ```
  *
  * Thinned bags are kept the same way, under the name of their rule in the re-embedder's place: see `thinBag`.
  */
 export function reembedSlot(store: ObjectStore, reembedder: string, bag: string): ReembedSlot {
-  const folder = `cache/reembed/${reembedder}/${bag}`;
+  const folder = `${derivedFolder(bag)}/${reembedder}`;
   const pointerKey = `${folder}.json`;
   return {
     folder,

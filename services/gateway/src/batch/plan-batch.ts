@@ -48,8 +48,7 @@ export async function planBatch(
     lookup,
     named.map((row) => ({ ...row, slide: "" })),
   );
-  const isMax = request.patientRule === gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MAX;
-  const rule = isMax ? "max" : "mean";
+  const rule = RULES[request.patientRule] ?? "mean";
   const plan = { models, rule, isTransient: request.transient, ...ensembleOf(request.ensemble), rows } as const;
   return { ...plan, shards: shardsOf(plan, deps.shardRows) };
 }
@@ -63,6 +62,36 @@ export function assertTogether(models: readonly BatchModel[]): void {
       ...(edges && { edges }),
     })),
   );
+}
+
+/**
+ * Checks that an earlier batch can be tried again as it is asked for.
+ *
+ * @throws {DomainError} `INVALID_ARGUMENT` for a patient rule or transience that the batch does not have; as `assertOneTask` for an ensemble;
+ * `PRECONDITION_FAILED` when it has no plan.
+ */
+export async function assertRetriable(
+  deps: Pick<PlanningDeps, "store">,
+  project: string,
+  { retryOf, ensemble, patientRule, transient }: gatewayV1.BatchPredictRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { operation } = parseResourceName("operation", retryOf, "retry_of");
+  const { plan } = await findEarlier(deps, project, operation, signal);
+  const rule = RULES[patientRule];
+  if (rule !== undefined && rule !== plan.rule) throw otherThanEarlier("patient_rule", rule, plan.rule);
+  if (transient && !plan.isTransient) throw otherThanEarlier("transient", "true", "false");
+  if (ensemble) assertTogether(plan.models);
+}
+
+const RULES: Readonly<Partial<Record<gatewayV1.BatchPredictRequest_PatientRule, BatchPlan["rule"]>>> = {
+  [gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MEAN]: "mean",
+  [gatewayV1.BatchPredictRequest_PatientRule.PATIENT_RULE_MAX]: "max",
+};
+
+function otherThanEarlier(field: string, value: string, earlier: string): DomainError {
+  const message = `${field} is ${value}; the batch of retry_of has ${earlier}, and goes on as it began`;
+  return new DomainError("INVALID_ARGUMENT", message, { details: { field } });
 }
 
 /** Absent where there is none, so that plans without are what they were. */

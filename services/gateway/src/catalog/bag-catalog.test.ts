@@ -45,6 +45,19 @@ function interrupted(
   return { ...store, [method]: changed } as ObjectStore;
 }
 
+describe("deleting a bag", () => {
+  it("deletes what was made of its tiles, and nothing of other bags", async () => {
+    const store = await storeWithBag();
+    const other = `cache/reembed/${"b".repeat(64)}/m.json`;
+    const own = ["m.json", "m/x.safetensors", "unique-cells.json"].map((name) => `cache/reembed/${SHA}/${name}`);
+    for (const key of [...own, other]) await store.put(key, Uint8Array.of(1));
+    const bags = createBagCatalog(store);
+    await bags.add("p", ENTRY);
+    await bags.delete("p", SHA);
+    expect(await keysOf(store)).toEqual([other]);
+  });
+});
+
 describe("reading a bag while it is deleted", () => {
   it("gives it no more once the deletion is done, though a read was under way", async () => {
     const inner = await storeWithBag();

@@ -1,4 +1,4 @@
-import type { BagMetadata, BagRef } from "@parfocal/bags";
+import { type BagMetadata, type BagRef, derivedFolder } from "@parfocal/bags";
 import { DomainError } from "@parfocal/errors";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import { createEntryCache, type EntryCacheOptions } from "./entry-cache.ts";
@@ -72,6 +72,7 @@ export function createBagCatalog(store: ObjectStore, clock: Pick<EntryCacheOptio
         await store.delete(key, options);
         await store.delete(bag, options);
         await store.delete(keys.blockIndex(project, sha256), options);
+        await deleteDerived(store, sha256, options);
         await settleEntry(store, key, bag, options);
       } finally {
         // Also after a failure, which may have come after the deletion.
@@ -79,6 +80,15 @@ export function createBagCatalog(store: ObjectStore, clock: Pick<EntryCacheOptio
       }
     },
   };
+}
+
+/** Other projects that have the same bag make what they need again. */
+async function deleteDerived(store: ObjectStore, sha256: string, options: CallOptions): Promise<void> {
+  for (;;) {
+    const { objects } = await store.list(`${derivedFolder(sha256)}/`, options);
+    if (objects.length === 0) return;
+    for (const { key } of objects) await store.delete(key, options);
+  }
 }
 
 /** What {@link BagCatalog.add} wrote; the gateway alone writes it, so only its shape is checked. */

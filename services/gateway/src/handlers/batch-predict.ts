@@ -1,8 +1,7 @@
 import { DomainError } from "@parfocal/errors";
 import { gatewayV1, type googleLongrunning, parseResourceName } from "@parfocal/protocol";
 import type { HandlerContext } from "@parfocal/runtime";
-import type { WorkflowDriver } from "@parfocal/workflows";
-import { assertTogether, resolveModel } from "../batch/plan-batch.ts";
+import { assertRetriable, assertTogether, resolveModel } from "../batch/plan-batch.ts";
 import { keys } from "../catalog/keys.ts";
 import { parseModelName } from "../catalog/model-name.ts";
 import type { GatewayDeps } from "../deps.ts";
@@ -27,7 +26,7 @@ export function createBatchPredict(deps: Deps, roots: SourceRoots) {
     return startOperation(deps.operations, { kind: "batch", project, requestId, json }, () =>
       request.retryOf === ""
         ? assertNewBatch(deps, project, request, roots, signal)
-        : assertRetry(deps.operations, project, request),
+        : assertRetry(deps, project, request, signal),
     );
   };
 }
@@ -80,10 +79,12 @@ async function assertManifest(
 
 /** A batch may be tried again when it has ended, however it did. */
 async function assertRetry(
-  operations: Pick<WorkflowDriver, "get">,
+  { operations, store }: Pick<Deps, "operations" | "store">,
   project: string,
-  { retryOf, models, manifestUri, manifestUpload }: gatewayV1.BatchPredictRequest,
+  request: gatewayV1.BatchPredictRequest,
+  signal: AbortSignal,
 ): Promise<void> {
+  const { retryOf, models, manifestUri, manifestUpload } = request;
   const details = { field: "retry_of" };
   assertSameProject("retry_of", project, parseResourceName("operation", retryOf, "retry_of").project);
   if (models.length > 0 || manifestUri !== "" || manifestUpload !== "") {
@@ -94,7 +95,7 @@ async function assertRetry(
   if (kind !== "batch") {
     throw new DomainError("INVALID_ARGUMENT", `retry_of is an operation of kind ${kind}, not a batch`, { details });
   }
-  if (outcome.kind !== "running") return;
+  if (outcome.kind !== "running") return assertRetriable({ store }, project, request, signal);
   throw new DomainError("PRECONDITION_FAILED", "retry_of still runs; cancel it or wait for its end", { details });
 }
 

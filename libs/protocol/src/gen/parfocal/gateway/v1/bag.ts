@@ -2739,7 +2739,7 @@ export const BagServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
+    /** Deletes a bag and what was made of its tiles. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
     deleteBag: {
       name: "DeleteBag",
       requestType: DeleteBagRequest as typeof DeleteBagRequest,
@@ -2772,7 +2772,7 @@ export interface BagServiceImplementation<CallContextExt = {}> {
   getBag(request: GetBagRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetBagResponse>>;
   /** Lists the bags of a project by id. */
   listBags(request: ListBagsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListBagsResponse>>;
-  /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
+  /** Deletes a bag and what was made of its tiles. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
   deleteBag(request: DeleteBagRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DeleteBagResponse>>;
 }
 
@@ -2797,7 +2797,7 @@ export interface BagServiceClient<CallOptionsExt = {}> {
   getBag(request: DeepPartial<GetBagRequest>, options?: CallOptions & CallOptionsExt): Promise<GetBagResponse>;
   /** Lists the bags of a project by id. */
   listBags(request: DeepPartial<ListBagsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListBagsResponse>;
-  /** Deletes a bag. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
+  /** Deletes a bag and what was made of its tiles. Models trained on it stay. Other gateways on the same store may show it for half a minute more. */
   deleteBag(request: DeepPartial<DeleteBagRequest>, options?: CallOptions & CallOptionsExt): Promise<DeleteBagResponse>;
 }
 

@@ -141,9 +141,12 @@ export interface BatchPredictRequest {
    * versions, and the results hold all of its rows.
    */
   retryOf: string;
-  /** How the slides of a patient are combined. */
+  /** How the slides of a patient are combined. With `retry_of` that of the earlier batch or none. */
   patientRule: BatchPredictRequest_PatientRule;
-  /** Leave nothing of the bags behind: they are re-embedded where they are aggregated, and not kept for the next model. */
+  /**
+   * Leave nothing of the bags behind: they are re-embedded where they are aggregated, and not kept for the next model. With
+   * `retry_of` the earlier batch must have it too.
+   */
   transient: boolean;
   /**
    * Add what the models say together, as lines of the model `ensemble`: means over the models, with their standard deviation beside. Takes two
