@@ -179,7 +179,7 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     [{ encoder: "" }, "INVALID_ARGUMENT", "it must be a name of 1 to 200 characters"],
     [{ encoder: "UNI2-h" }, "GEOMETRY_MISMATCH", "emits 1536 features, the checkpoint takes 4"],
   ])("refuses bags that cannot be: %j", (settings, code, message) => {
-    expect(refusal(weights, settings)).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(refusal(weights, settings)).toMatchObject({ code, message: expect.stringContaining(message) as string });
   });
 
   it.each([

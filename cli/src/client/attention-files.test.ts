@@ -151,7 +151,7 @@ describe("files of bags without coordinates", () => {
     ]);
     const { buffer } = Uint8Array.from(await readFile(join(folder, "stamp.tiles.parquet")));
     const rows = await parquetReadObjects({ file: buffer });
-    expect(rows.map(({ tile, x, unit, score }) => [Number(tile), x, unit, score])).toEqual([
+    expect(rows.map(({ tile, x, unit, score }): unknown[] => [Number(tile), x, unit, score])).toEqual([
       [0, null, null, 0.5],
       [1, null, null, 0.125],
       [2, null, null, 0.375],

@@ -23,7 +23,11 @@ function completed(row: LabelRow, members: readonly MatchedRow[]): LabelRow {
   const isKnown = (name: string) => members.some(({ row: other }) => !other.unknownLabels.includes(name));
   const found = row.unknownLabels.filter(isKnown);
   const isTrue = (name: string) => members.some(({ row: other }) => other.labels.includes(name));
-  const values = Object.assign({}, ...members.map(({ row: other }) => other.values ?? {}), row.values);
+  const known = [
+    ...members.flatMap(({ row: other }) => Object.entries(other.values ?? {})),
+    ...Object.entries(row.values ?? {}),
+  ];
+  const values = Object.fromEntries(known);
   return {
     ...row,
     labels: [...row.labels, ...found.filter(isTrue)],
