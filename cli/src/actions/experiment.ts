@@ -1,8 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { checkBases } from "../experiment/check-bases.ts";
+import { assertSitesWhole } from "../experiment/divided-sites.ts";
 import { exampleExperiment } from "../experiment/example-experiment.ts";
+import { foldsOfTable } from "../experiment/folds-of-table.ts";
 import { loadExperiment } from "../experiment/load-experiment.ts";
+import { placed } from "../experiment/placed.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 
@@ -28,10 +31,12 @@ export async function checkExperiment(
 ): Promise<ExitCode> {
   const { output } = context;
   const loaded = await loadExperiment(file, overrides);
-  const { experiment, variants } = loaded;
+  const { experiment, variants, rows = [] } = loaded;
+  await placed(loaded, async () => assertSitesWhole(rows));
   const unchecked = await checkBases(context, loaded);
   if (unchecked !== undefined) output.note(`${file}: not checked: ${unchecked}`);
-  const { name, seeds, folds, repeats } = experiment;
+  const { name, seeds, repeats } = experiment;
+  const folds = foldsOfTable(rows) ?? experiment.folds;
   const named = variants.length === 0 ? {} : { variants: variants.map((variant) => variant.name) };
   output.record({ file, name, seeds: [...seeds], folds, repeats, ...named });
   const compared = variants.length === 0 ? "" : `; ${plural(variants.length, "variant")} to compare`;

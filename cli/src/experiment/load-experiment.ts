@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { commonV1 } from "@parfocal/protocol";
+import { type TaskName, taskNameOf } from "../cohort/infer-task.ts";
+import type { LabelRow } from "../cohort/parse-labels.ts";
 import { UsageError } from "../exit-codes.ts";
 import { checkValues } from "./check-values.ts";
 import type { Experiment } from "./experiment.ts";
@@ -9,6 +11,7 @@ import { lookUpData } from "./look-up-data.ts";
 import { type ParsedExperiment, parseExperiment } from "./parse-experiment.ts";
 import { parseVariants } from "./parse-variants.ts";
 import { ExperimentError, type Problem } from "./problem.ts";
+import { taskFromExperiment } from "./spec-from-experiment.ts";
 
 /** An experiment that may run, and the reader that knows its defaults. */
 export interface RunnableExperiment {
@@ -22,6 +25,8 @@ export interface RunnableExperiment {
   readonly file?: string;
   /** Absent without a file. */
   readonly locate?: Locate;
+  /** Of the labels table, as they were read before anything started; absent: it is read later, or the labels are the bags' own. */
+  readonly rows?: readonly LabelRow[];
 }
 
 /** An experiment of a file, which knows the places of its values. */
@@ -45,17 +50,29 @@ export async function loadExperiment(file: string, overrides: readonly string[])
   });
   const parsed = parseExperiment(text, file, overrides);
   const locate = locateIn(parsed);
-  const missing = locate(await lookUpData(parsed.experiment));
+  const { problems, rows } = await lookUpData(parsed.experiment);
+  const inferred = rows && inferredTask(parsed.experiment, rows);
   // Behind it is the service's own reader, which takes a second to load.
   const { resolveTrainingSpec: resolve } = await import("@parfocal/service-aggregate/resolve-spec");
-  const variants = withProblems(parsed, missing, () => {
-    checkValues(parsed, resolve);
-    return parseVariants(parsed, resolve);
+  const variants = withProblems(parsed, locate(problems), () => {
+    checkValues(parsed, resolve, inferred);
+    return parseVariants(parsed, resolve, inferred);
   });
+  const shared = { resolve, file, ...(rows && { rows }) };
   return {
-    ...{ experiment: parsed.experiment, resolve, file, locate },
-    variants: variants.map((variant) => ({ ...variant, resolve, file })),
+    ...{ experiment: parsed.experiment, locate, ...shared },
+    variants: variants.map((variant) => ({ ...variant, ...shared })),
   };
+}
+
+/** What the labels decide; undefined where they make no task, which is told when they meet their bags. */
+function inferredTask(experiment: Experiment, rows: readonly LabelRow[]): TaskName | undefined {
+  try {
+    return taskNameOf(taskFromExperiment(experiment, rows).kind);
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
 }
 
 /** Tells problems that are known together with those that `check` finds. */

@@ -1,7 +1,7 @@
 import { access, constants } from "node:fs/promises";
 import type { TaskName } from "../cohort/infer-task.ts";
 import { missingColumns } from "../cohort/named-columns.ts";
-import { labelTable } from "../cohort/parse-labels.ts";
+import { type LabelRow, labelTable } from "../cohort/parse-labels.ts";
 import {
   FROM_BAGS,
   type LabelTexts,
@@ -21,29 +21,43 @@ export function tableWishOf({ data, task }: Pick<Experiment, "data" | "task">): 
   return { ...data, ...(kind && { kind }), ...(classes && { classes }) };
 }
 
-/**
- * What is wrong with the files of an experiment as they lie there, without a service: paths that cannot be read, columns that the tables
- * lack, a table that cannot be read as labels. Empty: nothing.
- */
-export async function lookUpData(experiment: Pick<Experiment, "data" | "task">): Promise<SettingError[]> {
-  const { labels, files } = experiment.data;
-  const unreadable = await Promise.all(files.map((path, index) => accessProblems({ setting: "files", index }, path)));
-  const tables = labels === FROM_BAGS ? [] : await tableProblems(experiment);
-  return [...tables, ...unreadable.flat()];
+/** The files of an experiment as they lie there. */
+export interface LookedUp {
+  /** Paths that cannot be read, columns that the tables lack, a table that cannot be read as labels. */
+  readonly problems: readonly SettingError[];
+  /** Of the labels table; absent where it has problems or the labels are the bags' own. */
+  readonly rows?: readonly LabelRow[];
 }
 
-async function tableProblems(experiment: Pick<Experiment, "data" | "task">): Promise<SettingError[]> {
+/** Reads the files that an experiment names, without a service. */
+export async function lookUpData(experiment: Pick<Experiment, "data" | "task">): Promise<LookedUp> {
+  const { labels, files } = experiment.data;
+  const unreadable = await Promise.all(files.map((path, index) => accessProblems({ setting: "files", index }, path)));
+  const tables: LookedUp = labels === FROM_BAGS ? { problems: [] } : await lookUpTables(experiment);
+  return { ...tables, problems: [...tables.problems, ...unreadable.flat()] };
+}
+
+async function lookUpTables(experiment: Pick<Experiment, "data" | "task">): Promise<LookedUp> {
   const { labels, clinical, splits = [] } = experiment.data;
   const unreadable = await Promise.all([
     problemsOf(() => readTableFile({ setting: "labels" }, labels)),
     ...(clinical === undefined ? [] : [problemsOf(() => readTableFile({ setting: "clinical" }, clinical))]),
     ...splits.map((path, index) => problemsOf(() => readTableFile({ setting: "splits", index }, path))),
   ]);
-  if (unreadable.flat().length > 0) return unreadable.flat();
+  if (unreadable.flat().length > 0) return { problems: unreadable.flat() };
   const wish = tableWishOf(experiment);
   const texts = await readLabelTexts(labels, wish);
   const missing = columnProblems(texts, wish);
-  return missing.length > 0 ? missing : problemsOf(() => readTables(texts, wish));
+  return missing.length > 0 ? { problems: missing } : readRows(texts, wish);
+}
+
+function readRows(texts: LabelTexts, wish: TableWish): LookedUp {
+  try {
+    return { problems: [], rows: readTables(texts, wish).rows };
+  } catch (error) {
+    if (error instanceof SettingError) return { problems: [error] };
+    throw error;
+  }
 }
 
 /** All columns that are named and not there, at once; none where the table is none, which reading it tells. */

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import type { TaskName } from "../cohort/infer-task.ts";
 import { applyOverrides, type Override } from "./apply-overrides.ts";
 import { checkValues } from "./check-values.ts";
 import type { Experiment } from "./experiment.ts";
@@ -27,16 +28,21 @@ type Values = Readonly<Record<string, unknown>>;
  * The variants of an experiment that was read: its values, command line included, with each variant's in their place. As with overrides, a
  * `kind` that changes makes its group anew.
  *
+ * @param inferred the task that the labels make, as `checkValues` takes it.
  * @throws {ExperimentError} with everything that is wrong with any of them and its place.
  */
-export function parseVariants(parsed: ParsedExperiment, resolve: ResolveSpec): ExperimentVariant[] {
+export function parseVariants(
+  parsed: ParsedExperiment,
+  resolve: ResolveSpec,
+  inferred: TaskName | undefined = undefined,
+): ExperimentVariant[] {
   const { variants = [], ...base } = parsed.context.values as { readonly variants?: readonly Values[] };
   const problems: Problem[] = [];
   const found = variants.flatMap((variant, index) => {
     const name = String(variant.name);
     try {
       if (variants.findIndex((other) => other.name === variant.name) < index) throw twice(parsed, index);
-      return [{ name, ...variantOf(parsed, base, { variant, index, resolve }) }];
+      return [{ name, ...variantOf(parsed, base, { variant, index, resolve, inferred }) }];
     } catch (error) {
       if (!(error instanceof ExperimentError)) throw error;
       problems.push(...error.problems.map((each) => ofVariant(name, each)));
@@ -58,10 +64,15 @@ function twice({ file, context }: ParsedExperiment, index: number): ExperimentEr
 function variantOf(
   parsed: ParsedExperiment,
   base: Values,
-  source: { readonly variant: Values; readonly index: number; readonly resolve: ResolveSpec },
+  source: {
+    readonly variant: Values;
+    readonly index: number;
+    readonly resolve: ResolveSpec;
+    readonly inferred: TaskName | undefined;
+  },
 ): Pick<ExperimentVariant, "experiment" | "locate"> {
   const { experiment: of, file, context } = parsed;
-  const { variant, index, resolve } = source;
+  const { variant, index, resolve, inferred } = source;
   const { name, ...changes } = variant;
   const values = applyOverrides({ ...base, name: `${of.name}-${String(name)}` }, overridesOf(changes, []));
   const document = documentOfVariant(context.document, variant, index);
@@ -70,7 +81,7 @@ function variantOf(
   const read = EXPERIMENT_SCHEMA.safeParse(values);
   if (!read.success) throw new ExperimentError(file, problemsOf(read.error.issues, own));
   const experiment = { ...experimentOf(read.data, dirname(file)), output: join(of.output, String(name)) };
-  checkValues({ experiment, file, context: own }, resolve);
+  checkValues({ experiment, file, context: own }, resolve, inferred);
   const [locateOwn, locateBase] = [locateIn({ context: own }), locateIn(parsed)];
   // Overrides are known to the experiment's places alone.
   const locate: Locate = (errors) =>

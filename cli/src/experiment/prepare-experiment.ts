@@ -5,6 +5,7 @@ import type { GatewayClients } from "../client/clients.ts";
 import { findFiles } from "../client/find-files.ts";
 import { importFiles } from "../client/import-files.ts";
 import { matchLabels } from "../client/labelled-bags.ts";
+import { patientOf } from "../cohort/assign-parts.ts";
 import { assertNoFoldParts, type FixedFolds, fixedFoldsOf } from "../cohort/fixed-folds.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { readsRegions } from "../cohort/region-bags.ts";
@@ -14,9 +15,11 @@ import type { Output } from "../output/output.ts";
 import { plural } from "../output/units.ts";
 import type { CommandContext } from "../run-command.ts";
 import { about, SettingError } from "../setting-error.ts";
+import { assertSitesWhole, type SiteRow } from "./divided-sites.ts";
 import type { Experiment } from "./experiment.ts";
 import { fillDefaults } from "./fill-defaults.ts";
 import { foldConflicts } from "./fold-conflicts.ts";
+import { given } from "./given.ts";
 import type { RunnableExperiment } from "./load-experiment.ts";
 import { lookUpBase } from "./look-up-base.ts";
 import { tableWishOf } from "./look-up-data.ts";
@@ -74,6 +77,7 @@ async function prepare(
 ): Promise<PreparedExperiment> {
   const { experiment, resolve, specOf, taskOf = (task) => task } = runnable;
   const { parent, signal } = context;
+  if (hasFolds) assertSitesWhole(runnable.rows ?? []);
   const { spec: base, start, problems } = await lookUpBase({ clients, parent, signal }, experiment);
   const [problem, ...more] = problems;
   if (problem !== undefined) throw asPlaced(runnable, [problem, ...more]);
@@ -84,6 +88,7 @@ async function prepare(
   const labels = { ...tableWishOf(experiment), labels: data.labels, wantsRegions };
   const matched = shareGroupLabels(await matchLabels(context, clients, labels), open(0n).groups);
   if (!hasFolds) about({ setting: "splits" }, () => assertNoFoldParts(matched));
+  else assertSitesWhole(sitesOf(matched, open(0n).groups !== undefined));
   const bags = matched.map(({ bag }) => bag);
   const rows = matched.map(({ row }) => row);
   const task = about({ setting: experiment.task ? "task" : "labels" }, () =>
@@ -111,6 +116,14 @@ async function prepare(
     dataSha256: dataDigest(matched),
     specFor,
   };
+}
+
+/** Bags know patients that the table does not name. */
+function sitesOf(matched: readonly MatchedRow[], hasGroups: boolean): SiteRow[] {
+  return matched.map((row) => {
+    const { line, site } = row.row;
+    return { line, ...given({ site }), patient: patientOf(row, hasGroups) };
+  });
 }
 
 /** What the file could not tell of a table of folds is told here. @throws {SettingError} for folds that are also to be drawn. */

@@ -36,6 +36,14 @@ export function resolvedNameOf(path: string, head: string | undefined): string {
   return path;
 }
 
+/** The names of training's own values in the errors of some checks, which leave out what they belong to. */
+const BARE_NAMES: Readonly<Record<string, string>> = { selectionMetric: "earlyStopping.metric" };
+
+/** The name that {@link resolvedNameOf} gives to a value that an error calls `name`, with or without its group. */
+export function groupedName(name: string): string {
+  return name === "" || name.includes(".") ? name : (BARE_NAMES[name] ?? `training.${name}`);
+}
+
 /** The contract's word for a word of a manifest. */
 export function contractWord(word: string): string {
   return WORDS[word] ?? word;

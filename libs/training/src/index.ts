@@ -1,4 +1,6 @@
+export { assertRecipeFits } from "./assert-recipe.ts";
 export { assignParts, patientsOf } from "./assign-parts.ts";
+export { assertGroupsFit } from "./bag-groups.ts";
 export { type BaselineHazard, survivalCurve } from "./baseline-hazard.ts";
 export { type CheckpointSource, checkpointSourceOf } from "./checkpoints/checkpoint-source.ts";
 export {
