@@ -87,6 +87,7 @@ describe("a cross-validation", () => {
       expect(test?.slideCount).toBe(testCount);
       expect(model).toBe("");
     }
+    expect(response.imbalance).toBeUndefined();
     expect(response.pooled).toHaveLength(2);
     const rows = await readResult(clients, operation.name, "predictions.csv");
     expect(rows).toHaveLength(48);
@@ -136,6 +137,22 @@ describe("a cross-validation", () => {
       code: "NOT_FOUND",
     });
     expect((await clients.models.getModel({ name: model })).model?.head).toBe("gated-abmil");
+  });
+
+  it("keeps sites whole, and tells which folds lack a class and how unbalanced they are", async () => {
+    const { clients } = services;
+    const request = requestOf({ folds: 4 });
+    const labels = request.bags.map((bag) => bag.labels[0] ?? "");
+    // Two sites for each class.
+    request.sites = labels.map((label, index) => `${label} ${Math.floor(index / 2) < 6}`);
+    const response = await crossValidated(clients, await clients.training.crossValidate(request));
+    expect(response.imbalance).toBeGreaterThan(0.9);
+    expect(response.folds.map(({ trainLacks }) => trainLacks)).toEqual([[], [], [], []]);
+    expect(response.folds.flatMap(({ testLacks }) => testLacks).sort()).toEqual(
+      [...new Set(labels)].sort().flatMap((label) => [label, label]),
+    );
+    for (const { trainCount, validationCount } of response.folds)
+      expect(validationCount).toBeLessThan((trainCount + validationCount) / 3);
   });
 
   it("refuses at once what could not work", async () => {

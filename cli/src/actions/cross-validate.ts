@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { commonV1 } from "@parfocal/protocol";
+import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { GatewayClients } from "../client/clients.ts";
 import { operationIdOf } from "../client/operation-name.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -15,6 +15,7 @@ import { writeFiles } from "../output/write-files.ts";
 import { encodePredictionsCsv, encodePredictionsJson, encodePredictionsParquet } from "../report/index.ts";
 import type { CommandContext } from "../run-command.ts";
 import { crossReport, predictionsOf } from "../run-report/cross-report.ts";
+import { foldNotes } from "../run-report/fold-notes.ts";
 import { decidedUnitOf, unitsText } from "../run-report/group-words.ts";
 import { type MeasuredOutcome, outcomeOfScored } from "../run-report/measure-scored.ts";
 import { withServiceFigures } from "../run-report/service-figures.ts";
@@ -84,6 +85,7 @@ export async function runSeed(
   const { seed, folder } = options;
   const outcome = pooledOutcome(context, prepared, validation, seed);
   const generatedAt = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  for (const text of foldNotes(validation.response)) context.output.note(text);
   const report = crossReport({ prepared, validation, outcome, seed, generatedAt });
   const files = await writeResults(folder, {
     report,
@@ -133,17 +135,25 @@ function recordOf({ configSha256, dataSha256 }: PreparedExperiment, validation: 
     config: configSha256,
     data: dataSha256,
     pooled: response.pooled.map(evaluationRecord),
-    folds: response.folds.map(({ repeat, fold, trainCount, validationCount, testCount, test, model }) => ({
-      ...{
-        repeat,
-        fold,
-        train: trainCount,
-        validation: validationCount,
-        test: testCount,
-        metrics: evaluationRecord(test),
-      },
-      ...(model === "" ? {} : { model }),
-    })),
+    ...(response.imbalance === undefined ? {} : { imbalance: response.imbalance }),
+    folds: response.folds.map(foldRecord),
+  };
+}
+
+function foldRecord(result: gatewayV1.FoldResult) {
+  const { repeat, fold, trainCount, validationCount, testCount, trainLacks, testLacks, test, model } = result;
+  return {
+    ...{
+      repeat,
+      fold,
+      train: trainCount,
+      validation: validationCount,
+      test: testCount,
+      metrics: evaluationRecord(test),
+    },
+    ...(trainLacks.length === 0 ? {} : { trainLacks }),
+    ...(testLacks.length === 0 ? {} : { testLacks }),
+    ...(model === "" ? {} : { model }),
   };
 }
 

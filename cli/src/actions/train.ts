@@ -48,7 +48,10 @@ export async function runTrain(context: CommandContext, options: TrainCommandOpt
   const preset = options.preset === undefined ? file : await presetSpec(clients, options.preset, signal);
   const start =
     options.startFrom === undefined ? undefined : await findModel(clients, parent, options.startFrom, signal);
-  const base = start === undefined ? preset : startedFrom(preset ?? commonV1.TrainingSpec.fromPartial({}), start);
+  const base =
+    start === undefined
+      ? preset
+      : startedFrom(preset ?? commonV1.TrainingSpec.fromPartial({}), start, { isPreset: options.preset !== undefined });
   const asked = createTrainingSpec(options, base);
   if (!options.wait && isEmbedded) {
     throw new UsageError("--no-wait needs a gateway that outlives this command: run 'parfocal up', or give --gateway");

@@ -50,6 +50,15 @@ describe("a training that starts from a mixer", () => {
     expect(mixerOf(spec)).toMatchObject({ layerScaleInit: 0.1, dropPath: 0.3 });
   });
 
+  it("has of a preset's mixer what a training may choose, whatever size, levels and regions the mixer has", () => {
+    const preset = createTrainingSpec({
+      ...{ reembed: "region-mixer", levels: [0, 1, 2] },
+      set: ["reembed.width=384", "reembed.dropout=0.25", "reembed.regionTiles=3"],
+    });
+    const spec = startedFrom(preset, configOf({ ...MIXER, levels: [0, 2] }), { isPreset: true });
+    expect(mixerOf(spec)).toMatchObject({ width: 64, levels: [0, 2], regionTiles: 2, dropout: 0.25 });
+  });
+
   it("is left alone for other re-embedders", () => {
     const r2t = createTrainingSpec({ reembed: "r2t" });
     expect(startedFrom(r2t, configOf(MIXER))).toBe(r2t);

@@ -1,14 +1,18 @@
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { readsRegions } from "./region-bags.ts";
 
+/** What a training may have otherwise than the mixer that it starts from, by the names of the contract. */
+const FREE_FIELDS: readonly string[] = ["output", "dropout", "dropPath"];
+
 /**
  * The specification with the region mixer of a published model as its re-embedder: training starts from equal
  * configurations only, so nobody should have to repeat one. What the specification says itself stays, also where the service
- * will refuse it. Anything but a region mixer leaves it as it is.
+ * will refuse it; of a preset's mixer what a training may choose. Anything but a region mixer leaves it as it is.
  */
 export function startedFrom(
   spec: commonV1.TrainingSpec,
   { configJson }: Pick<gatewayV1.Model, "configJson">,
+  { isPreset = false }: { readonly isPreset?: boolean } = {},
 ): commonV1.TrainingSpec {
   const { reembed } = (configJson === "" ? {} : JSON.parse(configJson)) as { reembed?: Record<string, unknown> };
   const wanted = spec.architecture?.reembedder?.kind;
@@ -16,7 +20,8 @@ export function startedFrom(
   const { kind: _, output: __, ...same } = reembed;
   // Default values are left out of JSON, so that only what somebody said wins.
   const said = wanted === undefined ? {} : (commonV1.RegionMixer.toJSON(wanted.value) as object);
-  const value = commonV1.RegionMixer.fromJSON({ ...same, ...said });
+  const kept = Object.entries(said).filter(([name]) => !isPreset || FREE_FIELDS.includes(name));
+  const value = commonV1.RegionMixer.fromJSON({ ...same, ...Object.fromEntries(kept) });
   const architecture = commonV1.Architecture.fromPartial(spec.architecture ?? {});
   return { ...spec, architecture: { ...architecture, reembedder: { kind: { $case: "regionMixer", value } } } };
 }

@@ -38,7 +38,11 @@ export async function lookUpBase(
   const problems = [named, start].flatMap((each) => (each instanceof SettingError ? [each] : []));
   const known = named instanceof SettingError ? undefined : named;
   if (start === undefined || start instanceof SettingError) return { ...(known && { spec: known }), problems };
-  return { spec: startedFrom(known ?? commonV1.TrainingSpec.fromPartial({}), start), start, problems };
+  return {
+    spec: startedFrom(known ?? commonV1.TrainingSpec.fromPartial({}), start, { isPreset: true }),
+    start,
+    problems,
+  };
 }
 
 async function presetOf({ clients, signal }: Served, preset: string): Promise<commonV1.TrainingSpec> {

@@ -37,6 +37,17 @@ describe("variants", () => {
     expect(clam?.experiment.model.head).toEqual({ kind: "clam-sb", trunk: { hidden: [16] } });
   });
 
+  it("take the experiment's values out by nothing, single ones and groups", () => {
+    const [random, plain] = variantsOf(
+      "  - {name: random, model: {start_from: null}}\n  - name: plain\n    model: {head: {trunk:}}\n",
+      ["model.start_from=mixer"],
+    );
+    expect([random?.experiment.startFrom, plain?.experiment.startFrom]).toEqual([undefined, "mixer"]);
+    expect(random?.experiment.model.head).toMatchObject({ trunk: { hidden: [32] } });
+    expect(plain?.experiment.model.head).toEqual({ kind: "gated-abmil", attention_width: 64 });
+    expect(() => variantsOf("  - {name: a}\n  - {name: b, recipe: null}\n")).toThrow("variants[1].recipe is null");
+  });
+
   it("tell all mistakes at their places, those of the service's bounds too", () => {
     const text =
       "  - {name: a, model: {head: {attention_widht: 3}}}\n  - {name: b, recipe: {epochs: 0}}\n  - {name: a}\n  - {name: c, model: {head: {kind: x}}}\n";

@@ -26,7 +26,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 /**
  * The variants of an experiment that was read: its values, command line included, with each variant's in their place. As with overrides, a
- * `kind` that changes makes its group anew.
+ * `kind` that changes makes its group anew, and nothing (`null`) takes the experiment's value out.
  *
  * @param inferred the task that the labels make, as `checkValues` takes it.
  * @throws {ExperimentError} with everything that is wrong with any of them and its place.
@@ -98,7 +98,8 @@ function overridesOf(group: Values, path: readonly string[]): Override[] {
   const entries = Object.entries(group).sort(([a], [b]) => Number(b === "kind") - Number(a === "kind"));
   return entries.flatMap(([name, value]) => {
     const inner = [...path, name];
-    return isValueGroup(value) ? overridesOf(value, inner) : [{ text: pathText(inner), path: inner, value }];
+    if (isValueGroup(value)) return overridesOf(value, inner);
+    return [{ text: pathText(inner), path: inner, value: value ?? undefined }];
   });
 }
 

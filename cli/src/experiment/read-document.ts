@@ -37,7 +37,7 @@ export function readDocument(text: string, file: string): ReadDocument {
     return { line, column: col };
   };
   return {
-    value: plainValue(toValue(document, file)) ?? {},
+    value: plainExperiment(toValue(document, file)) ?? {},
     placeOf: (path) => at(offsetOf(document, path)),
     placeOfName: (path) => at(nameOffsetOf(document, path) ?? offsetOf(document, path)),
   };
@@ -56,13 +56,20 @@ function toValue(document: Document, file: string): unknown {
   }
 }
 
-/** Without what is nothing, with numbers as numbers where they are exact. */
-export function plainValue(value: unknown): unknown {
-  if (value === null) return undefined;
+/** In a variant nothing says something: that the experiment's value is taken out. */
+function plainExperiment(value: unknown): unknown {
+  const plain = plainValue(value);
+  const { variants } = (value ?? {}) as { readonly variants?: unknown };
+  return Array.isArray(variants) ? { ...(plain as object), variants: plainValue(variants, null) } : plain;
+}
+
+/** Without what is nothing, or with `nothing` in its place; with numbers as numbers where they are exact. */
+export function plainValue(value: unknown, nothing: null | undefined = undefined): unknown {
+  if (value === null) return nothing;
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
-  if (Array.isArray(value)) return value.map(plainValue);
+  if (Array.isArray(value)) return value.map((inner) => plainValue(inner, nothing));
   if (typeof value !== "object") return value;
-  const entries = Object.entries(value as object).map(([key, inner]) => [key, plainValue(inner)] as const);
+  const entries = Object.entries(value as object).map(([key, inner]) => [key, plainValue(inner, nothing)] as const);
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
 }
 

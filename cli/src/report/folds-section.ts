@@ -3,7 +3,7 @@ import { type Markup, markup } from "./markup.ts";
 import type { FoldRow, FoldTable } from "./report-data.ts";
 
 /** What every fold gave on the slides that it had not seen, their mean and spread, and all that was decided together. */
-export function foldsSection({ figures, rows, pooled, unit: grouped }: FoldTable): Markup {
+export function foldsSection({ figures, rows, pooled, unit: grouped, notes = [] }: FoldTable): Markup {
   const unit = grouped ?? "slide";
   const tested = unit === "slide" ? "Test" : `Test (${unit}s)`;
   const heading = ["Train", "Validation", tested, ...figures].map((name) => markup`<th class="number">${name}</th>`);
@@ -14,7 +14,8 @@ export function foldsSection({ figures, rows, pooled, unit: grouped }: FoldTable
       ? ""
       : ` What trains and validates is counted in slides, what tests in ${unit}s, each decided once.`;
   const note = `Mean and standard deviation are over folds, whose training parts overlap: they are no interval. All ${unit}s together is each ${unit} by the model of the fold that had not seen it, with 95 % intervals.${counted}`;
-  return markup`<section><h2>Folds</h2><div class="scroll"><table><thead><tr><th>Fold</th>${heading}</tr></thead><tbody>${body}</tbody></table></div><p class="note">${note}</p></section>`;
+  const divided = notes.map((text) => markup`<p class="note">${text}</p>`);
+  return markup`<section><h2>Folds</h2><div class="scroll"><table><thead><tr><th>Fold</th>${heading}</tr></thead><tbody>${body}</tbody></table></div><p class="note">${note}</p>${divided}</section>`;
 }
 
 function foldRow({ name, nTrain, nValidation, nTest, figures }: FoldRow, className: string): Markup {

@@ -68,6 +68,8 @@ export interface FoldTable {
   readonly pooled: readonly FoldRow[];
   /** What was decided once and is counted as tested; absent: slides. */
   readonly unit?: "patient" | "group";
+  /** Sentences on how the folds were divided. */
+  readonly notes?: readonly string[];
 }
 
 /** Figures of a fold, or of all folds of a repeat. */

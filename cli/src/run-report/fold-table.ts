@@ -2,6 +2,7 @@ import type { commonV1, gatewayV1 } from "@parfocal/protocol";
 import type { CrossValidation } from "../experiment/cross-validate.ts";
 import { CERTAINTY_LABELS, FOLD_LABELS } from "../metric-names.ts";
 import type { FoldRow, FoldTable } from "../report/index.ts";
+import { foldNotes } from "./fold-notes.ts";
 import { decidedUnitOf } from "./group-words.ts";
 
 /**
@@ -9,15 +10,17 @@ import { decidedUnitOf } from "./group-words.ts";
  * groups.
  */
 export function foldTable(
-  { folds, pooled }: gatewayV1.CrossValidateResponse,
+  response: gatewayV1.CrossValidateResponse,
   validation: Pick<CrossValidation, "repeats" | "decided"> = { repeats: [] },
 ): FoldTable {
+  const { folds, pooled } = response;
   const { unit } = decidedUnitOf(validation);
   const columns = columnsOf([pooled[0], ...folds.map(({ test }) => test)]);
   const hasRepeats = pooled.length > 1;
   return {
     figures: columns.map(({ title }) => title),
     ...(unit === "slide" ? {} : { unit }),
+    notes: foldNotes(response),
     rows: folds.map(({ repeat, fold, trainCount, validationCount, testCount, test }) => ({
       ...{ name: hasRepeats ? `Repeat ${repeat}, fold ${fold}` : `Fold ${fold}` },
       ...{ nTrain: trainCount, nValidation: validationCount, nTest: testedIn(validation, repeat, fold) ?? testCount },

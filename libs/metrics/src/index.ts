@@ -124,5 +124,6 @@ export { type SplitFractions, type SplitOptions, splitPatients } from "./splits.
 export { integratedBrierScore, type SurvivalForecast, survivalBrierScores } from "./survival-brier.ts";
 export { assertSurvivalOutcomes, groupByTime, type SurvivalOutcomes, type TimeGroup } from "./survival-outcomes.ts";
 export { fitTemperature, type TemperatureFit, temper } from "./temperature.ts";
+export { type TestedFoldsOptions, testedFolds } from "./tested-folds.ts";
 export { type ChosenThreshold, chooseThreshold, type ThresholdRule } from "./threshold.ts";
 export { weightedKappa } from "./weighted-kappa.ts";

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertNoLeakage } from "./leakage.ts";
 import { createRng } from "./rng.ts";
 import { siteFolds } from "./site-folds.ts";
 
@@ -20,22 +22,63 @@ function cohort(nSites: number, seed = 1n) {
   };
 }
 
+/** From folds of one site each to folds of several. */
+const cohorts = fc
+  .record({ nFolds: fc.integer({ min: 2, max: 6 }), nMore: fc.integer({ min: 0, max: 8 }), seed: fc.bigInt(1n, 999n) })
+  .map(({ nFolds, nMore, seed }) => ({ nFolds, nSites: nFolds + nMore, seed }));
+
 describe("site-preserved folds", () => {
-  it("never put a site into two parts, and test every row once", () => {
-    const { patients, sites, labels } = cohort(30);
-    const { splits } = siteFolds({ patients, sites, labels, nFolds: 5, isValidated: true, seed: 1n });
-    expect(splits.flatMap(({ test }) => test).sort((a, b) => a - b)).toEqual(patients.map((_, row) => row));
-    for (const { train, validation, test } of splits) {
-      const parts = [train, validation, test].map((rows) => new Set(rows.map((row) => sites[row])));
-      expect(train.length + validation.length + test.length).toBe(patients.length);
-      for (const [a, b] of [
-        [0, 1],
-        [0, 2],
-        [1, 2],
-      ] as const) {
-        expect([...(parts[a] ?? [])].filter((site) => parts[b]?.has(site))).toEqual([]);
-      }
-    }
+  it("never test a site that trains or validates, nor divide a patient, and test every row once", () => {
+    fc.assert(
+      fc.property(cohorts, fc.double({ min: 0, max: 0.5, noNaN: true }), ({ nSites, nFolds, seed }, share) => {
+        const { patients, sites, labels } = cohort(nSites, seed);
+        const { splits } = siteFolds({ patients, sites, labels, nFolds, validationFraction: share, seed });
+        expect(splits.flatMap(({ test }) => test).sort((a, b) => a - b)).toEqual(patients.map((_, row) => row));
+        for (const split of splits) {
+          const { train, validation, test } = split;
+          const tested = new Set(test.map((row) => sites[row]));
+          expect([...train, ...validation].filter((row) => tested.has(sites[row]))).toEqual([]);
+          expect([...train, ...validation, ...test].sort((a, b) => a - b)).toEqual([...patients.keys()]);
+          expect(() => assertNoLeakage(patients, split)).not.toThrow();
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("validate the share asked for, whatever the sizes of sites, and both classes", () => {
+    fc.assert(
+      fc.property(cohorts, fc.constantFrom(0.1, 0.15, 0.3), ({ nSites, nFolds, seed }, share) => {
+        const { patients, sites, labels } = cohort(nSites, seed);
+        const { splits } = siteFolds({ patients, sites, labels, nFolds, validationFraction: share, seed });
+        for (const { train, validation } of splits) {
+          const rest = [...train, ...validation];
+          // To less than a patient of each class, and one of a class that has two.
+          expect(Math.abs(validation.length - share * rest.length)).toBeLessThan(2);
+          const held = (rows: readonly number[], label: number) => rows.filter((row) => labels[row] === label).length;
+          for (const label of [0, 1].filter((each) => held(rest, each) > 1))
+            expect(Math.min(held(train, label), held(validation, label))).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("validate a tenth where four sites are as large as each other, and of two sites the one that is left", () => {
+    const sites = Array.from({ length: 120 }, (_, row) => `s${row % 4}`);
+    const patients = sites.map((_, row) => `p${row}`);
+    const given = { patients, labels: sites.map((_, row) => (row >> 2) % 2), validationFraction: 0.1, seed: 1n };
+    const sizes = (names: readonly string[], nFolds: number) =>
+      siteFolds({ ...given, sites: names, nFolds }).splits.map(({ train, validation }) => [
+        train.length,
+        validation.length,
+      ]);
+    for (const [train, validation] of sizes(sites, 4)) expect([train, validation]).toEqual([81, 9]);
+    const halves = sites.map((site) => (site < "s2" ? "a" : "b"));
+    expect(sizes(halves, 2)).toEqual([
+      [54, 6],
+      [54, 6],
+    ]);
   });
 
   it("balance the classes: with 30 sites to within 2 % of even shares, far better than dealing at random", () => {
@@ -87,7 +130,10 @@ describe("site-preserved folds", () => {
     expect(() => siteFolds({ ...few, nFolds: 3 })).toThrow(
       "there are 3 folds; there must be 2 to 2, the number of sites",
     );
-    expect(() => siteFolds({ ...few, nFolds: 2, isValidated: true })).toThrow("there must be 3 to 2");
+    expect(() => siteFolds({ ...few, nFolds: 2, validationFraction: 0.5 })).toThrow(
+      "validation got 0 of 1 patients at fraction 0.5; it needs at least 1",
+    );
+    expect(() => siteFolds({ ...few, nFolds: 2, validationFraction: 1 })).toThrow("validation fraction is 1;");
     expect(() => siteFolds({ ...few, patients: ["p", "p"], nFolds: 2 })).toThrow(
       "rows 0 and 1 are of one patient and of two sites",
     );

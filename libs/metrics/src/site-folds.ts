@@ -4,7 +4,8 @@
  *
  * Source: Howard et al. 2021 (Nature Communications 12:4423), preserved-site cross-validation as an optimisation. Differs: the
  * distances are relative to each class's share, and they are made small by exchanges from several starts, not by a solver for
- * quadratic programs; {@link SiteFolds} says how well that went.
+ * quadratic programs; {@link SiteFolds} says how well that went. Who validates is drawn by patient of the sites that do not test:
+ * whole sites seldom come near the share asked for, and thresholds would be those of one site's mix of classes.
  */
 import { DomainError } from "@parfocal/errors";
 import { balanceSites, evenShares, type SiteCounts } from "./balance-sites.ts";
@@ -13,6 +14,7 @@ import type { Split } from "./split.ts";
 import type { SplitOptions } from "./splits.ts";
 import { isMultilabel, positivesOf } from "./splits-iterative.ts";
 import { labelSets } from "./splits-strata.ts";
+import { testedFolds } from "./tested-folds.ts";
 
 /** What {@link siteFolds} divides. */
 export interface SiteFoldsOptions extends Omit<SplitOptions, "plan"> {
@@ -20,13 +22,13 @@ export interface SiteFoldsOptions extends Omit<SplitOptions, "plan"> {
   readonly sites: readonly string[];
   /** At least 2, at most the number of sites. */
   readonly nFolds: number;
-  /** Whether each fold is validated on the next one, which then does not train; takes 3 folds. Default false. */
-  readonly isValidated?: boolean;
+  /** Share of the patients of a fold's other sites that validates, in [0, 1). Default 0: no validation part. */
+  readonly validationFraction?: number;
 }
 
 /** Folds that keep sites together. */
 export interface SiteFolds {
-  /** `[K]`: fold k tests. */
+  /** `[K]`: fold k tests; no site of it trains or validates, no patient does both. */
   readonly splits: readonly Split[];
   /**
    * `[K][S]`: patients of each stratum (set of labels) in each fold, strata in the order of their text. Multi-label: all patients,
@@ -45,28 +47,25 @@ export interface SiteFolds {
  * Where a class comes from fewer sites than there are folds, no division can give it to every fold: the best one is given and
  * `nFoldsLackingAClass` says so. Fewer sites than folds are refused, and so is a patient of two sites.
  *
- * @throws {DomainError} `SHAPE_MISMATCH` for other lengths; `INVALID_ARGUMENT` for a fold count out of range or a patient of two
- * sites, naming rows.
+ * @throws {DomainError} `SHAPE_MISMATCH` for other lengths; `INVALID_ARGUMENT` for a fold count or a validation share out of range
+ * or a patient of two sites, naming rows; `PRECONDITION_FAILED` when a fold leaves too few patients to train and to validate.
  */
 export function siteFolds(options: SiteFoldsOptions): SiteFolds {
-  const { patients, sites, nFolds, isValidated = false } = options;
+  const { patients, sites, nFolds, validationFraction = 0, seed } = options;
   assertSites(options);
   const loads = siteLoads(options);
-  const least = isValidated ? 3 : 2;
-  if (!Number.isInteger(nFolds) || nFolds < least || nFolds > loads.length) {
+  if (!Number.isInteger(nFolds) || nFolds < 2 || nFolds > loads.length) {
     throw new DomainError(
       "INVALID_ARGUMENT",
-      `there are ${nFolds} folds; there must be ${least} to ${loads.length}, the number of sites`,
+      `there are ${nFolds} folds; there must be 2 to ${loads.length}, the number of sites`,
     );
   }
   const siteCounts = loads.map(({ counts }) => counts);
-  const { foldOf, totals } = balanceSites(siteCounts, nFolds, createRng(options.seed).fork("site folds"));
+  const { foldOf, totals } = balanceSites(siteCounts, nFolds, createRng(seed).fork("site folds"));
   const foldOfSite = new Map(loads.map(({ site }, s) => [site, foldOf[s] ?? 0]));
-  const rowFolds = patients.map((_, row) => foldOfSite.get(sites[row] ?? "") ?? 0);
+  const testedBy = patients.map((_, row) => foldOfSite.get(sites[row] ?? "") ?? 0);
   return {
-    splits: Array.from({ length: nFolds }, (_, fold) =>
-      splitFor(rowFolds, fold, isValidated ? (fold + 1) % nFolds : null),
-    ),
+    splits: testedFolds({ patients, labels: options.labels, testedBy, nFolds, validationFraction, seed }),
     counts: totals,
     imbalance: imbalanceOf(totals, evenShares(siteCounts, nFolds)),
     nFoldsLackingAClass: totals.filter((row) => row.includes(0)).length,
@@ -109,15 +108,6 @@ function strataByLabel(patients: readonly string[], labels: SplitOptions["labels
 function imbalanceOf(counts: readonly (readonly number[])[], shares: readonly number[]): number {
   const off = counts.flatMap((row) => row.map((count, s) => Math.abs(count - (shares[s] ?? 0)) / (shares[s] ?? 1)));
   return off.reduce((total, each) => total + each, 0) / off.length;
-}
-
-function splitFor(rowFolds: readonly number[], test: number, validation: number | null): Split {
-  const rowsIn = (isIn: (fold: number) => boolean) => rowFolds.flatMap((fold, row) => (isIn(fold) ? [row] : []));
-  return {
-    train: rowsIn((fold) => fold !== test && fold !== validation),
-    validation: rowsIn((fold) => fold === validation),
-    test: rowsIn((fold) => fold === test),
-  };
 }
 
 function assertSites({ patients, labels, sites }: SiteFoldsOptions): void {

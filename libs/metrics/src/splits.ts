@@ -101,6 +101,11 @@ function assertFolds(nFolds: number, nPatients: number, validationFraction: numb
       `there are ${nFolds} folds; there must be 2 to ${nPatients}, the number of patients`,
     );
   }
+  assertValidationFraction(validationFraction);
+}
+
+/** @throws {DomainError} `INVALID_ARGUMENT` unless it lies in [0, 1). */
+export function assertValidationFraction(validationFraction: number): void {
   if (validationFraction >= 0 && validationFraction < 1) return;
   throw new DomainError("INVALID_ARGUMENT", `validation fraction is ${validationFraction}; it must lie in [0, 1)`);
 }

@@ -17,8 +17,13 @@ export function reembedderFromWire({ kind }: commonV1.Reembedder): Fields {
     case "regionMixer":
       return regionMixerFromWire(kind.value);
     case "levels":
-      return defined({ kind: "levels", ...kind.value });
+      return levelsFromWire(kind.value);
   }
+}
+
+/** No level named means all of them. */
+function levelsFromWire({ levels, ...same }: commonV1.LevelSelection): Fields {
+  return defined({ kind: "levels", ...same, levels: levels.length === 0 ? undefined : levels });
 }
 
 type Words = Readonly<Record<string, string | undefined>>;

@@ -15,9 +15,9 @@ import type { PretrainDeps, PretrainJob, RegionBag } from "./pretrain-job.ts";
 import {
   BASE_BATCH,
   DEFAULT_PASSES,
+  decisivePretrainJson,
   MOST_DEFAULT_REGIONS,
   type PretrainSpec,
-  pretrainSpecJson,
 } from "./pretrain-spec.ts";
 import { createRegionPool, type RegionPool } from "./region-pool.ts";
 import { createSampleOrder } from "./sample-order.ts";
@@ -93,7 +93,7 @@ export async function planPretraining(
     optimiser: createOptimiser(spec.optimiser),
     length: lengthOf(spec, train.nRegions),
     source: opened.source,
-    jobDigest: sha256(JSON.stringify([pretrainSpecJson(spec), dataDigest])),
+    jobDigest: sha256(JSON.stringify([decisivePretrainJson(spec), dataDigest])),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { lengthOf, pretrainLearningRate } from "./pretrain-plan.ts";
-import { parsePretrainSpec, pretrainSpecJson } from "./pretrain-spec.ts";
+import { decisivePretrainJson, parsePretrainSpec, pretrainSpecJson } from "./pretrain-spec.ts";
 
 describe("a pretraining's specification", () => {
   it("has a default for everything", () => {
@@ -88,5 +88,12 @@ describe("the length", () => {
   it("is at least one update", () => {
     const length = lengthOf(parsePretrainSpec({ totalRegions: 1 }), 5);
     expect(length).toEqual({ nUpdates: 1, nWarmup: 0, checkpointUpdates: 1, historyUpdates: 1 });
+  });
+
+  it("have the identity that they had before what is off by default was there", () => {
+    const of = (mixer: object) => decisivePretrainJson(parsePretrainSpec({ mixer: { levelCount: 3, ...mixer } })).mixer;
+    expect(of({})).not.toHaveProperty("layerScaleInit");
+    expect(of({})).not.toHaveProperty("dropPath");
+    expect(of({ layerScaleInit: 0.1, dropPath: 0.2 })).toMatchObject({ layerScaleInit: 0.1, dropPath: 0.2 });
   });
 });

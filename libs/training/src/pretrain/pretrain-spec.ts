@@ -123,3 +123,14 @@ export function pretrainSpecJson({ model, optimiser, seed, ...rest }: PretrainSp
   const objectives = { mixer, masked, ...(contrastive && { contrastive }) };
   return { ...objectives, optimiser: optimiserJson(optimiser), ...rest, seed: seed.toString() };
 }
+
+/**
+ * What a pretraining's identity is made of. What came to the specification later is left out where it says what was done before it, so
+ * that a pretraining that was under way then goes on.
+ */
+export function decisivePretrainJson(spec: PretrainSpec): ConfigObject {
+  const { mixer, ...rest } = pretrainSpecJson(spec);
+  const { layerScaleInit, dropPath, ...always } = mixer as ConfigObject;
+  const later = { ...(layerScaleInit !== 0 && { layerScaleInit }), ...(dropPath !== 0 && { dropPath }) };
+  return { mixer: { ...always, ...later } as ConfigObject, ...rest };
+}

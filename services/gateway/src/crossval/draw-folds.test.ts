@@ -28,6 +28,8 @@ const options: FoldOptions = {
   seed: 7n,
 };
 
+const foldsOf = (given: FoldOptions) => drawFolds(given).folds;
+
 const testsOf = ({ parts }: { readonly parts: string }) =>
   [...parts].flatMap((letter, row) => (letter === "e" ? [row] : []));
 
@@ -42,7 +44,7 @@ describe("drawFolds", () => {
     ["no validation", { validationFraction: 0 }],
   ] satisfies [string, Partial<FoldOptions>][])("tests every bag once per repeat, patients whole: %s", (_, change) => {
     const given = { ...options, ...change };
-    const folds = drawFolds(given);
+    const folds = foldsOf(given);
     expect(folds).toHaveLength(3 * given.nRepeats);
     for (const own of Map.groupBy(folds, ({ repeat }) => repeat).values()) {
       expect(own.flatMap(testsOf).sort((a, b) => a - b)).toEqual([...bags.keys()]);
@@ -52,15 +54,15 @@ describe("drawFolds", () => {
       expect(parts.includes("v")).toBe(given.validationFraction > 0);
       expect(parts).toContain("t");
     }
-    expect(drawFolds(given)).toEqual(folds);
+    expect(foldsOf(given)).toEqual(folds);
   });
 
   it("spreads what it stratifies by evenly", () => {
-    for (const fold of drawFolds(options)) {
+    for (const fold of foldsOf(options)) {
       const labels = testsOf(fold).map((row) => bags[row]!.labels[0]);
       expect(labels.filter((label) => label === "tumour")).toHaveLength(4);
     }
-    for (const fold of drawFolds({ ...options, task: { kind: KIND_REGRESSION } })) {
+    for (const fold of foldsOf({ ...options, task: { kind: KIND_REGRESSION } })) {
       const quarters = new Set(testsOf(fold).map((row) => Math.floor(row / 6)));
       expect(quarters.size).toBe(4);
     }
@@ -68,24 +70,36 @@ describe("drawFolds", () => {
 
   it("keeps sites and given folds as they are", () => {
     const sites = bags.map((_, row) => `s${Math.floor(row / 4)}`);
-    for (const fold of drawFolds({ ...options, sites })) {
+    for (const fold of foldsOf({ ...options, sites })) {
       const tested = new Set(testsOf(fold).map((row) => sites[row]));
       expect(testsOf(fold)).toHaveLength(4 * tested.size);
     }
     const fixedFolds = bags.map((_, row) => (row < 12 ? 1 : 2));
-    expect(drawFolds({ ...options, nFolds: 2, fixedFolds }).map(testsOf)).toEqual([
+    expect(foldsOf({ ...options, nFolds: 2, fixedFolds }).map(testsOf)).toEqual([
       [...bags.keys()].slice(0, 12),
       [...bags.keys()].slice(12),
     ]);
   });
 
+  it("validates the share asked for of each fold's other sites, and says how balanced whole sites are", () => {
+    const many = Array.from({ length: 120 }, (_, index) =>
+      aggregateV1.LabelledBag.fromPartial({ patientKey: `q${index}`, labels: [index % 2 === 0 ? "normal" : "tumour"] }),
+    );
+    const sites = many.map((_, row) => `s${row % 4}`);
+    const drawn = drawFolds({ ...options, bags: many, sites, nFolds: 4, validationFraction: 0.1 });
+    expect(drawn.folds.map(({ parts }) => [...parts].filter((letter) => letter === "v").length)).toEqual([9, 9, 9, 9]);
+    // A site has one class: each fold tests 30 of its 15, and none of the other's.
+    expect(drawn.imbalance).toBe(1);
+    expect(drawFolds(options).imbalance).toBeUndefined();
+  });
+
   it("refuses folds that divide a patient or test nothing", () => {
     const divided = bags.map((_, row) => (row % 3) + 1);
-    expect(() => drawFolds({ ...options, fixedFolds: divided })).toThrow(
+    expect(() => foldsOf({ ...options, fixedFolds: divided })).toThrow(
       expect.objectContaining({ code: "LABEL_LEAKAGE" }),
     );
     const empty = bags.map((_, row) => (row < 12 ? 1 : 2));
-    expect(() => drawFolds({ ...options, fixedFolds: empty })).toThrow("fold 3 tests 0 bags");
+    expect(() => foldsOf({ ...options, fixedFolds: empty })).toThrow("fold 3 tests 0 bags");
   });
 });
 
@@ -106,7 +120,7 @@ const classBags = mixedBags.map((bag, index) => ({ ...bag, labels: [`class ${((i
 
 /** The bags of each part of each fold. */
 function partsByBag(given: FoldOptions): string[][] {
-  return drawFolds(given).map(({ parts }) =>
+  return foldsOf(given).map(({ parts }) =>
     given.bags.map(({ bag }, row) => `${bag?.object?.sha256} ${parts[row]}`).sort(),
   );
 }
@@ -157,7 +171,7 @@ describe("folds of patients who all have different labels", () => {
   const given = { ...options, bags: distinct, task: { kind: KIND_MULTILABEL }, nFolds: 5, nRepeats: 4 };
 
   it("differ by repeat and by seed", () => {
-    const folds = [7n, 8n].flatMap((seed) => drawFolds({ ...given, seed }).map((fold) => ({ ...fold, seed })));
+    const folds = [7n, 8n].flatMap((seed) => foldsOf({ ...given, seed }).map((fold) => ({ ...fold, seed })));
     const byDraw = Map.groupBy(folds, ({ seed, repeat }) => `${seed} ${repeat}`);
     const partitions = [...byDraw.values()].map((own) => own.map((fold) => testsOf(fold).join()).sort());
     expect(new Set(partitions.map((each) => each.join("|"))).size).toBe(8);
@@ -171,7 +185,7 @@ it("folds of many patients have each of several labels to within 2 patients", ()
     const labels = percents.flatMap((percent, k) => (rng.nextInt(100) < percent ? [`label ${k}`] : []));
     return aggregateV1.LabelledBag.fromPartial({ patientKey: `p${index}`, labels });
   });
-  const folds = drawFolds({ ...options, bags: many, task: { kind: KIND_MULTILABEL }, nFolds: 5 });
+  const folds = foldsOf({ ...options, bags: many, task: { kind: KIND_MULTILABEL }, nFolds: 5 });
   for (const k of percents.keys()) {
     const counts = folds.map((fold) => testsOf(fold).filter((row) => many[row]?.labels.includes(`label ${k}`)).length);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);

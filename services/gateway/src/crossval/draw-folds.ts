@@ -5,7 +5,7 @@ import {
   type Split,
   type SplitOptions,
   siteFolds,
-  splitPatients,
+  testedFolds,
 } from "@parfocal/metrics";
 import { type aggregateV1, commonV1 } from "@parfocal/protocol";
 
@@ -35,6 +35,14 @@ export interface FoldOptions {
   readonly seed: bigint;
 }
 
+/** What was drawn. */
+export interface DrawnFolds {
+  /** Repeat by repeat. */
+  readonly folds: readonly DrawnFold[];
+  /** Of folds that keep sites whole, as `SiteFolds` says; absent of others, which can be balanced. */
+  readonly imbalance?: number;
+}
+
 /** What bags are spread by, `[N]`. */
 type Strata = SplitOptions["labels"];
 
@@ -45,24 +53,29 @@ const N_BINS = 4;
 
 /**
  * The folds of every repeat: by patient, stratified by label (the class; each of several labels; whether the event came; quarters of
- * the first number). Every bag is tested once in each repeat. With sites, whole sites test, and if anything validates it is the next
- * fold. The order of the bags does not matter.
+ * the first number). Every bag is tested once in each repeat. With sites, whole sites test. Who of the others validates is drawn by
+ * patient. The order of the bags does not matter.
  *
  * @throws {DomainError} as `repeatedFolds` and `siteFolds`; `LABEL_LEAKAGE` when fixed folds divide a patient.
  */
-export function drawFolds(options: FoldOptions): DrawnFold[] {
-  const { bags, nFolds, nRepeats, fixedFolds, sites, validationFraction, seed } = options;
-  const patients = patientsOf(bags);
+export function drawFolds(options: FoldOptions): DrawnFolds {
+  const { nFolds, nRepeats, fixedFolds, sites, validationFraction, seed } = options;
+  const patients = patientsOf(options.bags);
   const labels = strataOf(options);
-  const draw = (): readonly (readonly Split[])[] => {
-    if (fixedFolds.length > 0) return [fixedSplits(options, patients, labels)];
-    if (sites.length === 0) return repeatedFolds({ patients, labels, nFolds, nRepeats, validationFraction, seed });
-    return [siteFolds({ patients, labels, sites, nFolds, isValidated: validationFraction > 0, seed }).splits];
-  };
-  return draw().flatMap((splits, repeat) =>
+  const lettered = (repeats: readonly (readonly Split[])[]) => letteredFolds(repeats, patients);
+  if (fixedFolds.length > 0) return { folds: lettered([fixedSplits(options, patients, labels)]) };
+  const given = { patients, labels, nFolds, validationFraction, seed };
+  if (sites.length === 0) return { folds: lettered(repeatedFolds({ ...given, nRepeats })) };
+  const { splits, imbalance } = siteFolds({ ...given, sites });
+  return { folds: lettered([splits]), imbalance };
+}
+
+/** @throws {DomainError} `LABEL_LEAKAGE` when a patient is in two parts of a fold. */
+function letteredFolds(repeats: readonly (readonly Split[])[], patients: readonly string[]): DrawnFold[] {
+  return repeats.flatMap((splits, repeat) =>
     splits.map((split, fold) => {
       assertNoLeakage(patients, split);
-      return { repeat: repeat + 1, fold: fold + 1, parts: lettersOf(split, bags.length) };
+      return { repeat: repeat + 1, fold: fold + 1, parts: lettersOf(split, patients.length) };
     }),
   );
 }
@@ -73,21 +86,12 @@ function fixedSplits(
   patients: readonly string[],
   labels: Strata,
 ): Split[] {
-  return Array.from({ length: nFolds }, (_, at) => {
-    const isTest = (row: number) => fixedFolds[row] === at + 1;
-    const rows = [...patients.keys()];
-    const [test, rest] = [rows.filter(isTest), rows.filter((row) => !isTest(row))];
-    if (test.length === 0)
-      throw new DomainError("PRECONDITION_FAILED", `fold ${at + 1} tests 0 bags; it needs at least 1`);
-    const [inner] = splitPatients({
-      patients: rest.map((row) => patients[row]!),
-      labels: rest.map((row) => labels[row]!),
-      plan: { kind: "holdout", fractions: { train: 1 - validationFraction, validation: validationFraction, test: 0 } },
-      seed: BigInt.asUintN(64, seed + BigInt(at)),
-    });
-    const outer = (part: readonly number[] = []) => part.map((row) => rest[row]!);
-    return { train: outer(inner?.train), validation: outer(inner?.validation), test };
-  });
+  const tested = new Set(fixedFolds);
+  for (let fold = 1; fold <= nFolds; fold += 1)
+    if (!tested.has(fold))
+      throw new DomainError("PRECONDITION_FAILED", `fold ${fold} tests 0 bags; it needs at least 1`);
+  const testedBy = fixedFolds.map((fold) => fold - 1);
+  return testedFolds({ patients, labels, testedBy, nFolds, validationFraction, seed });
 }
 
 function lettersOf(split: Split, nBags: number): string {

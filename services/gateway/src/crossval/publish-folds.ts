@@ -12,13 +12,22 @@ import {
   foldPredictionsTable,
 } from "./fold-predictions.ts";
 import { CONCURRENT_READS, type FoldRun, groupRuleOf, rowsOf, type TestedFold, versionOfFold } from "./fold-run.ts";
+import { lacking } from "./lacking.ts";
 import { readAnswers } from "./test-fold.ts";
+
+/** All folds, as the journal has them. */
+export interface MeasuredFolds {
+  readonly tested: readonly TestedFold[];
+  /** By repeat: `Evaluation` in the contract's JSON. */
+  readonly pooled: readonly Json[];
+  /** Of folds that keep sites whole. */
+  readonly imbalance: number | undefined;
+}
 
 /** Writes predictions and evaluation, keeps the models if asked to; gives the `CrossValidateResponse` in the contract's JSON. */
 export async function publishFolds(
   run: FoldRun,
-  tested: readonly TestedFold[],
-  pooledJson: readonly Json[],
+  { tested, pooled: pooledJson, imbalance }: MeasuredFolds,
   { signal, report }: StepContext,
 ): Promise<Json> {
   const { deps, context, request, task, tally } = run;
@@ -42,7 +51,7 @@ export async function publishFolds(
     ...{ contentType: "application/json", signal },
   });
   const results = folds.flatMap(({ result }) => (result === undefined ? [] : [result]));
-  const response = { folds: results, pooled, predictions, evaluation, rule, decisions };
+  const response = { folds: results, pooled, predictions, evaluation, rule, decisions, imbalance };
   return gatewayV1.CrossValidateResponse.toJSON(response) as Json;
 }
 
@@ -61,6 +70,8 @@ async function reportOf(run: FoldRun, tested: TestedFold, signal: AbortSignal): 
     testCount: rowsOf(drawn, PART_TEST).length,
     test: commonV1.Evaluation.fromJSON(evaluation),
     validation,
+    trainLacks: lacking(request, rowsOf(drawn, PART_TRAIN)),
+    testLacks: lacking(request, rowsOf(drawn, PART_TEST)),
     model: request.keepAs === "" ? "" : resourceName("modelVersion", { project, model: request.keepAs, version }),
   };
   return { result, history, reembedder, head, parameterCount };

@@ -22,7 +22,7 @@ export function createBuildRegions({ bags, operations }: Pick<GatewayDeps, "bags
     const { slides, options, requestId } = request;
     assertLength("slides", slides, 1, MAX_SLIDES);
     const named = slides.map((slide, index) => bagsOfSlide(slide, `slides[${index}].bags`));
-    if (options !== undefined) assertOptions(options, Math.max(...named.map(({ length }) => length)));
+    if (options !== undefined) assertOptions(options, Math.min(...named.map(({ length }) => length)));
     const json = requestJson(gatewayV1.BuildRegionsRequest, request);
     return startOperation(operations, { kind: "build-regions", project, requestId, json }, async () => {
       await entriesOfNamed(bags, project, named.flat(), signal);
@@ -37,10 +37,11 @@ function bagsOfSlide({ bags }: gatewayV1.SlideBags, field: string): NamedBag[] {
   return named;
 }
 
-function assertOptions(options: commonV1.RegionOptions, mostBags: number): void {
+/** What fits no slide: where some have more bags than there are levels, those are refused by themselves. */
+function assertOptions(options: commonV1.RegionOptions, fewestBags: number): void {
   const { levelMpps } = options;
-  if (levelMpps.length > 0) assertNamedLevels(levelMpps, mostBags, "options.level_mpps");
-  const [least, most] = levelMpps.length > 0 ? [levelMpps.length, levelMpps.length] : [mostBags, MAX_LEVELS];
+  if (levelMpps.length > 0) assertNamedLevels(levelMpps, fewestBags, "options.level_mpps");
+  const [least, most] = levelMpps.length > 0 ? [levelMpps.length, levelMpps.length] : [fewestBags, MAX_LEVELS];
   assertBounds("options.level_count", options.levelCount, least, most);
   assertBounds("options.max_offset", options.maxOffset, 0, MAX_OFFSET);
   assertBounds("options.ratio_tolerance", options.ratioTolerance, 0, MAX_RATIO_TOLERANCE);

@@ -33,7 +33,7 @@ export function createCrossValidateWorkflow(deps: CrossValidateDeps): Workflow<J
     if (task === undefined) throw new DomainError("INVALID_ARGUMENT", "spec.task is missing");
     const start =
       request.startFrom === "" ? null : await context.step("start", (step) => resolveStart(deps, request, step));
-    const { folds } = await context.step("folds", (step) => draw(deps, context, request, task, step));
+    const { folds, imbalance } = await context.step("folds", (step) => draw(deps, context, request, task, step));
     const partsOf = createPartsReader(deps.store, foldsKey(context));
     const run: FoldRun = { deps, context, request, task, start, tally: createTally(folds.length), partsOf };
     const tested = await mapSteps(folds, deps.concurrentFolds, (fold, index) => runFold(run, fold, index));
@@ -44,7 +44,7 @@ export function createCrossValidateWorkflow(deps: CrossValidateDeps): Workflow<J
       const work = (step: StepContext) => measureRepeat(run, own, step);
       pooled.push(await context.step(`measure-r${repeat}`, work, { maxAttempts: MAX_STAGE_ATTEMPTS }));
     }
-    return context.step("publish", (step) => publishFolds(run, tested, pooled, step));
+    return context.step("publish", (step) => publishFolds(run, { tested, pooled, imbalance }, step));
   };
 }
 
@@ -61,6 +61,8 @@ async function runFold(run: FoldRun, fold: FoldId, index: number): Promise<Teste
 /** What the journal has of the folds; their parts, a letter for each bag, are an object. */
 interface FoldsEntry {
   readonly folds: readonly (FoldId & { readonly [key: string]: Json })[];
+  /** Of folds that keep sites whole; journals of older gateways have none. */
+  readonly imbalance?: number;
   readonly [key: string]: Json;
 }
 
@@ -74,12 +76,13 @@ async function draw(
   const { project } = context;
   report({ phase: "drawing folds", fraction: 0 });
   const bags = await mapBounded(request.bags, CONCURRENT_READS, (bag) => resolveLabelled(deps, project, bag, signal));
-  const folds = drawFolds({
+  const { folds, imbalance } = drawFolds({
     ...{ bags, task, nFolds: request.folds, nRepeats: Math.max(1, request.repeats), fixedFolds: request.fixedFolds },
     sites: request.sites,
     validationFraction: request.spec?.split?.validationFraction ?? DEFAULT_VALIDATION_FRACTION,
     seed: request.spec?.recipe?.seed ?? 0n,
   });
   await writeFolds(deps.store, foldsKey(context), folds, { signal });
-  return { folds: folds.map(({ repeat, fold }) => ({ repeat, fold })) };
+  const drawn = folds.map(({ repeat, fold }) => ({ repeat, fold }));
+  return imbalance === undefined ? { folds: drawn } : { folds: drawn, imbalance };
 }

@@ -1559,7 +1559,7 @@ export interface LevelSelection {
   levelCount?:
     | number
     | undefined;
-  /** Which are kept, 0 for the coarsest; at least one. */
+  /** Which are kept, 0 for the coarsest; empty: all. */
   levels: number[];
 }
 

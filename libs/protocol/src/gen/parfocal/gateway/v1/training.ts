@@ -114,8 +114,7 @@ export interface CrossValidateRequest {
   keepAs: string;
   /**
    * Opaque key of the site (hospital, scanner) of each bag, in the order of the bags; empty: sites do not matter. With sites, all bags
-   * of a site test in one fold; if the spec has a validation fraction, each fold is validated on the next one. Once, and not with
-   * `fixed_folds`.
+   * of a site test in one fold; who of the other sites validates is drawn by patient. Once, and not with `fixed_folds`.
    */
   sites: string[];
 }
@@ -146,7 +145,14 @@ export interface CrossValidateResponse {
    * With a rule `decisions`: a line per repeat and group, in the order of their first bags, with labels, fold, bags and what the fold's model
    * decides of the group; the figures are of these lines. Absent without: they are of `predictions`.
    */
-  decisions?: ResultTable | undefined;
+  decisions?:
+    | ResultTable
+    | undefined;
+  /**
+   * With `sites`: how far the folds' test parts are from even shares of every class, the mean of |count - share| / share in patients; 0:
+   * perfectly balanced. Absent without sites.
+   */
+  imbalance?: number | undefined;
 }
 
 /** What came of one fold. */
@@ -171,6 +177,10 @@ export interface FoldResult {
     | undefined;
   /** The fold's model; empty when it is not kept. */
   model: string;
+  /** Classes that bags of the request have and no bag that trains; of survival, `event` where none that trains has one. */
+  trainLacks: string[];
+  /** The same of the bags that test. */
+  testLacks: string[];
 }
 
 /** Everything about a cross-validation but its predictions. */
@@ -1182,7 +1192,15 @@ export const CrossValidateRequest: MessageFns<CrossValidateRequest> = {
 };
 
 function createBaseCrossValidateResponse(): CrossValidateResponse {
-  return { folds: [], pooled: [], predictions: undefined, evaluation: undefined, rule: 0, decisions: undefined };
+  return {
+    folds: [],
+    pooled: [],
+    predictions: undefined,
+    evaluation: undefined,
+    rule: 0,
+    decisions: undefined,
+    imbalance: undefined,
+  };
 }
 
 export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
@@ -1204,6 +1222,9 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
     }
     if (message.decisions !== undefined) {
       ResultTable.encode(message.decisions, writer.uint32(50).fork()).join();
+    }
+    if (message.imbalance !== undefined) {
+      writer.uint32(57).double(message.imbalance);
     }
     return writer;
   },
@@ -1269,6 +1290,14 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
             message.decisions = ResultTable.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.imbalance = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1289,6 +1318,7 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
       evaluation: isSet(object.evaluation) ? ObjectReference.fromJSON(object.evaluation) : undefined,
       rule: isSet(object.rule) ? groupRule_KindFromJSON(object.rule) : 0,
       decisions: isSet(object.decisions) ? ResultTable.fromJSON(object.decisions) : undefined,
+      imbalance: isSet(object.imbalance) ? globalThis.Number(object.imbalance) : undefined,
     };
   },
 
@@ -1312,6 +1342,9 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
     if (message.decisions !== undefined) {
       obj.decisions = ResultTable.toJSON(message.decisions);
     }
+    if (message.imbalance !== undefined) {
+      obj.imbalance = floatToJson(message.imbalance);
+    }
     return obj;
   },
 
@@ -1332,6 +1365,7 @@ export const CrossValidateResponse: MessageFns<CrossValidateResponse> = {
     message.decisions = (object.decisions !== undefined && object.decisions !== null)
       ? ResultTable.fromPartial(object.decisions)
       : undefined;
+    message.imbalance = object.imbalance ?? undefined;
     return message;
   },
 };
@@ -1346,6 +1380,8 @@ function createBaseFoldResult(): FoldResult {
     test: undefined,
     validation: undefined,
     model: "",
+    trainLacks: [],
+    testLacks: [],
   };
 }
 
@@ -1374,6 +1410,12 @@ export const FoldResult: MessageFns<FoldResult> = {
     }
     if (message.model !== "") {
       writer.uint32(66).string(message.model);
+    }
+    for (const v of message.trainLacks) {
+      writer.uint32(74).string(v!);
+    }
+    for (const v of message.testLacks) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -1455,6 +1497,22 @@ export const FoldResult: MessageFns<FoldResult> = {
             message.model = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.trainLacks.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.testLacks.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1489,6 +1547,16 @@ export const FoldResult: MessageFns<FoldResult> = {
       test: isSet(object.test) ? Evaluation.fromJSON(object.test) : undefined,
       validation: isSet(object.validation) ? Evaluation.fromJSON(object.validation) : undefined,
       model: isSet(object.model) ? globalThis.String(object.model) : "",
+      trainLacks: globalThis.Array.isArray(object?.trainLacks)
+        ? object.trainLacks.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.train_lacks)
+        ? object.train_lacks.map((e: any) => globalThis.String(e))
+        : [],
+      testLacks: globalThis.Array.isArray(object?.testLacks)
+        ? object.testLacks.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.test_lacks)
+        ? object.test_lacks.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1518,6 +1586,12 @@ export const FoldResult: MessageFns<FoldResult> = {
     if (message.model !== "") {
       obj.model = message.model;
     }
+    if (message.trainLacks?.length) {
+      obj.trainLacks = message.trainLacks;
+    }
+    if (message.testLacks?.length) {
+      obj.testLacks = message.testLacks;
+    }
     return obj;
   },
 
@@ -1538,6 +1612,8 @@ export const FoldResult: MessageFns<FoldResult> = {
       ? Evaluation.fromPartial(object.validation)
       : undefined;
     message.model = object.model ?? "";
+    message.trainLacks = object.trainLacks?.map((e) => e) || [];
+    message.testLacks = object.testLacks?.map((e) => e) || [];
     return message;
   },
 };
