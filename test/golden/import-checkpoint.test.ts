@@ -168,7 +168,7 @@ describe("a checkpoint of the public DSMIL aggregator", () => {
     const named = importCheckpoint({ bytes, settings: {}, task: { classes: ["a", "b"] } });
     expect(named.model.config.task).toMatchObject({ kind: "multilabel", classes: ["a", "b"], link: "sigmoid" });
     expect(() => importCheckpoint({ bytes, settings: {}, task: { classes: ["a"] } })).toThrow(
-      "1 classes are named; the checkpoint decides a multilabel task of 2",
+      "the checkpoint has 2 outputs; the task needs 1",
     );
   });
 

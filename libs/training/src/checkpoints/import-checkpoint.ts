@@ -72,7 +72,7 @@ function taskOf(foreign: ForeignModel, task: CheckpointImport["task"]) {
   const fallback = foreign.defaultTask();
   if (task === undefined) return { ...fallback };
   const { kind, classes, link } = task;
-  if (kind === undefined) return namedTask(fallback, classes);
+  if (kind === undefined) return namedTask(fallback, foreign.nLogits, classes);
   if (kind === "survival" && fallback.kind === kind) return { ...fallback };
   if (kind === "survival" || fallback.kind === "survival") {
     const needed =
@@ -85,10 +85,14 @@ function taskOf(foreign: ForeignModel, task: CheckpointImport["task"]) {
 }
 
 /** The program's own decision with names of the classes. */
-function namedTask(fallback: Task, classes: readonly string[]): Task {
+function namedTask(fallback: Task, nLogits: number, classes: readonly string[]): Task {
   const nClasses = fallback.classes.length;
   if (classes.length === nClasses && nClasses > 0) return { ...fallback, classes: [...classes] };
-  const message = `${classes.length} classes are named; the checkpoint decides a ${fallback.kind} task of ${nClasses}`;
+  const outputs = `the checkpoint has ${nLogits} output${nLogits === 1 ? "" : "s"}`;
+  const message =
+    nLogits === nClasses
+      ? `${outputs}; the task needs ${classes.length}`
+      : `${outputs} for ${nClasses} classes; ${classes.length} are named`;
   throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "task.classes", bound: `${nClasses}` } });
 }
 
