@@ -106,7 +106,6 @@ async function keysBelow(store: ObjectStore, prefix: string): Promise<string[]> 
   return (await store.list(prefix)).objects.map(({ key }) => key);
 }
 
-/** What lies where thinned bags do. */
 /** Where the thinned copy of a bag is kept. */
 const thinnedOf = (digest: string) => `cache/reembed/${digest}/unique-cells`;
 
