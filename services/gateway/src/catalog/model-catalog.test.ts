@@ -162,6 +162,21 @@ describe("publishing a model on a store that refuses", () => {
     expect((await createModelCatalog(store).get("p", "m", { kind: "default" })).name).toBe(NAME);
   });
 
+  it("is to be tried again also where the next try is refused at its first request", async () => {
+    const inner = createMemoryStore();
+    await putPackages(inner, "v1");
+    let prefix = keys.alias("p", "m", "latest");
+    const put: ObjectStore["put"] = (key, ...rest) => refusing(inner, prefix).put(key, ...rest);
+    const models = createModelCatalog({ ...inner, put });
+    const entry = gatewayV1.Model.fromPartial({ name: NAME });
+    await expect(models.publish("p", "m", "v1", entry)).rejects.toMatchObject({ code: "UNREACHABLE" });
+    prefix = "";
+    await expect(models.publish("p", "m", "v1", entry)).rejects.toMatchObject({ code: "UNREACHABLE" });
+    prefix = "nothing";
+    await models.publish("p", "m", "v1", entry);
+    expect((await models.get("p", "m", { kind: "default" })).name).toBe(NAME);
+  });
+
   it("is refused as the store refuses it while nothing is entered", async () => {
     const store = createMemoryStore();
     await putPackages(store, "v1");

@@ -58,6 +58,8 @@ const PRODUCTION = "production";
 export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOptions, "nowMs"> = {}): ModelCatalog {
   const cache = createEntryCache<gatewayV1.Model>({ maxBytes: CACHED_BYTES, ...clock });
   const aliases = createAliasTable(store);
+  /** Keys of versions that are entered, while what belongs to it is not done. */
+  const unfinished = new Set<string>();
 
   const read = (key: string, options: CallOptions, maxAgeMs?: number): Promise<gatewayV1.Model | undefined> =>
     cache.read(key, () => readJson(store, key, (json) => gatewayV1.Model.fromJSON(json), options), maxAgeMs);
@@ -76,7 +78,10 @@ export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOpt
     aliases,
     async publish(project, model, version, entry, options = {}) {
       const key = keys.modelIndex(project, model, version);
-      await createJson(store, key, gatewayV1.Model.toJSON(entry), options);
+      const enter = () => createJson(store, key, gatewayV1.Model.toJSON(entry), options);
+      // Who comes back to finish may be refused at its first request already: the version is entered all the same.
+      await (unfinished.has(key) ? enter().catch(rethrowRefused) : enter());
+      unfinished.add(key);
       const finish = async () => {
         await aliases.set(project, model, LATEST, version, undefined, options);
         if (await settleEntry(store, key, keys.packageManifest(project, model, version), options)) return;
@@ -85,6 +90,7 @@ export function createModelCatalog(store: ObjectStore, clock: Pick<EntryCacheOpt
         throw new DomainError("NOT_FOUND", `version ${version} was deleted before it was entered`);
       };
       await finish().catch(rethrowRefused);
+      unfinished.delete(key);
     },
     async get(project, model, selector, options = {}) {
       const version = await versionMeant(project, model, selector, options);
