@@ -1,18 +1,17 @@
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import { ENSEMBLE } from "@parfocal/service-gateway/ensemble";
 import { attentionMapsOf, writeMeaning } from "../client/attention-files.ts";
+import { chosenBags } from "../client/chosen-bags.ts";
 import { assertModelChoice, chosenModels, isEnsembleChosen } from "../client/chosen-models.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { createDrawer } from "../client/draw-attention.ts";
-import { listAllBags } from "../client/list-all.ts";
 import { type BagOutcome, predictBags } from "../client/predict-bags.ts";
-import { resolveBags } from "../client/resolve-bags.ts";
 import { assertThumbnailOptions, type ThumbnailOptions } from "../client/thumbnails.ts";
 import { type DecidedUnit, decidedUnits, type Together } from "../cohort/decided-units.ts";
 import { taskNameOf } from "../cohort/infer-task.ts";
 import { slideOf } from "../cohort/prediction-view.ts";
 import { readLabels } from "../cohort/read-labels.ts";
-import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
+import { readsRegions } from "../cohort/region-bags.ts";
 import { EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { rowOfSlides, ruleLines, unitRecord } from "../output/decided-together.ts";
 import { assertFilePlace, assertFolderPlace } from "../output/output-places.ts";
@@ -73,7 +72,7 @@ export async function runPredict(
   const [model] = models;
   if (model === undefined) throw new UsageError("name a model");
   assertAlikeBags(models, options);
-  const { bags, nMissing } = await bagsToPredict(context, clients, names, readsRegions(model.reembedder));
+  const { bags, nMissing } = await chosenBags(context, clients, names, readsRegions(model.reembedder));
   const truths = await truthsOf(context, bags, model, options);
   // Without one of its slides a patient is another patient.
   if (together !== "none" && nMissing > 0) return EXIT_CODES.failed;
@@ -143,28 +142,6 @@ async function writeTables(
     await writeFiles([table]);
     output.note(`wrote ${plural(rows.length, "prediction")} to ${table.path}`);
   }
-}
-
-/** The bags named; what names none is told at once. */
-async function bagsToPredict(
-  { output, parent, signal }: CommandContext,
-  clients: GatewayClients,
-  names: readonly string[],
-  wantsRegions: boolean,
-): Promise<{ readonly bags: readonly gatewayV1.Bag[]; readonly nMissing: number }> {
-  if (names.length === 0) {
-    const all = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
-    const bags = wantsRegions ? all.filter(isRegionBag) : all;
-    if (bags.length === 0) throw new UsageError(`${parent} has no ${wantsRegions ? "region " : ""}bags`);
-    return { bags, nMissing: 0 };
-  }
-  const resolved = await resolveBags(clients, names, { parent, signal, wantsRegions });
-  const missing = resolved.filter((entry) => entry.kind === "error");
-  for (const { named, code, message } of missing) {
-    output.record({ bag: named, error: { code, message } });
-    output.note(`failed: ${named}: ${code}: ${message}`);
-  }
-  return { bags: resolved.flatMap((entry) => (entry.kind === "bag" ? [entry.bag] : [])), nMissing: missing.length };
 }
 
 /** Labels by bag. Slides that are not predicted may be in the table too. */

@@ -2,14 +2,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, mapBounded } from "@parfocal/errors";
 import type { gatewayV1 } from "@parfocal/protocol";
+import { chosenBags } from "../client/chosen-bags.ts";
 import type { GatewayClients } from "../client/clients.ts";
 import { findModel } from "../client/find-model.ts";
-import { listAllBags } from "../client/list-all.ts";
 import { type ReembedWish, writeReembedding } from "../client/reembed-bag.ts";
-import { resolveBags } from "../client/resolve-bags.ts";
 import { distinctFileNames } from "../client/slide-file-name.ts";
 import { slideOf } from "../cohort/prediction-view.ts";
-import { isRegionBag, readsRegions, suitableBags } from "../cohort/region-bags.ts";
+import { readsRegions } from "../cohort/region-bags.ts";
 import { describeError, EXIT_CODES, type ExitCode, UsageError } from "../exit-codes.ts";
 import { assertFolderPlace } from "../output/output-places.ts";
 import { plural } from "../output/units.ts";
@@ -50,7 +49,7 @@ export async function runReembed(
   const { clients } = await context.connect();
   const model = await findModel(clients, parent, options.model, signal);
   assertReembeds(model);
-  const { bags, nMissing } = await bagsToReembed(context, clients, names, readsRegions(model.reembedder));
+  const { bags, nMissing } = await chosenBags(context, clients, names, readsRegions(model.reembedder));
   await orPlaceError({ path: options.output, option: "--output" }, () => mkdir(options.output, { recursive: true }));
   const files = distinctFileNames(bags.map(slideAndDigest), ".safetensors");
   const jobs = bags.map((bag, i): Job => ({ bag, file: join(options.output, files[i] ?? "") }));
@@ -69,28 +68,6 @@ function slideAndDigest(bag: gatewayV1.Bag) {
 function assertReembeds({ reembedder }: gatewayV1.Model): void {
   if (reembedder !== "") return;
   throw new DomainError("PRECONDITION_FAILED", "the model has no re-embedder: tiles go to its head as they are");
-}
-
-/** The bags named; what names none is told at once. */
-async function bagsToReembed(
-  { output, parent, signal }: CommandContext,
-  clients: GatewayClients,
-  names: readonly string[],
-  wantsRegions: boolean,
-): Promise<{ readonly bags: readonly gatewayV1.Bag[]; readonly nMissing: number }> {
-  if (names.length === 0) {
-    const all = suitableBags(await listAllBags(clients, parent, signal), wantsRegions);
-    const bags = wantsRegions ? all.filter(isRegionBag) : all;
-    if (bags.length === 0) throw new UsageError(`${parent} has no ${wantsRegions ? "region " : ""}bags`);
-    return { bags, nMissing: 0 };
-  }
-  const resolved = await resolveBags(clients, names, { parent, signal, wantsRegions });
-  const missing = resolved.filter((entry) => entry.kind === "error");
-  for (const { named, code, message } of missing) {
-    output.record({ bag: named, error: { code, message } });
-    output.note(`failed: ${named}: ${code}: ${message}`);
-  }
-  return { bags: resolved.flatMap((entry) => (entry.kind === "bag" ? [entry.bag] : [])), nMissing: missing.length };
 }
 
 /** Writes a file for each bag; gives what came of each in their order. A bag that fails does not stop the others. */

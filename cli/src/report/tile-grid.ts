@@ -1,41 +1,16 @@
 import { DomainError } from "@parfocal/errors";
+import { latticeStride } from "@parfocal/geometry";
 import type { CoordUnit } from "./coord-unit.ts";
 
 /** Pixels of a tile when nothing tells: one tile, or tiles that share no row and no column. */
 const FALLBACK_TILE_PX = 256;
 
 /**
- * Distance between neighbouring tiles, in the unit of `coords` (`[N, 2]`, x then y, row-major): the most frequent gap between
- * consecutive tiles of a row or a column, the smallest on ties. Without two tiles in line, what N tiles spread evenly over the
- * extent would have. At least 1. O(N log N).
+ * Distance between neighbouring tiles, in the unit of `coords` (`[N, 2]`, x then y, row-major): `latticeStride`. Without two tiles in line,
+ * what N tiles spread evenly over the extent would have. At least 1. O(N log N).
  */
 export function inferStridePx(coords: Int32Array): number {
-  const counts = new Map<number, number>();
-  for (const axis of [0, 1] as const) {
-    for (const gap of gapsAlong(coords, axis)) counts.set(gap, (counts.get(gap) ?? 0) + 1);
-  }
-  let stride = 0;
-  let most = 0;
-  for (const [gap, count] of counts) {
-    if (count < most || (count === most && gap > stride)) continue;
-    stride = gap;
-    most = count;
-  }
-  return stride > 0 ? stride : evenSpacing(coords);
-}
-
-/** Positive gaps between consecutive tiles that agree on the other axis. */
-function gapsAlong(coords: Int32Array, axis: 0 | 1): number[] {
-  const at = (tile: number, which: number): number => coords[2 * tile + which] ?? 0;
-  const order = Uint32Array.from({ length: coords.length / 2 }, (_, i) => i);
-  order.sort((a, b) => at(a, 1 - axis) - at(b, 1 - axis) || at(a, axis) - at(b, axis));
-  const gaps: number[] = [];
-  for (let i = 1; i < order.length; i += 1) {
-    const [before, tile] = [order[i - 1] ?? 0, order[i] ?? 0];
-    const gap = at(tile, axis) - at(before, axis);
-    if (at(tile, 1 - axis) === at(before, 1 - axis) && gap > 0) gaps.push(gap);
-  }
-  return gaps;
+  return latticeStride(coords) ?? evenSpacing(coords);
 }
 
 function evenSpacing(coords: Int32Array): number {

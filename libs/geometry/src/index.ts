@@ -1,7 +1,7 @@
 export { type BlockOrder, blockOrder, slotCount, slotIndex } from "./block.ts";
 export { type Crop, cropIndices } from "./crop.ts";
 export { DIHEDRAL_ELEMENTS, type DihedralElement, dihedralIndices } from "./dihedral.ts";
-export { inferStride } from "./infer-stride.ts";
+export { inferStride, latticeStride } from "./infer-stride.ts";
 export {
   assertRegionShape,
   levelOffset,

@@ -2,12 +2,19 @@
 const SINGLE_CELL_STRIDE = 1;
 
 /**
- * The distance between neighbouring tiles of a slide from their corners `coords` `[N, 2]`: the most frequent step between
- * tiles that follow each other in a row or column, of equally frequent ones the smallest. Lattices of several pieces of
- * tissue need not be aligned, so the smallest step of all would be an accident. When no two tiles share a row or column,
- * the smallest difference between two coordinates of an axis.
+ * The distance between neighbouring tiles of a slide from their corners `coords` `[N, 2]`: {@link latticeStride}. When no two tiles share
+ * a row or column, the smallest difference between two coordinates of an axis.
  */
 export function inferStride(coords: Int32Array): number {
+  return latticeStride(coords) ?? smallestStep(coords);
+}
+
+/**
+ * The most frequent step between tiles that follow each other in a row or column, of equally frequent ones the smallest. Lattices of several
+ * pieces of tissue need not be aligned, so the smallest step of all would be an accident. Undefined when no two tiles share a row
+ * or column. O(N log N).
+ */
+export function latticeStride(coords: Int32Array): number | undefined {
   const counts = new Map<number, number>();
   for (const axis of [0, 1] as const) countSteps(coords, axis, counts);
   let best = 0;
@@ -15,7 +22,7 @@ export function inferStride(coords: Int32Array): number {
     const most = counts.get(best) ?? 0;
     if (count > most || (count === most && step < best)) best = step;
   }
-  return best > 0 ? best : smallestStep(coords);
+  return best > 0 ? best : undefined;
 }
 
 /** Counts the steps along `axis` between tiles that follow each other and agree on the other axis. */
