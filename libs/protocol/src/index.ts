@@ -7,6 +7,7 @@ export * as grpcReflectionV1 from "./gen/grpc/reflection/v1/reflection.ts";
 export * as grpcReflectionV1alpha from "./gen/grpc/reflection/v1alpha/reflection.ts";
 export * as inferenceV2 from "./gen/inference/grpc_service.ts";
 export * as aggregateV1 from "./gen/parfocal/aggregate/v1/aggregate.ts";
+export * as lineV1 from "./gen/parfocal/line/v1/line.ts";
 export * as pretrainV1 from "./gen/parfocal/pretrain/v1/pretrain.ts";
 export * as reembedV1 from "./gen/parfocal/reembed/v1/reembed.ts";
 export { type FieldValue, type MessageField, messageFields } from "./message-fields.ts";

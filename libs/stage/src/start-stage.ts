@@ -85,7 +85,10 @@ export async function startStage(stage: StageOptions): Promise<Stage> {
     const trainer = await openTrainer(stage, store, engine);
     const deps = { store, engine, trainer, codeVersion: env.PARFOCAL_CODE_VERSION ?? "unknown", metrics };
     const readiness = await createReadiness({ checks: checksOf(deps), logger, intervalMs: config.readinessMs });
-    const server = await startServer({ name, services: services(deps), config, logger, metrics, readiness, limits });
+    const server = await startServer({
+      ...{ name, services: services(deps), config, logger, metrics, readiness, limits },
+      hasLines: true,
+    });
     return {
       server,
       async close() {

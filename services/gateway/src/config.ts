@@ -103,6 +103,12 @@ export const gatewaySettings = {
     fallback: true,
     reason: "Whether racing writes try the store at start: several self-hosted stores let two writers win.",
   }),
+  stageLines: flagSetting({
+    env: "PARFOCAL_STAGE_LINES",
+    fallback: true,
+    reason:
+      "Whether predictions that come often share streams to the stages; false where a proxy between them holds back what a stream says until its end.",
+  }),
   batchShardRows: integerSetting({
     env: "PARFOCAL_BATCH_SHARD_ROWS",
     fallback: 64,

@@ -133,7 +133,10 @@ async function openGateway(
   const credentials = keep(createStageCredentials(config, logger));
   const stageOptions = { channel: credentials.channel, metrics: createStageCallMetrics(metrics.registry) };
   const { AggregateServiceDefinition } = aggregateV1;
-  const aggregateOptions = { idempotentMethods: ["Predict", "Attention", "Evaluate"], ...stageOptions };
+  const aggregateOptions = {
+    ...{ idempotentMethods: ["Predict", "Attention", "Evaluate"], lineMethods: config.stageLines ? ["Predict"] : [] },
+    ...stageOptions,
+  };
   const aggregate = keep(createReplicaClient(AggregateServiceDefinition, config.aggregateAddress, aggregateOptions));
   const reembed = keep(createReplicaClient(reembedV1.ReembedServiceDefinition, config.reembedAddress, stageOptions));
   const { PretrainServiceDefinition } = pretrainV1;

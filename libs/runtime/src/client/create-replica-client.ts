@@ -1,5 +1,6 @@
 import { isDomainError } from "@parfocal/errors";
 import type { Client, CompatServiceDefinition } from "nice-grpc";
+import type { GeneratedDefinition } from "../server/define-service.ts";
 import { createStageClient, type StageClient, type StageClientOptions } from "./create-stage-client.ts";
 import { createReplicaPicker, type ReplicaPicker } from "./replica-pick.ts";
 import type { StageCallOptions } from "./stage-middleware.ts";
@@ -19,7 +20,7 @@ type Calls = Readonly<Record<string, Call>>;
  * idempotent unary method one that is UNREACHABLE is tried at every other replica before it fails. Streams go to one replica to
  * their end.
  */
-export function createReplicaClient<Definition extends CompatServiceDefinition>(
+export function createReplicaClient<Definition extends GeneratedDefinition & CompatServiceDefinition>(
   definition: Definition,
   addresses: string,
   options: StageClientOptions = {},

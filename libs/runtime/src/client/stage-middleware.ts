@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { context as activeContext, type Context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { abortErrorFromSignal, assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
-import { type CallOptions, type ClientMiddleware, Metadata, type MethodDescriptor } from "nice-grpc-common";
+import {
+  type CallOptions,
+  type ClientMiddleware,
+  type ClientMiddlewareCall,
+  Metadata,
+  type MethodDescriptor,
+} from "nice-grpc-common";
 import { domainErrorFromRpc } from "../errors/domain-error-from-rpc.ts";
 import type { HandlerContext } from "../server/call-scope.ts";
 import { REQUEST_ID_KEY } from "../server/identify.ts";
@@ -9,6 +15,7 @@ import { currentOperation, OPERATION_KEY } from "../telemetry/operation-context.
 import type { StageCallMetrics } from "../telemetry/stage-call-metrics.ts";
 import { injectContext } from "../telemetry/trace-context.ts";
 import { grpcTimeout, linkSignals } from "./call-deadline.ts";
+import type { LineCall, LineCalls } from "./line-calls.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** What of a handler's context its own calls carry on. */
@@ -35,6 +42,8 @@ export interface StageMiddlewareOptions {
   readonly bearerToken?: (() => string) | undefined;
   /** Where calls are timed. */
   readonly metrics?: StageCallMetrics | undefined;
+  /** Makes calls that come often over lines. */
+  readonly lines?: LineCalls | undefined;
 }
 
 const tracer = trace.getTracer("parfocal");
@@ -53,14 +62,14 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
       if (options.bearerToken !== undefined) {
         attempt.options.metadata.set("authorization", `Bearer ${options.bearerToken()}`);
       }
-      return { attempt, answer: call.next(call.request, attempt.options) };
+      return attempt;
     };
     try {
       for (let n = 1; ; n += 1) {
         assertNotAborted(link.signal);
-        const { attempt, answer } = next();
+        const attempt = next();
         try {
-          const response = yield* answer;
+          const response = yield* send(options.lines, call, { ...attempt.options, deadlineMs });
           options.retry.succeeded();
           return response;
         } catch (error) {
@@ -82,6 +91,18 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
       link.release();
     }
   };
+}
+
+/** Over a line when there is one to take it, else as gRPC sends every call. */
+async function* send<Request, Response>(
+  lines: LineCalls | undefined,
+  call: ClientMiddlewareCall<Request, Response>,
+  { deadlineMs, ...options }: ReturnType<typeof attemptOptions>["options"] & Pick<LineCall, "deadlineMs">,
+) {
+  const { metadata, signal } = options;
+  const line = { path: call.method.path, request: call.request, metadata, deadlineMs, signal };
+  const response = call.requestStream ? undefined : await lines?.call<Response>(line);
+  return response ?? (yield* call.next(call.request, options));
 }
 
 /** The parent's deadline less the margin, or the call's own timeout, whichever is sooner; streams may have none. */

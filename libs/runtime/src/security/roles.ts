@@ -46,6 +46,7 @@ export const BUILT_IN_ROLES = {
     "parfocal.aggregate.v1.AggregateService/*",
     "parfocal.reembed.v1.ReembedService/*",
     "parfocal.pretrain.v1.PretrainService/*",
+    "parfocal.line.v1.LineService/Open",
     "grpc.health.v1.Health/*",
   ],
   /** Asks how it goes. */

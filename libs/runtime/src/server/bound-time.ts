@@ -1,4 +1,4 @@
-import { abortErrorFromSignal, DomainError } from "@parfocal/errors";
+import { abortErrorFromSignal, DomainError, isDomainError } from "@parfocal/errors";
 import type { CallContext, MethodDescriptor, ServerMiddleware } from "nice-grpc-common";
 import { createSlots } from "../memory/slots.ts";
 import type { LimitsByMethod } from "./admit.ts";
@@ -82,7 +82,7 @@ function watch(context: CallContext, deadlineMs = Number.POSITIVE_INFINITY) {
   const controller = new AbortController();
   const pass = () => {
     const isLate = Date.now() >= deadlineMs - TIMER_SLACK_MS;
-    controller.abort(isLate ? late() : new DomainError("CANCELLED", "the caller cancelled the call"));
+    controller.abort(isLate ? late() : reasonOf(context.signal));
   };
   const leftMs = deadlineMs - Date.now();
   const expire = () => controller.abort(late());
@@ -95,6 +95,11 @@ function watch(context: CallContext, deadlineMs = Number.POSITIVE_INFINITY) {
     context.signal.removeEventListener("abort", pass);
   };
   return { controller, signal: controller.signal, release };
+}
+
+/** A line's signal says itself why its call must end; gRPC's says so of a cancel alone. */
+function reasonOf({ reason }: AbortSignal): DomainError {
+  return isDomainError(reason) ? reason : new DomainError("CANCELLED", "the caller cancelled the call");
 }
 
 function late(): DomainError {

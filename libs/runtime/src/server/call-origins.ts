@@ -23,6 +23,8 @@ export interface CallOrigin {
 /** The calls that run now, by the number that their metadata carry. */
 export interface CallOrigins {
   readonly interceptor: ServerInterceptor;
+  /** Notes a call that came by no stream of its own under its metadata; the function it gives says that it has ended. */
+  note(metadata: Metadata, origin: CallOrigin): () => void;
   of(metadata: Metadata): CallOrigin | undefined;
 }
 
@@ -38,6 +40,12 @@ export interface CallOriginsOptions {
 export function createCallOrigins({ hasClientCertificates, onEnd }: CallOriginsOptions): CallOrigins {
   const noted = createSlots<NotedCall>();
   let nCalls = 0;
+  const add = (metadata: { set(key: string, value: string): unknown }, origin: CallOrigin): number => {
+    const id = String(++nCalls);
+    const place = noted.add({ id, origin });
+    metadata.set(CALL_KEY, `${place}.${id}`);
+    return place;
+  };
   const interceptor: ServerInterceptor = (method, call) =>
     new ServerInterceptingCall(call, {
       start(next) {
@@ -53,9 +61,7 @@ export function createCallOrigins({ hasClientCertificates, onEnd }: CallOriginsO
               certificate: hasClientCertificates ? call.getAuthContext().sslPeerCertificate?.raw : undefined,
               isSeen: false,
             };
-            const id = String(++nCalls);
-            place = noted.add({ id, origin });
-            metadata.set(CALL_KEY, `${place}.${id}`);
+            place = add(metadata, origin);
             nextMetadata(metadata);
           })
           // gRPC says "cancel" of every stream that has ended, also of those that ended well.
@@ -68,7 +74,17 @@ export function createCallOrigins({ hasClientCertificates, onEnd }: CallOriginsO
         next(listener.build());
       },
     });
-  return { interceptor, of: (metadata) => find(noted, metadata.get(CALL_KEY) ?? "") };
+  return {
+    interceptor,
+    note(metadata, origin) {
+      const place = add(metadata, origin);
+      return () => {
+        noted.remove(place);
+        onEnd?.(origin);
+      };
+    },
+    of: (metadata) => find(noted, metadata.get(CALL_KEY) ?? ""),
+  };
 }
 
 /** A call in its place. A place is used again, an id never: who comes late finds nothing rather than another call. */

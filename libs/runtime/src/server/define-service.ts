@@ -6,7 +6,7 @@ import type { CallScope } from "./call-scope.ts";
 export interface ServerService {
   /** Full name, e.g. `parfocal.reembed.v1.ReembedService`. */
   readonly name: string;
-  readonly definition: CompatServiceDefinition;
+  readonly definition: GeneratedDefinition & CompatServiceDefinition;
   readonly implementation: ServiceImplementation<CompatServiceDefinition, CallScope>;
 }
 
@@ -17,13 +17,19 @@ export interface GeneratedDefinition {
   readonly methods: Readonly<Record<string, GeneratedMethod>>;
 }
 
-interface GeneratedMethod {
+/** A method in a generated definition. */
+export interface GeneratedMethod {
   readonly name: string;
-  readonly requestType: unknown;
+  readonly requestType: GeneratedMessage;
   readonly requestStream: boolean;
-  readonly responseType: unknown;
+  readonly responseType: GeneratedMessage;
   readonly responseStream: boolean;
   readonly options: object;
+}
+
+interface GeneratedMessage {
+  encode(message: never): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): unknown;
 }
 
 type Handler = (...args: never) => unknown;

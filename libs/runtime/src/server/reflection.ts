@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { type DescriptorIndex, grpcReflectionV1, grpcReflectionV1alpha } from "@parfocal/protocol";
 import { Status } from "nice-grpc-common";
 import { defineService, type ServerService } from "./define-service.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 type Request = grpcReflectionV1.ServerReflectionRequest;
 type Response = grpcReflectionV1.ServerReflectionResponse;
@@ -83,21 +84,4 @@ function files(index: DescriptorIndex, name: string | undefined, sent: Set<strin
 
 function failed(errorCode: Status, errorMessage: string): Answer {
   return { $case: "errorResponse", value: { errorCode, errorMessage } };
-}
-
-/** The items of `source` until the signal fires; then the end, even while the source is silent. */
-async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = source[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<undefined>();
-  const stop = () => aborted.resolve(undefined);
-  signal.addEventListener("abort", stop);
-  try {
-    while (!signal.aborted) {
-      const next = await Promise.race([iterator.next(), aborted.promise]);
-      if (next === undefined || next.done) return;
-      yield next.value;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

@@ -2,6 +2,7 @@ import type { ServerCredentials } from "@grpc/grpc-js";
 import { DomainError } from "@parfocal/errors";
 import { createDescriptorIndex, readDescriptorSet } from "@parfocal/protocol";
 import { createServer } from "nice-grpc";
+import type { ServerMiddleware } from "nice-grpc-common";
 import { forgetClosedStreams } from "../memory/forget-closed-streams.ts";
 import { createSecurity, type Security } from "../security/create-security.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -14,12 +15,15 @@ import { createAuthorize } from "./authorize.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { createBoundTime } from "./bound-time.ts";
 import { createCallOrigins } from "./call-origins.ts";
+import type { CallScope } from "./call-scope.ts";
 import { channelOptions } from "./channel-options.ts";
+import { composeChain } from "./compose-chain.ts";
 import type { ServerService } from "./define-service.ts";
 import { createHealth, type Health } from "./health.ts";
 import { createIdentify } from "./identify.ts";
 import { createIsolate, type NamesByMethod } from "./isolate.ts";
 import { createLimit } from "./limit.ts";
+import { createLines } from "./lines.ts";
 import { openOrClose } from "./open-or-close.ts";
 import type { Readiness } from "./readiness.ts";
 import { createRecover, type EndedCall } from "./recover.ts";
@@ -55,6 +59,8 @@ export interface ServerOptions {
   readonly isReady?: boolean;
   /** Where calls are counted; a registry of its own when absent. */
   readonly metrics?: ServerMetrics;
+  /** Whether unary calls may come over lines too, see {@link createLines}. Default: no. */
+  readonly hasLines?: boolean;
 }
 
 /** A server that listens. */
@@ -93,8 +99,8 @@ async function openServer(options: ServerOptions, opened: AsyncDisposableStack):
   const names = options.services.map((service) => service.name);
   const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? options.isReady ?? true);
   const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
-  const server = createChain(options, { metrics, shutdown, security });
-  const services = withReflection([...options.services, healthService], config, shutdown);
+  const { server, lines } = createChain(options, { metrics, shutdown, security });
+  const services = withReflection([...options.services, ...lines, healthService], config, shutdown);
   for (const { definition, implementation } of services) server.add(definition, implementation);
   const credentials = options.credentials ?? security.credentials;
   const port = await listen(server, config, credentials);
@@ -126,6 +132,7 @@ interface ChainParts {
   readonly security: Security;
 }
 
+/** The server with the chain before its handlers, and what takes calls over lines through the same chain. */
 function createChain({ config, logger, ...options }: ServerOptions, { metrics, shutdown, security }: ChainParts) {
   const { limits = {}, name = "server", projectFree = [], namesIn = {}, storeRootUri } = options;
   const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
@@ -136,8 +143,7 @@ function createChain({ config, logger, ...options }: ServerOptions, { metrics, s
     ...(audit === undefined ? {} : { onEnd: (origin) => recordUnread(audit, name, origin) }),
   });
   const onEnd = audit && ((call: EndedCall) => audit.record(recordOfCall(name, call)));
-  return createServer(channelOptions(config, origins.interceptor))
-    .use(createRecover({ logger, metrics, origins, onEnd }))
+  const chain: ServerMiddleware<CallScope> = composeChain(createRecover({ logger, metrics, origins, onEnd }))
     .use(createIdentify(logger))
     .use(createAuthorize(options.authorizer ?? security.authorizer))
     .use(createLimit({ limiter, audit }))
@@ -145,7 +151,10 @@ function createChain({ config, logger, ...options }: ServerOptions, { metrics, s
     .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
     .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
     .use(createValidate(options.validators ?? {}))
-    .use(createActivate());
+    .use(createActivate()).middleware;
+  const server = createServer(channelOptions(config, origins.interceptor)).use(chain);
+  const { services, hasLines = false } = options;
+  return { server, lines: hasLines ? [createLines({ chain, services, origins, draining })] : [] };
 }
 
 function withReflection(services: readonly ServerService[], config: ServerConfig, shutdown: Shutdown) {
@@ -161,7 +170,7 @@ function hostForUrl(host: string): string {
 }
 
 async function listen(
-  server: ReturnType<typeof createChain>,
+  server: ReturnType<typeof createChain>["server"],
   config: ServerConfig,
   credentials: ServerCredentials,
 ): Promise<number> {
