@@ -8,12 +8,36 @@ import { eventOf, type Label, listOf } from "./label.ts";
  * survival. What the task has already stays.
  *
  * @param labels of the training part, one per patient or group of slides.
- * @throws {DomainError} `PRECONDITION_FAILED` when they say nothing: a number that no label knows, no event, no time above 0.
+ * @throws {DomainError} `PRECONDITION_FAILED` when they say nothing: all of one class, a number that no label knows, no event, no time
+ * above 0.
  */
 export function fitTask(task: Task, labels: readonly Label[]): Task {
-  if (task.kind === "regression") return fitNumbers(task, labels);
-  if (task.kind === "cox") assertEvents(labels);
-  return task.kind === "survival" ? fitEdges(task, labels) : task;
+  switch (task.kind) {
+    case "regression":
+      return fitNumbers(task, labels);
+    case "survival":
+      return fitEdges(task, labels);
+    case "cox":
+      assertEvents(labels);
+      return task;
+    default:
+      assertClassesDiffer(task, labels);
+      return task;
+  }
+}
+
+/** Whoever learns from one class alone says it of everything; among labels of several classes one that tells patients apart is enough. */
+function assertClassesDiffer({ kind, classes }: Task, labels: readonly Label[]): void {
+  if (kind === "multilabel") {
+    if (classes.some((_, c) => new Set(labels.flatMap((label) => listOf(label)?.[c] ?? [])).size > 1)) return;
+    const message = `no class is known to hold for one patient of the training part and not for another, of ${labels.length}`;
+    throw new DomainError("PRECONDITION_FAILED", message);
+  }
+  const [first, ...others] = new Set(labels);
+  if (others.length > 0) return;
+  const name = JSON.stringify(classes[Number(first)]);
+  const message = `all ${labels.length} patients of the training part are of the class ${name}; training needs patients of 2 classes`;
+  throw new DomainError("PRECONDITION_FAILED", message);
 }
 
 /** Mean and standard deviation of each number, as of a population; a number that never varies gets the scale 1. */
