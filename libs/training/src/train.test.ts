@@ -64,12 +64,13 @@ describe("training", () => {
     expect(bytesOf(c.trained)).not.toEqual(bytesOf(a.trained));
   });
 
-  it("moves by the mean gradient of a batch: four equal bags are as one", async () => {
-    const [bag] = cohort;
-    const copies = (n: number) => Array.from({ length: n }, () => ({ ...bag, part: "train" }) as LabelledBag);
+  it("moves by the mean gradient of a batch: four equal bags of each class are as one", async () => {
+    const pair = [0, 1].flatMap((label) => cohort.find((bag) => bag.label === label) ?? []);
+    const copies = (n: number) =>
+      pair.flatMap((bag) => Array.from({ length: n }, (): LabelledBag => ({ ...bag, part: "train" })));
     const model = { ...MODEL, head: { ...HEAD, dropout: 0, attentionDropout: 0 } };
-    const one = await run(specOf({ model, epochs: 3 }), copies(1));
-    const four = await run(specOf({ model, epochs: 3, batchSize: 4 }), copies(4));
+    const one = await run(specOf({ model, epochs: 3, batchSize: 2 }), copies(1));
+    const four = await run(specOf({ model, epochs: 3, batchSize: 8 }), copies(4));
     const [a, b] = [one, four].map(({ trained }) => new Float32Array(bytesOf(trained).buffer));
     for (const [i, value] of (a ?? []).entries()) expect(b?.[i]).toBeCloseTo(value, 5);
     expect(four.trained.history[2]?.trainLoss).toBeCloseTo(one.trained.history[2]?.trainLoss ?? 0, 5);
