@@ -8,7 +8,7 @@ import { writeHeatmap } from "../client/attention-files.ts";
 import { connectGateway } from "../client/connect.ts";
 import { followOperation } from "../client/follow-operation.ts";
 import { evaluatePredictions } from "../cohort/evaluate-predictions.ts";
-import { demoProblems, meanLesionAuroc } from "../demo/demo-checks.ts";
+import { demoFigures, demoProblems, meanLesionAuroc } from "../demo/demo-checks.ts";
 import { type DemoSource, importSource, openUserSource, writePlantedSource } from "../demo/demo-cohort.ts";
 import { type PredictedSlide, predictHeldOut } from "../demo/demo-predictions.ts";
 import { type DemoResults, demoReport } from "../demo/demo-report.ts";
@@ -63,7 +63,8 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   try {
     const results = await runAll({ ...context, env }, connection.clients, source, options, step);
     const files = await step("report", () => writeResults(out, results));
-    const problems = demoProblems(source, results.model, results.slides, results.evaluation);
+    const { low, areBound, why } = demoFigures(source, results, options);
+    const problems = [...demoProblems(results), ...(areBound ? low : [])];
     const magnified =
       source.kind === "planted"
         ? await runMagnifiedPart(
@@ -76,6 +77,7 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
     if (magnified !== undefined) showMagnifiedPart(output, magnified);
     showFiles(context, results, all);
     output.line(`done in ${formatDuration(performance.now() - startMs)}`);
+    if (!areBound) for (const figure of low) output.note(`a small demo: ${figure} (${why})`);
     for (const problem of problems) output.note(`demo: ${problem}`);
     if (problems.length > 0) throw new DomainError("INTERNAL", `the demo did not work: ${problems[0]}`);
     return EXIT_CODES.ok;

@@ -6,6 +6,7 @@ import { inferTask } from "../cohort/infer-task.ts";
 import type { MatchedRow } from "../cohort/match-bags.ts";
 import { createTrainingSpec, type SpecOptions } from "../cohort/training-spec.ts";
 import type { DemoSource } from "./demo-cohort.ts";
+import { PLANTED_EPOCHS } from "./planted-size.ts";
 
 /** Shares of the patients. Of a small made-up cohort much is held out, so that intervals mean something. */
 const PLANTED_FRACTIONS = { train: 0.5, validation: 0.2, test: 0.3 };
@@ -22,7 +23,7 @@ const PLANTED_RECIPE: SpecOptions = {
   hidden: "64",
   attentionWidth: 32,
   dropout: 0.25,
-  epochs: 30,
+  epochs: PLANTED_EPOCHS,
   optimiser: "adamw",
   lr: 1e-3,
   weightDecay: 1e-3,
