@@ -2,7 +2,7 @@
  * @file What the gateway adds to a Predict at half of its load, how many calls a core of it carries, and what 500 Watch
  * streams cost it.
  *
- *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500] [--caller h2load|node]
+ *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500] [--caller h2load|node] [--no-lines]
  *
  * Gateway, stage and caller are processes of their own; model and bag are cached before. The most calls per second are
  * found with eight at a time through the gateway; then calls begin at half of that, whether earlier ones have ended or not,
@@ -39,17 +39,22 @@ interface Options {
   readonly tiles: number;
   readonly watchers: number;
   readonly caller: string | undefined;
+  /** Whether the gateway's calls go over lines. */
+  readonly lines: boolean;
 }
 
 /** Calls per second of one core of the gateway: what it takes of a processor for a call, whoever else is busy. */
 async function measureThroughput(services: ServiceProcesses, caller: Caller, target: Target, seconds: number) {
   await caller(target, { seconds: Math.min(3, seconds) });
-  const [before, startMs] = [cpuMs(services.gatewayPid), performance.now()];
+  const stage = withChildren(services.aggregatePid ?? 0);
+  const stageMs = () => stage.reduce((sum, pid) => sum + cpuMs(pid), 0);
+  const [before, stageBefore, startMs] = [cpuMs(services.gatewayPid), stageMs(), performance.now()];
   const { callsPerS } = await caller(target, { seconds });
   const nCalls = (callsPerS * (performance.now() - startMs)) / 1000;
   const cpuPerCallMs = (cpuMs(services.gatewayPid) - before) / nCalls;
+  const stagePerCallMs = (stageMs() - stageBefore) / nCalls;
   console.log(
-    `  ${CONCURRENCY} at a time: ${callsPerS.toFixed(0)} calls/s; gateway ${cpuPerCallMs.toFixed(2)} ms of a processor per call, ${(1000 / cpuPerCallMs).toFixed(0)} calls/s/core`,
+    `  ${CONCURRENCY} at a time: ${callsPerS.toFixed(0)} calls/s; gateway ${cpuPerCallMs.toFixed(2)} ms of a processor per call, ${(1000 / cpuPerCallMs).toFixed(0)} calls/s/core; stage and engine ${stagePerCallMs.toFixed(2)} ms`,
   );
   return callsPerS;
 }
@@ -159,14 +164,14 @@ async function targetsOf(
 }
 
 async function main(options: Options): Promise<void> {
-  const services = await startServiceProcesses({ PARFOCAL_THREADS: "1" });
+  const services = await startServiceProcesses({ PARFOCAL_THREADS: "1", PARFOCAL_STAGE_LINES: `${options.lines}` });
   const { clients } = services;
   try {
     const model: gatewayV1.Model = await trainThroughGateway(clients, D);
     const bag = await uploadSynthetic(clients, { n: options.tiles, d: D, seed: 100 });
     const targets = await targetsOf(services, model, bag);
     const { name, caller } = findCaller(options.caller);
-    console.log(`Predict of ${options.tiles} x ${D} through the gateway, called by ${name}, ${describeMachine()}`);
+    console.log(`Predict of ${options.tiles} x ${D} through the gateway, ${options.lines ? "over lines" : "without lines"}, called by ${name}, ${describeMachine()}`);
     const mostPerS = await measureThroughput(services, caller, targets.gateway, options.seconds);
     await measureAdded(services, caller, targets, mostPerS / 2, options);
     await measureWatchers(services, options.watchers, options.seconds);
@@ -183,7 +188,9 @@ const { values } = parseArgs({
     tiles: { type: "string", default: "64" },
     watchers: { type: "string", default: "500" },
     caller: { type: "string" },
+    lines: { type: "boolean", default: true },
   },
+  allowNegative: true,
 });
 if (LIGHT.every((option) => process.execArgv.includes(option))) {
   await main({
@@ -192,6 +199,7 @@ if (LIGHT.every((option) => process.execArgv.includes(option))) {
     tiles: Number(values.tiles),
     watchers: Number(values.watchers),
     caller: values.caller,
+    lines: values.lines,
   });
 } else {
   const { status } = spawnSync(process.execPath, [...LIGHT, ...process.argv.slice(1)], { stdio: "inherit" });
