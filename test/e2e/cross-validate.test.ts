@@ -119,7 +119,7 @@ describe("a cross-validation", () => {
 
   it("takes folds as they are given, and keeps the models when it is told to", async () => {
     const { clients } = services;
-    const fixedFolds = slides.map((_, index) => (Math.floor(index / 2) % 2) + 1);
+    const fixedFolds = slides.map((_, index) => (Math.floor(index / 4) % 2) + 1);
     const operation = await clients.training.crossValidate(requestOf({ folds: 2, fixedFolds, keepAs: "folds" }));
     const response = await crossValidated(clients, operation);
     const id = operation.name.split("/").at(-1) ?? "";

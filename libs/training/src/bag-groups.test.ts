@@ -152,16 +152,18 @@ describe("training on groups", () => {
     ["min", 1],
     ["max", 0],
   ])("moves by the bag that learns alone (negatives %s, label %i)", async (negatives, label) => {
-    const spec = specOf({ model: { head: STILL, task: TASK }, epochs: 1, groups: { kind: "min-loss", negatives } });
+    const groups = { kind: "min-loss", negatives };
+    const spec = specOf({ model: { head: STILL, task: TASK }, epochs: 1, batchSize: 2, groups });
+    const other = await bagOf(6, 1 - label, "h", 4);
     const bags = [await bagOf(3, label, "g", 4), await bagOf(5, label, "g", 4), await bagOf(8, label, "g", 4)];
-    const whole = weightBytes(await run(spec, bags));
+    const whole = weightBytes(await run(spec, [...bags, other]));
     const alone: Buffer[] = [];
-    for (const bag of bags) alone.push(weightBytes(await run(spec, [bag])));
+    for (const bag of bags) alone.push(weightBytes(await run(spec, [bag, other])));
     const winner = alone.findIndex((bytes) => bytes.equals(whole));
     expect(winner).toBeGreaterThanOrEqual(0);
     // The others may be anything that leaves the choice as it is: they have no gradient at all.
     const pair = bags.filter((_, i) => i === winner || i === (winner + 1) % 3);
-    expect(weightBytes(await run(spec, pair))).toEqual(whole);
+    expect(weightBytes(await run(spec, [...pair, other]))).toEqual(whole);
   });
 
   it("of equal negatives moves by their mean: two are as one", async () => {

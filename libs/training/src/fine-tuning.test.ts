@@ -3,9 +3,9 @@ import { buildModel, initialiseParameters, type Weights } from "@parfocal/models
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readCheckpoint } from "./checkpoint.ts";
 import { flatLayout, unflattenWeights } from "./flat-layout.ts";
-import type { LabelledBag, StartFrom, TrainedModel, TrainJob } from "./job.ts";
+import type { LabelledBag, Part, StartFrom, TrainedModel, TrainJob } from "./job.ts";
 import { loadModel } from "./package/load-model.ts";
-import { publishModel } from "./package/publish-model.ts";
+import { type ManifestFacts, publishModel, publishPackage } from "./package/publish-model.ts";
 import { TINY_MODEL, weightBytes } from "./testing/tiny-model.ts";
 import { collect, openWorld, type World, writeCohort } from "./testing/world.ts";
 import { train } from "./train.ts";
@@ -67,9 +67,9 @@ describe("a frozen re-embedder (M12)", () => {
   });
 
   it("moves from the epoch after by a first step of its own: fresh moments, steps counted from 1", async () => {
-    const one = cohort.slice(0, 1);
-    const plain = { optimiser: { kind: "adam", learningRate: 1e-2, weightDecay: 0 } };
-    const trained = await run(specOf({ ...plain, epochs: 4, frozenEpochs: 3 }), { bags: one });
+    const both = cohort.slice(0, 2);
+    const plain = { batchSize: 2, optimiser: { kind: "adam", learningRate: 1e-2, weightDecay: 0 } };
+    const trained = await run(specOf({ ...plain, epochs: 4, frozenEpochs: 3 }), { bags: both });
     const fresh = freshWeights(specOf());
     const steps = trained.model.parameters.flatMap(({ name }) => {
       const values = trained.weights[name] ?? new Float32Array();
@@ -139,7 +139,9 @@ describe("a frozen re-embedder (M12)", () => {
 describe("step sizes that fall with depth", () => {
   it("make first steps that are shorter by the layer's scale, and leave decay as it is", async () => {
     const optimiser = { kind: "adamw", learningRate: 1e-2, weightDecay: 0 };
-    const trained = await run(specOf({ epochs: 1, layerDecay: 0.75, optimiser }), { bags: cohort.slice(0, 1) });
+    const trained = await run(specOf({ epochs: 1, batchSize: 2, layerDecay: 0.75, optimiser }), {
+      bags: cohort.slice(0, 2),
+    });
     const fresh = freshWeights(specOf());
     const greatest = (name: string) =>
       Math.max(...(trained.weights[name] ?? []).map((value, i) => Math.abs(value - (fresh[name]?.[i] ?? 0))));
@@ -193,6 +195,53 @@ describe("a training that starts from a published model", () => {
   ])("refuses %j", async (change, message) => {
     const started = run(specOf({ model: { ...TINY_MODEL, ...change } }), { startFrom: published });
     await expect(started).rejects.toMatchObject({ code: "PRECONDITION_FAILED", message });
+  });
+
+  it("has seen what that one has, and is not tested on it", async () => {
+    const fresh = await writeCohort(world.store, { nBags: 6, d: 8, seed: 2n, metadata: { encoder: "uni_v2" } });
+    const parted = (bags: readonly LabelledBag[], part: Part) => bags.map((bag) => ({ ...bag, part }));
+    const renamed = fresh.map((bag, i) => ({ ...bag, patient: `other ${i}` }));
+    const given = [...parted(renamed.slice(0, 2), "train"), ...parted(renamed.slice(2, 4), "validation")];
+    const tested = await run(specOf({ epochs: 1 }), {
+      bags: [...given, ...parted(renamed.slice(4), "test")],
+      startFrom: published,
+    });
+    const digests = (bags: readonly LabelledBag[]) => bags.map(({ bag }) => bag.digest);
+    expect(tested.seen.training).toEqual(new Set(digests([...cohort, ...renamed.slice(0, 2)])));
+    expect(tested.seen.validation).toEqual(new Set(digests(renamed.slice(2, 4))));
+    expect(tested.seen.isComplete).toBe(true);
+    const bags = [...given, ...parted(renamed.slice(4), "test"), ...parted(cohort.slice(0, 2), "test")];
+    await expect(run(specOf({ epochs: 1 }), { bags, startFrom: published })).rejects.toMatchObject({
+      code: "LABEL_LEAKAGE",
+      message: expect.stringMatching(
+        /^2 of 4 test bags were in the training of .* \(2 trained, 0 validated; rows 6, 7\)/u,
+      ) as string,
+      details: { field: "start_from", bags: "2", rows: "6, 7" },
+    });
+    // What it has seen it may learn from again, and be chosen by.
+    const again = [...parted(cohort.slice(0, 2), "train"), ...parted(cohort.slice(2, 4), "validation")];
+    const { seen } = await run(specOf({ epochs: 1 }), { bags: again, startFrom: published });
+    expect(seen.training).toEqual(new Set(digests(cohort)));
+    expect(seen.validation.size).toBe(0);
+  });
+
+  it("may be tested on what a pretrained mixer has seen, and knows nothing of what one that does not say has", async () => {
+    const base = await loadModel(world.store, published.prefix);
+    const { weights: _w, graphs: _g, typicality: _t, seen, ...facts } = base.manifest;
+    expect(seen).toBeDefined();
+    const weights = await base.readWeights();
+    const publish = async (name: string, more: Partial<ManifestFacts>) => {
+      const content = { model: base.model, weights, facts: { ...facts, ...more } };
+      const { digest } = await publishPackage(world.store, name, content, {});
+      return { prefix: name, digest };
+    };
+    const mixer = await publish("models/pretrained/1", { pretraining: { nUpdates: 1, history: [] } });
+    const silent = await publish("models/silent/1", {});
+    const bags = cohort.map((bag, i): LabelledBag => ({ ...bag, part: i < 8 ? "train" : "test" }));
+    const after = await run(specOf({ epochs: 1 }), { bags, startFrom: mixer });
+    expect(after.seen).toMatchObject({ isComplete: true });
+    expect(after.seen.training.size).toBe(8);
+    expect((await run(specOf({ epochs: 1 }), { bags, startFrom: silent })).seen.isComplete).toBe(false);
   });
 
   it("refuses tiles of another width or encoder, and another digest", async () => {
