@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type Bag, type BagRef, readBag, readBlockIndex, writeBag } from "@parfocal/bags";
+import { type Bag, type BagRef, readBag, readBlockIndex, TILE_FLAGS, writeBag } from "@parfocal/bags";
 import { type commonV1, pretrainV1 } from "@parfocal/protocol";
 import { type Channel, createChannelTo, createSilentLogger, createStageClient } from "@parfocal/runtime";
 import { pretrainConfigFromEnv, startPretrain } from "@parfocal/service-pretrain";
@@ -74,6 +74,7 @@ describe("BuildRegions", () => {
     expect(last?.report).toEqual({
       ...{ tileCounts: [12n, 48n, 192n], cellCount: 12n, fullCellCount: 12n, coarseTilePx: COARSE_PX },
       ...{ largestOffsets: [0, 0, 0], unalignedCount: 0n, decimatedCount: 0n },
+      surrogateLevels: [],
     });
     const ref = bagRefFromWire(store, last?.bag);
     expect(ref).toMatchObject({ n: 252, d: 4, dtype: "F16", hasCoords: true });
@@ -95,6 +96,24 @@ describe("BuildRegions", () => {
     expect(last?.report).toMatchObject({ tileCounts: [0n, 48n, 0n], cellCount: 12n, coarseTilePx: COARSE_PX });
     const ref = bagRefFromWire(store, last?.bag);
     expect((await readBag(store, ref)).metadata).toMatchObject({ levelCount: 3, mpp: 0.5, level0StridePx: COARSE_PX });
+  });
+
+  it("makes up what a slide lacks above its finest magnification when asked to, as another bag that says so", async () => {
+    const bags = await stored(planted(1, { slideId: "u" }), planted(2, { slideId: "u" }));
+    const levelMpps = [2, 1, 0.5];
+    const plain = (await build(bags, { options: { levelMpps } })).at(-1);
+    const made = (await build(bags, { options: { levelMpps, surrogateLevels: true } })).at(-1);
+    expect(plain?.report).toMatchObject({ tileCounts: [0n, 48n, 192n], surrogateLevels: [], fullCellCount: 0n });
+    expect(made?.report).toMatchObject({ tileCounts: [12n, 48n, 192n], surrogateLevels: [0], fullCellCount: 12n });
+    const ref = bagRefFromWire(store, made?.bag);
+    expect(ref.digest).not.toBe(bagRefFromWire(store, plain?.bag).digest);
+    const bag = await readBag(store, ref);
+    expect(bag.metadata).toMatchObject({ surrogateLevels: [0] });
+    // The first coarse tile stands for rows 0, 1, 8 and 9 of the middle bag, whose features are their row.
+    expect(bag.flags?.[0]).toBe(TILE_FLAGS.pseudo | TILE_FLAGS.edge);
+    expect([...new Float16Array(bag.features.data.buffer, bag.features.data.byteOffset, 4)]).toEqual([
+      4.5, 4.5, 4.5, 4.5,
+    ]);
   });
 
   const cases: [string, Bag[], Request, { code: string; message: unknown }][] = [
@@ -128,6 +147,18 @@ describe("BuildRegions", () => {
       [planted(0)],
       { options: { levelMpps: [2, 0.5] } },
       refused("INVALID_ARGUMENT", "levelMpps[1] is 0.5; it is half the one before (1)"),
+    ],
+    [
+      "to make up the finest magnification",
+      [planted(0), planted(1)],
+      { options: { levelMpps: [2, 1, 0.5], surrogateLevels: true } },
+      refused("GEOMETRY_MISMATCH", "finer tiles cannot be made up"),
+    ],
+    [
+      "to make up magnifications that nobody named",
+      [planted(1), planted(2)],
+      { options: { surrogateLevels: true } },
+      refused("INVALID_ARGUMENT", "surrogateLevels needs levelMpps or levelCount"),
     ],
     ["no bags", [], {}, refused("INVALID_ARGUMENT", "the number of bags is 0, the bounds are 1 and 5")],
     [

@@ -81,7 +81,12 @@ describe("the ensemble of a cross-validation", () => {
     expect(Number(together?.spread_tumour)).toBeCloseTo(deviation, 12);
     expect(own[0]?.spread_tumour).toBe("");
     expect(run.records.filter((record) => record.model === "ensemble" && "spread" in record)).toHaveLength(24);
-    expect(run.records.at(-1)).toMatchObject({ model: "ensemble", cases: 24 });
+    // Two of three folds have trained or validated with any slide.
+    expect(run.records.at(-1)).toMatchObject({ model: "ensemble", cases: 24, seen: { neither: 0, unknown: 0 } });
+    expect(run.stderr).toMatch(
+      /^ensemble: \d+ of 24 slides were in the training part of one of its models: its figures/mu,
+    );
+    expect(own.filter(({ seen }) => seen === "neither")).toHaveLength(1);
     const patient = ["--together", "all", nameOf(0), nameOf(1)];
     const both = await runCli(["predict", "--crossval", operation, ...patient, ...STORE], folder);
     expect(both.code, both.stderr).toBe(0);

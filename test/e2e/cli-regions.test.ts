@@ -64,6 +64,49 @@ describe("regions and mixers by the command line", () => {
     expect(wrong.code).toBeGreaterThan(0);
   });
 
+  it("makes up the coarsest magnification of a slide that lacks it when asked to, and says so wherever the bag is shown", async () => {
+    const files = ["10x/M004.h5", "20x/M004.h5", "--level-mpps", "5x,10x,20x", "--surrogate-levels"];
+    const { code, records, stderr } = await run("regions", "build", ...files);
+    expect(code, stderr).toBe(0);
+    const [built] = records.filter(({ slide }) => slide !== undefined);
+    expect(built).toMatchObject({ slide: "M004", n: 336, tileCounts: [16, 64, 256], surrogateLevels: [0] });
+    expect(stderr).toContain("1 of 1 region bag with magnifications made up of finer tiles (*)");
+    const digest = String(built?.digest);
+    expect((await run("bags", "get", digest)).records).toMatchObject([{ levels: 3, surrogateLevels: "0" }]);
+    const listed = (await run("bags", "list")).records.filter(({ surrogateLevels }) => surrogateLevels !== "");
+    expect(listed).toMatchObject([{ digest }]);
+
+    // With the bags of the other slides, whose coarse tiles are real, it takes a word.
+    const head = ["--reembed", "levels", "--levels", "0", ...HEAD.slice(0, -4), "--epochs", "1"];
+    const real = (await run("bags", "list")).records.filter((bag) => bag.slide === "M004" && bag.levels === 3);
+    const other = real.find((bag) => bag.digest !== digest);
+    expect((await run("bags", "delete", String(other?.digest))).code).toBe(0);
+    const mixed = await run("train", "--model", "mixed", "--labels", "labels.csv", ...head);
+    expect(mixed.code).toBeGreaterThan(0);
+    expect(mixed.stderr).toContain(
+      `magnification 0 (0: the coarsest) is made up in 1 of 10 bags (${digest.slice(0, 12)}) and not in the others`,
+    );
+    const word = ["--set", "recipe.mixSurrogateLevels=true"];
+    const asked = await run("train", "--model", "mixed", "--labels", "labels.csv", ...head, ...word);
+    expect(asked.code, asked.stderr).toBe(0);
+
+    // What the tests below learn from is as it was.
+    expect((await run("bags", "delete", digest)).code).toBe(0);
+    expect((await run("regions", "build", "5x/M004.h5", "10x/M004.h5", "20x/M004.h5")).code).toBe(0);
+  });
+
+  it("refuses to make up the finest magnification, slide by slide", async () => {
+    const files = ["5x/M005.h5", "10x/M005.h5", "--level-mpps", "5x,10x,20x", "--surrogate-levels"];
+    const { code, records } = await run("regions", "build", ...files);
+    expect(code).toBe(1);
+    expect(records.filter(({ slide }) => slide !== undefined)).toMatchObject([
+      {
+        slide: "M005",
+        error: { code: "GEOMETRY_MISMATCH", message: expect.stringContaining("cannot be made up") as string },
+      },
+    ]);
+  });
+
   it("exits 1 and says why for a slide that is refused, and goes on with the others", async () => {
     const shifted = slides[0]?.magnifications[2];
     if (shifted === undefined) throw new Error("the slide has no 20x");
@@ -145,6 +188,7 @@ describe("regions and mixers by the command line", () => {
     ],
     ["named levels that do not get finer", ["regions", "build", "10x", "--level-mpps", "20x,10x"]],
     ["named levels that are no numbers", ["regions", "build", "10x", "--level-mpps", "5x,ten"]],
+    ["made-up levels that nobody named", ["regions", "build", "10x", "--surrogate-levels"]],
     ["levels that do not rise", ["pretrain", "--model", "m", "--all-regions", "--levels", "2,1"]],
     ["levels without magnifications", ["train", "--model", "m", "--labels", "l.csv", "--levels", "1"]],
   ])("exits 2 for %s", async (_, args) => {

@@ -98,8 +98,21 @@ describe("commands that start the services themselves", () => {
       expect(Object.keys(probabilities)).toEqual(["normal", "tumour"]);
       expect(decision).toBe(probabilities.tumour >= threshold ? "tumour" : "normal");
     }
-    expect(scored.records.at(-1)).toMatchObject({ metrics: { auroc: { value: expect.any(Number) as number } } });
-    expect((await readFile(join(folder, "p.csv"), "utf8")).split("\r\n")).toHaveLength(slides.length + 2);
+    const seen = Object.groupBy(predictions, (each) => String(each.seen));
+    const counts = { training: seen.training?.length, validation: seen.validation?.length };
+    expect(counts.training).toBeGreaterThan(slides.length / 2);
+    expect(scored.records.at(-1)).toMatchObject({
+      metrics: { auroc: { value: expect.any(Number) as number } },
+      seen: { ...counts, neither: seen.neither?.length, unknown: 0 },
+    });
+    const share = `${counts.training} of ${slides.length} slides were in the training part of this model`;
+    expect(scored.stderr).toContain(`${share}\n`);
+    expect(scored.stderr).toContain(`${share}: its figures are no test\n`);
+    expect(scored.stderr).not.toContain("is not known");
+    const [heading = "", ...lines] = (await readFile(join(folder, "p.csv"), "utf8")).split("\r\n");
+    expect(lines).toHaveLength(slides.length + 1);
+    const at = heading.split(",").indexOf("seen");
+    expect(lines.filter((line) => line.split(",")[at] === "training")).toHaveLength(counts.training ?? 0);
 
     const some = await runCli(["predict", "--model", "tumour", "slide-3", "nobody", ...store], folder);
     expect(some.code).toBe(1);
@@ -130,7 +143,14 @@ describe("commands that start the services themselves", () => {
     });
     const compared = await runCli(["compare", "tumour", "r2t", "--labels", "labels.csv", ...store], folder);
     expect(compared.code, compared.stderr).toBe(0);
-    expect(compared.records[1]).toMatchObject({ model: expect.stringContaining("/models/r2t/") as string });
+    expect(compared.records[1]).toMatchObject({
+      model: expect.stringContaining("/models/r2t/") as string,
+      evaluation: { seen: { neither: expect.any(Number) as number, unknown: 0 } },
+    });
+    const people = await runCli(["compare", "tumour", "r2t", "--labels", "labels.csv", "--store", "file:own"], folder);
+    expect(people.stdout).toMatch(
+      /^r2t: \d+ of \d+ slides were in the training part of this model: its figures are no/mu,
+    );
     // Two slides per patient: nothing but the bootstrap over patients holds.
     expect(compared.records.find(({ metric }) => metric === "auroc")).toMatchObject({
       difference: expect.any(Number) as number,

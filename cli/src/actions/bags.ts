@@ -15,19 +15,22 @@ export async function listBags(context: CommandContext): Promise<ExitCode> {
   const { clients } = await context.connect();
   const bags = await listAllBags(clients, parent, signal);
   for (const bag of bags) output.record(bagRecord(bag));
+  const areSomeMadeUp = bags.some((bag) => surrogateLevelsOf(bag) !== "");
   const columns = [
     { title: "slide" },
     { title: "tiles", align: "right" },
     { title: "features", align: "right" },
     { title: "dtype" },
     { title: "coordinates" },
+    ...(areSomeMadeUp ? [{ title: "made-up levels" }] : []),
     { title: "label" },
     { title: "digest" },
   ] as const;
   const rows = bags.map((bag) => {
     const { slide, n, d, dtype, hasCoords, digest } = bagFactsOf(bag);
     const label = bag.info?.sourceLabel ?? "";
-    return [slide, String(n), String(d), dtype, hasCoords ? "yes" : "no", label, digest.slice(0, 12)];
+    const known = [slide, String(n), String(d), dtype, hasCoords ? "yes" : "no"];
+    return [...known, ...(areSomeMadeUp ? [surrogateLevelsOf(bag)] : []), label, digest.slice(0, 12)];
   });
   if (rows.length > 0) output.table(columns, rows);
   output.line(plural(bags.length, "bag"));
@@ -71,6 +74,11 @@ async function findBag(
   throw new DomainError("INVALID_ARGUMENT", `${found.length} bags are of slide "${named}"; name one by its digest`);
 }
 
+/** Magnifications (0 the coarsest) whose tiles are all stand-ins, a comma between; empty: none. */
+function surrogateLevelsOf({ info }: gatewayV1.Bag): string {
+  return (info?.surrogateLevels ?? []).join(",");
+}
+
 function bagRecord(bag: gatewayV1.Bag): Readonly<Record<string, string | number | boolean | null>> {
   const { info } = bag;
   return {
@@ -85,6 +93,7 @@ function bagRecord(bag: gatewayV1.Bag): Readonly<Record<string, string | number 
     coordUnit: coordUnitOf(bag),
     label: info?.sourceLabel ?? "",
     levels: info?.levelCount ?? 1,
+    surrogateLevels: surrogateLevelsOf(bag),
     importer: info?.importer ?? "",
     source: info?.sourceSha256 ?? "",
   };

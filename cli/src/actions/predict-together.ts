@@ -70,7 +70,7 @@ export function showTogether(
     rows.push({ ...rowOfSlides(rowOf(outcome, whole, known), slides), spread });
   }
   output.line(ENSEMBLE);
-  showPredictions(output, rows);
+  showPredictions(output, rows, ENSEMBLE);
   return { rows, outcomes };
 }
 

@@ -44,10 +44,6 @@ export interface PredictCommandOptions extends ThumbnailOptions {
   readonly topTiles?: number;
 }
 
-/** What nobody can check for the user: models do not say which slides they have learnt from. */
-const OF_NEW_SLIDES =
-  "metrics hold for slides that none of the models has learnt from; of others they are too good (crossval tells what is true of these)";
-
 /** `parfocal predict --model M BAG…`, with further models and what they say together. */
 export async function runPredict(
   context: CommandContext,
@@ -86,9 +82,10 @@ export async function runPredict(
     isWhole &&= isDrawn && outcomes.every(({ kind }) => kind === "prediction");
     all.push({ outcomes, rows: outcomes.map((outcome, i) => rowOfSlides(rowOf(outcome, each, known), slidesOf(i))) });
     if (models.length > 1) output.line(`model ${each.name}`);
-    showPredictions(output, all.at(-1)?.rows ?? []);
+    const speaker = models.length > 1 ? each.name : undefined;
+    showPredictions(output, all.at(-1)?.rows ?? [], speaker);
     for (const line of ruleLines(outcomes)) output.note(line);
-    if (areAlike) showMetrics(context, each, outcomes, known, models.length > 1 ? each.name : undefined);
+    if (areAlike) showMetrics(context, each, outcomes, known, speaker);
   }
   const rows = all.flatMap((each) => each.rows);
   if (isEnsembleChosen(choice)) {
@@ -101,7 +98,6 @@ export async function runPredict(
     if (areAlike) showMetrics(context, model, shown.outcomes, known, ENSEMBLE);
     rows.push(...shown.rows);
   }
-  if (areAlike && known.size > 0) output.note(OF_NEW_SLIDES);
   await writeTables(context, rows, options);
   return isWhole ? EXIT_CODES.ok : EXIT_CODES.failed;
 }

@@ -18,6 +18,7 @@ export interface BuildRegionsOptions {
   readonly ratioTolerance?: number;
   readonly matchByCentre?: boolean;
   readonly decimate?: boolean;
+  readonly surrogateLevels?: boolean;
   readonly requestId?: string;
   readonly wait: boolean;
 }
@@ -32,6 +33,9 @@ export async function buildRegions(
   options: BuildRegionsOptions,
 ): Promise<ExitCode> {
   const { output, parent, signal } = context;
+  if (options.surrogateLevels === true && options.levelMpps === undefined && options.levels === undefined) {
+    throw new UsageError("--surrogate-levels needs --level-mpps or --levels, which say what a slide may lack");
+  }
   if ((names.length === 0) === (options.all !== true)) throw new UsageError("name files or slides, or give --all");
   const { clients, isEmbedded } = await context.connect();
   if (!options.wait && isEmbedded) {
@@ -92,6 +96,7 @@ function requestOf(
     ratioTolerance: options.ratioTolerance,
     matchByCentre: options.matchByCentre ?? false,
     decimateOverlap: options.decimate ?? false,
+    surrogateLevels: options.surrogateLevels ?? false,
   };
   return {
     parent,

@@ -1,4 +1,4 @@
-import type { commonV1 } from "@parfocal/protocol";
+import { commonV1 } from "@parfocal/protocol";
 import type { EnsemblePrediction } from "@parfocal/service-gateway/ensemble";
 import type { SpreadView } from "../report/index.ts";
 
@@ -13,9 +13,11 @@ export function viewSpread({ prediction, spread }: EnsemblePrediction): SpreadVi
   };
 }
 
+const { SEEN_UNSPECIFIED } = commonV1.Prediction_Seen;
+
 /** An ensemble's prediction as those of models are: it took no time of its own and has no set. */
 export function asPrediction({ prediction }: EnsemblePrediction): commonV1.Prediction {
-  return { typicality: undefined, ...prediction, engineMs: 0, predictionSet: undefined };
+  return { typicality: undefined, seen: SEEN_UNSPECIFIED, ...prediction, engineMs: 0, predictionSet: undefined };
 }
 
 function named(

@@ -1,4 +1,5 @@
 import type { commonV1, gatewayV1 } from "@parfocal/protocol";
+import { type SeenWord, seenWord } from "@parfocal/service-gateway/seen";
 import type { PredictionRow } from "../report/index.ts";
 import { type CertaintyView, viewCertainty } from "./certainty-view.ts";
 import type { LabelRow } from "./parse-labels.ts";
@@ -15,11 +16,14 @@ export interface PredictionView extends CertaintyView {
   readonly values?: Readonly<Record<string, number>>;
   /** Survival and Cox. */
   readonly survival?: commonV1.SurvivalPrediction;
+  /** Which part of the model's training had the slide; absent: not known. */
+  readonly seen?: SeenWord;
 }
 
 /** A prediction of the contract in plain words. `isMultilabel`: decisions are lists. */
 export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: boolean): PredictionView {
   const { probabilities, decision, values, survival } = prediction;
+  const seen = seenWord(prediction.seen);
   const thresholds = probabilities.flatMap(({ label, threshold }): [string, number][] =>
     threshold === undefined ? [] : [[label, threshold]],
   );
@@ -30,6 +34,7 @@ export function viewPrediction(prediction: commonV1.Prediction, isMultilabel: bo
     ...(values.length > 0 && { values: Object.fromEntries(values.map(({ label, value }) => [label, value])) }),
     ...(survival && { survival }),
     ...viewCertainty(prediction),
+    ...(seen && { seen }),
   };
 }
 
@@ -53,7 +58,7 @@ export function predictionRowOf(
     const { code, message } = outcome;
     return { ...base, decision: null, probabilities: null, error: { code, message } };
   }
-  const { probabilities, decision, threshold, values, survival, ...certainty } = outcome.view;
+  const { probabilities, decision, threshold, values, survival, seen, ...certainty } = outcome.view;
   return {
     ...base,
     probabilities,
@@ -61,6 +66,7 @@ export function predictionRowOf(
     threshold: typeof threshold === "number" ? threshold : null,
     ...(values && { values }),
     ...(survival && { risk: survival.risk }),
+    ...(seen && { seen }),
     ...(Object.keys(certainty).length > 0 && { certainty }),
   };
 }

@@ -11,7 +11,8 @@ export function createCompareCommand(): Command {
     .description(
       "Has every model evaluated on the same labelled bags and tests every pair in every metric: AUROC by DeLong's test, accuracy by\n" +
         "McNemar's, everything else (and everything where patients have several slides) by a paired bootstrap over patients. P values\n" +
-        "are adjusted for the pairs of a metric by Holm's method. Use bags that no model has learnt from.\n\n" +
+        "are adjusted for the pairs of a metric by Holm's method. Use bags that no model has learnt from: how many others are among\n" +
+        "them is told for models that say so.\n\n" +
         "With -f the variants of an experiment are compared: each is cross-validated by the same folds and seeds, and every pair is\n" +
         "tested on what models say of slides whose patients they had not seen.",
     )
@@ -39,7 +40,7 @@ Examples:
   parfocal compare tumour@production tumour --labels labels.csv --part test --metric auroc
   parfocal compare -f heads.yaml split.folds=10 --metric auroc
 
-With --json one line per model ({model, evaluation}) and one per pair and metric ({metric, first, second, difference, interval,
+With --json one line per model ({model, evaluation}; evaluation.seen counts the slides that it has learnt from) and one per pair and metric ({metric, first, second, difference, interval,
 p, adjusted_p, method}).`,
     )
     .action(async (models: string[], options: CompareOptions, command: Command) => {

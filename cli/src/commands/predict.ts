@@ -8,7 +8,7 @@ export function createPredictCommand(): Command {
     .summary("score bags with a model")
     .description(
       "Scores bags: resource names, digests, slide ids, or files and folders, which are imported first. With labels it prints how\n" +
-        "well the model does. A slide that fails does not stop the others.",
+        "well the model does. How many of the slides the model was trained on is told. A slide that fails does not stop the others.",
     )
     .argument("[bag...]", "bags or files; none with --all")
     .option(
@@ -63,8 +63,8 @@ Examples:
   parfocal predict --model tumour@a --model tumour@b --ensemble --all --csv predictions.csv
   parfocal predict --crossval 4f2a90c1d5e84b7f9a03c6d2e1b75a48 --all --csv ensemble.csv
 
-With --json each line is {bag, probabilities, decision, threshold, model} or {bag, error}, the last one {metrics} if there are
-labels; slides decided together are one line with {bags, rule} beside, and an ensemble's lines have {model: "ensemble", spread}. Exits 1
+With --json each line is {bag, probabilities, decision, threshold, seen, model} or {bag, error}, the last one {metrics, seen} if
+there are labels (seen: the part of the model's training that had the slide, or how many it had); slides decided together are one line with {bags, rule} beside, and an ensemble's lines have {model: "ensemble", spread}. Exits 1
 when a slide failed.`,
     )
     .action(async (bags: string[], options: object, command: Command) => {

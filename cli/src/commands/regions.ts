@@ -36,6 +36,10 @@ export function createRegionsCommand(): Command {
     )
     .option("--match-by-centre", "match tiles that lie off the grid by their centre instead of refusing the slide")
     .option("--decimate", "thin out overlapping tiles to one grid instead of refusing the slide")
+    .option(
+      "--surrogate-levels",
+      "fill magnifications that a slide has no bag of, the finest apart, with the means of their four children (with --level-mpps or --levels)",
+    )
     .option("--request-id <uuid>", "makes the request idempotent: the same id gives the same operation")
     .option("--no-wait", "return as soon as the build is accepted")
     .addHelpText(
@@ -45,6 +49,7 @@ Examples:
   parfocal regions build 5x/ 10x/ 20x/           files of the same name are the magnifications of a slide
   parfocal regions build --all --levels 3
   parfocal regions build --all --level-mpps 5x,10x,20x     slides that lack 5x or 20x join as well
+  parfocal regions build --all --level-mpps 5x,10x,20x --surrogate-levels     where 5x or 10x is missing, it is made up of finer tiles
   parfocal regions build slide-17 --match-by-centre --json
 
 With --json the last lines are {slide, bag, tileCounts, cellCount, fullCellCount, largestOffsets, …} or {slide, error}. Exits 1

@@ -1,3 +1,4 @@
+import { commonV1 } from "@parfocal/protocol";
 import { describe, expect, it } from "vitest";
 import { type FoldLine, viewFoldLine } from "./fold-lines.ts";
 
@@ -27,6 +28,14 @@ describe("a line of a cross-validation's predictions", () => {
     expect(none).not.toHaveProperty("set");
     expect(none).not.toHaveProperty("typicality");
     expect(none).toMatchObject({ values: { age: 60 }, intervals: { age: [42, 78] }, coverage: 0.9 });
+  });
+
+  it("says which part had the slide, where the model does", () => {
+    const numbers = { probability_a: 1, probability_b: 0 };
+    const seenOf = (seen: string | null) => viewFoldLine({ ...LINE, ...numbers, seen });
+    expect(seenOf("neither").view.seen).toBe("neither");
+    expect(seenOf("training").prediction.seen).toBe(commonV1.Prediction_Seen.SEEN_TRAINING);
+    for (const none of [null, "", "SEEN_TRAINING"]) expect(seenOf(none).view).not.toHaveProperty("seen");
   });
 
   it("says nothing that the model did not", () => {

@@ -1,4 +1,5 @@
 import { commonV1 } from "@parfocal/protocol";
+import { seenOfWord, seenWord } from "@parfocal/service-gateway/seen";
 import { viewCertainty } from "../cohort/certainty-view.ts";
 import type { PredictionView } from "../cohort/prediction-view.ts";
 
@@ -20,6 +21,8 @@ export interface FoldLine extends Readonly<Record<string, unknown>> {
   readonly typicality_distance?: number | null;
   readonly typicality_percentile?: number | null;
   readonly is_unlike?: boolean | null;
+  /** Of trainings that started from another model: what that one had; null where it does not say. */
+  readonly seen?: string | null;
 }
 
 /** What the line says, for people and as the contract has it. */
@@ -48,8 +51,10 @@ export function viewFoldLine(line: FoldLine): {
       return { label, value, ...ends, coverage: ends.lower === undefined ? undefined : coverage };
     }),
     ...certaintyOf(line),
+    seen: seenOfWord(line.seen),
     ...(typeof risk === "number" && { survival: { risk, curve: curveOf(line) } }),
   });
+  const seen = seenWord(prediction.seen);
   const view: PredictionView = {
     probabilities: Object.fromEntries(probabilities),
     decision: namesOf(decision).join("; "),
@@ -57,6 +62,7 @@ export function viewFoldLine(line: FoldLine): {
     ...(values.size > 0 && { values: Object.fromEntries(values) }),
     ...(prediction.survival && { survival: prediction.survival }),
     ...viewCertainty(prediction),
+    ...(seen && { seen }),
   };
   return { view, prediction };
 }

@@ -1,10 +1,14 @@
 import { commonV1 } from "@parfocal/protocol";
 import { METRIC_TITLES } from "../metric-names.ts";
 import type { Output } from "./output.ts";
+import { figureLines, seenRecord } from "./seen-lines.ts";
 
 const decimals = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(3));
 
-/** Prints the main figures of evaluations side by side, each with its 95 % interval; `counted` in place of their numbers of slides. */
+/**
+ * Prints the main figures of evaluations side by side, each with its 95 % interval; `counted` in place of their numbers of slides.
+ * Whether slides are among them that the model has seen is told below.
+ */
 export function showEvaluations(
   output: Output,
   parts: readonly {
@@ -27,7 +31,10 @@ export function showEvaluations(
     title: `${name} (${counted ?? `${evaluation.slideCount} slides, ${evaluation.patientCount} patients`})`,
   }));
   output.table([{ title: "95 % intervals" }, ...columns], rows);
-  for (const { name, evaluation } of known) {
+  for (const { name, evaluation, counted } of known) {
+    const wording = counted === undefined ? {} : { noun: "case" };
+    for (const line of evaluation.seen === undefined ? [] : figureLines(seenRecord(evaluation.seen), wording))
+      output.line(`${name}: ${line}`);
     const whose = CENSORING.get(evaluation.censoring);
     if (whose !== undefined) output.line(`${name}: C-index (Uno) weighed by the censoring of the ${whose} cases`);
   }
@@ -54,7 +61,7 @@ const CENSORING: ReadonlyMap<commonV1.Evaluation_Censoring, string> = new Map([
 /** An evaluation as programs are shown it. */
 export function evaluationRecord(evaluation: commonV1.Evaluation | undefined): object | null {
   if (evaluation === undefined) return null;
-  const { metrics, slideCount, patientCount, confusion, censoring } = evaluation;
+  const { metrics, slideCount, patientCount, confusion, censoring, seen } = evaluation;
   const figures = metrics.map(({ name, label, value, lower, upper }) => ({
     name,
     ...(label === "" ? {} : { class: label }),
@@ -63,5 +70,12 @@ export function evaluationRecord(evaluation: commonV1.Evaluation | undefined): o
   }));
   const whose = CENSORING.get(censoring);
   const weighed = whose === undefined ? {} : { censoring: whose };
-  return { metrics: figures, slides: slideCount, patients: patientCount, confusion, ...weighed };
+  return {
+    metrics: figures,
+    slides: slideCount,
+    patients: patientCount,
+    confusion,
+    ...weighed,
+    ...(seen && { seen: seenRecord(seen) }),
+  };
 }

@@ -9,6 +9,7 @@ import {
   truthText,
 } from "../report/index.ts";
 import type { Output } from "./output.ts";
+import { countSeen, seenLines } from "./seen-lines.ts";
 import { plural } from "./units.ts";
 
 /** Predictions shown one by one; the CSV and the JSON have them all. */
@@ -16,8 +17,11 @@ const MAX_ROWS = 40;
 /** Classes that still fit on a terminal's line. */
 const MAX_CLASSES = 4;
 
-/** Prints predictions as a table, failures first on standard error. */
-export function showPredictions(output: Output, rows: readonly PredictionRow[]): void {
+/**
+ * Prints predictions as a table, failures first on standard error, and how many slides the model was trained on. `speaker`: whose they are,
+ * where several models speak.
+ */
+export function showPredictions(output: Output, rows: readonly PredictionRow[], speaker?: string): void {
   for (const { slide, error } of rows) {
     if (error !== undefined) output.note(`failed: ${slide}: ${error.code}: ${error.message}`);
   }
@@ -25,6 +29,8 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
     if (certainty?.typicality?.unlike === true)
       output.note(`unlike the training slides: ${slide}: ${certainty.typicality.reason}`);
   }
+  for (const line of seenLines(countSeen(rows.flatMap(seenOf)), wordingOf(rows)))
+    output.note(speaker === undefined ? line : `${speaker}: ${line}`);
   const good = rows.filter(({ decision }) => decision !== null);
   if (showNumbers(output, good)) return;
   const classes = Object.keys(good[0]?.probabilities ?? {}).slice(0, MAX_CLASSES);
@@ -47,6 +53,16 @@ export function showPredictions(output: Output, rows: readonly PredictionRow[]):
     ]);
   if (cells.length > 0) output.table(columns, cells);
   if (good.length > MAX_ROWS) output.line(`… and ${plural(good.length - MAX_ROWS, "slide")} more`);
+}
+
+/** Which part had the slide, of those that were predicted. */
+function seenOf({ error, seen }: PredictionRow): PredictionRow["seen"][] {
+  return error === undefined ? [seen] : [];
+}
+
+function wordingOf(rows: readonly PredictionRow[]) {
+  const noun = rows.some(({ slides }) => slides !== undefined) ? "case" : "slide";
+  return rows.some(({ spread }) => spread !== undefined) ? { noun, whose: "one of its models" } : { noun };
 }
 
 /** A number, of an ensemble with the standard deviation of its models. */

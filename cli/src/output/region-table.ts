@@ -35,7 +35,7 @@ export function showRegions(output: Output, outcomes: readonly SlideOutcome[]): 
     .slice(0, MAX_ROWS)
     .map(({ slide, bag, report }) => [
       slide,
-      report?.tileCounts.join(" + ") ?? "",
+      countsOf(report),
       String(report?.cellCount ?? ""),
       String(report?.fullCellCount ?? ""),
       offsetsOf(report),
@@ -44,9 +44,20 @@ export function showRegions(output: Output, outcomes: readonly SlideOutcome[]): 
   if (rows.length > 0) output.table(columns, rows);
   if (built.length > MAX_ROWS) output.line(`… and ${built.length - MAX_ROWS} more`);
   if (built.length > 0) output.line(plural(built.length, "region bag"));
+  const nMadeUp = built.filter(({ report }) => (report?.surrogateLevels.length ?? 0) > 0).length;
+  if (nMadeUp > 0) {
+    const what = "made up of finer tiles (*), as the slide has no bag of them: pretraining takes them for missing";
+    output.note(`${nMadeUp} of ${plural(built.length, "region bag")} with magnifications ${what}`);
+  }
   for (const outcome of outcomes) {
     if (outcome.kind === "error") output.note(`refused: ${outcome.slide}: ${outcome.code}: ${outcome.message}`);
   }
+}
+
+/** Tiles by magnification; an asterisk marks those that are made up. */
+function countsOf(report: commonV1.RegionReport | undefined): string {
+  const counts = report?.tileCounts ?? [];
+  return counts.map((count, m) => `${count}${report?.surrogateLevels.includes(m) === true ? "*" : ""}`).join(" + ");
 }
 
 /** Offsets in tiles of their own magnification, and what was done about tiles that were off. */

@@ -1,5 +1,6 @@
 import type { gatewayV1 } from "@parfocal/protocol";
 import { METRIC_TITLES, REPORT_LABELS } from "../metric-names.ts";
+import { figureLines, seenRecord } from "../output/seen-lines.ts";
 import { formatMetric, formatPlural, NOTHING } from "./format.ts";
 import { type Markup, markup, trusted } from "./markup.ts";
 import { PAGE_STYLE } from "./page-style.ts";
@@ -49,7 +50,7 @@ function drawSection({ name, answer }: ComparedDraw, { names, methodOf }: Compar
     (row) =>
       markup`<tr><th scope="row">${titleOf(row.metric, row.label)}</th><td>${names[row.first] ?? ""} − ${names[row.second] ?? ""}</td><td class="number">${formatMetric(row.difference)}<br><span class="note">${interval(row)}</span></td><td class="number">${chance(row.pValue)}</td><td class="number">${chance(row.adjustedPValue)}</td><td>${methodOf(row)}</td></tr>`,
   );
-  return markup`<section><h2>Figures, ${name}</h2>${figures(evaluations, names)}<h2>Differences, ${name}</h2><div class="scroll"><table><thead><tr><th>Metric</th><th>Pair</th><th class="number">Difference</th><th class="number">p</th><th class="number">p, Holm</th><th>Test</th></tr></thead><tbody>${tests}</tbody></table></div><p class="note">${NOTE}</p></section>`;
+  return markup`<section><h2>Figures, ${name}</h2>${figures(evaluations, names)}${seenNotes(evaluations, names)}<h2>Differences, ${name}</h2><div class="scroll"><table><thead><tr><th>Metric</th><th>Pair</th><th class="number">Difference</th><th class="number">p</th><th class="number">p, Holm</th><th>Test</th></tr></thead><tbody>${tests}</tbody></table></div><p class="note">${NOTE}</p></section>`;
 }
 
 function figures(evaluations: gatewayV1.CompareModelsResponse["evaluations"], names: readonly string[]): Markup {
@@ -65,6 +66,15 @@ function figures(evaluations: gatewayV1.CompareModelsResponse["evaluations"], na
   });
   const heading = names.map((name) => markup`<th class="number">${name}</th>`);
   return markup`<div class="scroll"><table><thead><tr><th>95 % intervals</th>${heading}</tr></thead><tbody>${rows}</tbody></table></div>`;
+}
+
+/** That slides are among the evaluated ones that a model has seen, or may have. */
+function seenNotes(evaluations: gatewayV1.CompareModelsResponse["evaluations"], names: readonly string[]): Markup[] {
+  return evaluations.flatMap(({ seen }, i) =>
+    (seen === undefined ? [] : figureLines(seenRecord(seen))).map(
+      (line) => markup`<p class="note">${names[i] ?? ""}: ${line}.</p>`,
+    ),
+  );
 }
 
 function titleOf(metric: string, label: string): string {

@@ -5,7 +5,7 @@ import { truthText } from "./row-words.ts";
 
 /**
  * Predictions as a table: slide, patient, truth, decision, one `probability_<class>` per class, threshold, model, error. Before the
- * threshold stand, where there are any, `slides`, what {@link certaintyColumns} has, `fold`, numbers as `value_<name>` and `true_value_<name>`,
+ * threshold stand, where there are any, `slides`, what {@link certaintyColumns} has, `seen` (the part of the model's training that had the slide), `fold`, numbers as `value_<name>` and `true_value_<name>`,
  * and `risk`, `time`, `event`; behind it `threshold_<class>` and, of an ensemble, what {@link spreadCells} has. Lists have "; " between. The truth is as {@link truthText} says it.
  */
 function predictionsTable(rows: readonly PredictionRow[]): Table {
@@ -21,6 +21,7 @@ function predictionsTable(rows: readonly PredictionRow[]): Table {
     ...columnsOf("number", isSurvival ? ["risk", "time"] : []),
     ...columnsOf("boolean", isSurvival ? ["event"] : []),
     ...certaintyColumns(rows),
+    ...columnsOf("text", rows.some(({ seen }) => seen !== undefined) ? ["seen"] : []),
     ...columnsOf("number", ["threshold", ...namesIn(rows, ({ thresholds }) => thresholds).map(thresholdColumn)]),
     ...columnsOf("number", [...new Set(rows.flatMap(({ spread }) => Object.keys(spreadCells(spread))))]),
     ...columnsOf("text", ["model", "error"]),
@@ -96,11 +97,11 @@ function columnsOf(type: Column["type"], names: readonly string[]): Column[] {
 }
 
 function tableRow(row: PredictionRow): Row {
-  const { slide, slides, patient, decision, fold, risk, outcome, threshold, model, error } = row;
+  const { slide, slides, patient, decision, fold, risk, outcome, seen, threshold, model, error } = row;
   return {
     // A slide that stands alone is all of its own.
     ...{ slide, slides: (slides ?? [slide]).join("; "), patient, truth: truthText(row) },
-    ...{ decision, fold, risk, threshold, model },
+    ...{ decision, fold, risk, seen, threshold, model },
     ...renamed(row.thresholds, thresholdColumn),
     ...renamed(row.probabilities, probabilityColumn),
     ...renamed(row.values, valueColumn),

@@ -1,4 +1,5 @@
 import type { EvaluationReport, RegressionReport, SurvivalReport } from "@parfocal/metrics";
+import type { SeenWord } from "@parfocal/service-gateway/seen";
 import type { CertaintyView } from "../cohort/certainty-view.ts";
 import type { SurvivalGroup } from "./survival-chart.ts";
 
@@ -146,6 +147,8 @@ export interface PredictionRow {
   readonly outcome?: { readonly time: number; readonly event: boolean };
   /** Cross-validation: the fold that did not learn from the slide. */
   readonly fold?: string;
+  /** Which part of the model's training had the slide, of an ensemble that of any model; absent: not known. */
+  readonly seen?: SeenWord;
   /** How far it may be trusted. */
   readonly certainty?: CertaintyView;
   /** What several models say together: standard deviations over the models, of what stands under the same names. */

@@ -13,6 +13,21 @@ function refusalOf(run: () => unknown): DomainError {
   throw new Error("nothing was refused");
 }
 
+describe("made-up magnifications in a bag's metadata", () => {
+  it("are kept as a list; none are none", () => {
+    const metadata = { levelCount: 3, surrogateLevels: [0, 1] };
+    expect(encodeBagMetadata(metadata)).toMatchObject({ surrogate_levels: "0,1" });
+    expect(parseBagMetadata(encodeBagMetadata(metadata))).toEqual(metadata);
+    expect(encodeBagMetadata({ surrogateLevels: [] })).not.toHaveProperty("surrogate_levels");
+  });
+
+  it.each(["", "5", "-1", "1,0", "0,0", "0,x", "0,", "0.5", " 0"])("are refused when they are none: %o", (text) => {
+    const encoded = { format: "parfocal-bag/1", surrogate_levels: text };
+    expect(refusalOf(() => parseBagMetadata(encoded))).toMatchObject({ code: "CORRUPT" });
+    expect(refusalOf(() => encodeBagMetadata({ surrogateLevels: [1, 0] }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
+
 describe("texts of a bag's metadata", () => {
   it("may have 512 bytes, of whatever characters", () => {
     const texts = { slideId: "ü".repeat(256), patientId: "P 1/2 \u{1F52C}", encoder: "e".repeat(512) };

@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import { MAX_MAGNIFICATIONS } from "@parfocal/geometry";
 import type { BagMetadata } from "./bag.ts";
 import { MAX_TEXT_BYTES } from "./bag-limits.ts";
 
@@ -11,6 +12,7 @@ const TEXT_FIELDS = [
   ["encoder", "encoder"],
   ["sourceLabel", "source_label"],
   ["sourceDigest", "source_digest"],
+  ["fileDigest", "file_digest"],
   ["importer", "importer"],
 ] as const;
 
@@ -43,6 +45,9 @@ export function encodeBagMetadata(metadata: BagMetadata): Record<string, string>
   }
   if (metadata.coordUnit !== undefined) encoded.coord_unit = metadata.coordUnit;
   if (metadata.anchorPx !== undefined) encoded.anchor_px = metadata.anchorPx.join(",");
+  if (metadata.surrogateLevels !== undefined && metadata.surrogateLevels.length > 0) {
+    encoded.surrogate_levels = assertLevels(metadata.surrogateLevels, "INVALID_ARGUMENT").join(",");
+  }
   return encoded;
 }
 
@@ -58,7 +63,7 @@ export function parseBagMetadata(encoded: Readonly<Record<string, string>>): Bag
     const found = encoded.format === undefined ? "none" : JSON.stringify(encoded.format.slice(0, 40));
     throw new DomainError("UNSUPPORTED_FORMAT", `a canonical bag has the format mark ${BAG_FORMAT}, found ${found}`);
   }
-  const metadata: Record<string, string | number | readonly [number, number]> = {};
+  const metadata: Record<string, string | number | readonly number[]> = {};
   for (const [field, name] of TEXT_FIELDS) {
     const value = encoded[name];
     if (value !== undefined) metadata[field] = value;
@@ -71,7 +76,19 @@ export function parseBagMetadata(encoded: Readonly<Record<string, string>>): Bag
   if (coordUnit !== undefined) metadata.coordUnit = assertCoordUnit(coordUnit);
   const anchor = encoded.anchor_px;
   if (anchor !== undefined) metadata.anchorPx = parseAnchor(anchor);
+  const surrogates = encoded.surrogate_levels;
+  if (surrogates !== undefined) {
+    const levels = surrogates.split(",").map((part) => (/^\d$/u.test(part) ? Number(part) : Number.NaN));
+    metadata.surrogateLevels = assertLevels(levels, "CORRUPT");
+  }
   return metadata;
+}
+
+function assertLevels(levels: readonly number[], code: "INVALID_ARGUMENT" | "CORRUPT"): readonly number[] {
+  const isLevel = (level: number) => Number.isInteger(level) && level >= 0 && level < MAX_MAGNIFICATIONS;
+  if (levels.every((level, at) => isLevel(level) && level > (levels[at - 1] ?? -1))) return levels;
+  const bound = `whole numbers from 0 to ${MAX_MAGNIFICATIONS - 1} that rise`;
+  throw new DomainError(code, `bag metadata surrogate_levels are ${levels.join(", ")}; they are ${bound}`);
 }
 
 function parseAnchor(value: string): readonly [number, number] {

@@ -20,6 +20,11 @@ export interface BagMetadata {
   /** Magnifications of a region bag, each twice the one before; absent in every other bag. */
   readonly levelCount?: number;
   /**
+   * Magnifications of a region bag (0 = coarsest), ascending, whose tiles are all stand-ins, the means of their children; absent: none
+   * is known to be.
+   */
+  readonly surrogateLevels?: readonly number[];
+  /**
    * (x, y) of the grid that a region bag's tiles lie on, level-0 pixels, may be fractional: the tile in row i and column j
    * of magnification m lies at `round(anchor + (j, i)·level0StridePx/2^m)`.
    */
@@ -33,6 +38,8 @@ export interface BagMetadata {
   readonly sourceLabel?: string;
   /** SHA-256 of the file (or of the rows) the bag was made from, lower-case hex. */
   readonly sourceDigest?: string;
+  /** Of a re-embedded bag: the `sourceDigest` of the bag that it was made of, which is its own. Absent in those of before it was kept. */
+  readonly fileDigest?: string;
   /** Which importer made it, e.g. `trident-h5/1`. */
   readonly importer?: string;
 }

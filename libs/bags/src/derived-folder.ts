@@ -5,3 +5,8 @@
 export function derivedFolder(digest: string): string {
   return `cache/reembed/${digest}`;
 }
+
+/** The digest of the bag of whose {@link derivedFolder} a key is; undefined for other keys. */
+export function bagOfDerived(key: string): string | undefined {
+  return /^cache\/reembed\/([0-9a-f]{64})\//u.exec(key)?.[1];
+}

@@ -1,7 +1,7 @@
 export type { Bag, BagMetadata, BagRef } from "./bag.ts";
 export { MAX_FEATURES, MAX_TILES } from "./bag-limits.ts";
 export { type BagHeader, bagRefFromKey, readBag, readBagHeader, writeBag } from "./bag-store.ts";
-export { derivedFolder } from "./derived-folder.ts";
+export { bagOfDerived, derivedFolder } from "./derived-folder.ts";
 export { assertBag, type BagFrame, encodeBag, encodeBagFrame } from "./encode-bag.ts";
 export { encoderNameFrom, encodersOfDimension, findEncoder } from "./import/encoders.ts";
 export { importFile } from "./import/import-file.ts";

@@ -3,6 +3,7 @@ import type { RunRequest, TensorSource } from "@parfocal/engine";
 import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import type { Model } from "@parfocal/models";
 import type { CallOptions, ObjectStore } from "@parfocal/store";
+import { type LackingBag, lackingBagOf, lackingLevelsError } from "./lacking-levels.ts";
 import { shortDigest } from "./short-digest.ts";
 import { type MadeSides, makeSides, neededSides, type RowSides } from "./sides/make-sides.ts";
 import type { TileSides } from "./sides/placed-tiles.ts";
@@ -137,18 +138,32 @@ export async function readTilesOrBag(
   return { n, sizes: { N: n, M: n, R: n }, rows: { n }, feeds, metadata, isReembedded: true };
 }
 
-/** {@link readBagInput} of many bags in their order, which stay in memory together: without corners. */
-export function readBagInputs(
+/**
+ * {@link readBagInput} of many bags in their order, which stay in memory together: without corners.
+ *
+ * @throws {DomainError} `GEOMETRY_MISMATCH` that tells of all bags at once which lack the magnifications that `model` looks at, how many
+ * they are and which; else the first failure.
+ */
+export async function readBagInputs(
   store: ObjectStore,
   refs: readonly BagRef[],
   model: Model,
   options: ReadOptions = {},
 ): Promise<BagInput[]> {
-  const read = async (ref: BagRef): Promise<BagInput> => {
-    const input = await readBagInput(store, ref, model, options);
-    return { ...input, rows: { n: input.rows.n } };
+  const read = async (ref: BagRef): Promise<BagInput | LackingBag> => {
+    try {
+      const input = await readBagInput(store, ref, model, options);
+      return { ...input, rows: { n: input.rows.n } };
+    } catch (error) {
+      const lacking = lackingBagOf(error, ref.digest);
+      if (lacking === undefined) throw error;
+      return lacking;
+    }
   };
-  return mapBags(refs, read, options.signal);
+  const found = await mapBags(refs, read, options.signal);
+  const lacking = found.flatMap((bag) => ("lacks" in bag ? [bag] : []));
+  if (lacking.length > 0) throw lackingLevelsError(lacking, refs.length);
+  return found.flatMap((bag) => ("lacks" in bag ? [] : [bag]));
 }
 
 /** What `read` makes of each bag, in their order, a bounded number at a time. The first failure ends it. */

@@ -81,6 +81,7 @@ export async function finishTraining(
     areThresholdsFitted: isFitted,
     ...(calibration && { calibration }),
     ...(typicality && { typicality }),
+    seen: plan.seen,
     ...(survival && { survival: survival.facts }),
     validation: report(validation, "validation"),
     test: report(test, "test"),

@@ -61,6 +61,7 @@ export { type BagOutcome, predictBags } from "./package/predict-bags.ts";
 export { predictPatient } from "./package/predict-patient.ts";
 export { type PublishedModel, type PublishOptions, publishModel } from "./package/publish-model.ts";
 export { parseManifest } from "./package/read-manifest.ts";
+export type { SeenPart } from "./package/seen-bags.ts";
 export { readServingInput, type ServingInput } from "./package/serving-input.ts";
 export { pretrain } from "./pretrain/pretrain.ts";
 export { pretrainStepBuild } from "./pretrain/pretrain-graphs.ts";

@@ -5,6 +5,7 @@ import type { Model, Weights } from "@parfocal/models";
 import type { ObjectStore } from "@parfocal/store";
 import type { Label } from "./label.ts";
 import type { ModelCalibration } from "./package/calibration.ts";
+import type { SeenBags } from "./package/seen-bags.ts";
 import type { SurvivalFacts } from "./package/survival-facts.ts";
 import type { Typicality } from "./package/typicality.ts";
 import type { ScoreName } from "./score.ts";
@@ -137,6 +138,8 @@ export interface TrainedModel {
   readonly calibration?: ModelCalibration;
   /** What the training part's bags are like; absent where it was not measured. */
   readonly typicality?: Typicality;
+  /** Which bags it has learnt from and was chosen by, and those of the models before it. */
+  readonly seen: SeenBags;
   /** Survival and Cox: of the training part's events. */
   readonly survival?: SurvivalFacts;
   readonly validation: PartReport | null;
@@ -155,6 +158,8 @@ export interface BagSourceFacts {
   readonly stridePx?: number;
   /** The same in level-0 pixels, of bags that do not tell how these relate to those of the tile. */
   readonly level0StridePx?: number;
+  /** Of region bags the magnifications (0: the coarsest) that are made up, of those that the model looks at: `none`, or such as `0,1`. */
+  readonly surrogateLevels?: string;
 }
 
 /** What `train` tells while it runs. */

@@ -4,6 +4,7 @@ import { DomainError } from "@parfocal/errors";
 import { assertDistinctContent, type Split } from "@parfocal/metrics";
 import { buildModel, type Model, type Task } from "@parfocal/models";
 import { assertRecipeFits } from "./assert-recipe.ts";
+import { assertTestUnseen } from "./assert-test-unseen.ts";
 import { assignParts, patientsOf } from "./assign-parts.ts";
 import { assertGroupsFit, type BagGroup, doAllLearn, groupBags, labelOfGroup, type PartGroups } from "./bag-groups.ts";
 import { type BagInput, readBagInputs } from "./bag-inputs.ts";
@@ -13,8 +14,10 @@ import type { BagSourceFacts, TrainDeps, TrainJob } from "./job.ts";
 import { joinGroups } from "./join-groups.ts";
 import { assertLabel, type Label } from "./label.ts";
 import { createOptimiser, type Optimiser } from "./optimiser.ts";
+import { identityOf, type SeenBags, seenOfTraining } from "./package/seen-bags.ts";
 import { commonSource } from "./source-facts.ts";
 import { openStart, type StartingWeights } from "./start-from.ts";
+import { assertLevelsUnmixed } from "./surrogate-levels.ts";
 import { encodeTarget, fitClassWeights } from "./target.ts";
 import { decisiveSpecJson, type TrainSpec } from "./train-spec.ts";
 
@@ -39,6 +42,8 @@ export interface TrainPlan {
   readonly scratchName: string;
   /** The re-embedder that it starts from; absent: fresh weights. */
   readonly start?: StartingWeights;
+  /** Which bags train and validate, here and in the trainings before. */
+  readonly seen: SeenBags;
   /** SHA-256 of everything that decides the result: the data, the specification and where it starts from. */
   readonly jobDigest: string;
 }
@@ -47,8 +52,9 @@ export interface TrainPlan {
  * Checks a job whole and reads the headers of its bags.
  *
  * @throws {DomainError} `INVALID_ARGUMENT` for labels and fields out of bounds; `GEOMETRY_MISMATCH` when bags differ in
- * width, encoder or geometry; as `openStart`; `LABEL_LEAKAGE`; `PRECONDITION_FAILED` when a part is missing that the specification needs;
- * what the store throws.
+ * width, encoder or geometry; as `openStart`; `LABEL_LEAKAGE`, also for a test part that
+ * the model to start from has seen; `PRECONDITION_FAILED` when a part is missing that the specification needs;
+ * as `assertLevelsUnmixed`, unless the specification lets magnifications be mixed; what the store throws.
  */
 export async function planTraining(job: TrainJob, deps: TrainDeps, signal: AbortSignal): Promise<TrainPlan> {
   const { spec, bags } = job;
@@ -70,8 +76,13 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
   // A file imported under two names gives two bags: their slides' names are part of them.
   const sources = inputs.map(({ metadata }, row) => metadata.sourceDigest ?? refs[row]?.digest ?? "");
   assertDistinctContent(patientsOf(bags), sources, split);
+  const levelled = inputs.map(({ metadata }, row) => ({ digest: refs[row]?.digest ?? "", metadata }));
+  if (spec.mixSurrogateLevels !== true) assertLevelsUnmixed(levelled, model);
   const source = commonSource(inputs, model);
   const start = job.startFrom && (await openStart(deps.store, job.startFrom, { model, source }, { signal }));
+  const identities = inputs.map(({ metadata }, row) => identityOf(refs[row]!, metadata));
+  const seen = seenOfTraining(split, identities, start?.seen);
+  if (start !== undefined) assertTestUnseen(split.test, identities, start.seen);
   const decisive = [decisiveSpecJson(spec), dataDigest, ...(start ? [start.digest] : [])];
   const given = { job, split, groups, inputs, targets: targetsOf(job, model, split, groups) };
   const isJoined = spec.groups?.kind === "joined";
@@ -84,6 +95,7 @@ export async function planTraining(job: TrainJob, deps: TrainDeps, signal: Abort
     source,
     dataDigest,
     ...(start && { start }),
+    seen,
     scratchName: `train/${deps.name}/tiles`,
     jobDigest: sha256(JSON.stringify(decisive)),
   };

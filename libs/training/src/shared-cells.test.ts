@@ -252,6 +252,26 @@ describe("tiles that share a cell, in a RoFormer model", () => {
     await expect(readBagInputs(world.store, [bag], trained.model)).rejects.toMatchObject({ code: "CORRUPT" });
     expect(await keysBelow(world.store, thinnedOf(digest))).toEqual([]);
   });
+
+  it("do not hide which slides trained, whole, thinned or re-embedded", async () => {
+    const onShared = await trainOn(shared);
+    // Without their files, which both bags of a pair name.
+    const digests = shared.map(({ bag }) => bag.digest);
+    const [training, validation] = [onShared.seen.training, onShared.seen.validation].map(
+      (all) => new Set(digests.filter((digest) => all.has(digest))),
+    ) as [Set<string>, Set<string>];
+    const model = await publish("seen", { ...onShared, seen: { training, validation, isComplete: true } });
+    expect(Math.min(training.size, validation.size)).toBeGreaterThan(0);
+    const partOf = (digest: string) => (validation.has(digest) ? "validation" : "neither");
+    for (const { shared: ref, alone: other } of pairs) {
+      const part = training.has(ref.digest) ? "training" : partOf(ref.digest);
+      const pointer = await world.store.get(`${thinnedOf(ref.digest)}.json`);
+      const thinned = JSON.parse(new TextDecoder().decode(pointer.bytes)) as BagRef;
+      for (const form of [ref, thinned, await reembed(model, ref)])
+        expect((await predictBag(world, model, form)).seen).toBe(part);
+      expect((await predictBag(world, model, other)).seen).toBe("neither");
+    }
+  });
 });
 
 describe("tiles that share a cell, in other models", () => {

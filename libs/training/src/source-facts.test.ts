@@ -34,7 +34,7 @@ describe("the stride that a model expects", () => {
 
   it("is that of level 0 where no bag tells more, but for region bags", () => {
     expect(commonSource(bags({ level0StridePx: 512 }), placed)).toEqual({ level0StridePx: 512 });
-    expect(commonSource(bags({ level0StridePx: 512, levelCount: 3 }), placed)).toEqual({});
+    expect(commonSource(bags({ level0StridePx: 512, levelCount: 3 }), placed)).toEqual({ surrogateLevels: "none" });
     expect(commonSource(bags({ level0StridePx: 512 }, scanned(1)), placed)).toMatchObject({ stridePx: 256 });
   });
 
@@ -49,5 +49,28 @@ describe("the stride that a model expects", () => {
     expect(() => assertSourceFits({ level0StridePx: 256 }, sourceFactsOf({ level0StridePx: 128 }))).toThrow(
       "the level0StridePx of the bag is 128, that of the other bags or of the model 256; of slides whose level 0 differs",
     );
+  });
+});
+
+describe("the made-up magnifications that a model expects", () => {
+  const regions = (...surrogateLevels: number[]): BagMetadata => ({ levelCount: 3, surrogateLevels });
+  /** A model that looks at some of the magnifications. */
+  const fine = { ...plain, regions: { levels: [1, 2] } } as unknown as typeof plain;
+
+  it("are those of the training bags, of those that it looks at, and not told of a mix", () => {
+    expect(commonSource(bags(regions(0, 1), regions(0, 1)), plain)).toEqual({ surrogateLevels: "0,1" });
+    expect(commonSource(bags(regions(0), { levelCount: 3 }), plain)).toEqual({});
+    expect(commonSource(bags(regions(0), { levelCount: 3 }), fine)).toEqual({ surrogateLevels: "none" });
+    expect(commonSource(bags({ tilePx: 256 }), plain)).toEqual({ tilePx: 256 });
+    expect(commonSource(bags(regions(0)))).toEqual({});
+  });
+
+  it("refuse bags of which others are made up, naming both", () => {
+    const expected = commonSource(bags({ levelCount: 3 }), plain);
+    expect(() => assertSourceFits(expected, sourceFactsOf(regions(0), plain))).toThrow(
+      "the surrogateLevels of the bag is 0, that of the other bags or of the model none; build its regions as those",
+    );
+    expect(() => assertSourceFits(expected, sourceFactsOf(regions(0), fine))).not.toThrow();
+    expect(() => assertSourceFits({}, sourceFactsOf(regions(0), plain))).not.toThrow();
   });
 });

@@ -3,6 +3,7 @@ import { assertWeightsFit, type ConfigValue, type Model, type ParameterSpec, typ
 import type { CallOptions, ObjectStore } from "@parfocal/store";
 import type { BagSourceFacts, StartFrom } from "./job.ts";
 import { loadModel } from "./package/load-model.ts";
+import { NOTHING_SEEN, type SeenBags } from "./package/seen-bags.ts";
 import { assertSourceFits } from "./source-facts.ts";
 import { assertLevelsWithin, weightsOfLevels } from "./start-levels.ts";
 
@@ -10,6 +11,8 @@ import { assertLevelsWithin, weightsOfLevels } from "./start-levels.ts";
 export interface StartingWeights {
   /** SHA-256 of the manifest of the model that it is from. */
   readonly digest: string;
+  /** Which bags its trainings on labels have had: none of a pretrained mixer, which has seen no label. */
+  readonly seen: SeenBags;
   /** Values of all re-embedder parameters, and of the standardisation where the model has one. */
   read(options?: CallOptions): Promise<Weights>;
 }
@@ -37,6 +40,7 @@ export async function openStart(
   const wanted = startedParameters(model);
   return {
     digest,
+    seen: found.manifest.pretraining === undefined ? found.seen : NOTHING_SEEN,
     async read(call = {}) {
       const all = weightsOfLevels(found.model, model, await found.readWeights(call));
       const weights = Object.fromEntries(wanted.flatMap(({ name }) => (all[name] ? [[name, all[name]]] : [])));

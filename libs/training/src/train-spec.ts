@@ -65,6 +65,8 @@ export interface TrainSpec {
   readonly classWeights: "none" | "balanced";
   /** Which bags, or groups, an epoch takes: each once, or as many drawn from all classes alike. See `createEpochOrder`. */
   readonly sampling: Sampling;
+  /** Take bags of which a magnification is made up (`surrogateLevels`) together with others; absent: such a mix is refused. */
+  readonly mixSurrogateLevels?: true;
   /** What a label says when several bags have it together; absent: every bag has it by itself. */
   readonly groups?: GroupRule;
   /** Which weights are published: of the best epoch on the validation part, or of the last. */
@@ -91,7 +93,7 @@ const SEED_LIMIT = 1n << 64n;
  * Reads a training specification. Only `model` is required; `seed` is a whole number or its decimal digits.
  *
  * Defaults: 40 epochs, batches of 1 (Cox: 32), AdamW at 1e-4 with decay 1e-5, constant step size, the same for all layers, nothing
- * frozen, no early stopping, no smoothing, equal classes, every bag once an epoch and by itself, selection `best` by the task's figure, 15 % of the patients
+ * frozen, no early stopping, no smoothing, equal classes, every bag once an epoch and by itself, no made-up magnifications beside others, selection `best` by the task's figure, 15 % of the patients
  * for validation and 15 % for the test, Youden threshold, sets that hold the truth of 90 % of the patients, bags flagged that lie further off than 99 % of the training bags,
  * seed 1.
  *
@@ -115,6 +117,7 @@ export function parseTrainSpec(json: unknown): TrainSpec {
     labelSmoothing: reader.number("labelSmoothing", { min: 0, max: 0.999, fallback: 0 }),
     classWeights: reader.choice("classWeights", ["none", "balanced"], "none"),
     sampling: reader.choice("sampling", ["shuffle", "balanced"], "shuffle"),
+    ...(reader.boolean("mixSurrogateLevels", false) && { mixSurrogateLevels: true }),
     ...(groups && { groups }),
     selection: reader.choice("selection", ["best", "last"], "best"),
     selectionMetric: reader.choice("selectionMetric", SELECTION_METRICS, stopping?.metric ?? "task"),

@@ -18,6 +18,7 @@ export function evaluationFromMetrics(report: PartMetrics): commonV1.Evaluation 
     patientCount: report.nPatients,
     confusion: report.confusion?.flat() ?? [],
     censoring: CENSORING[report.censoring ?? "untold"],
+    seen: undefined,
   };
 }
 

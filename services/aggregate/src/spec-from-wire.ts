@@ -56,6 +56,7 @@ function recipeFromWire(recipe: commonV1.Recipe): Fields {
       selections,
       commonV1.recipe_SelectionToJSON(recipe.selection),
     ),
+    mixSurrogateLevels: recipe.mixSurrogateLevels,
     seed: recipe.seed.toString(),
     layerDecay: recipe.layerDecay,
     frozenEpochs: recipe.frozenEpochs,

@@ -20,6 +20,7 @@ import {
   survivalCurve,
 } from "@parfocal/training";
 import { intervalToWire, predictionSetToWire, typicalityToWire } from "./certainty-to-wire.ts";
+import { seenToWire } from "./seen-to-wire.ts";
 
 /** A labelled bag. @throws {DomainError} `INVALID_ARGUMENT` naming index and field; a label's own value is not repeated. */
 export function labelledBagFromWire(
@@ -103,7 +104,7 @@ function partFromWire(part: commonV1.Part): Part | undefined {
 /** What the model says, as the contract shows it. */
 export function predictionToWire(
   { model, manifest }: Pick<LoadedModel, "model" | "manifest">,
-  prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "engineMs"> & Certainty,
+  prediction: Pick<BagPrediction, "logits" | "answer" | "decision" | "thresholds" | "seen" | "engineMs"> & Certainty,
 ): commonV1.Prediction {
   const { task } = model.config;
   const { answer, decision, thresholds, engineMs } = prediction;
@@ -124,6 +125,7 @@ export function predictionToWire(
     survival: survivalToWire(task, prediction, manifest.survival?.baseline),
     predictionSet: predictionSetToWire(prediction),
     typicality: typicalityToWire(prediction),
+    seen: seenToWire(prediction.seen),
   };
 }
 

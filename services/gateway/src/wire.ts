@@ -71,6 +71,7 @@ function infoFromMetadata(metadata: BagMetadata): gatewayV1.BagInfo {
     sourceSha256: metadata.sourceDigest ?? "",
     importer: metadata.importer ?? "",
     levelCount: metadata.levelCount,
+    surrogateLevels: [...(metadata.surrogateLevels ?? [])],
     coordinateUnit: COORDINATE_UNITS[metadata.coordUnit ?? "unspecified"],
   };
 }

@@ -7,12 +7,12 @@ import type { commonV1 } from "@parfocal/protocol";
 /** How to build regions. What is absent is left to the defaults. */
 export function regionOptionsFromWire(options: commonV1.RegionOptions | undefined): RegionOptions {
   const { levelCount, maxOffset, ratioTolerance, matchByCentre = false, decimateOverlap = false } = options ?? {};
-  const { levelMpps = [] } = options ?? {};
+  const { levelMpps = [], surrogateLevels = false } = options ?? {};
   return {
     ...(levelCount === undefined ? {} : { levelCount }),
     ...(maxOffset === undefined ? {} : { maxOffset }),
     ...(ratioTolerance === undefined ? {} : { ratioTolerance }),
-    ...{ levelMpps, matchByCentre, decimateOverlap },
+    ...{ levelMpps, matchByCentre, decimateOverlap, surrogateLevels },
   };
 }
 
@@ -26,5 +26,6 @@ export function regionReportToWire(report: RegionReport): commonV1.RegionReport 
     largestOffsets: [...report.largestOffsets],
     unalignedCount: BigInt(report.unalignedCount),
     decimatedCount: BigInt(report.decimatedCount),
+    surrogateLevels: [...report.surrogateLevels],
   };
 }

@@ -109,7 +109,12 @@ async function findBuilt(
     // Not as it stands there: a pointer must not lead out of its folder.
     const key = `${folder}/${/^[0-9a-f]{64}$/u.test(ref.digest) ? ref.digest : "damaged"}.safetensors`;
     await readBagHeader(store, { ...ref, key }, call);
-    return { ref: { ...ref, key }, report, existed: true };
+    // Builds of before knew no stand-ins and made none.
+    return {
+      ref: { ...ref, key },
+      report: { ...report, surrogateLevels: report.surrogateLevels ?? [] },
+      existed: true,
+    };
   } catch (error) {
     const isGone = ["NOT_FOUND", "INVALID_ARGUMENT", "TRUNCATED", "CORRUPT"] as const;
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
@@ -125,11 +130,12 @@ function regionMetadata(bags: readonly Bag[], slide: GroundedSlide, inputsDigest
   const { tilePx, mpp: finestMpp, level0Mpp } = bags[slide.finestBag]?.metadata ?? {};
   const mpp = finestMpp === undefined ? undefined : finestMpp / 2 ** slide.finestLevel;
   const { levelCount, anchorPx, coarsePx: level0StridePx } = slide;
+  const { surrogateLevels } = slide.report;
   const known = { slideId: first("slideId"), patientId: first("patientId"), encoder: first("encoder") };
   const entries = Object.entries({ ...known, tilePx, mpp, level0Mpp, coordUnit: first("coordUnit") });
   return {
     ...Object.fromEntries(entries.filter(([, value]) => value !== undefined)),
-    ...{ level0StridePx, levelCount, anchorPx },
+    ...{ level0StridePx, levelCount, anchorPx, ...(surrogateLevels.length > 0 && { surrogateLevels }) },
     ...{ sourceDigest: inputsDigest, importer: IMPORTER },
   };
 }

@@ -39,7 +39,7 @@ describe("grounding the bags of a slide", () => {
     expect([...slide.coords.subarray(42, 52)]).toEqual([1892, 40, 1892, 40, 2788, 40, 1892, 936, 2788, 936]);
     expect(slide.report).toEqual({
       ...{ tileCounts: [6, 24, 96], cellCount: 6, fullCellCount: 6, coarseTilePx: 1792 },
-      ...{ largestOffsets: [0, 0, 0], unalignedCount: 0, decimatedCount: 0 },
+      ...{ largestOffsets: [0, 0, 0], unalignedCount: 0, decimatedCount: 0, surrogateLevels: [] },
     });
   });
 

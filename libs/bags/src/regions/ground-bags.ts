@@ -5,9 +5,10 @@ import { type Magnification, magnificationsOf } from "./magnifications.ts";
 import { type GridTiles, placeBags } from "./place-bags.ts";
 import type { ResolvedRegionOptions } from "./region-options.ts";
 import { assertSameSource } from "./same-source.ts";
+import { SURROGATE, surrogateTiles } from "./surrogate-tiles.ts";
 import { TILE_FLAGS } from "./tile-flags.ts";
 
-// Legend: N tiles of all magnifications that are kept, L magnifications, m one of them (0 = coarsest).
+// Legend: N tiles of all magnifications that are kept, S of them stand-ins, L magnifications, m one of them (0 = coarsest).
 
 /** What a build found. */
 export interface RegionReport {
@@ -24,6 +25,8 @@ export interface RegionReport {
   readonly unalignedCount: number;
   /** Tiles that were left out: their bag was thinned out, or another tile of their cell lay nearer. */
   readonly decimatedCount: number;
+  /** Magnifications (0 = coarsest) whose tiles are all stand-ins, ascending; these count among the tiles above. */
+  readonly surrogateLevels: readonly number[];
 }
 
 /** The tiles of a slide's bags on one grid, in block order: coarse cells row by row, each its slots in order. */
@@ -34,14 +37,16 @@ export interface GroundedSlide {
   readonly coarsePx: number;
   /** Corner of cell (0, 0), the first row and column that hold a tile. */
   readonly anchorPx: readonly [number, number];
-  /** `[N]` index of the tile's bag, and its row there. */
+  /** `[N]` index of the tile's bag, and its row there; of a stand-in {@link SURROGATE}, and its number. */
   readonly bag: Uint8Array;
   readonly row: Uint32Array;
+  /** `[S, 4]` where among the N tiles the children of each stand-in are. */
+  readonly children: Uint32Array;
   /** `[N, 2]` (x, y) of its cell, level-0 pixels. */
   readonly coords: Int32Array;
   /** `[N]`, 0 = finest as in every bag. */
   readonly level: Uint8Array;
-  /** `[N]` {@link TILE_FLAGS} as far as a tile alone tells them: `unaligned`. */
+  /** `[N]` {@link TILE_FLAGS} as far as a tile alone tells them: `pseudo`, `unaligned`. */
   readonly flags: Uint8Array;
   /** Index of the finest bag, and its level: above 0 where the finest magnification has no bag. */
   readonly finestBag: number;
@@ -53,7 +58,8 @@ export interface GroundedSlide {
  * Brings the bags of a slide, one per magnification in any order, onto one grid: that of the coarsest. Pure.
  *
  * @throws {DomainError} GEOMETRY_MISMATCH or SHAPE_MISMATCH when they are not of one slide and encoder, their sides are no
- * powers of 2 apart, a bag lies off the grid, or two different tiles lie in one cell; see docs/bags.md.
+ * powers of 2 apart, a bag lies off the grid, two different tiles lie in one cell, or the finest would have to be made up; see
+ * docs/bags.md.
  * Source: Zimmermann et al. 2026 (arXiv:2602.22176), "grounded to a common level"; the rules are ours.
  */
 export function groundBags(bags: readonly Bag[], options: ResolvedRegionOptions): GroundedSlide {
@@ -66,12 +72,24 @@ export function groundBags(bags: readonly Bag[], options: ResolvedRegionOptions)
     bags.map(({ metadata }) => metadata),
     options,
   );
-  const tiles = placeBags(bags, magnifications, options);
-  const order = withoutDuplicates(sortedByBlock(tiles), tiles, bags, options);
-  const flags = Uint8Array.from(order, (tile) =>
-    (tiles.offset[tile] ?? 0) > options.maxOffset ? TILE_FLAGS.unaligned : 0,
-  );
-  return { ...groundedSlide(tiles, order, magnifications), flags };
+  const placed = placeBags(bags, magnifications, options);
+  const kept = withoutDuplicates(sortedByBlock(placed), placed, bags, options);
+  const lacking = options.surrogateLevels === true ? lackingLevels(magnifications, options.levelCount) : [];
+  const { tiles, order, children } = surrogateTiles(placed, kept, lacking);
+  const flags = Uint8Array.from(order, (tile) => {
+    if (tiles.bag[tile] === SURROGATE) return TILE_FLAGS.pseudo;
+    return (tiles.offset[tile] ?? 0) > options.maxOffset ? TILE_FLAGS.unaligned : 0;
+  });
+  const grounded = groundedSlide(tiles, order, magnifications);
+  const report = reportOf(tiles, order, placed.row.length - kept.length);
+  const surrogateLevels = lacking.filter((m) => (report.tileCounts[m] ?? 0) > 0);
+  return { ...grounded, flags, children, report: { ...report, surrogateLevels } };
+}
+
+/** Magnifications that no bag is of, coarsest first. */
+function lackingLevels(magnifications: readonly Magnification[], levelCount: number): number[] {
+  const found = new Set(magnifications.map(({ m }) => m));
+  return Array.from({ length: levelCount }, (_, m) => m).filter((m) => !found.has(m));
 }
 
 /** Tiles in block order; of those in one cell the nearest comes first. */
@@ -111,7 +129,7 @@ function groundedSlide(
   tiles: GridTiles,
   order: Uint32Array,
   magnifications: readonly Magnification[],
-): Omit<GroundedSlide, "flags"> {
+): Omit<GroundedSlide, "flags" | "children" | "report"> {
   const finest = magnifications.at(-1);
   const { coarsePx, anchorPx, levelCount } = tiles;
   const coords = new Int32Array(2 * order.length);
@@ -127,7 +145,6 @@ function groundedSlide(
     level: Uint8Array.from(order, (tile) => magnificationFromLevel(tiles.m[tile] ?? 0, levelCount)),
     finestBag: finest?.bag ?? 0,
     finestLevel: levelCount - 1 - (finest?.m ?? 0),
-    report: reportOf(tiles, order),
   };
 }
 
@@ -137,7 +154,8 @@ function levelPixel(value: number): number {
   throw new DomainError("GEOMETRY_MISMATCH", `a tile lies at pixel ${pixel} of level 0, beyond 32 bits`);
 }
 
-function reportOf(tiles: GridTiles, order: Uint32Array): RegionReport {
+/** `nDuplicates`: tiles that gave way to another one of their cell. */
+function reportOf(tiles: GridTiles, order: Uint32Array, nDuplicates: number): Omit<RegionReport, "surrogateLevels"> {
   const slots = slotCount(tiles.levelCount);
   const tileCounts = new Array<number>(tiles.levelCount).fill(0);
   const largestOffsets = new Array<number>(tiles.levelCount).fill(0);
@@ -149,11 +167,11 @@ function reportOf(tiles: GridTiles, order: Uint32Array): RegionReport {
     const cell = Math.floor((tiles.key[tile] ?? 0) / slots);
     cells.set(cell, (cells.get(cell) ?? 0) + 1);
   }
-  const { nUnaligned, nDecimated, row } = tiles;
+  const { nUnaligned, nDecimated } = tiles;
   return {
     ...{ tileCounts, largestOffsets, cellCount: cells.size, coarseTilePx: tiles.coarsePx },
     fullCellCount: [...cells.values()].filter((count) => count === slots).length,
     unalignedCount: nUnaligned,
-    decimatedCount: nDecimated + row.length - order.length,
+    decimatedCount: nDecimated + nDuplicates,
   };
 }

@@ -31,7 +31,7 @@ const MIN_TILE_PX = 4;
  *
  * @throws {DomainError} GEOMETRY_MISMATCH when a side is not known (naming what to give), when ratios are no powers of 2
  * (naming both sides), when bags share a magnification, when fewer are spanned than asked for and none are named, when a bag is
- * none of the named levels, or when tiles overlap.
+ * none of the named levels, when the finest one would have to be made up, or when tiles overlap.
  */
 export function magnificationsOf(
   metadata: readonly BagMetadata[],
@@ -50,8 +50,20 @@ export function magnificationsOf(
     return { ...side, m };
   });
   if (levelMpps.length === 0) assertSpan(placed, options.levelCount);
+  if (options.surrogateLevels === true) assertHasFinest(placed, options.levelCount);
   for (const one of placed) assertOverlap(one, options);
   return placed;
+}
+
+/** Stand-ins are made of finer tiles, so a slide must have its finest ones. */
+function assertHasFinest(placed: readonly Magnification[], levelCount: number): void {
+  const finest = placed.at(-1)?.m ?? 0;
+  if (finest === levelCount - 1) return;
+  const found = `the finest bag of the slide is level ${finest} of 0 to ${levelCount - 1} (0: the coarsest)`;
+  const message = `${found}: surrogateLevels makes coarser tiles of finer ones, finer tiles cannot be made up`;
+  throw new DomainError("GEOMETRY_MISMATCH", message, {
+    details: { field: "surrogateLevels", value: `${finest}`, bound: `${levelCount - 1}` },
+  });
 }
 
 /** Level-0 pixels per micrometre as the strides tell it; strides of overlapping tiles are too short, so the largest. */

@@ -19,10 +19,18 @@ export interface RegionOptions {
   readonly matchByCentre?: boolean;
   /** Thin out bags whose tiles overlap to one phase of their grid instead of refusing the slide. */
   readonly decimateOverlap?: boolean;
+  /**
+   * Fill magnifications that the slide has no bag of with stand-ins: each the mean of its four children where all four are there,
+   * flagged `TILE_FLAGS.pseudo`. Needs `levelMpps` or `levelCount`, which say what a slide may lack. The finest one cannot be made up.
+   */
+  readonly surrogateLevels?: boolean;
 }
 
 /** {@link RegionOptions} with nothing left open. */
-export type ResolvedRegionOptions = Required<RegionOptions>;
+export type ResolvedRegionOptions = Required<Omit<RegionOptions, "surrogateLevels">> & {
+  /** Absent where there is nothing to make up: such a build is the same, by the same name, whether it was asked for or not. */
+  readonly surrogateLevels?: true;
+};
 
 /**
  * The options of a build of `bagCount` bags, defaults filled in.
@@ -39,8 +47,17 @@ export function resolveRegionOptions(options: RegionOptions, bagCount: number): 
   if (levelMpps.length > 0) assertBetween("levelCount", levelCount, levelMpps.length, levelMpps.length);
   assertBetween("maxOffset", maxOffset, 0, 0.5);
   assertBetween("ratioTolerance", ratioTolerance, 0, 0.25);
-  const { matchByCentre = false, decimateOverlap = false } = options;
-  return { levelCount, levelMpps, maxOffset, ratioTolerance, matchByCentre, decimateOverlap };
+  const { matchByCentre = false, decimateOverlap = false, surrogateLevels = false } = options;
+  if (surrogateLevels) assertLevelsAreNamed(options);
+  const resolved = { levelCount, levelMpps, maxOffset, ratioTolerance, matchByCentre, decimateOverlap };
+  return surrogateLevels && bagCount < levelCount ? { ...resolved, surrogateLevels } : resolved;
+}
+
+/** Without them a slide has the magnifications of its bags, and lacks none. */
+function assertLevelsAreNamed({ levelCount, levelMpps = [] }: RegionOptions): void {
+  if (levelCount !== undefined || levelMpps.length > 0) return;
+  const message = "surrogateLevels needs levelMpps or levelCount: they say which magnifications a slide may lack";
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "surrogateLevels" } });
 }
 
 function assertBetween(name: string, value: number, min: number, max: number): void {

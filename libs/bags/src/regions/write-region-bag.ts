@@ -5,6 +5,7 @@ import { encodeBagMetadata } from "../bag-metadata.ts";
 import { writeBagBytes } from "../bag-store.ts";
 import { encodeSafetensorsHeader, type TensorShape } from "../safetensors/encode-safetensors.ts";
 import type { GroundedSlide } from "./ground-bags.ts";
+import { createRowSource } from "./grounded-rows.ts";
 
 /** Rows are gathered in pieces of about this size while the bag is hashed and sent. */
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -71,20 +72,12 @@ function* concatenated(
 
 /** The features in block order, a piece at a time; each piece has memory of its own. */
 function* gatheredRows(bags: readonly Bag[], slide: GroundedSlide): Generator<Uint8Array> {
-  const sources = bags.map(({ n, features: { data } }) => ({
-    bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    rowBytes: data.byteLength / n,
-  }));
-  const rowBytes = sources[0]?.rowBytes ?? 1;
+  const { rowBytes, copyRow } = createRowSource(bags, slide);
   const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
   for (let first = 0; first < slide.n; first += pieceRows) {
     const nRows = Math.min(pieceRows, slide.n - first);
     const piece = new Uint8Array(nRows * rowBytes);
-    for (let at = 0; at < nRows; at++) {
-      const start = (slide.row[first + at] ?? 0) * rowBytes;
-      const source = sources[slide.bag[first + at] ?? 0]?.bytes;
-      if (source !== undefined) piece.set(source.subarray(start, start + rowBytes), at * rowBytes);
-    }
+    for (let at = 0; at < nRows; at++) copyRow(first + at, piece, at * rowBytes);
     yield piece;
   }
 }

@@ -182,12 +182,13 @@ async function trainOn(bags: LabelledBag[], run: number): Promise<TrainedModel> 
   return (await collect(train({ spec: trained.spec, bags }, world.deps(`run ${run}`), SIGNAL))).trained;
 }
 
-describe("a package of before there was calibration", () => {
+describe("a package of before there was calibration and told what it has seen", () => {
   it("loads and predicts without", async () => {
     const loaded = await loadModel(world.store, "models/flags/1");
-    const { calibration, typicality, ...old } = loaded.manifest;
+    const { calibration, typicality, seen, ...old } = loaded.manifest;
     expect(calibration).toBeDefined();
     expect(typicality).toBeDefined();
+    expect(seen).toBeDefined();
     const bytes = encodeManifest(old);
     expect(parseManifest(bytes)).toEqual(old);
     for (const { path } of [old.weights, ...(Object.values(old.graphs) as PackageGraph[])]) {
@@ -198,5 +199,9 @@ describe("a package of before there was calibration", () => {
     const prediction = await predictBag(world, await loadModel(world.store, "models/old/1"), testBag());
     expect(prediction.probabilities).toEqual((await predictBag(world, loaded, testBag())).probabilities);
     expect(prediction.calibrated).toBeUndefined();
+    expect([prediction, await predictBag(world, loaded, testBag())].map((of) => of.seen)).toEqual([
+      "unknown",
+      "neither",
+    ]);
   });
 });

@@ -13,6 +13,7 @@ import { groupRuleOf } from "../train-spec.ts";
 import { type Certainty, describeCertainty, mostUnusual } from "./certainty.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
 import type { PredictDeps } from "./predict-bag.ts";
+import { type SeenPart, worstSeen } from "./seen-bags.ts";
 import { createScorer, joinServing, readServingInput, type ServingInput } from "./serving-input.ts";
 import { censoringOfFacts } from "./survival-facts.ts";
 
@@ -42,7 +43,10 @@ export interface ModelEvaluation {
 }
 
 /** A score with how far it may be trusted. Bags that the model refuses to predict are scored, and told as unlike. */
-interface CertainScore extends BagScore, Certainty {}
+interface CertainScore extends BagScore, Certainty {
+  /** Which part of the model's training had it; of several bags the worst, see `worstSeen`. */
+  readonly seen: SeenPart;
+}
 
 /** A bag or group that counts once. */
 interface EvaluatedCase extends CertainScore {
@@ -101,6 +105,7 @@ export async function evaluateModel(
       bags: of,
       logits,
       answer,
+      seen: worstSeen(of.flatMap((place) => inputs[place]?.seen ?? [])),
       ...describeCertainty(loaded, answer, undefined),
       ...(typicality && { typicality }),
     };
@@ -136,7 +141,8 @@ async function scoreInputs(
         if (result.outputs.logits === undefined) measured = result;
         else {
           const score = scoreFrom(task, result.outputs, places[scores.length]);
-          scores.push({ ...score, ...describeCertainty(loaded, score.answer, measured) });
+          const seen = inputs[scores.length]?.seen ?? "unknown";
+          scores.push({ ...score, seen, ...describeCertainty(loaded, score.answer, measured) });
         }
       }
     }

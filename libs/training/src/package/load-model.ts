@@ -7,6 +7,8 @@ import type { CapturedGraph } from "@parfocal/tensor";
 import type { ModelManifest, PackageFile, PackageGraph, TypicalityFacts } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
 import { parseManifest } from "./read-manifest.ts";
+import { NOTHING_KNOWN, type SeenBags } from "./seen-bags.ts";
+import { parseSeen } from "./seen-file.ts";
 import type { Typicality } from "./typicality.ts";
 import { parseTypicality } from "./typicality-file.ts";
 import { captureMoments } from "./typicality-runs.ts";
@@ -23,6 +25,8 @@ export interface LoadedModel {
   readonly reembed?: LoadedReembedder;
   /** What the training bags are like; absent where it was not measured. */
   readonly usual?: LoadedTypicality;
+  /** Which bags its trainings on labels have had; of a package that does not say, that nothing is known. */
+  readonly seen: SeenBags;
   /** The weights by name, read and verified anew at each call: serving does without them. */
   readWeights(options?: CallOptions): Promise<Weights>;
 }
@@ -78,6 +82,7 @@ export async function loadModel(store: ObjectStore, prefix: string, options: Loa
     ...(aggregate && { aggregate: await readGraph(store, prefix, aggregate, call) }),
     ...(reembed && { reembed }),
     ...(usual && { usual }),
+    seen: await readSeen(store, prefix, manifest, call),
     async readWeights(readOptions = {}) {
       const weights = parseWeights(await readFile(store, prefix, manifest.weights, readOptions));
       assertWeightsFit(model.parameters, weights);
@@ -152,6 +157,15 @@ async function readUsual(
   const { action, percentile, file } = typicality;
   const bytes = await readFile(store, prefix, file, call);
   return { action, percentile, typicality: parseTypicality(bytes), graph: captureMoments(model) };
+}
+
+async function readSeen(
+  store: ObjectStore,
+  prefix: string,
+  { seen }: ModelManifest,
+  call: CallOptions,
+): Promise<SeenBags> {
+  return seen === undefined ? NOTHING_KNOWN : parseSeen(await readFile(store, prefix, seen, call));
 }
 
 async function readGraph(

@@ -39,6 +39,8 @@ export interface ModelManifest {
   readonly calibration?: ModelCalibration;
   /** What the training bags are like; absent where it was not measured. */
   readonly typicality?: TypicalityFacts;
+  /** Which bags its trainings on labels have had; absent in packages of before it was told, imported and pretrained ones. */
+  readonly seen?: PackageFile;
   /** Survival and Cox: of the training part's events; absent in packages of before it was, and in imported ones. */
   readonly survival?: SurvivalFacts;
   readonly validation: PartMetrics | null;

@@ -9,6 +9,7 @@ import { loadModel } from "./load-model.ts";
 import { encodeManifest } from "./manifest.ts";
 import { manifestKeyOf } from "./package-files.ts";
 import { decide, predictBag } from "./predict-bag.ts";
+import { predictBags } from "./predict-bags.ts";
 import { publishModel } from "./publish-model.ts";
 import { parseManifest } from "./read-manifest.ts";
 
@@ -26,6 +27,8 @@ beforeAll(async () => {
   cohort = await writeCohort(world.store, { nBags: 60, d: 8, seed: 1n, metadata });
   trained = await trainOnce(1);
   await publishModel(world.store, PREFIX, trained, OPTIONS);
+  const seen = { ...trained.seen, training: new Set(["a".repeat(64)]) };
+  await publishModel(world.store, "models/files/1", { ...trained, seen }, OPTIONS);
 });
 
 afterAll(() => world.close());
@@ -104,6 +107,43 @@ describe("a published model", () => {
     expect(report.metrics.auroc?.value).toBe(trained.test?.metrics.auroc?.value);
   });
 
+  it("says of every bag which part of its training had it, alone, among many and evaluated", async () => {
+    const loaded = await loadModel(world.store, PREFIX);
+    const bags = cohort.map((each, i) => ({ ...each, patient: `p${i}` }));
+    const { scores, cases } = await evaluateModel({ ...world, nowMs: () => performance.now() }, loaded, bags, SIGNAL);
+    const counts = Object.groupBy(scores, ({ seen }) => seen);
+    const nTest = trained.testPredictions.length;
+    expect(counts.neither).toHaveLength(nTest);
+    expect(counts.training?.length).toBe(loaded.seen.training.size);
+    expect(counts.validation?.length).toBe(loaded.seen.validation.size);
+    expect(loaded.seen.training.size + loaded.seen.validation.size).toBe(cohort.length - nTest);
+    const tests = new Set(trained.testPredictions.map(({ index }) => index));
+    expect(scores.map(({ seen }) => seen === "neither")).toEqual(cohort.map((_, i) => tests.has(i)));
+    expect(cases.map(({ seen }) => seen)).toEqual(scores.map(({ seen }) => seen));
+    const alone = await Promise.all(cohort.map(({ bag }) => predictBag(world, loaded, bag)));
+    expect(alone.map(({ seen }) => seen)).toEqual(scores.map(({ seen }) => seen));
+    const many = predictBags(
+      world,
+      loaded,
+      cohort.map(({ bag }) => bag),
+      SIGNAL,
+    );
+    const among = await Array.fromAsync(many, (each) => (each.kind === "prediction" ? each.prediction.seen : ""));
+    expect(among).toEqual(scores.map(({ seen }) => seen));
+  });
+
+  it("knows a bag by its file, whatever the slide is called", async () => {
+    const loaded = await loadModel(world.store, "models/files/1");
+    const [known, other] = ["a".repeat(64), "b".repeat(64)].map((sourceDigest) =>
+      writeBag(world.store, "bags/", {
+        ...{ n: 1, d: 8, features: { dtype: "F32", data: new Float32Array(8) } },
+        metadata: { slideId: "another name", sourceDigest },
+      }),
+    );
+    expect((await predictBag(world, loaded, (await known)!)).seen).toBe("training");
+    expect((await predictBag(world, loaded, (await other)!)).seen).toBe("neither");
+  });
+
   it("may be published again, while another model in its folder is refused", async () => {
     const again = await publishModel(world.store, PREFIX, trained, OPTIONS);
     expect(again.digest).toBe((await loadModel(world.store, PREFIX)).digest);
@@ -166,8 +206,9 @@ describe("a damaged package", () => {
     const manifest = (await loadModel(world.store, PREFIX)).manifest;
     const aggregate = manifest.graphs.aggregate?.path ?? "";
     const typicality = manifest.typicality?.file.path ?? "";
+    const seen = manifest.seen?.path ?? "";
     const copy = async (prefix: string, damaged: string) => {
-      const files = [manifest.weights.path, aggregate, typicality, "manifest.json"];
+      const files = [manifest.weights.path, aggregate, typicality, seen, "manifest.json"];
       for (const path of files) {
         const { bytes } = await world.store.get(`${PREFIX}/${path}`);
         if (path === damaged) bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
@@ -178,6 +219,8 @@ describe("a damaged package", () => {
     await expect(loadModel(world.store, "models/graph")).rejects.toMatchObject({ code: "CORRUPT" });
     await copy("models/typicality", typicality);
     await expect(loadModel(world.store, "models/typicality")).rejects.toMatchObject({ code: "CORRUPT" });
+    await copy("models/seen", seen);
+    await expect(loadModel(world.store, "models/seen")).rejects.toMatchObject({ code: "CORRUPT" });
     await copy("models/weights", manifest.weights.path);
     const loaded = await loadModel(world.store, "models/weights");
     await expect(loaded.readWeights()).rejects.toMatchObject({ code: "CORRUPT" });

@@ -7,6 +7,7 @@ import { floatsFromHostTensor } from "../host-tensor.ts";
 import { assertFiniteOutput, type BagScore, scoreFetches, scoreFrom } from "../score-outputs.ts";
 import { type Certainty, certaintyOf } from "./certainty.ts";
 import { decidingGraph, type LoadedModel } from "./load-model.ts";
+import type { SeenPart } from "./seen-bags.ts";
 import { createScorer, readServingInput, type Scorer, type ServingInput } from "./serving-input.ts";
 
 /** Weights or scores of tiles, of those that a model keeps, or of its regions. */
@@ -27,6 +28,8 @@ export interface BagPrediction extends BagScore, Certainty {
   readonly decision: readonly string[];
   /** What it was decided by: one for binary, one per class for multi-label, none for multi-class tasks. */
   readonly thresholds: readonly number[];
+  /** Which part of the model's training had the bag; of several together the worst, see `worstSeen`. */
+  readonly seen: SeenPart;
   /** Of the rows that the head got; absent unless asked for, and in packages whose graph gives none. */
   readonly attention?: BagAttention;
   /** Time inside the runtime, milliseconds. */
@@ -69,13 +72,13 @@ export async function predictBag(
     ...(options.signal && { signal: options.signal }),
   });
   const results = await runAndTidy(deps.engine, scorer, scorer.runs(input, fetches), options.signal);
-  const prediction = predictionFrom(loaded, results);
+  const prediction = predictionFrom(loaded, results, input);
   if (!wantsAttention) return prediction;
   return { ...prediction, attention: attentionOf(loaded, input, results.at(-1)?.outputs.attention) };
 }
 
 /**
- * What the model says by the runs that measured and scored one bag, without attention.
+ * What the model says by the runs that measured and scored one bag, the input, without attention.
  *
  * @throws {DomainError} `NON_FINITE` when that is NaN or infinite; `PRECONDITION_FAILED` for a bag unlike the training bags when the
  * model refuses those.
@@ -83,6 +86,7 @@ export async function predictBag(
 export function predictionFrom(
   loaded: Pick<LoadedModel, "model" | "manifest" | "usual">,
   results: readonly RunResult[],
+  { seen }: Pick<ServingInput, "seen">,
 ): BagPrediction {
   const { model, manifest, usual } = loaded;
   const { task } = model.config;
@@ -93,6 +97,7 @@ export function predictionFrom(
     probabilities: hasClasses(task) ? score.answer : [],
     decision: decide(task, score.answer, thresholds),
     thresholds,
+    seen,
     ...certaintyOf(loaded, score.answer, usual && results.at(-2)),
     engineMs: results.reduce((sum, { engineMs }) => sum + engineMs, 0),
   };

@@ -169,18 +169,18 @@ async function runMessage(scoring: Scoring, ready: readonly Ready[]): Promise<Ba
   const runs = ready.map(({ input }) => runsOf(scoring, input));
   const results = await deps.engine.run(runs.flat(), { signal });
   let first = 0;
-  return ready.map(({ index }, place): BagOutcome => {
+  return ready.map(({ index, input }, place): BagOutcome => {
     const { length } = runs[place] ?? [];
     const own = results.slice(first, first + length);
     first += length;
-    return outcomeOf(loaded, index, own);
+    return outcomeOf(loaded, { index, input }, own);
   });
 }
 
 /** A bag that the model refuses, because it is unlike the training bags, or of which it says nothing finite, is an outcome. */
-function outcomeOf(loaded: LoadedModel, index: number, results: readonly RunResult[]): BagOutcome {
+function outcomeOf(loaded: LoadedModel, { index, input }: Ready, results: readonly RunResult[]): BagOutcome {
   try {
-    return { kind: "prediction", index, prediction: predictionFrom(loaded, results) };
+    return { kind: "prediction", index, prediction: predictionFrom(loaded, results, input) };
   } catch (error) {
     if (isDomainError(error) && ABOUT_THE_BAG.has(error.code)) return { kind: "failure", index, error };
     throw error;

@@ -9,6 +9,7 @@ import { type GroupRule, groupRuleOf } from "../train-spec.ts";
 import { certaintyOf, mostUnusual } from "./certainty.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { type BagPrediction, decide, type PredictDeps, predictBag, predictionFrom } from "./predict-bag.ts";
+import { worstSeen } from "./seen-bags.ts";
 import { createScorer, joinServing, readServingInput } from "./serving-input.ts";
 
 /** Most slides of a patient. */
@@ -60,7 +61,7 @@ async function predictJoined(
   const scorer = await createScorer(loaded, [input], { measures: true, ...(signal && { signal }) });
   try {
     const runs = scorer.runs(input, scoreFetches(task));
-    return predictionFrom(loaded, await deps.engine.run(runs, signal ? { signal } : {}));
+    return predictionFrom(loaded, await deps.engine.run(runs, signal ? { signal } : {}), input);
   } finally {
     await deps.engine.dropResident(name).catch(() => undefined);
     await deps.engine.dropResident(scorer.scratchName).catch(() => undefined);
@@ -78,6 +79,7 @@ function pooledPrediction(loaded: LoadedModel, rule: GroupRule, predictions: rea
     probabilities: hasClasses(task) ? answer : [],
     decision: decide(task, answer, thresholds),
     thresholds,
+    seen: worstSeen(predictions.map(({ seen }) => seen)),
     ...certaintyOf(loaded, answer, undefined),
     ...(typicality && { typicality }),
     engineMs: predictions.reduce((sum, { engineMs }) => sum + engineMs, 0),

@@ -7,6 +7,8 @@ import { trainSpecJson } from "../train-spec.ts";
 import { encodeManifest, type ModelManifest, type PackageFile, type TypicalityFacts } from "./manifest.ts";
 import { areUntouched, manifestKeyOf, putFiles, stage, stagePackage } from "./package-files.ts";
 import { partMetricsFromReport } from "./part-metrics.ts";
+import type { SeenBags } from "./seen-bags.ts";
+import { encodeSeen, SEEN_PATH } from "./seen-file.ts";
 import type { Typicality } from "./typicality.ts";
 import { encodeTypicality, TYPICALITY_PATH } from "./typicality-file.ts";
 
@@ -27,7 +29,7 @@ export interface PublishedModel {
 
 /**
  * Writes a trained model as a package into the folder `prefix` (no trailing slash): `weights.safetensors`,
- * `typicality.safetensors` where it was measured, `aggregate.onnx` where it has a head and `reembed.onnx` where it has a re-embedder first; the manifest, which has their digests, last and only if
+ * `typicality.safetensors` where it was measured, `seen.json`, `aggregate.onnx` where it has a head and `reembed.onnx` where it has a re-embedder first; the manifest, which has their digests, last and only if
  * there is none. Files without a manifest are what an attempt left that was cut off: they are written over. Publishing the
  * same model again finds everything there and succeeds.
  *
@@ -42,11 +44,12 @@ export async function publishModel(
   trained: TrainedModel,
   options: PublishOptions,
 ): Promise<PublishedModel> {
-  const { model, weights, typicality, spec } = trained;
+  const { model, weights, typicality, seen, spec } = trained;
   const { action, percentile } = spec.outliers;
   const content: PackageContent = {
     model,
     weights,
+    seen,
     facts: factsOf(trained, options.codeVersion),
     ...(typicality && action !== "none" && { typicality: { action, percentile, of: typicality } }),
   };
@@ -54,7 +57,7 @@ export async function publishModel(
 }
 
 /** What a manifest says of a model beside its files. */
-export type ManifestFacts = Omit<ModelManifest, "weights" | "graphs" | "typicality">;
+export type ManifestFacts = Omit<ModelManifest, "weights" | "graphs" | "typicality" | "seen">;
 
 /** What {@link publishPackage} writes. */
 export interface PackageContent {
@@ -63,24 +66,28 @@ export interface PackageContent {
   readonly facts: ManifestFacts;
   /** What the training bags are like, and what is done with others. */
   readonly typicality?: Pick<TypicalityFacts, "action" | "percentile"> & { readonly of: Typicality };
+  /** What its trainings on labels have had; absent: the package says nothing of it. */
+  readonly seen?: SeenBags;
 }
 
 /** {@link publishModel} of a model that need not have been trained here. @throws {DomainError} As {@link publishModel}. */
 export async function publishPackage(
   store: ObjectStore,
   prefix: string,
-  { model, weights: values, facts, typicality }: PackageContent,
+  { model, weights: values, facts, typicality, seen }: PackageContent,
   options: CallOptions,
 ): Promise<PublishedModel> {
   const call = options.signal ? { signal: options.signal } : {};
   const { files: modelFiles, weights, graphs } = await stagePackage(model, values, captureServing(model, values));
   const usual = typicality && (await stage(TYPICALITY_PATH, encodeTypicality(typicality.of)));
-  const files = usual === undefined ? modelFiles : [...modelFiles, usual];
+  const had = seen && (await stage(SEEN_PATH, encodeSeen(seen)));
+  const files = [...modelFiles, ...(usual ? [usual] : []), ...(had ? [had] : [])];
   const manifest: ModelManifest = {
     ...facts,
     weights,
     graphs,
     ...(typicality && usual && { typicality: typicalityFacts(typicality, usual.file) }),
+    ...(had && { seen: had.file }),
   };
   const bytes = encodeManifest(manifest);
   const published = { manifestKey: manifestKeyOf(prefix), digest: sha256(bytes), manifest };

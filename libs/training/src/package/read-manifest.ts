@@ -37,6 +37,7 @@ function readManifest(reader: ConfigReader): ModelManifest {
     areThresholdsFitted: reader.boolean("areThresholdsFitted"),
     ...readCalibration(reader.optionalObject("calibration")),
     ...readTypicality(reader.optionalObject("typicality")),
+    ...readSeen(reader.optionalObject("seen")),
     ...readSurvival(reader.optionalObject("survival")),
     validation: figuresOf<PartMetrics>(reader.optionalObject("validation")) ?? null,
     test: figuresOf<PartMetrics>(reader.optionalObject("test")) ?? null,
@@ -83,6 +84,10 @@ function readTypicality(json: ConfigObject | undefined): Pick<ModelManifest, "ty
   return { typicality: { action, percentile, file } };
 }
 
+function readSeen(json: ConfigObject | undefined): Pick<ModelManifest, "seen"> {
+  return json === undefined ? {} : { seen: readFile(json, "seen") };
+}
+
 function readPretraining(json: ConfigObject | undefined): Pick<ModelManifest, "pretraining"> {
   if (json === undefined) return {};
   const reader = createConfigReader(json, "pretraining");
@@ -119,6 +124,7 @@ function readFacts(json: ConfigObject): BagSourceFacts {
     ...(has("level0StridePx") && {
       level0StridePx: reader.number("level0StridePx", { min: Number.MIN_VALUE, max: Number.MAX_VALUE }),
     }),
+    ...(has("surrogateLevels") && { surrogateLevels: `${reader.scalar("surrogateLevels")}` }),
   };
   reader.assertNoOthers();
   return facts;

@@ -8,12 +8,15 @@ import { joinInputs } from "../join-inputs.ts";
 import { scoringRuns } from "../serving-runs.ts";
 import { assertSourceFits, sourceFactsOf } from "../source-facts.ts";
 import { decidingGraph, type LoadedModel, type LoadedTypicality } from "./load-model.ts";
+import { identityOf, type SeenPart, seenPartOf, worstSeen } from "./seen-bags.ts";
 import { momentsRun } from "./typicality-runs.ts";
 
 /** A bag that a model can score. */
 export interface ServingInput extends BagInput {
   /** Whether the model's re-embedder has been over it. */
   readonly isReembedded: boolean;
+  /** Which part of the model's training had the bag; of slides that were joined the worst, see `worstSeen`. */
+  readonly seen: SeenPart;
 }
 
 /**
@@ -25,23 +28,26 @@ export interface ServingInput extends BagInput {
 export async function readServingInput(
   store: ObjectStore,
   ref: BagRef,
-  loaded: Pick<LoadedModel, "model" | "manifest" | "aggregate" | "reembed">,
+  loaded: Pick<LoadedModel, "model" | "manifest" | "aggregate" | "reembed" | "seen">,
   signal?: AbortSignal,
 ): Promise<ServingInput> {
   decidingGraph(loaded);
-  const { model, manifest, reembed } = loaded;
+  const { model, manifest, reembed, seen } = loaded;
   const input =
     reembed === undefined
       ? { ...(await readBagInput(store, ref, model, signal ? { signal } : {})), isReembedded: false }
       : await readTilesOrBag(store, ref, { model, encoder: reembed.encoder }, signal);
   const { encoder: _reembedder, ...geometry } = input.metadata;
-  assertSourceFits(manifest.expects, sourceFactsOf(input.isReembedded ? geometry : input.metadata));
-  return input;
+  // What was re-embedded was looked at as a bag of regions before.
+  const facts = input.isReembedded ? sourceFactsOf(geometry) : sourceFactsOf(input.metadata, model);
+  assertSourceFits(manifest.expects, facts);
+  return { ...input, seen: seenPartOf(seen, identityOf(ref, input.metadata, input.isReembedded)) };
 }
 
 /** The slides of a patient as one bag, see `joinInputs`; it counts as re-embedded when every slide is. */
 export function joinServing(slides: readonly ServingInput[], model: Model, name: string): ServingInput {
-  return { ...joinInputs(slides, model, name), isReembedded: slides.every((slide) => slide.isReembedded) };
+  const seen = worstSeen(slides.map((slide) => slide.seen));
+  return { ...joinInputs(slides, model, name), isReembedded: slides.every((slide) => slide.isReembedded), seen };
 }
 
 /** Makes the runs that score bags, as many as the model needs for each. */

@@ -19,7 +19,7 @@ export interface ComputeOptions {
   /** Folder of the store that the re-embedded bag goes into. */
   readonly folder: string;
   /** What the re-embedded bag says of itself beside what is known of the slide. */
-  readonly facts: Pick<RowSides["metadata"], "encoder" | "sourceDigest" | "importer">;
+  readonly facts: Pick<RowSides["metadata"], "encoder" | "sourceDigest" | "fileDigest" | "importer">;
   /** Prefix of what the runs leave in the engine meanwhile; no other call may use it. */
   readonly scratch: string;
   readonly signal: AbortSignal;

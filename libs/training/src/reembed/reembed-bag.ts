@@ -4,6 +4,7 @@ import { DomainError, mapYields } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
 import { assertBagFits } from "../bag-inputs.ts";
 import type { LoadedModel, LoadedReembedder } from "../package/load-model.ts";
+import { REEMBED_IMPORTER } from "../package/seen-bags.ts";
 import { readSides } from "../sides/read-sides.ts";
 import { uniqueRows } from "../sides/unique-cells.ts";
 import { assertSourceFits, sourceFactsOf } from "../source-facts.ts";
@@ -38,9 +39,6 @@ export interface ReembedOptions {
   readonly verifies?: boolean;
 }
 
-/** What the result says made it. */
-const IMPORTER = "parfocal-reembed/1";
-
 /**
  * Re-embeds one bag and keeps the result under (re-embedder, bag): asked again, by this or any other model with the same
  * re-embedder, it is the answer at once, if the bag fits the model that asks. One that is seen to be damaged is deleted and made
@@ -64,7 +62,7 @@ export async function* reembedBag(
   const header = await readBagHeader(deps.store, ref, { signal });
   assertNotReembedded(header, reembed);
   // Before what is kept is looked for: a model that takes other bags may have had it made.
-  assertSourceFits(manifest.expects, sourceFactsOf(header.metadata));
+  assertSourceFits(manifest.expects, sourceFactsOf(header.metadata, model));
   const slot = reembedSlot(deps.store, reembed.digest, ref.digest);
   // What is to be checked is checked by one at a time, so that nobody deletes what another has just made.
   const kept = verifies ? undefined : await slot.find({ signal });
@@ -99,7 +97,9 @@ async function* makeBag(
 ): AsyncGenerator<ReembedProgress, BagRef, undefined> {
   const { engine, store, wholeBytes } = deps;
   const graphs = await reembed.readGraphs({ signal });
-  const facts = { encoder: reembed.encoder, sourceDigest: ref.digest, importer: IMPORTER };
+  const { sourceDigest: fileDigest } = header.metadata;
+  const of = { sourceDigest: ref.digest, ...(fileDigest !== undefined && { fileDigest }) };
+  const facts = { encoder: reembed.encoder, ...of, importer: REEMBED_IMPORTER };
   const taken = await takenBag(deps, model, { ref, header }, signal);
   const progress = computeAnew(taken.ref, taken.header, {
     ...{ engine, store, graphs, model, facts, signal },

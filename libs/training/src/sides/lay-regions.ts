@@ -55,7 +55,7 @@ export function keptRows(
   const kept = Int32Array.from(level.keys()).filter(isKept);
   if (kept.length > 0) return kept;
   const message = `the bag has no tile of the magnifications ${levels.join(", ")} (0: the coarsest) that the model looks at`;
-  throw new DomainError("GEOMETRY_MISMATCH", message);
+  throw new DomainError("GEOMETRY_MISMATCH", message, { details: { field: "levels", expected: levels.join(", ") } });
 }
 
 /** Rows and columns of regions lie within plus and minus half of this; together they are one whole number, exactly. */

@@ -105,6 +105,7 @@ function regionMetadata(regionTiles: number, metadata: BagMetadata): BagMetadata
     stridePx: _stridePx,
     levelCount: _levelCount,
     anchorPx: _anchorPx,
+    surrogateLevels: _surrogateLevels,
     level0StridePx,
     ...rest
   } = metadata;

@@ -13,6 +13,7 @@ import {
 import { certaintyMetrics } from "../certainty-metrics.ts";
 import type { AggregateDeps } from "../deps.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
+import { countSeen } from "../seen-to-wire.ts";
 import { labelledBagFromWire, predictionToWire } from "../wire.ts";
 
 const MAX_BAGS = 100_000;
@@ -52,9 +53,11 @@ export function createEvaluate({ store, engine, models }: AggregateDeps) {
       return known === undefined ? [] : [{ ...known, prediction }];
     });
     const evaluation = evaluationFromMetrics(partMetricsFromReport(evaluated.report));
+    const predictions = evaluated.scores.map(toWire);
+    const metrics = [...evaluation.metrics, ...certaintyMetrics(task, certain)];
     return {
-      evaluation: { ...evaluation, metrics: [...evaluation.metrics, ...certaintyMetrics(task, certain)] },
-      predictions: evaluated.scores.map(toWire),
+      evaluation: { ...evaluation, metrics, seen: countSeen(predictions) },
+      predictions,
       cases: counted,
     };
   };

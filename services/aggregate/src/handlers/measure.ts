@@ -4,6 +4,7 @@ import type { aggregateV1, commonV1 } from "@parfocal/protocol";
 import { type MeasuredCase, measureCases, partMetricsFromReport, patientsOf } from "@parfocal/training";
 import { certaintyMetrics } from "../certainty-metrics.ts";
 import { evaluationFromMetrics } from "../evaluation-to-wire.ts";
+import { countSeen } from "../seen-to-wire.ts";
 import { taskFromWire } from "../task-wire.ts";
 import { labelFromWire } from "../wire.ts";
 
@@ -31,7 +32,8 @@ export function createMeasure() {
     }));
     const evaluation = evaluationFromMetrics(partMetricsFromReport(measureCases(decided, measured)));
     const metrics = [...evaluation.metrics, ...certaintyMetrics(decided, certain)];
-    return Promise.resolve({ evaluation: { ...evaluation, metrics } });
+    const seen = countSeen(cases.flatMap(({ prediction }) => prediction ?? []));
+    return Promise.resolve({ evaluation: { ...evaluation, metrics, seen } });
   };
 }
 

@@ -59,6 +59,8 @@ export interface BatchPlan {
   readonly isTransient: boolean;
   /** Whether what the models say together is told too; absent: it is not. */
   readonly isEnsemble?: boolean;
+  /** Whether tables have the column `seen`; absent in plans of before there was one, whose tables stay what they were. */
+  readonly tellsSeen?: boolean;
   readonly rows: readonly PlannedRow[];
   /** Indices of rows, by step. */
   readonly shards: readonly (readonly number[])[];

@@ -37,7 +37,7 @@ export function predictionsTable(plan: BatchPlan, project: string, outcomesOf: O
     }
   }
   const first = [count("row"), count("line"), text("slide"), text("patient"), text("bag"), text("model")];
-  const columns = [...first, ...predictionColumns(tasks), ...spreadColumnsOf(plan), text("error")];
+  const columns = [...first, ...predictionColumns(tasks, plan), ...spreadColumnsOf(plan), text("error")];
   return { columns, rows: lazyRows(rows) };
 }
 
@@ -98,7 +98,7 @@ export function patientsTable(plan: BatchPlan, patients: readonly Patient[], out
     }
   }
   const first = [text("patient"), text("model"), text("rule"), count("slides"), count("failed_slides")];
-  return { columns: [...first, ...predictionColumns(tasks), ...spreadColumnsOf(plan)], rows: lazyRows(rows) };
+  return { columns: [...first, ...predictionColumns(tasks, plan), ...spreadColumnsOf(plan)], rows: lazyRows(rows) };
 }
 
 /** A patient with the places of the slides in the plan. */

@@ -24,6 +24,18 @@ describe("combinePredictions", () => {
     expect(combinePredictions(KIND_BINARY, [ofClasses([0.75, 0.25], 0.3)], "mean").probabilities).toHaveLength(2);
   });
 
+  it("has seen of a patient what it has seen of any slide", () => {
+    const { SEEN_NEITHER, SEEN_TRAINING, SEEN_UNSPECIFIED, SEEN_VALIDATION } = commonV1.Prediction_Seen;
+    const together = (...seen: commonV1.Prediction_Seen[]) => {
+      const slides = seen.map((each) => ({ ...ofClasses([0.5, 0.5]), seen: each }));
+      return combinePredictions(KIND_MULTICLASS, slides, "mean").seen;
+    };
+    expect(together(SEEN_NEITHER, SEEN_VALIDATION, SEEN_TRAINING)).toBe(SEEN_TRAINING);
+    expect(together(SEEN_UNSPECIFIED, SEEN_VALIDATION)).toBe(SEEN_VALIDATION);
+    expect(together(SEEN_NEITHER, SEEN_UNSPECIFIED)).toBe(SEEN_UNSPECIFIED);
+    expect(together(SEEN_NEITHER, SEEN_NEITHER)).toBe(SEEN_NEITHER);
+  });
+
   it("promises nothing of several slides that was fitted on one, and warns by the most unusual", () => {
     const slides = [90, 99].map((percentile) => ({
       ...commonV1.Prediction.fromPartial({

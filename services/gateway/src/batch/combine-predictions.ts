@@ -1,9 +1,10 @@
 import { type DecidingKind, decideClasses } from "@parfocal/metrics";
 import { commonV1 } from "@parfocal/protocol";
+import { worstSeen } from "./seen.ts";
 
 /** What of a prediction survives being combined. */
 export type CombinedPrediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
-  Partial<Pick<commonV1.Prediction, "typicality">>;
+  Partial<Pick<commonV1.Prediction, "typicality" | "seen">>;
 
 /** How the slides of a patient are combined. */
 export type PatientRule = "mean" | "max";
@@ -22,7 +23,7 @@ const DECIDING_KINDS: Partial<Record<commonV1.Task_Kind, DecidingKind>> = {
  * survivals. Max: binary by the largest positive probability; multi-label by the largest of each class; multi-class and ordinal
  * likewise, divided by their sum; numbers and risks by the largest. Decided as slides are, by the model's own thresholds. Temperature,
  * sets and intervals were fitted on what the model says of one slide and promise nothing of several: there are none. How unusual the patient is,
- * is how unusual the most unusual slide is.
+ * is how unusual the most unusual slide is; what training had of the patient, what it had of any slide.
  */
 export function combinePredictions(
   kind: commonV1.Task_Kind,
@@ -45,6 +46,7 @@ export function combinePredictions(
     values: first.values.map(({ label }, k) => ({ label, value: combine((slide) => slide.values[k]?.value ?? 0) })),
     survival: first.survival && combineSurvival(slides, rule),
     typicality: mostUnusual(slides),
+    seen: worstSeen(slides),
   };
 }
 

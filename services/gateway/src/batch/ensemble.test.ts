@@ -55,6 +55,18 @@ describe("ensemblePrediction", () => {
     expect(prediction.typicality).toMatchObject({ percentile: 96, isUnlike: true });
   });
 
+  it("counts a slide as seen that any model has, and knows it unseen only where all do", () => {
+    const { SEEN_NEITHER, SEEN_TRAINING, SEEN_UNSPECIFIED, SEEN_VALIDATION } = commonV1.Prediction_Seen;
+    const together = (...seen: commonV1.Prediction_Seen[]) =>
+      ensemblePrediction(
+        KIND_MULTICLASS,
+        seen.map((each) => ({ ...shares([1]), seen: each })),
+      ).prediction.seen;
+    expect(together(SEEN_NEITHER, SEEN_TRAINING, SEEN_VALIDATION)).toBe(SEEN_TRAINING);
+    expect(together(SEEN_UNSPECIFIED, SEEN_NEITHER)).toBe(SEEN_UNSPECIFIED);
+    expect(together(SEEN_NEITHER, SEEN_NEITHER)).toBe(SEEN_NEITHER);
+  });
+
   it("takes means of discrete curves of the same intervals, and refuses others", () => {
     const { prediction, spread } = ensemblePrediction(KIND_SURVIVAL, [
       curve([12, 0.5], [24, 0.25]),

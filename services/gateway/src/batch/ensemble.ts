@@ -2,6 +2,7 @@ import { DomainError } from "@parfocal/errors";
 import { commonV1 } from "@parfocal/protocol";
 import { type CombinedPrediction, decideByThresholds, mostUnusual } from "./combine-predictions.ts";
 import { type CommonCurves, meanCurve, riskOfCurve, survivalsAtCommonTimes } from "./ensemble-curves.ts";
+import { worstSeen } from "./seen.ts";
 
 /** What stands for the model in lines that several models say together. */
 export const ENSEMBLE = "ensemble";
@@ -28,7 +29,8 @@ export interface EnsemblePrediction {
  * What models of one task say together: the mean over the models of probabilities, of calibrated probabilities where every model has them, of
  * numbers and of survival curves. Classes are decided by the mean probability: binary and multi-label by the mean of the models' thresholds,
  * which is whether the models are on the whole above theirs; multi-class the likeliest; ordinal the median. Sets and intervals promise
- * something of one model: there are none. How unusual the slide is, is how unusual it is to the model that finds it most so.
+ * something of one model: there are none. How unusual the slide is, is how unusual it is to the model that finds it most so;
+ * it counts as seen where any of them has.
  *
  * @param models what each says of the same slides, two or more, of tasks that {@link assertOneTask} took.
  * @throws {DomainError} `PRECONDITION_FAILED` for survival without curves, as risks of several models share no scale, or in discrete time
@@ -49,6 +51,7 @@ export function ensemblePrediction(
       values: values.means,
       survival: survival?.prediction,
       ...(typicality && { typicality }),
+      seen: worstSeen(models),
     },
     spread: {
       probabilities: spreadsOf(models, ({ probabilities: own }) => own.map(({ probability }) => probability)),

@@ -50,7 +50,7 @@ export async function planBatch(
   );
   const rule = RULES[request.patientRule] ?? "mean";
   const plan = { models, rule, isTransient: request.transient, ...ensembleOf(request.ensemble), rows } as const;
-  return { ...plan, shards: shardsOf(plan, deps.shardRows) };
+  return { ...plan, tellsSeen: true, shards: shardsOf(plan, deps.shardRows) };
 }
 
 /** Checks that the models of a batch can speak together. @throws {DomainError} as `assertOneTask`. */

@@ -1,9 +1,10 @@
 import { commonV1 } from "@parfocal/protocol";
 import type { Column, Row } from "@parfocal/tables";
 import type { EnsemblePrediction } from "./ensemble.ts";
+import { seenWord } from "./seen.ts";
 
 type Prediction = Pick<commonV1.Prediction, "probabilities" | "decision" | "values" | "survival"> &
-  Partial<Pick<commonV1.Prediction, "predictionSet" | "typicality">>;
+  Partial<Pick<commonV1.Prediction, "predictionSet" | "typicality" | "seen">>;
 
 const text = (name: string): Column => ({ name, type: "text" });
 
@@ -15,9 +16,14 @@ const SEPARATOR = ";";
  * decides, `calibrated_<class>` (the probability at the fitted temperature), `prediction_set` (classes that may hold), multi-label `absent_set`
  * (classes that may not), `value_<name>` of regressions with `lower_<name>` and `upper_<name>`, the ends of the interval, `coverage` (the least share
  * of patients whose truth a set or an interval holds), `risk` and `survival` (JSON: time, survival and
- * hazard by interval) of survival tasks, and of every task `typicality_distance`, `typicality_percentile` and `is_unlike`, where these were measured.
+ * hazard by interval) of survival tasks, and of every task `typicality_distance`, `typicality_percentile` and `is_unlike`, where these were measured, and
+ * `seen`, the part of the model's training that had the slide: `training`, `validation` or `neither`, nothing where the model does not say;
+ * not in batches that were planned before there was such a column.
  */
-export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
+export function predictionColumns(
+  tasks: readonly commonV1.Task[],
+  { tellsSeen = false }: { readonly tellsSeen?: boolean } = { tellsSeen: true },
+): Column[] {
   const of = (holds: (kind: commonV1.Task_Kind) => boolean) => [
     ...new Set(tasks.filter(({ kind }) => holds(kind)).flatMap(({ classes }) => classes)),
   ];
@@ -44,12 +50,13 @@ export function predictionColumns(tasks: readonly commonV1.Task[]): Column[] {
     { name: "typicality_distance", type: "number" },
     { name: "typicality_percentile", type: "number" },
     { name: "is_unlike", type: "boolean" },
+    ...(tellsSeen ? [text("seen")] : []),
   ];
 }
 
 /** A prediction under {@link predictionColumns}. */
 export function predictionCells(prediction: Prediction): Row {
-  const { probabilities, decision, values, survival, predictionSet, typicality } = prediction;
+  const { probabilities, decision, values, survival, predictionSet, typicality, seen } = prediction;
   return {
     ...(probabilities.length > 0 && { decision: decision.join(SEPARATOR) }),
     ...Object.fromEntries(probabilities.map((of) => [`probability_${of.label}`, of.probability])),
@@ -58,6 +65,7 @@ export function predictionCells(prediction: Prediction): Row {
     ...(predictionSet && { prediction_set: predictionSet.labels.join(SEPARATOR) }),
     ...(predictionSet && { absent_set: predictionSet.absentLabels.join(SEPARATOR) }),
     ...(typicality && typicalityCells(typicality)),
+    seen: seenWord(seen),
     ...Object.fromEntries(values.map((of) => [`value_${of.label}`, of.value])),
     ...Object.fromEntries(values.map((of) => [`lower_${of.label}`, of.lower])),
     ...Object.fromEntries(values.map((of) => [`upper_${of.label}`, of.upper])),

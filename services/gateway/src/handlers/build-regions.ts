@@ -43,8 +43,17 @@ function assertOptions(options: commonV1.RegionOptions, fewestBags: number): voi
   if (levelMpps.length > 0) assertNamedLevels(levelMpps, fewestBags, "options.level_mpps");
   const [least, most] = levelMpps.length > 0 ? [levelMpps.length, levelMpps.length] : [fewestBags, MAX_LEVELS];
   assertBounds("options.level_count", options.levelCount, least, most);
+  if (options.surrogateLevels) assertLevelsAreNamed(options);
   assertBounds("options.max_offset", options.maxOffset, 0, MAX_OFFSET);
   assertBounds("options.ratio_tolerance", options.ratioTolerance, 0, MAX_RATIO_TOLERANCE);
+}
+
+/** Without them no slide lacks a magnification that could be made up. */
+function assertLevelsAreNamed({ levelCount, levelMpps }: commonV1.RegionOptions): void {
+  if (levelCount !== undefined || levelMpps.length > 0) return;
+  const message =
+    "options.surrogate_levels needs options.level_mpps or options.level_count: they say which magnifications a slide may lack";
+  throw new DomainError("INVALID_ARGUMENT", message, { details: { field: "options.surrogate_levels" } });
 }
 
 function assertBounds(field: string, value: number | undefined, min: number, max: number): void {

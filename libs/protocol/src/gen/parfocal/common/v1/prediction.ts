@@ -114,7 +114,69 @@ export interface Prediction {
     | PredictionSet
     | undefined;
   /** Absent where it was not measured. */
-  typicality?: Typicality | undefined;
+  typicality?:
+    | Typicality
+    | undefined;
+  /**
+   * Which part of the model's training had the slide; of several slides together the first of training, validation, not known and neither
+   * that holds for any.
+   */
+  seen: Prediction_Seen;
+}
+
+/** Which part of the model's training had the slide, known by the content of its bag. */
+export const Prediction_Seen = {
+  /** SEEN_UNSPECIFIED - Not known: the model was imported, published before its package told, or started from such a model. */
+  SEEN_UNSPECIFIED: 0,
+  /** SEEN_TRAINING - The training part: what the model says of the slide is no test. */
+  SEEN_TRAINING: 1,
+  /** SEEN_VALIDATION - The validation part, by which epoch, thresholds and calibration were chosen. */
+  SEEN_VALIDATION: 2,
+  /** SEEN_NEITHER - Neither: no training on labels that the model comes from had it. */
+  SEEN_NEITHER: 3,
+} as const;
+
+export type Prediction_Seen = typeof Prediction_Seen[keyof typeof Prediction_Seen];
+
+export namespace Prediction_Seen {
+  export type SEEN_UNSPECIFIED = typeof Prediction_Seen.SEEN_UNSPECIFIED;
+  export type SEEN_TRAINING = typeof Prediction_Seen.SEEN_TRAINING;
+  export type SEEN_VALIDATION = typeof Prediction_Seen.SEEN_VALIDATION;
+  export type SEEN_NEITHER = typeof Prediction_Seen.SEEN_NEITHER;
+}
+
+export function prediction_SeenFromJSON(object: any): Prediction_Seen {
+  switch (object) {
+    case 0:
+    case "SEEN_UNSPECIFIED":
+      return Prediction_Seen.SEEN_UNSPECIFIED;
+    case 1:
+    case "SEEN_TRAINING":
+      return Prediction_Seen.SEEN_TRAINING;
+    case 2:
+    case "SEEN_VALIDATION":
+      return Prediction_Seen.SEEN_VALIDATION;
+    case 3:
+    case "SEEN_NEITHER":
+      return Prediction_Seen.SEEN_NEITHER;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Prediction_Seen");
+  }
+}
+
+export function prediction_SeenToJSON(object: Prediction_Seen): string {
+  switch (object) {
+    case Prediction_Seen.SEEN_UNSPECIFIED:
+      return "SEEN_UNSPECIFIED";
+    case Prediction_Seen.SEEN_TRAINING:
+      return "SEEN_TRAINING";
+    case Prediction_Seen.SEEN_VALIDATION:
+      return "SEEN_VALIDATION";
+    case Prediction_Seen.SEEN_NEITHER:
+      return "SEEN_NEITHER";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Prediction_Seen");
+  }
 }
 
 /** A figure with its interval. */
@@ -155,6 +217,8 @@ export interface Evaluation {
   confusion: number[];
   /** Whose censoring weighs `uno_c_index` and `integrated_brier`; unspecified in tasks without events, and of models of before it was told. */
   censoring: Evaluation_Censoring;
+  /** How many of the slides the model's training had. Absent in figures of a training's own parts. */
+  seen?: SeenCounts | undefined;
 }
 
 /** Whose censoring weighs `uno_c_index` and `integrated_brier`. */
@@ -202,6 +266,21 @@ export function evaluation_CensoringToJSON(object: Evaluation_Censoring): string
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Evaluation_Censoring");
   }
+}
+
+/**
+ * How many slides of an evaluation which part of the model's training had; of `Measure` and of all folds of a cross-validation together how
+ * many cases.
+ */
+export interface SeenCounts {
+  /** In the training part: figures that count any are no test. */
+  trainingCount: number;
+  /** In the validation part. */
+  validationCount: number;
+  /** In neither. */
+  neitherCount: number;
+  /** Of which the model does not say. */
+  unknownCount: number;
 }
 
 function createBaseClassProbability(): ClassProbability {
@@ -915,6 +994,7 @@ function createBasePrediction(): Prediction {
     survival: undefined,
     predictionSet: undefined,
     typicality: undefined,
+    seen: 0,
   };
 }
 
@@ -940,6 +1020,9 @@ export const Prediction: MessageFns<Prediction> = {
     }
     if (message.typicality !== undefined) {
       Typicality.encode(message.typicality, writer.uint32(58).fork()).join();
+    }
+    if (message.seen !== 0) {
+      writer.uint32(64).int32(message.seen);
     }
     return writer;
   },
@@ -1013,6 +1096,14 @@ export const Prediction: MessageFns<Prediction> = {
             message.typicality = Typicality.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.seen = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1044,6 +1135,7 @@ export const Prediction: MessageFns<Prediction> = {
         ? PredictionSet.fromJSON(object.prediction_set)
         : undefined,
       typicality: isSet(object.typicality) ? Typicality.fromJSON(object.typicality) : undefined,
+      seen: isSet(object.seen) ? prediction_SeenFromJSON(object.seen) : 0,
     };
   },
 
@@ -1070,6 +1162,9 @@ export const Prediction: MessageFns<Prediction> = {
     if (message.typicality !== undefined) {
       obj.typicality = Typicality.toJSON(message.typicality);
     }
+    if (message.seen !== 0) {
+      obj.seen = prediction_SeenToJSON(message.seen);
+    }
     return obj;
   },
 
@@ -1091,6 +1186,7 @@ export const Prediction: MessageFns<Prediction> = {
     message.typicality = (object.typicality !== undefined && object.typicality !== null)
       ? Typicality.fromPartial(object.typicality)
       : undefined;
+    message.seen = object.seen ?? 0;
     return message;
   },
 };
@@ -1229,7 +1325,7 @@ export const Metric: MessageFns<Metric> = {
 };
 
 function createBaseEvaluation(): Evaluation {
-  return { metrics: [], slideCount: 0, patientCount: 0, confusion: [], censoring: 0 };
+  return { metrics: [], slideCount: 0, patientCount: 0, confusion: [], censoring: 0, seen: undefined };
 }
 
 export const Evaluation: MessageFns<Evaluation> = {
@@ -1252,6 +1348,9 @@ export const Evaluation: MessageFns<Evaluation> = {
     }
     if (message.censoring !== 0) {
       writer.uint32(40).int32(message.censoring);
+    }
+    if (message.seen !== undefined) {
+      SeenCounts.encode(message.seen, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1319,6 +1418,14 @@ export const Evaluation: MessageFns<Evaluation> = {
             message.censoring = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.seen = SeenCounts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1348,6 +1455,7 @@ export const Evaluation: MessageFns<Evaluation> = {
         ? object.confusion.map((e: any) => globalThis.Number(e))
         : [],
       censoring: isSet(object.censoring) ? evaluation_CensoringFromJSON(object.censoring) : 0,
+      seen: isSet(object.seen) ? SeenCounts.fromJSON(object.seen) : undefined,
     };
   },
 
@@ -1368,6 +1476,9 @@ export const Evaluation: MessageFns<Evaluation> = {
     if (message.censoring !== 0) {
       obj.censoring = evaluation_CensoringToJSON(message.censoring);
     }
+    if (message.seen !== undefined) {
+      obj.seen = SeenCounts.toJSON(message.seen);
+    }
     return obj;
   },
 
@@ -1381,6 +1492,142 @@ export const Evaluation: MessageFns<Evaluation> = {
     message.patientCount = object.patientCount ?? 0;
     message.confusion = object.confusion?.map((e) => e) || [];
     message.censoring = object.censoring ?? 0;
+    message.seen = (object.seen !== undefined && object.seen !== null)
+      ? SeenCounts.fromPartial(object.seen)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSeenCounts(): SeenCounts {
+  return { trainingCount: 0, validationCount: 0, neitherCount: 0, unknownCount: 0 };
+}
+
+export const SeenCounts: MessageFns<SeenCounts> = {
+  encode(message: SeenCounts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trainingCount !== 0) {
+      writer.uint32(8).int32(message.trainingCount);
+    }
+    if (message.validationCount !== 0) {
+      writer.uint32(16).int32(message.validationCount);
+    }
+    if (message.neitherCount !== 0) {
+      writer.uint32(24).int32(message.neitherCount);
+    }
+    if (message.unknownCount !== 0) {
+      writer.uint32(32).int32(message.unknownCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SeenCounts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSeenCounts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.trainingCount = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.validationCount = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.neitherCount = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unknownCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SeenCounts {
+    return {
+      trainingCount: isSet(object.trainingCount)
+        ? globalThis.Number(object.trainingCount)
+        : isSet(object.training_count)
+        ? globalThis.Number(object.training_count)
+        : 0,
+      validationCount: isSet(object.validationCount)
+        ? globalThis.Number(object.validationCount)
+        : isSet(object.validation_count)
+        ? globalThis.Number(object.validation_count)
+        : 0,
+      neitherCount: isSet(object.neitherCount)
+        ? globalThis.Number(object.neitherCount)
+        : isSet(object.neither_count)
+        ? globalThis.Number(object.neither_count)
+        : 0,
+      unknownCount: isSet(object.unknownCount)
+        ? globalThis.Number(object.unknownCount)
+        : isSet(object.unknown_count)
+        ? globalThis.Number(object.unknown_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: SeenCounts): unknown {
+    const obj: any = {};
+    if (message.trainingCount !== 0) {
+      obj.trainingCount = Math.round(message.trainingCount);
+    }
+    if (message.validationCount !== 0) {
+      obj.validationCount = Math.round(message.validationCount);
+    }
+    if (message.neitherCount !== 0) {
+      obj.neitherCount = Math.round(message.neitherCount);
+    }
+    if (message.unknownCount !== 0) {
+      obj.unknownCount = Math.round(message.unknownCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SeenCounts>): SeenCounts {
+    return SeenCounts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SeenCounts>): SeenCounts {
+    const message = createBaseSeenCounts();
+    message.trainingCount = object.trainingCount ?? 0;
+    message.validationCount = object.validationCount ?? 0;
+    message.neitherCount = object.neitherCount ?? 0;
+    message.unknownCount = object.unknownCount ?? 0;
     return message;
   },
 };

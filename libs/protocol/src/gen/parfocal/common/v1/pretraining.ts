@@ -32,6 +32,12 @@ export interface RegionOptions {
    * bags' own magnifications, from their coarsest to their finest.
    */
   levelMpps: number[];
+  /**
+   * Fill magnifications that the slide has no bag of with stand-ins, each the mean of its four children where all four are there;
+   * their tiles are flagged `pseudo`, which pretraining takes for missing. Needs `level_mpps` or `level_count`. A slide that lacks the
+   * finest magnification is refused: it cannot be made up.
+   */
+  surrogateLevels: boolean;
 }
 
 /** What a build found. */
@@ -50,6 +56,8 @@ export interface RegionReport {
   unalignedCount: bigint;
   /** Tiles that were left out: their bag was thinned out, or another tile of their cell was the same or lay nearer. */
   decimatedCount: bigint;
+  /** Magnifications (0: the coarsest) whose tiles are all stand-ins, which the counts above include. */
+  surrogateLevels: number[];
 }
 
 /** Masked embedding modelling: removed tiles are predicted from those that are left. */
@@ -241,6 +249,7 @@ function createBaseRegionOptions(): RegionOptions {
     matchByCentre: false,
     decimateOverlap: false,
     levelMpps: [],
+    surrogateLevels: false,
   };
 }
 
@@ -267,6 +276,9 @@ export const RegionOptions: MessageFns<RegionOptions> = {
         writer.double(v);
       }
       writer.join();
+    }
+    if (message.surrogateLevels !== false) {
+      writer.uint32(56).bool(message.surrogateLevels);
     }
     return writer;
   },
@@ -342,6 +354,14 @@ export const RegionOptions: MessageFns<RegionOptions> = {
 
             break;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.surrogateLevels = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -386,6 +406,11 @@ export const RegionOptions: MessageFns<RegionOptions> = {
         : globalThis.Array.isArray(object?.level_mpps)
         ? object.level_mpps.map((e: any) => globalThis.Number(e))
         : [],
+      surrogateLevels: isSet(object.surrogateLevels)
+        ? globalThis.Boolean(object.surrogateLevels)
+        : isSet(object.surrogate_levels)
+        ? globalThis.Boolean(object.surrogate_levels)
+        : false,
     };
   },
 
@@ -409,6 +434,9 @@ export const RegionOptions: MessageFns<RegionOptions> = {
     if (message.levelMpps?.length) {
       obj.levelMpps = message.levelMpps.map((e) => floatToJson(e));
     }
+    if (message.surrogateLevels !== false) {
+      obj.surrogateLevels = message.surrogateLevels;
+    }
     return obj;
   },
 
@@ -423,6 +451,7 @@ export const RegionOptions: MessageFns<RegionOptions> = {
     message.matchByCentre = object.matchByCentre ?? false;
     message.decimateOverlap = object.decimateOverlap ?? false;
     message.levelMpps = object.levelMpps?.map((e) => e) || [];
+    message.surrogateLevels = object.surrogateLevels ?? false;
     return message;
   },
 };
@@ -436,6 +465,7 @@ function createBaseRegionReport(): RegionReport {
     largestOffsets: [],
     unalignedCount: 0n,
     decimatedCount: 0n,
+    surrogateLevels: [],
   };
 }
 
@@ -484,6 +514,13 @@ export const RegionReport: MessageFns<RegionReport> = {
         throw new globalThis.Error("value provided for field message.decimatedCount of type int64 too large");
       }
       writer.uint32(56).int64(message.decimatedCount);
+    }
+    if (message.surrogateLevels.length !== 0) {
+      writer.uint32(66).fork();
+      for (const v of message.surrogateLevels) {
+        writer.int32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -577,6 +614,24 @@ export const RegionReport: MessageFns<RegionReport> = {
             message.decimatedCount = reader.int64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag === 64) {
+              message.surrogateLevels.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.surrogateLevels.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -626,6 +681,11 @@ export const RegionReport: MessageFns<RegionReport> = {
         : isSet(object.decimated_count)
         ? BigInt(object.decimated_count)
         : 0n,
+      surrogateLevels: globalThis.Array.isArray(object?.surrogateLevels)
+        ? object.surrogateLevels.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.surrogate_levels)
+        ? object.surrogate_levels.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -652,6 +712,9 @@ export const RegionReport: MessageFns<RegionReport> = {
     if (message.decimatedCount !== 0n) {
       obj.decimatedCount = message.decimatedCount.toString();
     }
+    if (message.surrogateLevels?.length) {
+      obj.surrogateLevels = message.surrogateLevels.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -673,6 +736,7 @@ export const RegionReport: MessageFns<RegionReport> = {
     message.decimatedCount = (object.decimatedCount !== undefined && object.decimatedCount !== null)
       ? BigInt(object.decimatedCount)
       : 0n;
+    message.surrogateLevels = object.surrogateLevels?.map((e) => e) || [];
     return message;
   },
 };

@@ -140,7 +140,11 @@ export interface BagExpectations {
     | number
     | undefined;
   /** The same in level-0 pixels, where the training bags do not tell how these relate to those of the tile. */
-  level0StridePx?: number | undefined;
+  level0StridePx?:
+    | number
+    | undefined;
+  /** Of models of region bags: the magnifications (0: the coarsest) that were made up in the training bags, such as `0,1`, or `none`. */
+  surrogateLevels?: string | undefined;
 }
 
 function createBaseObjectReference(): ObjectReference {
@@ -823,7 +827,14 @@ export const ArrayResult: MessageFns<ArrayResult> = {
 };
 
 function createBaseBagExpectations(): BagExpectations {
-  return { encoder: "", tilePx: undefined, mpp: undefined, stridePx: undefined, level0StridePx: undefined };
+  return {
+    encoder: "",
+    tilePx: undefined,
+    mpp: undefined,
+    stridePx: undefined,
+    level0StridePx: undefined,
+    surrogateLevels: undefined,
+  };
 }
 
 export const BagExpectations: MessageFns<BagExpectations> = {
@@ -842,6 +853,9 @@ export const BagExpectations: MessageFns<BagExpectations> = {
     }
     if (message.level0StridePx !== undefined) {
       writer.uint32(41).double(message.level0StridePx);
+    }
+    if (message.surrogateLevels !== undefined) {
+      writer.uint32(50).string(message.surrogateLevels);
     }
     return writer;
   },
@@ -899,6 +913,14 @@ export const BagExpectations: MessageFns<BagExpectations> = {
             message.level0StridePx = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.surrogateLevels = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -930,6 +952,11 @@ export const BagExpectations: MessageFns<BagExpectations> = {
         : isSet(object.level0_stride_px)
         ? globalThis.Number(object.level0_stride_px)
         : undefined,
+      surrogateLevels: isSet(object.surrogateLevels)
+        ? globalThis.String(object.surrogateLevels)
+        : isSet(object.surrogate_levels)
+        ? globalThis.String(object.surrogate_levels)
+        : undefined,
     };
   },
 
@@ -950,6 +977,9 @@ export const BagExpectations: MessageFns<BagExpectations> = {
     if (message.level0StridePx !== undefined) {
       obj.level0StridePx = floatToJson(message.level0StridePx);
     }
+    if (message.surrogateLevels !== undefined) {
+      obj.surrogateLevels = message.surrogateLevels;
+    }
     return obj;
   },
 
@@ -963,6 +993,7 @@ export const BagExpectations: MessageFns<BagExpectations> = {
     message.mpp = object.mpp ?? undefined;
     message.stridePx = object.stridePx ?? undefined;
     message.level0StridePx = object.level0StridePx ?? undefined;
+    message.surrogateLevels = object.surrogateLevels ?? undefined;
     return message;
   },
 };

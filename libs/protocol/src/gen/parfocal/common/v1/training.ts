@@ -1881,6 +1881,11 @@ export interface Recipe {
     | undefined;
   /** Which bags an epoch takes. */
   sampling: Recipe_Sampling;
+  /**
+   * Take bags of which a magnification is made up (`BagInfo.surrogate_levels`) together with bags of which it is not. Such a mix is
+   * refused otherwise.
+   */
+  mixSurrogateLevels: boolean;
 }
 
 /** How classes weigh in the loss. */
@@ -6375,6 +6380,7 @@ function createBaseRecipe(): Recipe {
     layerDecay: undefined,
     frozenEpochs: undefined,
     sampling: 0,
+    mixSurrogateLevels: false,
   };
 }
 
@@ -6418,6 +6424,9 @@ export const Recipe: MessageFns<Recipe> = {
     }
     if (message.sampling !== 0) {
       writer.uint32(96).int32(message.sampling);
+    }
+    if (message.mixSurrogateLevels !== false) {
+      writer.uint32(104).bool(message.mixSurrogateLevels);
     }
     return writer;
   },
@@ -6531,6 +6540,14 @@ export const Recipe: MessageFns<Recipe> = {
             message.sampling = reader.int32() as any;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.mixSurrogateLevels = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6581,6 +6598,11 @@ export const Recipe: MessageFns<Recipe> = {
         ? globalThis.Number(object.frozen_epochs)
         : undefined,
       sampling: isSet(object.sampling) ? recipe_SamplingFromJSON(object.sampling) : 0,
+      mixSurrogateLevels: isSet(object.mixSurrogateLevels)
+        ? globalThis.Boolean(object.mixSurrogateLevels)
+        : isSet(object.mix_surrogate_levels)
+        ? globalThis.Boolean(object.mix_surrogate_levels)
+        : false,
     };
   },
 
@@ -6622,6 +6644,9 @@ export const Recipe: MessageFns<Recipe> = {
     if (message.sampling !== 0) {
       obj.sampling = recipe_SamplingToJSON(message.sampling);
     }
+    if (message.mixSurrogateLevels !== false) {
+      obj.mixSurrogateLevels = message.mixSurrogateLevels;
+    }
     return obj;
   },
 
@@ -6648,6 +6673,7 @@ export const Recipe: MessageFns<Recipe> = {
     message.layerDecay = object.layerDecay ?? undefined;
     message.frozenEpochs = object.frozenEpochs ?? undefined;
     message.sampling = object.sampling ?? 0;
+    message.mixSurrogateLevels = object.mixSurrogateLevels ?? false;
     return message;
   },
 };

@@ -60,7 +60,11 @@ export interface BagInfo {
     | number
     | undefined;
   /** Micrometres per pixel of the slide's level 0; absent: unknown. */
-  level0Mpp?: number | undefined;
+  level0Mpp?:
+    | number
+    | undefined;
+  /** Of a region bag the magnifications (0: the coarsest) whose tiles are all stand-ins, the means of their children. */
+  surrogateLevels: number[];
 }
 
 /** Pixels of which grid coordinates count. */
@@ -416,6 +420,7 @@ function createBaseBagInfo(): BagInfo {
     coordinateUnit: 0,
     stridePx: undefined,
     level0Mpp: undefined,
+    surrogateLevels: [],
   };
 }
 
@@ -459,6 +464,13 @@ export const BagInfo: MessageFns<BagInfo> = {
     }
     if (message.level0Mpp !== undefined) {
       writer.uint32(105).double(message.level0Mpp);
+    }
+    if (message.surrogateLevels.length !== 0) {
+      writer.uint32(114).fork();
+      for (const v of message.surrogateLevels) {
+        writer.int32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -580,6 +592,24 @@ export const BagInfo: MessageFns<BagInfo> = {
             message.level0Mpp = reader.double();
             continue;
           }
+          case 14: {
+            if (tag === 112) {
+              message.surrogateLevels.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.surrogateLevels.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -647,6 +677,11 @@ export const BagInfo: MessageFns<BagInfo> = {
         : isSet(object.level0_mpp)
         ? globalThis.Number(object.level0_mpp)
         : undefined,
+      surrogateLevels: globalThis.Array.isArray(object?.surrogateLevels)
+        ? object.surrogateLevels.map((e: any) => globalThis.Number(e))
+        : globalThis.Array.isArray(object?.surrogate_levels)
+        ? object.surrogate_levels.map((e: any) => globalThis.Number(e))
+        : [],
     };
   },
 
@@ -691,6 +726,9 @@ export const BagInfo: MessageFns<BagInfo> = {
     if (message.level0Mpp !== undefined) {
       obj.level0Mpp = floatToJson(message.level0Mpp);
     }
+    if (message.surrogateLevels?.length) {
+      obj.surrogateLevels = message.surrogateLevels.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -712,6 +750,7 @@ export const BagInfo: MessageFns<BagInfo> = {
     message.coordinateUnit = object.coordinateUnit ?? 0;
     message.stridePx = object.stridePx ?? undefined;
     message.level0Mpp = object.level0Mpp ?? undefined;
+    message.surrogateLevels = object.surrogateLevels?.map((e) => e) || [];
     return message;
   },
 };

@@ -184,13 +184,13 @@ export interface CompareModelsRequest {
   names: string[];
   /** Bags that brought a label with their files; with `labelled_bags` 1 to 10 000, all different. */
   bags: string[];
-  /** Labelled bags; their parts are not looked at. Give none that a version has learnt from. */
+  /** Labelled bags; their parts are not looked at. Give none that a version has learnt from; `seen` of its evaluation tells how many those are. */
   labelledBags: LabelledBag[];
 }
 
 /** How they compare. */
 export interface CompareModelsResponse {
-  /** One per version, in the order of the request. */
+  /** One per version, in the order of the request. Their `seen` tells how many of the slides each version has learnt from. */
   evaluations: Evaluation[];
   /** The versions, in the order of the request. */
   names: string[];
