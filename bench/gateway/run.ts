@@ -171,7 +171,9 @@ async function main(options: Options): Promise<void> {
     const bag = await uploadSynthetic(clients, { n: options.tiles, d: D, seed: 100 });
     const targets = await targetsOf(services, model, bag);
     const { name, caller } = findCaller(options.caller);
-    console.log(`Predict of ${options.tiles} x ${D} through the gateway, ${options.lines ? "over lines" : "without lines"}, called by ${name}, ${describeMachine()}`);
+    console.log(
+      `Predict of ${options.tiles} x ${D} through the gateway, ${options.lines ? "over lines" : "without lines"}, called by ${name}, ${describeMachine()}`,
+    );
     const mostPerS = await measureThroughput(services, caller, targets.gateway, options.seconds);
     await measureAdded(services, caller, targets, mostPerS / 2, options);
     await measureWatchers(services, options.watchers, options.seconds);
