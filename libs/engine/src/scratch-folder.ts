@@ -12,6 +12,9 @@ const MAX_MODEL_BYTES = 512 * 1024 * 1024;
 /** The last models that were asked for stay however large they are: the process at its work, and what it was told of, need them. */
 const N_NEEDED = 16;
 
+/** For so long a model that was seen in its place is taken to be there, ms: graphs run hundreds of times a second, folders are tidied by the day. */
+const SEEN_MS = 1000;
+
 /** Files that the engine and its process share. */
 export interface ScratchFolder {
   /** Where tensors too large for a message pass through. */
@@ -34,15 +37,29 @@ export function createScratchFolder(folder?: string): ScratchFolder {
   const root = makeRoot(folder);
   const transferDir = mkdtempSync(join(root, "transfer-"));
   /** Those being written: two callers of one graph write it once. */
-  const paths = new Map<string, Promise<string>>();
+  const paths = new Map<string, Promise<void>>();
   const kept = createKeptFiles(folder === undefined ? MAX_MODEL_BYTES : Number.POSITIVE_INFINITY);
+  /** When each model was last seen in its place, by path, by `performance.now()`. */
+  const seenMs = new Map<string, number>();
+
+  async function pathOf(graph: CapturedGraph): Promise<string> {
+    const path = pathIn(root, graph);
+    if (performance.now() - (seenMs.get(path) ?? Number.NEGATIVE_INFINITY) < SEEN_MS) return path;
+    const writing = paths.get(graph.digest) ?? writeModel(path, graph);
+    paths.set(graph.digest, writing);
+    await writing.finally(() => paths.delete(graph.digest));
+    seenMs.set(path, performance.now());
+    return path;
+  }
+
   return {
     transferDir,
     async modelPathOf(graph) {
-      const writing = paths.get(graph.digest) ?? writeModel(root, graph);
-      paths.set(graph.digest, writing);
-      const path = await writing.finally(() => paths.delete(graph.digest));
-      for (const old of kept.add(path, graph.model.byteLength)) await rm(old, { force: true });
+      const path = await pathOf(graph);
+      for (const old of kept.add(path, graph.model.byteLength)) {
+        seenMs.delete(old);
+        await rm(old, { force: true });
+      }
       return path;
     },
     async close() {
@@ -83,13 +100,15 @@ function makeRoot(folder: string | undefined): string {
   }
 }
 
-async function writeModel(root: string, graph: CapturedGraph): Promise<string> {
-  const path = join(root, `${graph.digest}.onnx`);
+function pathIn(root: string, { digest }: CapturedGraph): string {
+  return join(root, `${digest}.onnx`);
+}
+
+async function writeModel(path: string, graph: CapturedGraph): Promise<void> {
   const present = await stat(path).catch(() => undefined);
   // Files are renamed into place whole and their name is their digest: the one that is there is the one needed.
-  if (present?.size === graph.model.byteLength) return path;
+  if (present?.size === graph.model.byteLength) return;
   const partial = `${path}.${randomUUID()}`;
   await writeFile(partial, graph.model);
   await rename(partial, path);
-  return path;
 }

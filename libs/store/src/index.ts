@@ -15,6 +15,7 @@ export type {
 export { keyFromUri, uriFromKey } from "./object-uri.ts";
 export { openStore } from "./open-store.ts";
 export { type ConditionKind, probeStore, type StoreProbe } from "./probe-store.ts";
+export { type RememberOptions, rememberStarts } from "./remember-starts.ts";
 export type { ChecksumMode, StoreCredentials, StoreOptions } from "./store-options.ts";
 export { storeOptionsFromEnv } from "./store-options-from-env.ts";
 export { countShared } from "./verified/count-shared.ts";

@@ -7,6 +7,7 @@ import {
   type Logger,
 } from "@parfocal/runtime";
 import { bytesFromMb, type Stage, startStage } from "@parfocal/stage";
+import { rememberStarts } from "@parfocal/store";
 import { createModelCache } from "@parfocal/training";
 import type { AggregateConfig } from "./config.ts";
 import type { AggregateDeps } from "./deps.ts";
@@ -52,10 +53,12 @@ function limitsOf({ maxDeadlineMs }: Pick<AggregateConfig, "maxDeadlineMs">): Li
 }
 
 function defineAggregate(deps: AggregateDeps) {
+  // One bag is asked about by several models, and for its attention after its prediction.
+  const remembering = { ...deps, store: rememberStarts(deps.store) };
   return defineService(aggregateV1.AggregateServiceDefinition, {
-    predict: createPredict(deps),
+    predict: createPredict(remembering),
     predictMany: createPredictMany(deps),
-    attention: createAttention(deps),
+    attention: createAttention(remembering),
     train: createTrain(deps),
     evaluate: createEvaluate(deps),
     measure: createMeasure(),
