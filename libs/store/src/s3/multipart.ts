@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import {
   AbortMultipartUploadCommand,
   type CompletedPart,
@@ -14,6 +15,9 @@ import { requestOptions, retried, type S3Context } from "./s3-context.ts";
 
 /** How long a cancelled put waits for the abort of its upload, which takes a healthy server milliseconds. */
 const ABORT_GRACE_MS = 1000;
+
+/** Pauses before an upload is aborted again, ms. */
+const ABORT_AGAIN_MS = [250, 1000, 4000];
 
 interface Upload {
   readonly write: Write;
@@ -169,14 +173,32 @@ function completeUpload(
   });
 }
 
-/** Best effort, without the caller's signal: the usual reason for it is that this signal fired. */
-async function abortUpload(context: S3Context, { write, uploadId }: Upload): Promise<void> {
+/**
+ * Best effort. A part that was cut off on its way may reach its place after the abort, and stays there with the upload, so S3's manual
+ * asks to abort again: that happens later, and nobody waits for it.
+ */
+async function abortUpload(context: S3Context, upload: Upload): Promise<void> {
+  if (await abortOnce(context, upload)) void abortAgain(context, upload);
+}
+
+/** Until the server knows no such upload any more, or is not to be reached. */
+async function abortAgain(context: S3Context, upload: Upload): Promise<void> {
+  for (const pauseMs of ABORT_AGAIN_MS) {
+    await setTimeout(pauseMs, undefined, { ref: false });
+    if (!(await abortOnce(context, upload))) return;
+  }
+}
+
+/** Whether the server had the upload. Without the caller's signal: the usual reason for an abort is that this signal fired. */
+async function abortOnce(context: S3Context, { write, uploadId }: Upload): Promise<boolean> {
   const signal = AbortSignal.timeout(context.options.idleTimeoutMs);
   const command = new AbortMultipartUploadCommand({ ...write.address, UploadId: uploadId });
   try {
     await retried(context, signal, () => context.client.send(command, requestOptions(signal)));
+    return true;
   } catch {
     // The failure that led here is the one to report; a lifecycle rule of the bucket removes what stays.
+    return false;
   }
 }
 
