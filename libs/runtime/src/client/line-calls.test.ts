@@ -112,12 +112,20 @@ describe("calls that come often", () => {
   it("go over lines for those methods alone that are named", async () => {
     const { address } = await serve();
     const { channel, streams } = channelTo(address);
-    const { calls, close } = createStageClient(definition, channel, { lineMethods: ["ModelReady"] });
+    const { calls, close } = createStageClient(definition, channel, {
+      ...{ idempotentMethods: ["ModelReady"], lineMethods: ["ModelReady"] },
+    });
     cleanups.push(close);
     while (!streams.includes(OPEN)) expect(await calls.modelReady({ name: "m" })).toEqual({ ready: true });
     const nStreams = streams.length;
     expect(await failureOf(calls.serverLive({}))).toMatchObject({ code: "UNIMPLEMENTED" });
     expect(streams.slice(nStreams)).toEqual(["/inference.GRPCInferenceService/ServerLive"]);
+  });
+
+  it("go by themselves where sending one twice would do more", async () => {
+    const { streams, call } = await withLine(() => {});
+    expect(await call({ isIdempotent: false })).toEqual({ ready: true });
+    expect(streams).toEqual([ALONE, OPEN, ALONE]);
   });
 
   it("do not wait for each other", async () => {
@@ -246,7 +254,7 @@ describe("a server", () => {
   it("that ends a call on a line is UNREACHABLE, to the handler too", async () => {
     const { started, reason, behaviour } = waiting();
     const { server, call } = await withLine(behaviour);
-    const failure = failureOf(call({ isIdempotent: false }));
+    const failure = failureOf(call());
     await started;
     expect(await server.stop({ drainMs: 0 })).toEqual({ outcome: "aborted" });
     expect(await failure).toMatchObject({ code: "UNREACHABLE" });
@@ -274,12 +282,13 @@ describe("a server", () => {
       started.resolve();
       return new Promise(() => {});
     });
-    const failure = failureOf(call({ isIdempotent: false }));
+    const failure = failureOf(call());
     await started.promise;
     expect(await server.stop({ drainMs: 0 })).toEqual({ outcome: "forced" });
     expect(await failure).toMatchObject({ code: "UNREACHABLE" });
     await serve({ config: { port: server.port } });
-    expect(await call()).toEqual({ ready: true });
+    // The channel connects again by itself, a moment later.
+    await expect.poll(() => call().catch(() => undefined), { timeout: 50_000 }).toEqual({ ready: true });
     const nStreams = streams.length;
     for (let i = 0; i < 3; i += 1) expect(await call()).toEqual({ ready: true });
     expect(streams.slice(nStreams).filter((path) => path === ALONE)).toEqual([]);

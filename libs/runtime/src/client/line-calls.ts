@@ -1,4 +1,3 @@
-import { abortErrorFromSignal } from "@parfocal/errors";
 import type { lineV1 } from "@parfocal/protocol";
 import type { Metadata } from "nice-grpc-common";
 import { domainErrorFromStatus } from "../errors/domain-error-from-rpc.ts";
@@ -37,7 +36,6 @@ export function createLineCalls(definition: GeneratedDefinition, names: readonly
       const method = methods.get(call.path);
       if (method === undefined) return undefined;
       const answer = await lines.call(requestOf(call, method), call.signal);
-      if (call.signal.aborted) throw abortErrorFromSignal(call.signal);
       if (answer === undefined) return undefined;
       if (answer.result?.$case === "response") return method.responseType.decode(answer.result.value) as Response;
       throw domainErrorFromStatus(

@@ -43,11 +43,8 @@ export function createLine(stream: LineStream): Line {
   stream.on("status", end);
   // Errors are told by the status too; without a listener they would end the process.
   stream.on("error", () => {});
-  // The server ends a line that it does not want to keep; nothing more is sent on it.
-  stream.on("end", () => {
-    end({ code: GrpcStatus.UNAVAILABLE, details: "the server ended it" });
-    stream.end();
-  });
+  // A server that ends a line well does not want to keep it.
+  stream.on("end", () => end({ code: GrpcStatus.UNAVAILABLE, details: "the server ended it" }));
   const abort = () => stream.cancel();
   return {
     openedMs: performance.now(),

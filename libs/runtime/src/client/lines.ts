@@ -21,8 +21,8 @@ export interface LinesOptions {
 /** The lines to one server. */
 export interface Lines {
   /**
-   * Makes a call on an idle line, or on a new one when the last call was less than `idleMs` ago. `undefined`: it is to be made by itself, because
-   * calls are rare, the server has no lines, or the line ended before the answer came.
+   * Makes a call on an idle line, or on a new one when the last call was less than `idleMs` ago. `undefined`: it is to be made by
+   * itself, because calls are rare, the server has no lines, or the line ended before the answer came.
    */
   call(request: lineV1.OpenRequest, signal: AbortSignal): Promise<lineV1.OpenResponse | undefined>;
   close(): void;
@@ -31,7 +31,10 @@ export interface Lines {
 const { open } = lineV1.LineServiceDefinition.methods;
 const PATH = `/${lineV1.LineServiceDefinition.fullName}/${open.name}`;
 
-/** Keeps lines open over a channel: as many as there were calls at a time lately. Each carries one call at a time, so that calls never wait for each other. */
+/**
+ * Keeps lines open over a channel: as many as there were calls at a time lately. Each carries one call at a time, so that calls never
+ * wait for each other.
+ */
 export function createLines({ channel, bearerToken, ...options }: LinesOptions): Lines {
   const { idleMs = 1000, maxAgeMs = 10_000, refusedMs = 60_000, endedMs = 1000 } = options;
   const client = new Client("", credentials.createInsecure(), { channelOverride: channel });

@@ -69,7 +69,8 @@ export function createStageMiddleware(options: StageMiddlewareOptions): ClientMi
         assertNotAborted(link.signal);
         const attempt = next();
         try {
-          const response = yield* send(options.lines, call, { ...attempt.options, deadlineMs });
+          const lines = mayRepeat(options, call.method, callOptions) ? options.lines : undefined;
+          const response = yield* send(lines, call, { ...attempt.options, deadlineMs });
           options.retry.succeeded();
           return response;
         } catch (error) {
@@ -101,7 +102,7 @@ async function* send<Request, Response>(
 ) {
   const { metadata, signal } = options;
   const line = { path: call.method.path, request: call.request, metadata, deadlineMs, signal };
-  const response = call.requestStream ? undefined : await lines?.call<Response>(line);
+  const response = await lines?.call<Response>(line);
   return response ?? (yield* call.next(call.request, options));
 }
 
@@ -157,6 +158,17 @@ function notCancelledHere(error: unknown): unknown {
   return new DomainError("UNREACHABLE", "the stage ended a call that nobody cancelled", { cause: error });
 }
 
+/** Whether sending a call twice does no more than sending it once: only such a one is tried again, or goes over a line that may end. */
+function mayRepeat(
+  { idempotentMethods }: StageMiddlewareOptions,
+  method: MethodDescriptor,
+  { isIdempotent }: StageCallOptions,
+): boolean {
+  if (method.requestStream || method.responseStream) return false;
+  const name = method.path.slice(method.path.lastIndexOf("/") + 1);
+  return isIdempotent ?? (method.options.idempotencyLevel !== undefined || idempotentMethods.has(name));
+}
+
 interface FailedAttempt {
   readonly error: unknown;
   /** Which attempt failed, from 1. */
@@ -167,14 +179,12 @@ interface FailedAttempt {
 
 /** Waits until the next attempt may start, or throws the error when there must be none. */
 async function retryOrThrow(
-  { retry, idempotentMethods }: StageMiddlewareOptions,
+  options: StageMiddlewareOptions,
   method: MethodDescriptor,
-  { isIdempotent }: StageCallOptions,
+  call: StageCallOptions,
   { error, n, deadlineMs, signal }: FailedAttempt,
 ): Promise<void> {
-  const name = method.path.slice(method.path.lastIndexOf("/") + 1);
-  const mayRepeat = isIdempotent ?? (method.options.idempotencyLevel !== undefined || idempotentMethods.has(name));
-  const delayMs = mayRepeat && !method.requestStream && !method.responseStream ? retry.delayAfter(error, n) : undefined;
+  const delayMs = mayRepeat(options, method, call) ? options.retry.delayAfter(error, n) : undefined;
   if (delayMs === undefined || Date.now() + delayMs >= (deadlineMs ?? Number.POSITIVE_INFINITY)) throw error;
   await sleep(delayMs, undefined, { signal }).catch(() => assertNotAborted(signal));
 }

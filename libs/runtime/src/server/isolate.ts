@@ -4,7 +4,6 @@ import { resourcesNamedBy } from "../security/named-projects.ts";
 import { matchesAny } from "../security/policy.ts";
 import type { Principal } from "./authorizer.ts";
 import type { CallFacts, CallScope } from "./call-scope.ts";
-import { LINE_METHOD } from "./line-method.ts";
 
 /** Options of {@link createIsolate}. */
 export interface IsolateOptions {
@@ -34,8 +33,6 @@ export function createIsolate(
   return async function* isolate(call, context) {
     const { principal, facts } = context;
     const method = call.method.path.slice(1);
-    // Of a line each call is kept to its projects; looked at here, its metadata would be taken for names too.
-    if (method === LINE_METHOD) return yield* call.next(call.request, context);
     const check = createCheck(options, method, principal, facts, matchesAny(free, method));
     if (call.requestStream) {
       const requests = checked(call.request, check);

@@ -3,7 +3,6 @@ import type { AuditLog } from "../security/audit-log.ts";
 import type { PrincipalLimiter } from "../security/principal-limiter.ts";
 import { hostOfPeer, type Principal } from "./authorizer.ts";
 import type { CallScope } from "./call-scope.ts";
-import { LINE_METHOD } from "./line-method.ts";
 
 /** Options of {@link createLimit}. */
 export interface LimitOptions {
@@ -19,8 +18,6 @@ export interface LimitOptions {
 export function createLimit({ limiter, audit }: LimitOptions): ServerMiddleware<object, Pick<CallScope, "principal">> {
   return async function* limit(call, context) {
     audit?.assertWritable();
-    // Of a line the calls on it are counted: counted twice, lines would keep a caller's own calls out.
-    if (call.method.path === `/${LINE_METHOD}`) return yield* call.next(call.request, context);
     const key = keyOf(context.principal, context.peer);
     const end = key === undefined ? undefined : limiter.begin(key, context.principal.limits);
     try {

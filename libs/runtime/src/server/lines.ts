@@ -19,8 +19,9 @@ export interface LinesOptions {
 }
 
 /**
- * `LineService`: unary calls of `services` one after another over streams that stay open. Each call goes through the whole chain like one that came by itself, with
- * its own metadata, deadline and audit record; it has the line's peer and certificate, and ends with the line.
+ * `LineService`: unary calls of `services` one after another over streams that stay open. Each call goes through the whole chain like
+ * one that came by itself, with its own metadata, deadline and audit record; it has the line's peer and certificate, and ends with the
+ * line.
  *
  * Why: of a small call's time, gRPC in Node spends several times as much on opening and closing its stream as on the messages.
  */

@@ -99,9 +99,9 @@ async function openServer(options: ServerOptions, opened: AsyncDisposableStack):
   const names = options.services.map((service) => service.name);
   const { health, service: healthService } = createHealth(names, options.readiness?.isReady ?? options.isReady ?? true);
   const shutdown = createShutdown({ health, logger, lameDuckMs: config.lameDuckMs, drainMs: config.drainMs });
-  const { server, lines } = createChain(options, { metrics, shutdown, security });
-  const services = withReflection([...options.services, ...lines, healthService], config, shutdown);
-  for (const { definition, implementation } of services) server.add(definition, implementation);
+  const { server, add, addLines } = createChain(options, { metrics, shutdown, security });
+  for (const service of withReflection([...options.services, healthService], config, shutdown)) add(service);
+  if (options.hasLines === true) addLines(options.services);
   const credentials = options.credentials ?? security.credentials;
   const port = await listen(server, config, credentials);
   opened.defer(() => server.forceShutdown());
@@ -132,7 +132,7 @@ interface ChainParts {
   readonly security: Security;
 }
 
-/** The server with the chain before its handlers, and what takes calls over lines through the same chain. */
+/** A server, and what adds services to it behind the chain of steps, and lines to some of them. */
 function createChain({ config, logger, ...options }: ServerOptions, { metrics, shutdown, security }: ChainParts) {
   const { limits = {}, name = "server", projectFree = [], namesIn = {}, storeRootUri } = options;
   const { maxConcurrentPerMethod, defaultDeadlineMs, maxDeadlineMs } = config;
@@ -143,18 +143,28 @@ function createChain({ config, logger, ...options }: ServerOptions, { metrics, s
     ...(audit === undefined ? {} : { onEnd: (origin) => recordUnread(audit, name, origin) }),
   });
   const onEnd = audit && ((call: EndedCall) => audit.record(recordOfCall(name, call)));
-  const chain: ServerMiddleware<CallScope> = composeChain(createRecover({ logger, metrics, origins, onEnd }))
+  const admit = createAdmit({ maxConcurrentPerMethod, limits, shutdown });
+  const boundTime = createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending });
+  const authorized = composeChain(createRecover({ logger, metrics, origins, onEnd }))
     .use(createIdentify(logger))
-    .use(createAuthorize(options.authorizer ?? security.authorizer))
+    .use(createAuthorize(options.authorizer ?? security.authorizer));
+  const chain: ServerMiddleware<CallScope> = authorized
     .use(createLimit({ limiter, audit }))
     .use(createIsolate({ projectFree, namesIn, storeRootUri }))
-    .use(createAdmit({ maxConcurrentPerMethod, limits, shutdown }))
-    .use(createBoundTime({ defaultDeadlineMs, maxDeadlineMs, limits, draining, ending }))
+    .use(admit)
+    .use(boundTime)
     .use(createValidate(options.validators ?? {}))
     .use(createActivate()).middleware;
-  const server = createServer(channelOptions(config, origins.interceptor)).use(chain);
-  const { services, hasLines = false } = options;
-  return { server, lines: hasLines ? [createLines({ chain, services, origins, draining })] : [] };
+  const server = createServer(channelOptions(config, origins.interceptor));
+  const add = (middleware: ServerMiddleware<CallScope>, { definition, implementation }: ServerService) =>
+    server.with(middleware).add(definition, implementation);
+  return {
+    server,
+    add: (service: ServerService) => add(chain, service),
+    // A caller's share and projects are those of the calls on a line: counted twice, lines would keep the caller's own calls out.
+    addLines: (services: readonly ServerService[]) =>
+      add(authorized.use(admit).use(boundTime).middleware, createLines({ chain, services, origins, draining })),
+  };
 }
 
 function withReflection(services: readonly ServerService[], config: ServerConfig, shutdown: Shutdown) {

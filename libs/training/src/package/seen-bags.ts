@@ -56,7 +56,10 @@ export function worstSeen(parts: readonly SeenPart[]): SeenPart {
   return ORDER.find((part) => parts.includes(part)) ?? "unknown";
 }
 
-const DIGEST = /^[0-9a-f]{64}$/u;
+/** Whether a text is a SHA-256 in lower-case hex. */
+export function isDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/u.test(text);
+}
 
 /**
  * What a model has seen that is trained on these parts, and what the one that it starts from has.
@@ -70,8 +73,7 @@ export function seenOfTraining(
   start: SeenBags = NOTHING_SEEN,
 ): SeenBags {
   // What a file says of its source is text of any kind.
-  const of = (rows: readonly number[]) =>
-    rows.flatMap((row) => identities[row] ?? []).filter((digest) => DIGEST.test(digest));
+  const of = (rows: readonly number[]) => rows.flatMap((row) => identities[row] ?? []).filter(isDigest);
   const training = new Set([...start.training, ...of(split.train)]);
   const validation = new Set([...start.validation, ...of(split.validation)]);
   for (const digest of training) validation.delete(digest);

@@ -1,13 +1,11 @@
 import { DomainError } from "@parfocal/errors";
-import { MAX_SEEN, type SeenBags } from "./seen-bags.ts";
+import { isDigest, MAX_SEEN, type SeenBags } from "./seen-bags.ts";
 
 /** The name of the file in a package. */
 export const SEEN_PATH = "seen.json";
 
 /** Version of the file's layout; another one is refused, never guessed at. */
 const FORMAT = "parfocal-seen/1";
-
-const DIGEST = /^[0-9a-f]{64}$/u;
 
 /** A digest with quotes and comma takes 67 bytes; the rest is names and brackets. */
 const MAX_BYTES = 67 * MAX_SEEN + 1024;
@@ -59,7 +57,7 @@ function readDigests(name: string, lists: Readonly<Record<string, unknown>>): Re
 
 /** Whether `digest` is one, and behind the one before, if there is any. */
 function isNext(digest: unknown, before: unknown): digest is string {
-  return typeof digest === "string" && DIGEST.test(digest) && (before === undefined || String(before) < digest);
+  return typeof digest === "string" && isDigest(digest) && (before === undefined || String(before) < digest);
 }
 
 function damaged(reason: string): DomainError {
