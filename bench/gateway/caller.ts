@@ -1,16 +1,10 @@
-import { callWithH2load, hasH2load, type WireCall } from "./h2load.ts";
+import { beginAt, hasH2load, keepRunning, type WireCall } from "./h2load.ts";
 import { closedLoop, openLoop } from "./open-loop.ts";
 
 /** One call, as a client in this process makes it and as it goes over the wire. */
 export interface Target {
   readonly call: () => Promise<unknown>;
   readonly wire: WireCall;
-}
-
-export interface CallerOptions {
-  readonly seconds: number;
-  /** Calls begun per second, whether earlier ones have ended or not. Without it eight run at a time. */
-  readonly ratePerS?: number;
 }
 
 /** What a caller saw of many calls of one method. */
@@ -21,18 +15,26 @@ export interface CallerResult {
   readonly callsPerS: number;
 }
 
-/** Calls many times and times each. */
-export type Caller = (target: Target, options: CallerOptions) => Promise<CallerResult>;
+/** Calls many times. */
+export interface Caller {
+  /** Keeps {@link CONCURRENCY} calls running for `seconds`; gives calls per second. */
+  keepRunning(target: Target, seconds: number): Promise<number>;
+  /** Begins calls at the moments `arrivalsMs` from its start, whether earlier ones have ended or not; times those after the warm-up. */
+  beginAt(target: Target, arrivalsMs: readonly number[]): Promise<Omit<CallerResult, "callsPerS">>;
+}
 
 /** Calls at a time when none are begun on time. */
 export const CONCURRENCY = 8;
 
 const callers: Readonly<Record<string, Caller>> = {
-  h2load: (target, options) => callWithH2load(target.wire, { concurrency: CONCURRENCY, ...options }),
-  node: async ({ call }, { seconds, ratePerS }) =>
-    ratePerS === undefined
-      ? { latenciesMs: [], nFailed: 0, callsPerS: await closedLoop(call, CONCURRENCY, seconds) }
-      : { ...(await openLoop(call, ratePerS, seconds)), callsPerS: ratePerS },
+  h2load: {
+    keepRunning: async ({ wire }, seconds) => (await keepRunning(wire, CONCURRENCY, seconds)).callsPerS,
+    beginAt: ({ wire }, arrivalsMs) => beginAt(wire, arrivalsMs),
+  },
+  node: {
+    keepRunning: ({ call }, seconds) => closedLoop(call, CONCURRENCY, seconds),
+    beginAt: ({ call }, arrivalsMs) => openLoop(call, arrivalsMs),
+  },
 };
 
 /** The caller of that name; unnamed, h2load where it is installed, else this process. @throws When there is none. */

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { WARM_UP_MS } from "./arrivals.ts";
 import type { CallerResult } from "./caller.ts";
 
 const run = promisify(execFile);
@@ -19,18 +20,11 @@ export interface WireCall {
   readonly nAnswerBytes: number;
 }
 
-interface H2loadOptions {
-  readonly seconds: number;
-  /** Calls running at once, when they are not begun on time. */
-  readonly concurrency: number;
-  readonly ratePerS?: number;
-}
+/** A call as h2load logged it: when it began and how long it took, µs, and the status of HTTP. */
+type LoggedCall = readonly [startUs: number, status: number, tookUs: number];
 
 /** Calls running at once that calls begun on time never come to: with more a server is over its load. */
 const OPEN_LOOP_CONCURRENCY = 100;
-
-/** Before calls count, s. */
-const WARM_UP_S = 1;
 
 /** Whether h2load is installed. */
 export function hasH2load(): boolean {
@@ -38,17 +32,45 @@ export function hasH2load(): boolean {
 }
 
 /**
- * Calls with h2load, nghttp2's load generator, on one connection: compiled, it takes little of the processors and collects no
- * garbage, so that what is timed are the servers.
+ * Keeps `concurrency` calls running for `seconds` with h2load, nghttp2's load generator, on one connection: compiled, it takes little
+ * of the processors and collects no garbage, so that what is timed are the servers.
  *
  * @throws When it is not installed or cannot connect, and when calls failed: more than a tenth of the bytes of their answers lack.
  */
-export async function callWithH2load(call: WireCall, options: H2loadOptions): Promise<CallerResult> {
+export async function keepRunning(call: WireCall, concurrency: number, seconds: number): Promise<CallerResult> {
+  const times = [`--warm-up-time=${WARM_UP_MS / 1000}`, `--duration=${seconds}`];
+  return resultOf(await logOf(call, () => [`-m${concurrency}`, ...times, urlOf(call)]));
+}
+
+/**
+ * Begins calls at the moments `arrivalsMs`, whether earlier ones have ended or not, on one connection; those of the warm-up are not
+ * counted. A script tells h2load when: by its own pace (`--rps`) it begins what is due every 10 ms, several calls at once.
+ *
+ * @throws As {@link keepRunning}.
+ */
+export async function beginAt(call: WireCall, arrivalsMs: readonly number[]): Promise<CallerResult> {
+  const script = arrivalsMs.map((atMs) => `${atMs.toFixed(3)}\t${urlOf(call)}\n`).join("");
+  const calls = await logOf(call, async (folder) => {
+    const file = join(folder, "script");
+    await writeFile(file, script);
+    return [`-m${OPEN_LOOP_CONCURRENCY}`, `-n${arrivalsMs.length}`, `--timing-script-file=${file}`];
+  });
+  const countFromUs = firstOf(calls) + 1000 * WARM_UP_MS;
+  return resultOf(calls.filter(([startUs]) => startUs >= countFromUs));
+}
+
+/** Runs h2load with `paceIn(folder)`, where `folder` is one of its own; gives what it logged. */
+async function logOf(
+  call: WireCall,
+  paceIn: (folder: string) => string[] | Promise<string[]>,
+): Promise<readonly LoggedCall[]> {
   const folder = await mkdtemp(join(tmpdir(), "parfocal-h2load-"));
   try {
     const [body, log] = [join(folder, "body"), join(folder, "log")];
     await writeFile(body, frame(call.message));
-    const { stdout } = await run("h2load", argumentsOf(call, options, body, log));
+    const headers = ["content-type: application/grpc", "te: trailers", "grpc-timeout: 30S"].flatMap((h) => ["-H", h]);
+    const pace = await paceIn(folder);
+    const { stdout } = await run("h2load", ["-c1", "-t1", ...headers, "-d", body, `--log-file=${log}`, ...pace]);
     checkAnswers(stdout, call.nAnswerBytes);
     return parseLog(await readFile(log, "utf8"));
   } finally {
@@ -56,13 +78,8 @@ export async function callWithH2load(call: WireCall, options: H2loadOptions): Pr
   }
 }
 
-function argumentsOf({ address, path }: WireCall, options: H2loadOptions, body: string, log: string): string[] {
-  const { seconds, concurrency, ratePerS } = options;
-  const pace =
-    ratePerS === undefined ? [`-m${concurrency}`] : [`-m${OPEN_LOOP_CONCURRENCY}`, `--rps=${Math.round(ratePerS)}`];
-  const headers = ["content-type: application/grpc", "te: trailers", "grpc-timeout: 30S"].flatMap((h) => ["-H", h]);
-  const duration = [`--warm-up-time=${WARM_UP_S}`, `--duration=${seconds}`];
-  return ["-c1", "-t1", ...pace, ...duration, ...headers, "-d", body, `--log-file=${log}`, `http://${address}${path}`];
+function urlOf({ address, path }: WireCall): string {
+  return `http://${address}${path}`;
 }
 
 /** A message as it goes over the wire: not compressed, its length, itself. */
@@ -81,18 +98,25 @@ function checkAnswers(stdout: string, nAnswerBytes: number): void {
     throw new Error(`${nCalls} calls brought ${nBytes} bytes, where an answer has ${nAnswerBytes}: many failed`);
 }
 
-/** Lines of: start in µs since the epoch, status of HTTP, µs that it took. */
-function parseLog(text: string): CallerResult {
+function parseLog(text: string): readonly LoggedCall[] {
   const calls = text
     .split("\n")
     .filter(Boolean)
-    .map((line) => line.split("\t").map(Number) as [number, number, number]);
+    .map((line) => line.split("\t").map(Number) as unknown as LoggedCall);
   if (calls.length === 0) throw new Error("h2load logged no call");
-  const firstUs = calls.reduce((first, [startUs]) => Math.min(first, startUs), Number.POSITIVE_INFINITY);
+  return calls;
+}
+
+/** When the first of `calls` began, µs. */
+function firstOf(calls: readonly LoggedCall[]): number {
+  return calls.reduce((first, [startUs]) => Math.min(first, startUs), Number.POSITIVE_INFINITY);
+}
+
+function resultOf(calls: readonly LoggedCall[]): CallerResult {
   const lastUs = calls.reduce((last, [startUs, , tookUs]) => Math.max(last, startUs + tookUs), 0);
   return {
     latenciesMs: calls.map(([, , tookUs]) => tookUs / 1000),
     nFailed: calls.filter(([, status]) => status !== 200).length,
-    callsPerS: (1e6 * calls.length) / (lastUs - firstUs),
+    callsPerS: (1e6 * calls.length) / (lastUs - firstOf(calls)),
   };
 }

@@ -1,30 +1,33 @@
-/** What calls at a fixed rate took. */
+import { WARM_UP_MS } from "./arrivals.ts";
+
+/** What calls at given moments took. */
 export interface OpenLoop {
-  /** Milliseconds from the moment that a call was meant to begin, in order of their ends. */
+  /** Milliseconds from the moment that a call was meant to begin, in order of their ends, without those of the warm-up. */
   readonly latenciesMs: readonly number[];
   /** Calls that failed. */
   readonly nFailed: number;
 }
 
 /**
- * Begins `call` `ratePerS` times a second for `seconds`, whether earlier ones have ended or not, and times each from the
- * moment it was due: a server that stalls is not asked less for it.
+ * Begins `call` at the moments `arrivalsMs`, whether earlier ones have ended or not, and times each from the moment it was due: a server
+ * that stalls is not asked less for it.
  */
-export async function openLoop(call: () => Promise<unknown>, ratePerS: number, seconds: number): Promise<OpenLoop> {
+export async function openLoop(call: () => Promise<unknown>, arrivalsMs: readonly number[]): Promise<OpenLoop> {
   const latenciesMs: number[] = [];
   const running: Promise<void>[] = [];
   let nFailed = 0;
   const startMs = performance.now();
-  const nCalls = Math.round(ratePerS * seconds);
-  for (let i = 0; i < nCalls; i += 1) {
-    const dueMs = startMs + (i * 1000) / ratePerS;
+  for (const atMs of arrivalsMs) {
+    const dueMs = startMs + atMs;
     const waitMs = dueMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     // Timers come a little late: the call is timed from then, as the lateness is not the server's.
     const fromMs = waitMs > 0 ? performance.now() : dueMs;
     running.push(
       call().then(
-        () => void latenciesMs.push(performance.now() - fromMs),
+        () => {
+          if (atMs >= WARM_UP_MS) latenciesMs.push(performance.now() - fromMs);
+        },
         () => {
           nFailed += 1;
         },

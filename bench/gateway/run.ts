@@ -5,8 +5,8 @@
  *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500] [--caller h2load|node] [--no-lines]
  *
  * Gateway, stage and caller are processes of their own; model and bag are cached before. The most calls per second are
- * found with eight at a time through the gateway; then calls begin at half of that, whether earlier ones have ended or not,
- * through the gateway and at the stage itself in turns. Callers would be on other machines, so the caller must take little of
+ * found with eight at a time through the gateway; then calls begin at half of that, at random and whether earlier ones have ended
+ * or not, through the gateway and at the stage itself in turns, at the same moments of both. Callers would be on other machines, so the caller must take little of
  * these processors: h2load (Debian: nghttp2-client), or this process with one helper for its collections and a small nursery.
  */
 import { spawnSync } from "node:child_process";
@@ -19,6 +19,7 @@ import { type ServiceProcesses, startServiceProcesses } from "../lib/service-pro
 import { quantile } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
 import { trainThroughGateway } from "../lib/trained-model.ts";
+import { drawArrivals } from "./arrivals.ts";
 import { type Caller, CONCURRENCY, findCaller, type Target } from "./caller.ts";
 
 const D = 1024;
@@ -45,11 +46,11 @@ interface Options {
 
 /** Calls per second of one core of the gateway: what it takes of a processor for a call, whoever else is busy. */
 async function measureThroughput(services: ServiceProcesses, caller: Caller, target: Target, seconds: number) {
-  await caller(target, { seconds: Math.min(3, seconds) });
+  await caller.keepRunning(target, Math.min(3, seconds));
   const stage = withChildren(services.aggregatePid ?? 0);
   const stageMs = () => stage.reduce((sum, pid) => sum + cpuMs(pid), 0);
   const [before, stageBefore, startMs] = [cpuMs(services.gatewayPid), stageMs(), performance.now()];
-  const { callsPerS } = await caller(target, { seconds });
+  const callsPerS = await caller.keepRunning(target, seconds);
   const nCalls = (callsPerS * (performance.now() - startMs)) / 1000;
   const cpuPerCallMs = (cpuMs(services.gatewayPid) - before) / nCalls;
   const stagePerCallMs = (stageMs() - stageBefore) / nCalls;
@@ -78,9 +79,10 @@ async function measureAdded(
   const othersPercent: number[] = [];
   let nFailed = 0;
   for (let round = 0; round < rounds; round += 1) {
+    const arrivalsMs = drawArrivals({ ratePerS, seconds, seed: round });
     for (const way of WAYS) {
       const [before, startMs] = [othersCpuMs(services), performance.now()];
-      const result = await caller(targets[way], { seconds, ratePerS });
+      const result = await caller.beginAt(targets[way], arrivalsMs);
       othersPercent.push((100 * (othersCpuMs(services) - before)) / (performance.now() - startMs));
       latencies[way].push(...result.latenciesMs);
       nFailed += result.nFailed;
