@@ -155,6 +155,20 @@ describe("a cross-validation", () => {
       expect(validationCount).toBeLessThan((trainCount + validationCount) / 3);
   });
 
+  it("says in which fold a training failed", async () => {
+    const { clients } = services;
+    const request = requestOf({ folds: 2 });
+    // The first fold tests all of one class, so that only the other is left to train it.
+    const [first] = request.bags[0]?.labels ?? [];
+    request.fixedFolds = request.bags.map(({ labels }) => (labels[0] === first ? 1 : 2));
+    const { name } = await clients.training.crossValidate(request);
+    const done = await clients.operations.waitOperation({ name }, { timeoutMs: 240_000 });
+    if (done.result?.$case !== "error") throw new Error("it was not refused");
+    expect(done.result.value.message).toMatch(
+      /^repeat 1, fold [12]: all \d+ patients of the training part are of the class /,
+    );
+  });
+
   it("refuses at once what could not work", async () => {
     const ask = (request: Parameters<typeof requestOf>[0]) =>
       services.clients.training.crossValidate(requestOf(request));

@@ -1,3 +1,4 @@
+import { DomainError, isDomainError } from "@parfocal/errors";
 import { commonV1, type gatewayV1 } from "@parfocal/protocol";
 import type { Json, WorkflowContext } from "@parfocal/workflows";
 import type { GatewayDeps } from "../deps.ts";
@@ -40,6 +41,17 @@ export interface TestedFold {
 /** How a fold is called in steps, keys and versions. */
 export function nameOfFold({ repeat, fold }: FoldId): string {
   return `r${repeat}-f${fold}`;
+}
+
+/** What `work` gives; an error of it says of which fold it is, unless the caller ended it. */
+export async function namingFold<T>({ repeat, fold }: FoldId, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isDomainError(error) || error.code === "CANCELLED") throw error;
+    const details = { ...error.details, repeat: String(repeat), fold: String(fold) };
+    throw new DomainError(error.code, `repeat ${repeat}, fold ${fold}: ${error.message}`, { details, cause: error });
+  }
 }
 
 /** Version under which a fold's model is kept. */

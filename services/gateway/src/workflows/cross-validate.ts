@@ -8,6 +8,7 @@ import {
   type FoldId,
   type FoldRun,
   nameOfFold,
+  namingFold,
   type TestedFold,
 } from "../crossval/fold-run.ts";
 import { publishFolds } from "../crossval/publish-folds.ts";
@@ -52,8 +53,10 @@ async function runFold(run: FoldRun, fold: FoldId, index: number): Promise<Teste
   const { context, tally } = run;
   const retries = { maxAttempts: MAX_STAGE_ATTEMPTS };
   const name = nameOfFold(fold);
-  const published = await context.step(`train-${name}`, (step) => trainFold(run, fold, index, step), retries);
-  const evaluation = await context.step(`test-${name}`, (step) => testFold(run, fold, published, step), retries);
+  const train = (step: StepContext) => namingFold(fold, () => trainFold(run, fold, index, step));
+  const published = await context.step(`train-${name}`, train, retries);
+  const test = (step: StepContext) => namingFold(fold, () => testFold(run, fold, published, step));
+  const evaluation = await context.step(`test-${name}`, test, retries);
   tally.finish(index, false);
   return { fold, published, evaluation };
 }
