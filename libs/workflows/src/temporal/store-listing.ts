@@ -3,6 +3,7 @@ import { encodeToken, parseToken } from "../operation-index.ts";
 import { INDEX_PREFIX, type IndexEntry, OPEN_PREFIX, parseIndexKey, parseOpenKey, sortKey } from "../operation-keys.ts";
 import { listingOf } from "../operation-listing.ts";
 import { keysUnder } from "../operation-recovery.ts";
+import { entryOfRequest, findRequest } from "../operation-request.ts";
 import { forEachLimited } from "../operation-scope.ts";
 import { orShownAsCorrupt, queuedState } from "../stored-state.ts";
 import type { OperationState, WorkflowDriver } from "../workflow.ts";
@@ -43,7 +44,7 @@ export async function listFromStore(
     entries.push(entry);
     last = { last: sortKey(entry), storeToken };
   }
-  const operations = await shownStates(states, entries, open);
+  const operations = await shownStates(store, states, entries, open);
   return { operations, ...(nextPageToken === undefined ? {} : { nextPageToken }) };
 }
 
@@ -77,8 +78,9 @@ async function openOperations(store: ObjectStore, project: string): Promise<Read
   return new Set(keys.map((key) => parseOpenKey(key)?.id ?? ""));
 }
 
-/** An entry without a state is queued while it is open; else a deletion was cut off, and it is no operation any more. */
+/** The entries that are operations, in their order. */
 async function shownStates(
+  store: ObjectStore,
   states: SharedState,
   entries: readonly IndexEntry[],
   open: ReadonlySet<string>,
@@ -86,8 +88,24 @@ async function shownStates(
   const shown: (OperationState | undefined)[] = entries.map(() => undefined);
   await forEachLimited([...entries.keys()], async (i) => {
     const entry = entries[i]!;
-    const state = await orShownAsCorrupt(entry, () => states.find(entry));
-    shown[i] = state ?? (open.has(entry.id) ? queuedState(entry) : undefined);
+    shown[i] = await orShownAsCorrupt(entry, () => findShown(store, states, entry, open.has(entry.id)));
   });
   return shown.filter((state) => state !== undefined);
+}
+
+/**
+ * The operation of an entry; undefined when it is none: its creation was cut off, or its deletion. A creation that was cut off and
+ * asked for again leaves two entries of one operation, which was created when its request says.
+ */
+async function findShown(
+  store: ObjectStore,
+  states: SharedState,
+  entry: IndexEntry,
+  isOpen: boolean,
+): Promise<OperationState | undefined> {
+  const state = await states.find(entry);
+  if (state !== undefined) return state.createTimeMs === entry.createTimeMs ? state : undefined;
+  const request = isOpen ? await findRequest(store, entry) : undefined;
+  if (request?.createTimeMs !== entry.createTimeMs) return undefined;
+  return queuedState(entryOfRequest(entry, request));
 }
