@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+// Tests that load onnxruntime into their own process: what it runs is nobody else's, as in the engine's processes.
+process.env.ORT_DISABLE_TELEMETRY = "1";
+
 /** Unit, property and gradient tests live beside their sources; what spans packages lives under `test/`. */
 export default defineConfig({
   test: {

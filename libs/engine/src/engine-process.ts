@@ -136,6 +136,8 @@ export function createEngineProcess(options: ChildOptions, startTimeoutMs: numbe
 const RUNTIME_ENVIRONMENT = {
   // TensorFloat-32 keeps 10 bits of a factor's mantissa: CUDA's libraries must not use it where a graph says f32.
   NVIDIA_TF32_OVERRIDE: "0",
+  // From 1.29 the runtime keeps a device id and a database of what it ran in the home folder, to send them to its makers.
+  ORT_DISABLE_TELEMETRY: "1",
   // Matrices of many MB lie on pages of 2 MB where the system lends them on request: fewer faults and misses of the page tables.
   GLIBC_TUNABLES: [process.env.GLIBC_TUNABLES, "glibc.malloc.hugetlb=1"].filter(Boolean).join(":"),
 };
