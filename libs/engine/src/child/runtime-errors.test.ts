@@ -1,6 +1,6 @@
 import { DomainError } from "@parfocal/errors";
 import { describe, expect, it } from "vitest";
-import { errorFromRuntime } from "./runtime-errors.ts";
+import { errorFromRuntime, runtimeText } from "./runtime-errors.ts";
 
 describe("errors of the runtime", () => {
   it("are out of memory when an allocation failed, without the place in the runtime's sources", () => {
@@ -12,6 +12,14 @@ describe("errors of the runtime", () => {
     expect(error.message).not.toContain("onnxruntime_src");
     expect(errorFromRuntime(new Error("std::bad_alloc")).code).toBe("OUT_OF_MEMORY");
     expect(errorFromRuntime(new RangeError("Array buffer allocation failed")).code).toBe("OUT_OF_MEMORY");
+  });
+
+  it("say what CUDA answered, without the place in the runtime's sources and the host's name", () => {
+    const text =
+      "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:146 void onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE = cudaError; bool THRW = true] /onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:146 void onnxruntime::CudaCall(ERRTYPE, const char*) [with ERRTYPE = cudaError; bool THRW = true] CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=1b7b214b57bd ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider.cc ; line=345 ; expr=cudaSetDevice(info_.device_id);";
+    expect(runtimeText(new Error(text))).toBe("CUDA failure 100: no CUDA-capable device is detected");
+    const full = text.replace("100: no CUDA-capable device is detected", "2: out of memory");
+    expect(errorFromRuntime(new Error(full)).code).toBe("OUT_OF_MEMORY");
   });
 
   it("are mismatches when shapes or element types do not fit", () => {

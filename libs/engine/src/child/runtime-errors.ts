@@ -12,15 +12,16 @@ const UNKNOWN = /no op registered|is not a registered function|could not find an
 /** Where in the runtime's sources an error arose, and the condition that failed there: noise to callers. */
 const SOURCE_PLACE = /\/onnxruntime_src\/\S+:\d+ .*?\)(?:::<lambda\(\)>)? (?:\S.*? was false\. )?/;
 
+/** What a call into CUDA's libraries gave, among where it was made and on which host. */
+const CUDA_FAILURE = /\bCU[A-Z]* failure \d+: .*?(?= ; GPU=)/;
+
 /** The model's file on this machine. */
 const MODEL_PLACE = /Load model from \S+ failed: ?/;
 
 /** What the runtime says, without places that mean nothing to callers. */
 export function runtimeText(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error))
-    .replace(SOURCE_PLACE, "")
-    .replace(MODEL_PLACE, "")
-    .trim();
+  const text = error instanceof Error ? error.message : String(error);
+  return CUDA_FAILURE.exec(text)?.[0] ?? text.replace(SOURCE_PLACE, "").replace(MODEL_PLACE, "").trim();
 }
 
 /** The typed error that a failure inside the engine process stands for. */

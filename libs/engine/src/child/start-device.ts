@@ -1,4 +1,5 @@
 import { DomainError } from "@parfocal/errors";
+import { withLoadingReason } from "./cuda-loading.ts";
 import { InferenceSession, Tensor } from "./onnxruntime.ts";
 import { runtimeText } from "./runtime-errors.ts";
 import { sessionOptions } from "./session-cache.ts";
@@ -34,8 +35,7 @@ async function tryDevice(device: string): Promise<string> {
     if (values[0] !== 3 || values[1] !== -4) throw new Error(`1.5 + 1.5 and -2 + -2 gave ${values.join(" and ")}`);
     return device;
   } catch (error) {
-    throw new DomainError("DEVICE_MISSING", `device ${device} cannot run here: ${runtimeText(error)}`, {
-      cause: error,
-    });
+    const reason = withLoadingReason(runtimeText(error));
+    throw new DomainError("DEVICE_MISSING", `device ${device} cannot run here: ${reason}`, { cause: error });
   }
 }
