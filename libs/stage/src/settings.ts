@@ -67,7 +67,7 @@ export const trainerSetting = choiceSetting({
   fallback: "captured",
   choices: TRAINERS,
   reason:
-    "Whether training steps run as captured graphs in the engine, or eagerly in this process: on a GPU by tfjs-node-gpu, which must be installed, or slowly by tfjs alone.",
+    "Whether training steps run as captured graphs in the engine, or eagerly in this process: on a GPU by tfjs-node-gpu, a package that deploy/tfjs/build.sh makes, or slowly by tfjs alone.",
 });
 
 /** MiB of a setting as bytes. */

@@ -103,9 +103,13 @@ export async function startStage(stage: StageOptions): Promise<Stage> {
 }
 
 /** @throws {DomainError} `PRECONDITION_FAILED` when what the eager trainer computes on cannot be had. */
-async function openTrainer({ trainer, cacheBytes = 0 }: StageOptions, store: ObjectStore, engine: Engine) {
+async function openTrainer({ trainer, cacheBytes = 0, logger }: StageOptions, store: ObjectStore, engine: Engine) {
   if (trainer === undefined || trainer === "captured") return engine;
-  return createEagerEngine({ backend: trainer, store, cacheBytes });
+  const opened = await createEagerEngine({ backend: trainer, store, cacheBytes });
+  if (trainer === "tfjs-node-gpu" && !opened.isOnGpu) {
+    logger.warn("trains on the processor: TensorFlow found no GPU, or not all of CUDA 12 and cuDNN 9");
+  }
+  return opened;
 }
 
 /** Any key will do: a store that says that nothing is there has answered. */

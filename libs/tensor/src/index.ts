@@ -1,6 +1,7 @@
+export { withBackend } from "./capture/backend.ts";
 export { type CaptureOptions, type ConstantTensor, captureGraph } from "./capture/capture.ts";
 export { type ConstantSummary, describeGraph, formatGraph, type GraphSummary } from "./describe.ts";
-export { type EagerBackend, loadEagerBackend } from "./eager-backend.ts";
+export { type EagerBackend, isOnGpu, loadEagerBackend } from "./eager-backend.ts";
 export { runTwin } from "./eager-twin.ts";
 export type { CapturedGraph, Dim, GraphPort, GraphType } from "./graph.ts";
 export { convolveRows } from "./operations/convolve-rows.ts";

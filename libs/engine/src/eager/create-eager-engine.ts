@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { assertNotAborted, DomainError, isDomainError } from "@parfocal/errors";
 import type { ObjectStore } from "@parfocal/store";
-import { type EagerBackend, loadEagerBackend, runTwin, tf } from "@parfocal/tensor";
+import { type EagerBackend, isOnGpu, loadEagerBackend, runTwin, tf, withBackend } from "@parfocal/tensor";
 import { createTensorCache } from "../child/tensor-cache.ts";
 import type { EngineCallOptions, HostTensor, RunRequest, RunResult, StepEngine, TensorSink } from "../engine-port.ts";
 import { createFeedReader, type FeedReader } from "./eager-feeds.ts";
@@ -16,6 +16,12 @@ export interface EagerEngineOptions {
   readonly cacheBytes: number;
 }
 
+/** An engine that computes eagerly. */
+export interface EagerEngine extends StepEngine {
+  /** False where its backend would take a GPU and found none that it can use. */
+  readonly isOnGpu: boolean;
+}
+
 /**
  * An engine that computes eagerly: it runs the functions that graphs were captured from on a tfjs backend of this process. For
  * training where tfjs has kernels that onnxruntime lacks; what is published is captured and served as ever.
@@ -26,12 +32,13 @@ export interface EagerEngineOptions {
  * @throws {DomainError} `PRECONDITION_FAILED` when the backend cannot be had. Runs: `UNSUPPORTED_OPERATION` for graphs that were not
  * captured in this process and for objects as outputs; `STATE_LOST`; `OUT_OF_MEMORY`; what the store throws.
  */
-export async function createEagerEngine({ backend, store, cacheBytes }: EagerEngineOptions): Promise<StepEngine> {
+export async function createEagerEngine({ backend, store, cacheBytes }: EagerEngineOptions): Promise<EagerEngine> {
   const name = await loadEagerBackend(backend);
-  const residents = createResidents();
-  const read = createFeedReader(store, createTensorCache(cacheBytes), residents.get);
+  const residents = createResidents(name);
+  const read = createFeedReader(store, createTensorCache(cacheBytes), name, residents.get);
   const inTurn = createTurns();
   return {
+    isOnGpu: isOnGpu(backend),
     run: (requests, { signal }: EngineCallOptions = {}) =>
       inTurn(async () => {
         const results: RunResult[] = [];
@@ -45,7 +52,7 @@ export async function createEagerEngine({ backend, store, cacheBytes }: EagerEng
     setResident: (tensors) =>
       inTurn(() => {
         for (const [key, { dtype, shape, data }] of Object.entries(tensors)) {
-          residents.put(key, tensorOf(plainValues(dtype, data), shape));
+          residents.put(key, tensorOf(plainValues(dtype, data), shape, name));
         }
       }),
     getResident: (names) =>
@@ -108,19 +115,12 @@ function deliver(name: string, tensor: tf.Tensor, sink: TensorSink, residents: R
     case "inline":
       return [[name, hostTensorOf(tensor)]];
     case "resident":
-      residents.put(sink.name, joined(tensor, sink, residents));
+      if (sink.rows === undefined || sink.rows.first === 0) residents.put(sink.name, tensor);
+      else residents.append(sink.name, tensor);
       return [];
     case "object":
       throw new DomainError("UNSUPPORTED_OPERATION", "an eager run leaves no objects in the store");
   }
-}
-
-/** Rows behind those that earlier runs left, which come in order. */
-function joined(tensor: tf.Tensor, { name, rows }: Extract<TensorSink, { kind: "resident" }>, residents: Residents) {
-  if (rows === undefined || rows.first === 0) return tensor;
-  const whole = tf.concat([residents.get(name), tensor]);
-  tensor.dispose();
-  return whole;
 }
 
 /** Tensors that stay on the backend between runs. */
@@ -128,20 +128,31 @@ interface Residents {
   /** @throws {DomainError} `STATE_LOST`. */
   get(name: string): tf.Tensor;
   put(name: string, tensor: tf.Tensor): void;
+  /** Puts rows behind those that earlier runs left, which come in order. @throws {DomainError} `STATE_LOST`. */
+  append(name: string, rows: tf.Tensor): void;
   drop(prefix: string): void;
 }
 
-function createResidents(): Residents {
+function createResidents(backend: string): Residents {
   const tensors = new Map<string, tf.Tensor>();
+  const get = (name: string): tf.Tensor => {
+    const found = tensors.get(name);
+    if (found !== undefined) return found;
+    throw new DomainError("STATE_LOST", `the eager engine holds no tensor "${name}"`);
+  };
+  const put = (name: string, tensor: tf.Tensor): void => {
+    tensors.get(name)?.dispose();
+    tensors.set(name, tensor);
+  };
   return {
-    get(name) {
-      const found = tensors.get(name);
-      if (found !== undefined) return found;
-      throw new DomainError("STATE_LOST", `the eager engine holds no tensor "${name}"`);
-    },
-    put(name, tensor) {
-      tensors.get(name)?.dispose();
-      tensors.set(name, tensor);
+    get,
+    put,
+    append(name, rows) {
+      put(
+        name,
+        withBackend(backend, () => tf.concat([get(name), rows])),
+      );
+      rows.dispose();
     },
     drop(prefix) {
       for (const [name, tensor] of tensors) {

@@ -22,11 +22,13 @@ type ObjectSource = Extract<TensorSource, { kind: "object" }>;
  * Reads feeds from where they are. Stored tensors are kept in `cache` as values, on this side of the device: a bag is copied there at
  * each use.
  *
+ * @param backend name of the backend on which feeds are made.
  * @param resident the tensors that runs left; throws `STATE_LOST`.
  */
 export function createFeedReader(
   store: ObjectStore,
   cache: TensorCache<PlainValues>,
+  backend: string,
   resident: (name: string) => tf.Tensor,
 ): FeedReader {
   const valuesOf = async (source: ObjectSource, signal: AbortSignal | undefined): Promise<PlainValues> => {
@@ -41,11 +43,11 @@ export function createFeedReader(
   const tensorFrom = async (source: TensorSource, signal: AbortSignal | undefined): Promise<tf.Tensor> => {
     switch (source.kind) {
       case "inline":
-        return tensorOf(plainValues(source.tensor.dtype, source.tensor.data), source.tensor.shape);
+        return tensorOf(plainValues(source.tensor.dtype, source.tensor.data), source.tensor.shape, backend);
       case "random":
-        return tensorOf(Int32Array.from(createRandomWords(source)), source.shape);
+        return tensorOf(Int32Array.from(createRandomWords(source)), source.shape, backend);
       case "object":
-        return tensorOf(await valuesOf(source, signal), source.shape);
+        return tensorOf(await valuesOf(source, signal), source.shape, backend);
       case "resident":
         return resident(source.name);
     }

@@ -1,5 +1,5 @@
 import { DomainError } from "@parfocal/errors";
-import { tf } from "@parfocal/tensor";
+import { tf, withBackend } from "@parfocal/tensor";
 import type { ElementType, HostTensor } from "../engine-port.ts";
 
 /** A tensor in memory that tfjs knows: halves are widened, other types of integers become i32. */
@@ -26,10 +26,13 @@ export function plainValues(dtype: ElementType, bytes: Uint8Array): PlainValues 
   }
 }
 
-/** A tfjs tensor of plain values; bytes are truth values. */
-export function tensorOf(values: PlainValues, shape: readonly number[]): tf.Tensor {
+/**
+ * A tfjs tensor of plain values; bytes are truth values. It lies on `backend` from the start: some of TensorFlow's kernels do not
+ * fetch what lies elsewhere.
+ */
+export function tensorOf(values: PlainValues, shape: readonly number[], backend: string): tf.Tensor {
   const dtype = values instanceof Float32Array ? "float32" : values instanceof Int32Array ? "int32" : "bool";
-  return tf.tensor(values, [...shape], dtype);
+  return withBackend(backend, () => tf.tensor(values, [...shape], dtype));
 }
 
 /** A tfjs tensor as the engine gives it, copied. @throws {DomainError} `INTERNAL` for texts and complex numbers. */
