@@ -9,7 +9,7 @@ export interface Target {
 
 /** What a caller saw of many calls of one method. */
 export interface CallerResult {
-  /** Milliseconds of each call, in order of their ends. */
+  /** Milliseconds of each call. */
   readonly latenciesMs: readonly number[];
   readonly nFailed: number;
   readonly callsPerS: number;

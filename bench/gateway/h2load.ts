@@ -23,8 +23,14 @@ export interface WireCall {
 /** A call as h2load logged it: when it began and how long it took, µs, and the status of HTTP. */
 type LoggedCall = readonly [startUs: number, status: number, tookUs: number];
 
-/** Calls running at once that calls begun on time never come to: with more a server is over its load. */
+/** Calls of a caller running at once that calls begun on time never come to: with more a server is over its load. */
 const OPEN_LOOP_CONCURRENCY = 100;
+
+/** Callers that share calls begun on time: the pauses of one are then long beside how late its timers are. */
+const N_CALLERS = 4;
+
+/** By how much h2load lengthens a pause, on average, ms: its timers count whole milliseconds, upwards. */
+const LATE_MS = 0.5;
 
 /** Whether h2load is installed. */
 export function hasH2load(): boolean {
@@ -43,20 +49,30 @@ export async function keepRunning(call: WireCall, concurrency: number, seconds: 
 }
 
 /**
- * Begins calls at the moments `arrivalsMs`, whether earlier ones have ended or not, on one connection; those of the warm-up are not
- * counted. A script tells h2load when: by its own pace (`--rps`) it begins what is due every 10 ms, several calls at once.
+ * Begins calls at the moments `arrivalsMs`, to half a millisecond or so, whether earlier ones have ended or not, by turns on
+ * {@link N_CALLERS} connections; those of the warm-up are not counted. Scripts tell h2load when: by its own pace (`--rps`) it begins
+ * what is due every 10 ms, several calls at once.
  *
  * @throws As {@link keepRunning}.
  */
 export async function beginAt(call: WireCall, arrivalsMs: readonly number[]): Promise<CallerResult> {
-  const script = arrivalsMs.map((atMs) => `${atMs.toFixed(3)}\t${urlOf(call)}\n`).join("");
-  const calls = await logOf(call, async (folder) => {
+  const shares = Array.from({ length: N_CALLERS }, (_, caller) =>
+    arrivalsMs.filter((_, index) => index % N_CALLERS === caller),
+  );
+  const calls = (await Promise.all(shares.map((share) => beginShareAt(call, share)))).flat();
+  const countFromUs = firstOf(calls) + 1000 * WARM_UP_MS;
+  return resultOf(calls.filter(([startUs]) => startUs >= countFromUs));
+}
+
+/** The calls of one connection. */
+function beginShareAt(call: WireCall, arrivalsMs: readonly number[]): Promise<readonly LoggedCall[]> {
+  // The pauses are what counts in a script; each is shortened by what h2load lengthens it.
+  const script = arrivalsMs.map((atMs, index) => `${(atMs - LATE_MS * index).toFixed(3)}\t${urlOf(call)}\n`).join("");
+  return logOf(call, async (folder) => {
     const file = join(folder, "script");
     await writeFile(file, script);
     return [`-m${OPEN_LOOP_CONCURRENCY}`, `-n${arrivalsMs.length}`, `--timing-script-file=${file}`];
   });
-  const countFromUs = firstOf(calls) + 1000 * WARM_UP_MS;
-  return resultOf(calls.filter(([startUs]) => startUs >= countFromUs));
 }
 
 /** Runs h2load with `paceIn(folder)`, where `folder` is one of its own; gives what it logged. */

@@ -7,7 +7,6 @@
  * replica: a Predict's stage would be on the same cores. The caller is h2load (Debian: nghttp2-client); its own share of the cores,
  * which the second replica does not get, is printed. Needs `taskset` and a Temporal server (`scripts/ci-temporal.sh`).
  */
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +16,7 @@ import { gatewayV1 } from "@parfocal/protocol";
 import { imageOptionsOf } from "../../test/lib/image-options.ts";
 import { createClients, type ServiceProcess, startServiceProcess } from "../../test/lib/services.ts";
 import { startTemporalServer } from "../../test/lib/temporal-server.ts";
+import { keepToCores } from "../lib/cores.ts";
 import { cpuMs, describeMachine, machineCpuMs } from "../lib/machine.ts";
 import { median } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
@@ -28,8 +28,7 @@ const CORES = ["0", "1"] as const;
 async function startGateway(core: string, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
   const { nodeOptions, execArgv } = await imageOptionsOf("gateway");
   const gateway = await startServiceProcess("gateway", { ...env, NODE_OPTIONS: nodeOptions }, execArgv);
-  const { status } = spawnSync("taskset", ["-a", "-p", "-c", core, String(gateway.process.pid)]);
-  if (status !== 0) throw new Error("taskset is needed to give gateways cores of their own");
+  keepToCores(core, [gateway.process.pid ?? 0]);
   return gateway;
 }
 

@@ -4,32 +4,28 @@
  *
  *     node bench/gateway/run.ts [--seconds 10] [--rounds 3] [--tiles 64] [--watchers 500] [--caller h2load|node] [--no-lines]
  *
- * Gateway, stage and caller are processes of their own; model and bag are cached before. The most calls per second are
- * found with eight at a time through the gateway; then calls begin at half of that, at random and whether earlier ones have ended
- * or not, through the gateway and at the stage itself in turns, at the same moments of both. Callers would be on other machines, so the caller must take little of
+ * Gateway, stage and caller are processes of their own; model and bag are cached before. The most calls per second are found with
+ * eight at a time through the gateway; then calls begin at half of that, at random and whether earlier ones have ended or not,
+ * through the gateway and at the stage itself in turns, at the same moments of both. Once the gateway and the stage have a core each,
+ * as if on machines of their own, and once they share both. Callers would be on other machines, so the caller must take little of
  * these processors: h2load (Debian: nghttp2-client), or this process with one helper for its collections and a small nursery.
+ * Needs `taskset`.
  */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { aggregateV1, gatewayV1 } from "@parfocal/protocol";
 import { plantCohort } from "../../test/lib/cohort.ts";
 import { trainRequest, uploadCohort } from "../../test/lib/requests.ts";
-import { cpuMs, describeMachine, machineCpuMs, memoryMib, withChildren } from "../lib/machine.ts";
+import { cpuMs, describeMachine, memoryMib } from "../lib/machine.ts";
 import { type ServiceProcesses, startServiceProcesses } from "../lib/service-processes.ts";
-import { quantile } from "../lib/statistics.ts";
 import { uploadSynthetic } from "../lib/synthetic-bags.ts";
 import { trainThroughGateway } from "../lib/trained-model.ts";
-import { drawArrivals } from "./arrivals.ts";
-import { type Caller, CONCURRENCY, findCaller, type Target } from "./caller.ts";
+import { measureAdded, type Way } from "./added.ts";
+import { findCaller, type Target } from "./caller.ts";
 
 const D = 1024;
-/** What the gateway may add at half load, milliseconds, and what it may hold with all watchers, MB. */
-const TARGETS = { p50Ms: 1, p99Ms: 10, memoryMb: 300 };
-
-const WAYS = ["gateway", "stage"] as const;
-
-/** Where a call goes. */
-type Way = (typeof WAYS)[number];
+/** What the gateway may hold with all watchers, MB. */
+const MEMORY_MB = 300;
 
 /** What this process is started again with. */
 const LIGHT = ["--v8-pool-size=1", "--max-semi-space-size=4"];
@@ -42,69 +38,6 @@ interface Options {
   readonly caller: string | undefined;
   /** Whether the gateway's calls go over lines. */
   readonly lines: boolean;
-}
-
-/** Calls per second of one core of the gateway: what it takes of a processor for a call, whoever else is busy. */
-async function measureThroughput(services: ServiceProcesses, caller: Caller, target: Target, seconds: number) {
-  await caller.keepRunning(target, Math.min(3, seconds));
-  const stage = withChildren(services.aggregatePid ?? 0);
-  const stageMs = () => stage.reduce((sum, pid) => sum + cpuMs(pid), 0);
-  const [before, stageBefore, startMs] = [cpuMs(services.gatewayPid), stageMs(), performance.now()];
-  const callsPerS = await caller.keepRunning(target, seconds);
-  const nCalls = (callsPerS * (performance.now() - startMs)) / 1000;
-  const cpuPerCallMs = (cpuMs(services.gatewayPid) - before) / nCalls;
-  const stagePerCallMs = (stageMs() - stageBefore) / nCalls;
-  console.log(
-    `  ${CONCURRENCY} at a time: ${callsPerS.toFixed(0)} calls/s; gateway ${cpuPerCallMs.toFixed(2)} ms of a processor per call, ${(1000 / cpuPerCallMs).toFixed(0)} calls/s/core; stage and engine ${stagePerCallMs.toFixed(2)} ms`,
-  );
-  return callsPerS;
-}
-
-/** Processor time that processes beside the services have used, the caller among them, ms. */
-function othersCpuMs({ gatewayPid, aggregatePid, reembedPid }: ServiceProcesses): number {
-  const services = [gatewayPid, aggregatePid, reembedPid].flatMap((pid) =>
-    pid === undefined ? [] : withChildren(pid),
-  );
-  return services.reduce((left, pid) => left - cpuMs(pid), machineCpuMs());
-}
-
-async function measureAdded(
-  services: ServiceProcesses,
-  caller: Caller,
-  targets: Readonly<Record<Way, Target>>,
-  ratePerS: number,
-  { seconds, rounds }: Options,
-): Promise<void> {
-  const latencies: Record<Way, number[]> = { gateway: [], stage: [] };
-  const othersPercent: number[] = [];
-  let nFailed = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    const arrivalsMs = drawArrivals({ ratePerS, seconds, seed: round });
-    for (const way of WAYS) {
-      const [before, startMs] = [othersCpuMs(services), performance.now()];
-      const result = await caller.beginAt(targets[way], arrivalsMs);
-      othersPercent.push((100 * (othersCpuMs(services) - before)) / (performance.now() - startMs));
-      latencies[way].push(...result.latenciesMs);
-      nFailed += result.nFailed;
-    }
-  }
-  printAdded(latencies, `${ratePerS.toFixed(0)} calls/s, ${nFailed} failed`);
-  console.log(
-    `    caller and others had ${othersPercent.map((percent) => percent.toFixed(0)).join(", ")} % of a core in the turns`,
-  );
-}
-
-function printAdded({ gateway, stage }: Readonly<Record<Way, readonly number[]>>, load: string): void {
-  const text = (values: readonly number[]) =>
-    [10, 50, 90, 99].map((p) => `p${p} ${quantile(values, p / 100).toFixed(2)}`).join(", ");
-  console.log(`  at half load, ${load}, ms:`);
-  console.log(`    through the gateway  ${text(gateway)} of ${gateway.length} calls`);
-  console.log(`    at the stage         ${text(stage)} of ${stage.length} calls`);
-  const added = (q: number) => quantile(gateway, q) - quantile(stage, q);
-  const isMet = added(0.5) <= TARGETS.p50Ms && added(0.99) <= TARGETS.p99Ms;
-  console.log(
-    `    added                p10 ${added(0.1).toFixed(2)}, p50 ${added(0.5).toFixed(2)} (target ${TARGETS.p50Ms}), p99 ${added(0.99).toFixed(2)} (target ${TARGETS.p99Ms}): ${isMet ? "met" : "missed"}`,
-  );
 }
 
 async function measureWatchers({ clients, gatewayPid }: ServiceProcesses, nWatchers: number, seconds: number) {
@@ -128,9 +61,9 @@ async function measureWatchers({ clients, gatewayPid }: ServiceProcesses, nWatch
   await watching;
   await clients.operations.cancelOperation({ name });
   const peakMb = (peak * 1.048576).toFixed(0);
-  const isMet = Number(peakMb) <= TARGETS.memoryMb;
+  const isMet = Number(peakMb) <= MEMORY_MB;
   console.log(
-    `  ${nWatchers} watchers for ${seconds} s: ${nEvents} events, ${cpuShare.toFixed(0)} % of a core, gateway at most ${peakMb} MB (before ${(before * 1.048576).toFixed(0)}; target ${TARGETS.memoryMb}): ${isMet ? "met" : "missed"}`,
+    `  ${nWatchers} watchers for ${seconds} s: ${nEvents} events, ${cpuShare.toFixed(0)} % of a core, gateway at most ${peakMb} MB (before ${(before * 1.048576).toFixed(0)}; target ${MEMORY_MB}): ${isMet ? "met" : "missed"}`,
   );
 }
 
@@ -176,8 +109,7 @@ async function main(options: Options): Promise<void> {
     console.log(
       `Predict of ${options.tiles} x ${D} through the gateway, ${options.lines ? "over lines" : "without lines"}, called by ${name}, ${describeMachine()}`,
     );
-    const mostPerS = await measureThroughput(services, caller, targets.gateway, options.seconds);
-    await measureAdded(services, caller, targets, mostPerS / 2, options);
+    await measureAdded(services, caller, targets, options);
     await measureWatchers(services, options.watchers, options.seconds);
     console.log(`  ${describeMachine()}`);
   } finally {

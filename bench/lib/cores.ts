@@ -1,0 +1,13 @@
+import { spawnSync } from "node:child_process";
+
+/**
+ * Keeps processes, and what they start from now on, to `cores` (numbers from 0, commas between).
+ *
+ * @throws When it cannot: `taskset` is not installed, or the machine has no such core.
+ */
+export function keepToCores(cores: string, pids: readonly number[]): void {
+  for (const pid of pids) {
+    const { status, stderr } = spawnSync("taskset", ["-a", "-p", "-c", cores, String(pid)], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`taskset cannot keep processes to cores ${cores}: ${stderr || "not installed"}`);
+  }
+}
