@@ -8,7 +8,6 @@
  * then two cores and two replicas, every stage on a core of its own. Bags are not in the engine's cache, and each is scored once
  * in a run.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +17,7 @@ import { openStore } from "@parfocal/store";
 import { batchResponse, enterBags, uploadManifest } from "../../test/lib/batches.ts";
 import { metadataOf } from "../../test/lib/requests.ts";
 import { createClients, type ServiceProcess, startServiceProcess } from "../../test/lib/services.ts";
+import { keepToCores } from "../lib/cores.ts";
 import { describeMachine } from "../lib/machine.ts";
 import { PARENT } from "../lib/synthetic-bags.ts";
 import { trainThroughGateway } from "../lib/trained-model.ts";
@@ -33,10 +33,9 @@ interface Options {
   readonly rounds: number;
 }
 
-/** Binds this process, and those it starts from now on, to cores. */
+/** Keeps this process, and those it starts from now on, to cores. */
 function bind(cores: string): void {
-  const { status } = spawnSync("taskset", ["-a", "-p", "-c", cores, String(process.pid)]);
-  if (status !== 0) throw new Error("taskset is needed to give processes cores of their own");
+  keepToCores(cores, [process.pid]);
 }
 
 interface Measured {
